@@ -1,0 +1,138 @@
+//! The formation of an app: how many containers of each type, and of which size.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{App, AppAction};
+use crate::action::{Context, Role};
+use crate::catalogue::{self, AppOperations, TypeData};
+use crate::{FieldErrors, Rejection};
+
+/// The sizes a container may have, smallest first.
+pub const CONTAINER_SIZES: &[&str] = &["S", "M", "L", "XL", "2XL", "3XL", "4XL"];
+
+/// The size of containers for which nobody chose one.
+const DEFAULT_SIZE: &str = "M";
+/// The most containers of one type.
+const AMOUNT_MAX: u32 = 10;
+/// The most types an app may have.
+const TYPES_MAX: usize = 50;
+/// The longest name of a type.
+const TYPE_NAME_MAX: usize = 64;
+
+/// The containers of one type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerType {
+    /// How many there are to be.
+    pub amount: u32,
+    /// How large each is.
+    pub size: String,
+}
+
+/// Changes how many containers of some types there are, or their size.
+#[derive(Debug, Clone)]
+pub struct Scale {
+    /// The types to change; all others stay.
+    pub containers: Vec<ScaledType>,
+}
+
+/// What one type is to become.
+#[derive(Debug, Clone)]
+pub struct ScaledType {
+    /// The type.
+    pub name: String,
+    /// How many containers; any number, so that one out of range can be refused by name.
+    pub amount: i64,
+    /// Their size, unless it stays.
+    pub size: Option<String>,
+}
+
+impl AppAction for Scale {
+    const ROLE: Role = Role::Collaborator;
+
+    fn decide(&self, app: &App, _context: &Context<'_>) -> Result<Vec<TypeData>, Rejection> {
+        self.check()?;
+        let mut formation = app.formation.clone();
+        for wanted in &self.containers {
+            let size = wanted
+                .size
+                .clone()
+                .or_else(|| Some(app.formation.get(&wanted.name)?.size.clone()))
+                .unwrap_or_else(|| DEFAULT_SIZE.to_owned());
+            let amount = u32::try_from(wanted.amount).expect("an amount out of range was refused");
+            formation.insert(wanted.name.clone(), ContainerType { amount, size });
+        }
+        if formation.len() > TYPES_MAX {
+            return Err(Rejection::invalid(
+                "containers",
+                format!("must not have more than {TYPES_MAX} types"),
+            ));
+        }
+        if formation == app.formation {
+            return Ok(Vec::new());
+        }
+        let (previous_containers, previous_sizes) = in_two_maps(&app.formation);
+        let (containers, sizes) = in_two_maps(&formation);
+        let (previous_sizes, sizes) = (Some(previous_sizes), Some(sizes));
+        Ok(vec![
+            AppOperations::Scale(catalogue::Scale { previous_containers, containers, previous_sizes, sizes })
+                .into(),
+        ])
+    }
+}
+
+impl Scale {
+    fn check(&self) -> Result<(), Rejection> {
+        if self.containers.is_empty() {
+            return Err(Rejection::invalid("containers", "is missing"));
+        }
+        let errors = self.containers.iter().flat_map(|wanted| {
+            let name_is_good = (1..=TYPE_NAME_MAX).contains(&wanted.name.len())
+                && wanted
+                    .name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+            let amount_is_good = (0..=i64::from(AMOUNT_MAX)).contains(&wanted.amount);
+            let size_is_good = wanted.size.as_deref().is_none_or(|size| CONTAINER_SIZES.contains(&size));
+            let name = &wanted.name;
+            [
+                (!name_is_good).then(|| (name.clone(), "is no name of a container type".to_owned())),
+                (!amount_is_good)
+                    .then(|| (format!("container-{name}-amount"), format!("must be from 0 to {AMOUNT_MAX}"))),
+                (!size_is_good).then(|| {
+                    (
+                        format!("container-{name}-size"),
+                        format!("must be one of {}", CONTAINER_SIZES.join(", ")),
+                    )
+                }),
+            ]
+            .into_iter()
+            .flatten()
+        });
+        FieldErrors::any(errors).map_or(Ok(()), |errors| Err(Rejection::Invalid(errors)))
+    }
+}
+
+pub(super) fn apply(app: &mut App, data: &catalogue::Scale) {
+    let size_of = |name: &String| {
+        let known = data.sizes.as_ref().and_then(|sizes| sizes.get(name)).cloned();
+        known
+            .or_else(|| Some(app.formation.get(name)?.size.clone()))
+            .unwrap_or_else(|| DEFAULT_SIZE.to_owned())
+    };
+    app.formation = data
+        .containers
+        .iter()
+        .map(|(name, &amount)| (name.clone(), ContainerType { amount, size: size_of(name) }))
+        .collect();
+}
+
+/// A formation as the event writes it: the amounts, and beside them the sizes.
+fn in_two_maps(
+    formation: &BTreeMap<String, ContainerType>,
+) -> (BTreeMap<String, u32>, BTreeMap<String, String>) {
+    let amounts = formation.iter().map(|(name, container)| (name.clone(), container.amount)).collect();
+    let sizes = formation.iter().map(|(name, container)| (name.clone(), container.size.clone())).collect();
+    (amounts, sizes)
+}

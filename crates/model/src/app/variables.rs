@@ -1,0 +1,252 @@
+//! The environment of an app.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+
+use super::{App, AppAction};
+use crate::action::{Context, Role};
+use crate::catalogue::{
+    self, ChangedVariable, EditVariable, EditVariables, TypeData, Variable, VariableEvent, Variables,
+};
+use crate::{AppId, FieldErrors, Rejection};
+
+/// The longest name, in characters.
+const NAME_MAX: usize = 64;
+/// The longest value, in characters.
+const VALUE_MAX: usize = 32_768;
+/// The most variables of one app.
+const VARIABLES_MAX: usize = 1_000;
+/// The most bytes the names and values of one app may have together.
+const ENVIRONMENT_BYTES_MAX: usize = 512 << 10;
+
+/// Identifies a variable of an app: derived from the app and the name, so it needs no place in any event and folding a
+/// timeline gives it too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VariableId([u8; 12]);
+
+/// The identifier of that app's variable of that name.
+pub fn variable_id(app: AppId, name: &str) -> VariableId {
+    let digest = Sha256::new().chain_update(app.as_bytes()).chain_update(name).finalize();
+    let mut id = [0; 12];
+    id.copy_from_slice(&digest[..12]);
+    VariableId(id)
+}
+
+impl fmt::Display for VariableId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl FromStr for VariableId {
+    type Err = hex::FromHexError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut bytes = [0; 12];
+        hex::decode_to_slice(text, &mut bytes)?;
+        Ok(Self(bytes))
+    }
+}
+
+/// A name and the value it is to have.
+#[derive(Debug, Clone)]
+pub struct NewValue {
+    /// The name.
+    pub name: String,
+    /// The value.
+    pub value: String,
+}
+
+/// Sets one variable, whether or not it exists.
+#[derive(Debug, Clone)]
+pub struct SetVariable(pub NewValue);
+
+impl AppAction for SetVariable {
+    const ROLE: Role = Role::Collaborator;
+
+    fn decide(&self, app: &App, _context: &Context<'_>) -> Result<Vec<TypeData>, Rejection> {
+        let NewValue { name, value } = &self.0;
+        check_values([&self.0])?;
+        check_total(app, [(name, value)])?;
+        Ok(set_one(app, name, value))
+    }
+}
+
+/// Gives a variable that exists another value.
+#[derive(Debug, Clone)]
+pub struct ChangeVariable {
+    /// Which variable.
+    pub id: VariableId,
+    /// The new value.
+    pub value: String,
+}
+
+impl AppAction for ChangeVariable {
+    const ROLE: Role = Role::Collaborator;
+
+    fn decide(&self, app: &App, context: &Context<'_>) -> Result<Vec<TypeData>, Rejection> {
+        let (name, _) = find(app, self.id)?;
+        SetVariable(NewValue { name: name.clone(), value: self.value.clone() }).decide(app, context)
+    }
+}
+
+/// Deletes one variable.
+#[derive(Debug, Clone)]
+pub struct DeleteVariable {
+    /// Which variable.
+    pub id: VariableId,
+}
+
+impl AppAction for DeleteVariable {
+    const ROLE: Role = Role::Collaborator;
+
+    fn decide(&self, app: &App, _context: &Context<'_>) -> Result<Vec<TypeData>, Rejection> {
+        let (name, value) = find(app, self.id)?;
+        let (name, value) = (name.clone(), value.clone());
+        Ok(vec![Variables::DeleteVariable(VariableEvent { name, value, addon_name: None }).into()])
+    }
+}
+
+/// Sets many variables at once; those not named stay. Recorded even where nothing changes, as a use of the bulk update.
+#[derive(Debug, Clone)]
+pub struct SetVariables(pub Vec<NewValue>);
+
+impl AppAction for SetVariables {
+    const ROLE: Role = Role::Collaborator;
+
+    fn decide(&self, app: &App, _context: &Context<'_>) -> Result<Vec<TypeData>, Rejection> {
+        if self.0.is_empty() {
+            return Err(Rejection::invalid("variables", "is missing"));
+        }
+        check_values(&self.0)?;
+        // Of a name given twice, the last value counts.
+        let wanted: BTreeMap<_, _> =
+            self.0.iter().map(|variable| (&variable.name, &variable.value)).collect();
+        check_total(app, wanted.iter().map(|(name, value)| (*name, *value)))?;
+        let mut changes = EditVariables::default();
+        for (name, value) in wanted {
+            let (name, value) = (name.clone(), value.clone());
+            match app.variables.get(&name) {
+                None => changes.new_vars.push(Variable { name, value }),
+                Some(old_value) if *old_value != value => {
+                    changes.updated_vars.push(ChangedVariable { name, old_value: old_value.clone(), value });
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(vec![Variables::EditVariables(changes).into()])
+    }
+}
+
+/// Deletes many variables at once: all of those named, or none.
+#[derive(Debug, Clone)]
+pub struct DeleteVariables(pub Vec<VariableId>);
+
+impl AppAction for DeleteVariables {
+    const ROLE: Role = Role::Collaborator;
+
+    fn decide(&self, app: &App, _context: &Context<'_>) -> Result<Vec<TypeData>, Rejection> {
+        if self.0.is_empty() {
+            return Err(Rejection::invalid("variable_ids", "is missing"));
+        }
+        let found = self.0.iter().map(|&id| find(app, id)).collect::<Result<BTreeMap<_, _>, _>>()?;
+        let deleted_vars = found
+            .into_iter()
+            .map(|(name, value)| Variable { name: name.clone(), value: value.clone() })
+            .collect();
+        Ok(vec![Variables::EditVariables(EditVariables { deleted_vars, ..EditVariables::default() }).into()])
+    }
+}
+
+pub(super) fn apply_new(app: &mut App, data: &VariableEvent) {
+    app.variables.insert(data.name.clone(), data.value.clone());
+}
+
+pub(super) fn apply_edit(app: &mut App, data: &EditVariable) {
+    app.variables.insert(data.name.clone(), data.value.clone());
+}
+
+pub(super) fn apply_delete(app: &mut App, data: &VariableEvent) {
+    app.variables.remove(&data.name);
+}
+
+pub(super) fn apply_bulk(app: &mut App, data: &catalogue::EditVariables) {
+    for Variable { name, .. } in &data.deleted_vars {
+        app.variables.remove(name);
+    }
+    for Variable { name, value } in &data.new_vars {
+        app.variables.insert(name.clone(), value.clone());
+    }
+    for ChangedVariable { name, value, .. } in &data.updated_vars {
+        app.variables.insert(name.clone(), value.clone());
+    }
+}
+
+fn set_one(app: &App, name: &str, value: &str) -> Vec<TypeData> {
+    let (name, value, addon_name) = (name.to_owned(), value.to_owned(), None);
+    match app.variables.get(&name) {
+        None => vec![Variables::NewVariable(VariableEvent { name, value, addon_name }).into()],
+        Some(old_value) if *old_value == value => Vec::new(),
+        Some(old_value) => {
+            let old_value = old_value.clone();
+            vec![Variables::EditVariable(EditVariable { name, old_value, value, addon_name }).into()]
+        }
+    }
+}
+
+fn find(app: &App, id: VariableId) -> Result<(&String, &String), Rejection> {
+    app.variables
+        .iter()
+        .find(|(name, _)| variable_id(app.id, name) == id)
+        .ok_or(Rejection::NotFound("variable"))
+}
+
+fn check_values<'a>(variables: impl IntoIterator<Item = &'a NewValue>) -> Result<(), Rejection> {
+    let errors = variables.into_iter().flat_map(|NewValue { name, value }| {
+        let name_error = if name.is_empty() {
+            Some("is missing".to_owned())
+        } else if name.chars().count() > NAME_MAX {
+            Some(format!(
+                "must not be longer than {NAME_MAX} characters: {}…",
+                name.chars().take(16).collect::<String>()
+            ))
+        } else if !name.starts_with(|first: char| first.is_ascii_alphabetic())
+            || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        {
+            Some(format!("must be a letter, then letters, digits and underscores: {name}"))
+        } else {
+            None
+        };
+        let value_error = if value.is_empty() {
+            Some(format!("of {name} is missing"))
+        } else if value.chars().count() > VALUE_MAX {
+            Some(format!("of {name} must not be longer than {VALUE_MAX} characters"))
+        } else {
+            None
+        };
+        let named = |field: &str, error: Option<String>| error.map(|message| (field.to_owned(), message));
+        [named("name", name_error), named("value", value_error)].into_iter().flatten()
+    });
+    FieldErrors::any(errors).map_or(Ok(()), |errors| Err(Rejection::Invalid(errors)))
+}
+
+/// Whether the environment keeps its bounds with these changes.
+fn check_total<'a>(
+    app: &'a App,
+    changes: impl IntoIterator<Item = (&'a String, &'a String)>,
+) -> Result<(), Rejection> {
+    let mut environment: BTreeMap<&String, &String> = app.variables.iter().collect();
+    environment.extend(changes);
+    let bytes: usize = environment.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if environment.len() > VARIABLES_MAX {
+        return Err(Rejection::invalid("variables", format!("must not be more than {VARIABLES_MAX}")));
+    }
+    if bytes > ENVIRONMENT_BYTES_MAX {
+        let message = format!("must not have more than {ENVIRONMENT_BYTES_MAX} bytes together");
+        return Err(Rejection::invalid("variables", message));
+    }
+    Ok(())
+}

@@ -1,0 +1,139 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Shape, event_types};
+use crate::FieldErrors;
+
+/// Credit that was added.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddCredit {
+    /// How it was paid.
+    pub payment_method: String,
+    /// How much, in the account's currency.
+    #[serde(default)]
+    pub amount: Option<f64>,
+    /// The same as `amount`.
+    #[serde(default)]
+    pub value: Option<f64>,
+}
+
+/// A payment method: its fields, and the same fields once more under `billing_profile`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddPaymentMethod {
+    /// The company's name.
+    #[serde(default)]
+    pub company: Option<String>,
+    /// The company's EU VAT registration number.
+    #[serde(default)]
+    pub vat_number: Option<String>,
+    /// The name of the kind of payment method.
+    #[serde(default)]
+    pub payment_method_type: Option<String>,
+    /// The card, where it is one.
+    #[serde(default)]
+    pub stripe: Option<Card>,
+    /// The same fields.
+    #[serde(default)]
+    pub billing_profile: Option<BillingProfile>,
+}
+
+/// The fields of a payment method.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BillingProfile {
+    /// The company's name.
+    #[serde(default)]
+    pub company: Option<String>,
+    /// The company's EU VAT registration number.
+    #[serde(default)]
+    pub vat_number: Option<String>,
+    /// The name of the kind of payment method.
+    #[serde(default)]
+    pub payment_method_type: Option<String>,
+    /// The card, where it is one.
+    #[serde(default)]
+    pub stripe: Option<Card>,
+}
+
+/// What may be known of a card.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Card {
+    /// The card's brand.
+    pub brand: String,
+    /// The last four digits, never more.
+    pub last4: String,
+    /// The month it expires, as `01/2027`.
+    pub exp: String,
+}
+
+/// A voucher that was added.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddVoucher {
+    /// Its code.
+    pub code: String,
+}
+
+event_types! {
+    /// How an account pays.
+    Billing, Billing, Contract;
+
+    /// When credit is added to an account.
+    AddCredit(AddCredit) = "add_credit", "Credit added", Account:
+        |data| format!("added a credit of {:.2} with {}", data.amount.unwrap_or_default(), data.payment_method);
+    /// When a payment method is registered for an account.
+    AddPaymentMethod(AddPaymentMethod) = "add_payment_method", "Payment method added", Account: |data| match &data.stripe {
+        Some(card) => format!("added a {} card ending in {}", card.brand, card.last4),
+        None => format!("added a payment method {}", data.payment_method_type.as_deref().unwrap_or_default()),
+    };
+    /// When a voucher is added to an account.
+    AddVoucher(AddVoucher) = "add_voucher", "Voucher added", Account: |data| format!("added voucher {}", data.code);
+}
+
+impl Shape for AddVoucher {}
+
+impl Shape for AddCredit {
+    fn complete(&mut self) -> Result<(), FieldErrors> {
+        match (self.amount, self.value) {
+            (None, None) => return Err(FieldErrors::one("amount", "is missing")),
+            (None, value) => self.amount = value,
+            (amount, None) => self.value = amount,
+            (amount, value) if amount != value => return Err(FieldErrors::one("value", "must equal amount")),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Shape for AddPaymentMethod {
+    fn complete(&mut self) -> Result<(), FieldErrors> {
+        let flat = BillingProfile {
+            company: self.company.take(),
+            vat_number: self.vat_number.take(),
+            payment_method_type: self.payment_method_type.take(),
+            stripe: self.stripe.take(),
+        };
+        let profile = match self.billing_profile.take() {
+            None => flat,
+            Some(nested) if flat == BillingProfile::default() || flat == nested => nested,
+            Some(_) => return Err(FieldErrors::one("billing_profile", "must equal the fields beside it")),
+        };
+        if profile.payment_method_type.is_none() {
+            return Err(FieldErrors::one("payment_method_type", "is missing"));
+        }
+        if let Some(card) = &profile.stripe
+            && !(card.last4.len() == 4 && card.last4.bytes().all(|byte| byte.is_ascii_digit()))
+        {
+            return Err(FieldErrors::one(
+                "stripe.last4",
+                "must be the last four digits of the card, and no more",
+            ));
+        }
+        let BillingProfile { company, vat_number, payment_method_type, stripe } = profile.clone();
+        *self = Self { company, vat_number, payment_method_type, stripe, billing_profile: Some(profile) };
+        Ok(())
+    }
+}

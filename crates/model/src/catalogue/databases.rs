@@ -1,0 +1,66 @@
+use std::net::IpAddr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Shape, event_types};
+use crate::Time;
+
+/// A feature of a database that came or went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Feature {
+    /// The feature's name.
+    pub feature: String,
+    /// The address the request came from.
+    #[serde(default)]
+    pub remote_ip: Option<IpAddr>,
+    /// Identifies the add-on: `ad-` and a UUID.
+    pub addon_uuid: String,
+    /// The provider's internal identifier.
+    pub addon_provider_id: String,
+    /// The provider's short name.
+    pub addon_provider_name: String,
+}
+
+/// A maintenance of a database.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Maintenance {
+    /// The add-on's name for people.
+    pub addon_name: String,
+    /// Identifies the maintenance.
+    pub maintenance_id: String,
+    /// What is done.
+    pub maintenance_type: String,
+    /// How long the window is, in hours.
+    pub maintenance_window_in_hours: u32,
+    /// When the window begins.
+    pub next_maintenance_window: Time,
+}
+
+event_types! {
+    /// Database features and maintenance.
+    Databases, Databases, Contract;
+
+    /// When a feature is added to a database.
+    AddFeature(Feature) = "database/add_feature", "Database feature added", App:
+        |data| format!("enabled {} on {}", data.feature, data.addon_provider_name);
+    /// When a feature is removed from a database.
+    RemoveFeature(Feature) = "database/remove_feature", "Database feature removed", App:
+        |data| format!("disabled {} on {}", data.feature, data.addon_provider_name);
+    /// When a maintenance of a database is scheduled.
+    PlanMaintenance(Maintenance) = "plan_database_maintenance", "Database maintenance planned", App: |data| format!(
+        "planned maintenance {} of {} for {}",
+        data.maintenance_type, data.addon_name, data.next_maintenance_window
+    );
+    /// When a maintenance of a database begins.
+    StartMaintenance(Maintenance) = "start_database_maintenance", "Database maintenance started", App:
+        |data| format!("started maintenance {} of {}", data.maintenance_type, data.addon_name);
+    /// When a maintenance of a database is completed.
+    CompleteMaintenance(Maintenance) = "complete_database_maintenance", "Database maintenance completed", App:
+        |data| format!("completed maintenance {} of {}", data.maintenance_type, data.addon_name);
+}
+
+impl Shape for Feature {}
+impl Shape for Maintenance {}

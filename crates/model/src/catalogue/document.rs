@@ -1,0 +1,116 @@
+//! The reference of event types for people, generated so that it cannot differ from the catalogue.
+
+use std::fmt::Write as _;
+
+use super::{Category, EventType, Origin, Scope, all};
+
+/// `docs/events.md`: every event type with its fields, and its example where one is given.
+///
+/// `example` gives the canonical JSON of an event of that type.
+pub fn events_document(example: impl Fn(&str) -> Option<String>) -> String {
+    let mut text = String::from(
+        "# Event types\n\nGenerated from the catalogue (`crates/model/src/catalogue`); to change it, change that.\n\n\
+         Every event has `id`, `created_at`, `type` and `type_data`; `user` unless an add-on or the platform did it; \
+         `app_id` and `app_name` unless it concerns an account alone. Below are the fields of `type_data`.\n",
+    );
+    let mut categories = Category::ALL.to_vec();
+    categories.sort_by_key(|category| category.describe().2);
+    for category in categories {
+        _ = write!(text, "\n## {}\n", category.describe().1);
+        for event_type in all().iter().filter(|event_type| event_type.category == category) {
+            describe(event_type, example(event_type.name), &mut text);
+        }
+    }
+    text
+}
+
+fn describe(event_type: &EventType, example: Option<String>, text: &mut String) {
+    let scope = match event_type.scope {
+        Scope::App => "an app's timeline, and the user's who did it",
+        Scope::Account => "the user's timeline",
+    };
+    let further = match event_type.origin {
+        Origin::Contract => "",
+        Origin::Further => " A further type: the Events API's contract does not name it.",
+    };
+    _ = write!(
+        text,
+        "\n### `{}`: {}\n\n{} Recorded in {scope}.{further}\n\n",
+        event_type.name,
+        event_type.display_name,
+        event_type.when.trim()
+    );
+    let schema = (event_type.schema)();
+    let mut rows = String::new();
+    list_fields(schema.as_value(), schema.as_value(), "", &mut rows);
+    if rows.is_empty() {
+        text.push_str("No fields.\n");
+    } else {
+        _ = write!(text, "| field | type | meaning |\n|---|---|---|\n{rows}");
+    }
+    if let Some(example) = example {
+        _ = write!(text, "\n```json\n{example}\n```\n");
+    }
+}
+
+/// One row per field, objects within objects by their path.
+fn list_fields(root: &serde_json::Value, object: &serde_json::Value, prefix: &str, rows: &mut String) {
+    let Some(properties) = object.get("properties").and_then(|properties| properties.as_object()) else {
+        return;
+    };
+    for (name, property) in properties {
+        let path = format!("{prefix}{name}");
+        let meaning = property.get("description").and_then(|text| text.as_str()).unwrap_or_default();
+        let (kind, nested) = kind_of(root, property);
+        _ = writeln!(rows, "| `{path}` | {kind} | {} |", meaning.replace('\n', " "));
+        if let Some(nested) = nested {
+            let suffix = if kind.starts_with("array") { "[]." } else { "." };
+            list_fields(root, nested, &format!("{path}{suffix}"), rows);
+        }
+    }
+}
+
+/// The type of a property in words, and the object within it if there is one.
+fn kind_of<'a>(
+    root: &'a serde_json::Value,
+    property: &'a serde_json::Value,
+) -> (String, Option<&'a serde_json::Value>) {
+    if let Some(reference) = property.get("$ref").and_then(|reference| reference.as_str()) {
+        let target = root.pointer(reference.trim_start_matches('#')).unwrap_or(property);
+        return kind_of(root, target);
+    }
+    for choice in ["anyOf", "oneOf"] {
+        let Some(options) = property.get(choice).and_then(|options| options.as_array()) else { continue };
+        let named: Vec<_> = options.iter().filter_map(|option| option.get("const")?.as_str()).collect();
+        if named.len() == options.len() {
+            return (named.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "), None);
+        }
+        let kinds: Vec<_> = options.iter().map(|option| kind_of(root, option)).collect();
+        let words = kinds.iter().map(|(kind, _)| kind.as_str()).collect::<Vec<_>>().join(" or ");
+        return (words, kinds.iter().find_map(|(_, nested)| *nested));
+    }
+    if let Some(names) = property.get("enum").and_then(|names| names.as_array()) {
+        let names: Vec<_> =
+            names.iter().filter_map(|name| name.as_str()).map(|name| format!("`{name}`")).collect();
+        return (names.join(", "), None);
+    }
+    let word = |kind: &str| match (kind, property.get("format").and_then(|format| format.as_str())) {
+        ("string", Some("date-time")) => "date-time".to_owned(),
+        ("string", Some("ip")) => "IP address".to_owned(),
+        (kind, _) => kind.to_owned(),
+    };
+    match property.get("type") {
+        Some(serde_json::Value::String(kind)) if kind == "array" => {
+            let (item, nested) = property
+                .get("items")
+                .map_or_else(|| ("anything".to_owned(), None), |items| kind_of(root, items));
+            (format!("array of {item}"), nested)
+        }
+        Some(serde_json::Value::String(kind)) => (word(kind), Some(property).filter(|_| kind == "object")),
+        Some(serde_json::Value::Array(kinds)) => {
+            let words: Vec<_> = kinds.iter().filter_map(|kind| kind.as_str()).map(word).collect();
+            (words.join(" or "), None)
+        }
+        _ => ("anything".to_owned(), None),
+    }
+}

@@ -1,0 +1,75 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Shape, event_types};
+use crate::FieldErrors;
+
+/// A domain that came.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewDomain {
+    /// The host name.
+    #[serde(default)]
+    pub hostname: String,
+    /// Whether it has a certificate of its own.
+    pub ssl: bool,
+    /// The same as `hostname`.
+    #[serde(default)]
+    pub name: String,
+}
+
+/// A domain that changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EditDomain {
+    /// The host name.
+    pub hostname: String,
+    /// Whether it had a certificate of its own before.
+    pub old_ssl: bool,
+    /// Whether it has one after.
+    pub ssl: bool,
+}
+
+/// A domain that went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteDomain {
+    /// The host name.
+    pub hostname: String,
+}
+
+event_types! {
+    /// The domains of an app.
+    Domains, Domains, Contract;
+
+    /// Each time a domain is added to an app.
+    NewDomain(NewDomain) = "new_domain", "Domain added", App: |data| format!("added domain {}", data.hostname);
+    /// When a domain is modified, its certificate set or removed.
+    EditDomain(EditDomain) = "edit_domain", "Domain modified", App: |data| match (data.old_ssl, data.ssl) {
+        (false, true) => format!("added a certificate to domain {}", data.hostname),
+        (true, false) => format!("removed the certificate of domain {}", data.hostname),
+        (true, true) => format!("changed the certificate of domain {}", data.hostname),
+        (false, false) => format!("modified domain {}", data.hostname),
+    };
+    /// When a domain is removed from an app.
+    DeleteDomain(DeleteDomain) = "delete_domain", "Domain removed", App:
+        |data| format!("removed domain {}", data.hostname);
+}
+
+impl Shape for EditDomain {}
+impl Shape for DeleteDomain {}
+
+impl Shape for NewDomain {
+    fn complete(&mut self) -> Result<(), FieldErrors> {
+        match (self.hostname.is_empty(), self.name.is_empty()) {
+            (true, true) => return Err(FieldErrors::one("hostname", "is missing")),
+            (true, false) => self.hostname.clone_from(&self.name),
+            (false, true) => self.name.clone_from(&self.hostname),
+            (false, false) if self.hostname != self.name => {
+                return Err(FieldErrors::one("name", "must equal hostname"));
+            }
+            (false, false) => {}
+        }
+        Ok(())
+    }
+}

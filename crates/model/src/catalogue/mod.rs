@@ -1,0 +1,301 @@
+//! The single definition of every event type.
+//!
+//! Each file of this folder defines one group: the shapes of `type_data`, and below them one row per type with its
+//! name, display name, scope, the moment it is recorded (the row's comment) and the sentence a person reads. All else
+//! derives from these rows: parsing and checking of reports, JSON Schema, `GET /v1/event_types`, `docs/events.md`.
+//! To add a type, add its row, and its shape if none fits.
+//!
+//! Where the contract contradicts itself, both readings are written (`hostname` and `name`, `amount` and `value`), and
+//! one is enough in a report.
+
+mod access;
+mod addons;
+mod app_operations;
+mod billing;
+mod collaborators;
+mod databases;
+mod document;
+mod domains;
+mod log_drains;
+mod sessions;
+mod source_control;
+mod variables;
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use serde_json::value::RawValue;
+
+pub use access::{Access, Consent, HdsContact};
+pub use addons::{Addon, Addons, UpgradeAddon};
+pub use app_operations::{
+    AppDeletion, AppOperations, CommitList, DeleteApp, Deployment, DeploymentStatus, DeploymentType, NewApp,
+    RenameApp, Restart, Run, Scale, StackChanged, TransferApp,
+};
+pub use billing::{AddCredit, AddPaymentMethod, AddVoucher, Billing, BillingProfile, Card};
+pub use collaborators::{
+    AcceptCollaborator, Accepted, Collaborators, DeleteCollaborator, Invited, Inviter, NewCollaborator,
+    Removed,
+};
+pub use databases::{Databases, Feature, Maintenance};
+pub use document::events_document;
+pub use domains::{DeleteDomain, Domains, EditDomain, NewDomain};
+pub use log_drains::{AddonLogDrain, LogDrain, LogDrains};
+pub use sessions::{RemoteAct, Sessions};
+pub use source_control::{ReviewApp, ScmLink, SourceControl, UnlinkScm};
+pub use variables::{ChangedVariable, EditVariable, EditVariables, Variable, VariableEvent, Variables};
+
+/// What the rows of a group say of one event type.
+pub struct EventType {
+    /// Its name, as in an event's `type`.
+    pub name: &'static str,
+    /// Its name for people.
+    pub display_name: &'static str,
+    /// When it is recorded, in one sentence.
+    pub when: &'static str,
+    /// What it is listed under.
+    pub category: Category,
+    /// Whose timeline it belongs to.
+    pub scope: Scope,
+    /// Whether the Events API's contract names it; the others are further types.
+    pub origin: Origin,
+    /// The JSON Schema of its `type_data`.
+    pub schema: fn() -> schemars::Schema,
+    parse: fn(&str) -> Result<TypeData, serde_json::Error>,
+    parse_naming_the_field: fn(&str) -> Result<TypeData, serde_path_to_error::Error<serde_json::Error>>,
+}
+
+/// Whose timeline an event belongs to first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// An app's, and its actor's if there is one.
+    App,
+    /// An account's alone.
+    Account,
+}
+
+/// Where an event type comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The Events API's contract.
+    Contract,
+    /// What the contract's clients know beyond it.
+    Further,
+}
+
+/// What event types are listed under. The first ones have the names and the order that clients know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it, and `describe` gives them to people")]
+pub enum Category {
+    AppOperations,
+    Addons,
+    Collaborators,
+    Domains,
+    Variables,
+    SourceControl,
+    LogDrains,
+    Databases,
+    Access,
+    Billing,
+    Sessions,
+}
+
+impl Category {
+    /// Every category, in the order in which they are listed.
+    pub const ALL: &[Self] = &[
+        Self::AppOperations,
+        Self::Addons,
+        Self::Collaborators,
+        Self::Domains,
+        Self::Variables,
+        Self::SourceControl,
+        Self::LogDrains,
+        Self::Databases,
+        Self::Access,
+        Self::Billing,
+        Self::Sessions,
+    ];
+
+    /// Its name, its name for people, and its place in the list. Clients know the first seven places, of which 5 is
+    /// kept for notifiers.
+    pub const fn describe(self) -> (&'static str, &'static str, u32) {
+        match self {
+            Self::AppOperations => ("app_operations", "App operations", 1),
+            Self::Addons => ("addons", "Addons", 2),
+            Self::Collaborators => ("collaborators", "Collaborators", 3),
+            Self::Domains => ("domains", "Domains", 4),
+            Self::Variables => ("variables", "Environment variables", 6),
+            Self::SourceControl => ("github", "Source control", 7),
+            Self::LogDrains => ("log_drains", "Log drains", 8),
+            Self::Databases => ("databases", "Databases", 9),
+            Self::Access => ("access", "Data access and contacts", 10),
+            Self::Billing => ("billing", "Billing", 11),
+            Self::Sessions => ("sessions", "Sign-in and password", 12),
+        }
+    }
+}
+
+/// The rows of one group: an enum with a variant per event type, and what the catalogue says of each.
+///
+/// `$shape` is the type of `type_data`; it implements [`Shape`].
+macro_rules! event_types {
+    (
+        $(#[doc = $group_doc:literal])+
+        $group:ident, $category:ident, $origin:ident;
+        $(
+            $(#[doc = $when:literal])+
+            $variant:ident($shape:ty) = $name:literal, $display_name:literal, $scope:ident: |$data:pat_param| $sentence:expr;
+        )+
+    ) => {
+        $(#[doc = $group_doc])+
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum $group {
+            $( $(#[doc = $when])+ $variant($shape), )+
+        }
+
+        impl $group {
+            pub(super) const TYPES: &[crate::catalogue::EventType] = &[$(
+                crate::catalogue::EventType {
+                    name: $name,
+                    display_name: $display_name,
+                    when: concat!($($when),+),
+                    category: crate::catalogue::Category::$category,
+                    scope: crate::catalogue::Scope::$scope,
+                    origin: crate::catalogue::Origin::$origin,
+                    schema: || schemars::schema_for!($shape),
+                    parse: |json| {
+                        serde_json::from_str(json).map(|data| crate::catalogue::TypeData::$group($group::$variant(data)))
+                    },
+                    parse_naming_the_field: |json| {
+                        serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json))
+                            .map(|data| crate::catalogue::TypeData::$group($group::$variant(data)))
+                    },
+                },
+            )+];
+
+            pub(super) fn index(&self) -> usize {
+                // The variants are in the order of the rows, so their numbers are the rows' indices.
+                enum Row { $($variant),+ }
+                match self { $( Self::$variant(_) => Row::$variant as usize, )+ }
+            }
+
+            pub(super) fn write_to(&self, out: &mut Vec<u8>) {
+                match self { $( Self::$variant(data) => crate::event::write_json(data, out), )+ }
+            }
+
+            pub(super) fn complete(&mut self) -> Result<(), crate::FieldErrors> {
+                match self { $( Self::$variant(data) => crate::catalogue::Shape::complete(data), )+ }
+            }
+
+            pub(super) fn sentence(&self) -> String {
+                match self { $( Self::$variant($data) => $sentence.into(), )+ }
+            }
+        }
+
+        impl From<$group> for crate::catalogue::TypeData {
+            fn from(data: $group) -> Self {
+                Self::$group(data)
+            }
+        }
+    };
+}
+pub(super) use event_types;
+
+/// A shape of `type_data`.
+pub(super) trait Shape {
+    /// Fills in what follows from the other fields, and refuses fields that contradict each other.
+    fn complete(&mut self) -> Result<(), crate::FieldErrors> {
+        Ok(())
+    }
+}
+
+/// The groups, once: the enum over all of them and the list of all types.
+macro_rules! groups {
+    ($($group:ident),+) => {
+        /// What happened: an event's `type` with its `type_data`.
+        #[derive(Debug, Clone, PartialEq)]
+        #[expect(missing_docs, reason = "each group documents itself")]
+        pub enum TypeData {
+            $( $group($group), )+
+        }
+
+        static ALL: LazyLock<Vec<&'static EventType>> =
+            LazyLock::new(|| [$($group::TYPES),+].into_iter().flatten().collect());
+
+        impl TypeData {
+            /// What the catalogue says of this type.
+            pub fn event_type(&self) -> &'static EventType {
+                match self { $( Self::$group(data) => &$group::TYPES[data.index()], )+ }
+            }
+
+            /// Appends `type_data` in canonical form.
+            pub fn write_to(&self, out: &mut Vec<u8>) {
+                match self { $( Self::$group(data) => data.write_to(out), )+ }
+            }
+
+            /// What happened, for a person: `scaled web 1 → 2, worker 0 → 1`. Never a variable's value or a token.
+            pub fn sentence(&self) -> String {
+                match self { $( Self::$group(data) => data.sentence(), )+ }
+            }
+
+            fn complete(&mut self) -> Result<(), crate::FieldErrors> {
+                match self { $( Self::$group(data) => data.complete(), )+ }
+            }
+        }
+    };
+}
+groups!(
+    AppOperations,
+    AppDeletion,
+    Addons,
+    Collaborators,
+    Domains,
+    Variables,
+    SourceControl,
+    LogDrains,
+    Databases,
+    Access,
+    Billing,
+    Sessions
+);
+
+/// Every event type, in the order in which they are listed.
+pub fn all() -> &'static [&'static EventType] {
+    &ALL
+}
+
+/// The event type of that name.
+pub fn find(name: &str) -> Option<&'static EventType> {
+    static BY_NAME: LazyLock<HashMap<&'static str, &'static EventType>> =
+        LazyLock::new(|| all().iter().map(|event_type| (event_type.name, *event_type)).collect());
+    BY_NAME.get(name).copied()
+}
+
+impl EventType {
+    /// Reads `type_data` of this type. A refusal names the fields within `type_data`, as `containers.web`; an empty
+    /// name is `type_data` itself.
+    pub fn parse(&self, json: &RawValue) -> Result<TypeData, crate::FieldErrors> {
+        // Naming the field costs time, so it is done only for what turned out to be wrong.
+        let mut data = (self.parse)(json.get()).or_else(|_| {
+            (self.parse_naming_the_field)(json.get()).map_err(|error| {
+                let path = error.path().to_string();
+                let field = if path == "." { String::new() } else { path };
+                crate::FieldErrors::one(field, crate::report::without_location(error.inner()))
+            })
+        })?;
+        data.complete()?;
+        Ok(data)
+    }
+}
+
+/// A list for a sentence: `a, b and 3 more`.
+fn listing<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    const SHOWN: usize = 5;
+    let hidden = names.len().saturating_sub(SHOWN);
+    let shown: Vec<_> = names.take(SHOWN).collect();
+    match (shown.is_empty(), hidden) {
+        (true, _) => "none".to_owned(),
+        (false, 0) => shown.join(", "),
+        (false, hidden) => format!("{} and {hidden} more", shown.join(", ")),
+    }
+}

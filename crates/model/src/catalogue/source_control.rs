@@ -1,0 +1,96 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Shape, event_types};
+
+/// A link between an app and a repository, as it is after the event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScmLink {
+    /// The repository, as `owner/repository`.
+    pub repo_name: String,
+    /// The username of who made the link.
+    pub linker_username: String,
+    /// The repository's URL.
+    pub source: String,
+    /// The linked branch.
+    #[serde(default)]
+    pub branch: Option<String>,
+    /// Whether a push to the branch deploys the app.
+    pub auto_deploy: bool,
+    /// Whether a pull request gets a review app.
+    pub auto_deploy_review_apps: bool,
+    /// Whether closing a pull request deletes its review app.
+    pub delete_on_close: bool,
+    /// Whether a pull request gone stale loses its review app.
+    pub delete_stale: bool,
+    /// How long after the closing, in hours.
+    pub hours_before_delete_on_close: u32,
+    /// How long without activity makes it stale, in hours.
+    pub hours_before_delete_stale: u32,
+    /// Whether a pull request from a fork gets a review app too.
+    pub creation_from_forks_allowed: bool,
+}
+
+/// A link that was removed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UnlinkScm {
+    /// The repository, as `owner/repository`.
+    pub repo_name: String,
+    /// The repository's URL.
+    pub source: String,
+    /// The username of who removed the link.
+    pub unlinker_username: String,
+}
+
+/// A review app and its pull request. The event belongs to the parent app.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReviewApp {
+    /// The name of the review app.
+    pub review_app_name: String,
+    /// Where the dashboard shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review_app_url: Option<String>,
+    /// The repository the pull request comes from, as `owner/repository`.
+    pub source_repo_name: String,
+    /// That repository's URL.
+    pub source_repo_url: String,
+    /// The title of the pull request.
+    pub pr_name: String,
+    /// The number of the pull request.
+    pub pr_number: u64,
+    /// The URL of the pull request.
+    pub pr_url: String,
+    /// Whether it comes from a fork of the linked repository.
+    pub pr_comes_from_a_fork: bool,
+}
+
+event_types! {
+    /// Repositories and the review apps made from their pull requests.
+    SourceControl, SourceControl, Contract;
+
+    /// Each time an app is linked to a repository.
+    LinkScm(ScmLink) = "link_scm", "Repository linked", App: |data| format!("linked the app to {}", data.repo_name);
+    /// Each time the link between an app and a repository is updated.
+    UpdateScm(ScmLink) = "update_scm", "Repository link updated", App:
+        |data| format!("updated the link to {}", data.repo_name);
+    /// Each time the link between an app and a repository is removed.
+    UnlinkScm(UnlinkScm) = "unlink_scm", "Repository unlinked", App:
+        |data| format!("unlinked the app from {}", data.repo_name);
+    /// Each time a review app is created.
+    CreateReviewApp(ReviewApp) = "create_review_app", "Review app created", App: |data| format!(
+        "created review app {} for pull request #{} {}",
+        data.review_app_name, data.pr_number, data.pr_name
+    );
+    /// Each time a review app is destroyed.
+    DestroyReviewApp(ReviewApp) = "destroy_review_app", "Review app destroyed", App: |data| format!(
+        "destroyed review app {} of pull request #{} {}",
+        data.review_app_name, data.pr_number, data.pr_name
+    );
+}
+
+impl Shape for ScmLink {}
+impl Shape for UnlinkScm {}
+impl Shape for ReviewApp {}

@@ -1,0 +1,109 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Shape, event_types, listing};
+
+/// A variable that came or went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VariableEvent {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+    /// The add-on that brought or took it, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addon_name: Option<String>,
+}
+
+/// A variable with another value than before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EditVariable {
+    /// Its name.
+    pub name: String,
+    /// The value before.
+    pub old_value: String,
+    /// The value after.
+    pub value: String,
+    /// The add-on that changed it, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addon_name: Option<String>,
+}
+
+/// What a bulk update did; a variable set to the value it had is in none of the lists.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EditVariables {
+    /// The variables that came.
+    #[serde(default)]
+    pub new_vars: Vec<Variable>,
+    /// The variables that changed.
+    #[serde(default)]
+    pub updated_vars: Vec<ChangedVariable>,
+    /// The variables that went.
+    #[serde(default)]
+    pub deleted_vars: Vec<Variable>,
+}
+
+/// One variable of a bulk update.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// One changed variable of a bulk update.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangedVariable {
+    /// Its name.
+    pub name: String,
+    /// The value before.
+    pub old_value: String,
+    /// The value after.
+    pub value: String,
+}
+
+event_types! {
+    /// The environment of an app.
+    Variables, Variables, Contract;
+
+    /// Each time a variable is added to an app.
+    NewVariable(VariableEvent) = "new_variable", "Variable added", App: |data| format!("added variable {}", data.name);
+    /// Each time a variable is modified.
+    EditVariable(EditVariable) = "edit_variable", "Variable modified", App:
+        |data| format!("modified variable {}", data.name);
+    /// Each time variables are changed in bulk.
+    EditVariables(EditVariables) = "edit_variables", "Variables changed in bulk", App: |data| bulk_in_words(data);
+    /// Each time a variable is deleted.
+    DeleteVariable(VariableEvent) = "delete_variable", "Variable deleted", App:
+        |data| format!("deleted variable {}", data.name);
+}
+
+impl Shape for VariableEvent {}
+impl Shape for EditVariable {}
+impl Shape for EditVariables {}
+
+fn bulk_in_words(data: &EditVariables) -> String {
+    let mut parts = Vec::new();
+    if !data.new_vars.is_empty() {
+        parts.push(format!("added {}", listing(data.new_vars.iter().map(|variable| variable.name.as_str()))));
+    }
+    if !data.updated_vars.is_empty() {
+        parts.push(format!(
+            "modified {}",
+            listing(data.updated_vars.iter().map(|variable| variable.name.as_str()))
+        ));
+    }
+    if !data.deleted_vars.is_empty() {
+        parts.push(format!(
+            "deleted {}",
+            listing(data.deleted_vars.iter().map(|variable| variable.name.as_str()))
+        ));
+    }
+    if parts.is_empty() { "updated the variables without a change".to_owned() } else { parts.join("; ") }
+}

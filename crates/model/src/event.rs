@@ -1,0 +1,104 @@
+//! One event, and the people it names.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{AppId, EventId, Time, TypeData, UserId};
+
+/// A user as an event shows them: as they were at that moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Person {
+    /// The name they chose.
+    pub username: String,
+    /// Their email address.
+    pub email: String,
+    /// Their lasting identifier.
+    pub id: UserId,
+}
+
+/// An app as an event shows it: the name is frozen, whatever the app is called later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppRef {
+    /// Its lasting identifier.
+    pub id: AppId,
+    /// Its name at that moment; where the event is a renaming, the new one.
+    pub name: String,
+}
+
+/// One immutable record of who did what, to which app, when.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Unique over all timelines.
+    pub id: EventId,
+    /// When it was; never before the event at the previous position of a timeline.
+    pub created_at: Time,
+    /// Who did it; absent where an add-on or the platform did.
+    pub user: Option<Person>,
+    /// The app it belongs to; absent for what concerns an account alone.
+    pub app: Option<AppRef>,
+    /// What happened.
+    pub data: TypeData,
+}
+
+impl Event {
+    /// Appends the canonical form, the bytes that are stored and served for good.
+    ///
+    /// `id` and `created_at` come first and have fixed lengths, so that both can be read from stored bytes without
+    /// parsing them.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(ID_OPENING);
+        out.extend_from_slice(&self.id.to_hex());
+        out.extend_from_slice(CREATED_AT_OPENING);
+        self.created_at.write_to(out);
+        out.push(b'"');
+        if let Some(user) = &self.user {
+            out.extend_from_slice(b",\"user\":");
+            write_json(user, out);
+        }
+        if let Some(app) = &self.app {
+            out.extend_from_slice(b",\"app_id\":\"");
+            out.extend_from_slice(&app.id.to_hex());
+            out.extend_from_slice(b"\",\"app_name\":");
+            write_json(&app.name, out);
+        }
+        out.extend_from_slice(b",\"type\":\"");
+        out.extend_from_slice(self.data.event_type().name.as_bytes());
+        out.extend_from_slice(b"\",\"type_data\":");
+        self.data.write_to(out);
+        out.push(b'}');
+    }
+
+    /// The canonical form; see [`Event::write_to`].
+    pub fn to_json(&self) -> Vec<u8> {
+        // Most events of the catalogue are shorter.
+        let mut out = Vec::with_capacity(512);
+        self.write_to(&mut out);
+        out
+    }
+}
+
+const ID_OPENING: &[u8] = b"{\"id\":\"";
+const CREATED_AT_OPENING: &[u8] = b"\",\"created_at\":\"";
+
+/// The identifier in an event's canonical form; `None` if these bytes are no such form.
+pub fn id_in(json: &[u8]) -> Option<EventId> {
+    let text = json.strip_prefix(ID_OPENING)?.get(..EventId::BYTES * 2)?;
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// The type's name in an event's canonical form; `None` if these bytes are no such form.
+///
+/// No text inside an event can be taken for the key: a quotation mark in one is always escaped.
+pub fn type_in(json: &[u8]) -> Option<&str> {
+    const KEY: &[u8] = b",\"type\":\"";
+    let start = json.windows(KEY.len()).position(|window| window == KEY)? + KEY.len();
+    let rest = json.get(start..)?;
+    let end = rest.iter().position(|&byte| byte == b'"')?;
+    std::str::from_utf8(&rest[..end]).ok()
+}
+
+/// Appends a value as JSON.
+pub(crate) fn write_json(value: &impl Serialize, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, value).expect("what an event holds can always be written to memory");
+}

@@ -1,0 +1,166 @@
+//! The catalogue against the contract's examples, and the document generated from it.
+
+use std::collections::BTreeSet;
+
+use annals_model::catalogue::{self, Origin};
+use annals_model::report::{InvalidReports, parse_json, parse_ndjson};
+use annals_model::{Event, Report};
+
+const EXAMPLES: &str = include_str!("../../../docs/examples.ndjson");
+
+fn as_recorded(report: Report) -> Event {
+    Event {
+        id: report.id.unwrap(),
+        created_at: report.created_at.unwrap(),
+        user: report.user,
+        app: report.app,
+        data: report.data,
+    }
+}
+
+#[test]
+fn every_example_is_written_as_it_was_read() {
+    for line in EXAMPLES.lines() {
+        let event = as_recorded(Report::parse(line).unwrap());
+        assert_eq!(String::from_utf8(event.to_json()).unwrap(), line);
+        assert_eq!(annals_model::event::id_in(line.as_bytes()), Some(event.id));
+        assert_eq!(annals_model::event::type_in(line.as_bytes()), Some(event.data.event_type().name));
+    }
+}
+
+#[test]
+fn the_contract_has_46_types_and_an_example_of_each() {
+    let in_catalogue: BTreeSet<_> = catalogue::all()
+        .iter()
+        .filter(|event_type| event_type.origin == Origin::Contract)
+        .map(|event_type| event_type.name)
+        .collect();
+    let reports = parse_ndjson(EXAMPLES).unwrap();
+    let in_examples: BTreeSet<_> = reports.iter().map(|report| report.data.event_type().name).collect();
+    assert_eq!(in_catalogue.len(), 46);
+    assert_eq!(in_catalogue, in_examples);
+}
+
+#[test]
+fn names_are_unique_and_every_type_says_what_it_is() {
+    let names: BTreeSet<_> = catalogue::all().iter().map(|event_type| event_type.name).collect();
+    assert_eq!(names.len(), catalogue::all().len());
+    for event_type in catalogue::all() {
+        assert!(event_type.when.trim().ends_with('.'), "{}", event_type.name);
+        assert!(!event_type.display_name.is_empty(), "{}", event_type.name);
+        assert_eq!(catalogue::find(event_type.name).unwrap().name, event_type.name);
+    }
+}
+
+#[test]
+fn sentences_read_well_and_never_show_a_value_or_a_token() {
+    let sentences: String = parse_ndjson(EXAMPLES)
+        .unwrap()
+        .iter()
+        .map(|report| format!("{}: {}\n", report.data.event_type().name, report.data.sentence()))
+        .collect();
+    insta::assert_snapshot!(sentences);
+    assert!(!sentences.contains("VAL1") && !sentences.contains("tcp+tls"));
+}
+
+/// Reads `type_data` of that type; what is wrong comes back as `field: message`.
+fn refusal(event_type: &str, type_data: &str) -> String {
+    let scope = r#""app_id":"5343eccd646173000a140000","app_name":"my-app""#;
+    let user = r#""user":{"username":"j","email":"j@d.io","id":"us-0e6d8e46-5cd0-42a4-acba-372b2be605ac"}"#;
+    let scope = match catalogue::find(event_type).map(|found| found.scope) {
+        Some(catalogue::Scope::Account) => user,
+        _ => scope,
+    };
+    match parse_json(&format!(r#"{{"events":[{{{scope},"type":"{event_type}","type_data":{type_data}}}]}}"#))
+    {
+        Ok(_) => "accepted".to_owned(),
+        Err(InvalidReports::Malformed(text)) => text,
+        Err(InvalidReports::Invalid(errors)) => {
+            let fields: Vec<_> = errors
+                .as_map()
+                .iter()
+                .map(|(field, messages)| format!("{field}: {}", messages.join(", ")))
+                .collect();
+            fields.join("; ")
+        }
+    }
+}
+
+#[test]
+fn what_the_catalogue_does_not_know_is_refused_by_name() {
+    for (event_type, type_data, refused) in [
+        ("scale", r#"{"previous_containers":{},"containers":{"web":1}}"#, "accepted"),
+        (
+            "scale",
+            r#"{"previous_containers":{},"containers":{"web":"1"}}"#,
+            "events[0].type_data.containers.web: invalid type: string \"1\", expected u32",
+        ),
+        (
+            "scale",
+            r#"{"previous_containers":{},"containers":{"web":-1}}"#,
+            "events[0].type_data.containers.web: invalid value: integer `-1`, expected u32",
+        ),
+        ("scale", r#"{"containers":{}}"#, "events[0].type_data: missing field `previous_containers`"),
+        (
+            "scale",
+            r#"{"previous_containers":{},"containers":{},"color":"red"}"#,
+            "events[0].type_data.color: unknown field `color`, expected one of `previous_containers`, `containers`, `previous_sizes`, `sizes`",
+        ),
+        ("new_event", "{}", "events[0].type: is no event type: new_event"),
+        ("delete domain", "{}", "events[0].type: is no event type: delete domain"),
+        ("new_domain", r#"{"name":"a.io","ssl":false}"#, "accepted"),
+        ("new_domain", r#"{"ssl":false}"#, "events[0].type_data.hostname: is missing"),
+        (
+            "new_domain",
+            r#"{"hostname":"a.io","name":"b.io","ssl":false}"#,
+            "events[0].type_data.name: must equal hostname",
+        ),
+        ("add_credit", r#"{"payment_method":"paypal","value":50.0}"#, "accepted"),
+        ("add_credit", r#"{"payment_method":"paypal"}"#, "events[0].type_data.amount: is missing"),
+        (
+            "add_credit",
+            r#"{"payment_method":"paypal","amount":1.0,"value":2.0}"#,
+            "events[0].type_data.value: must equal amount",
+        ),
+        ("add_payment_method", r#"{"billing_profile":{"payment_method_type":"sepa"}}"#, "accepted"),
+        (
+            "add_payment_method",
+            r#"{"payment_method_type":"stripe","stripe":{"brand":"v","last4":"4242424242424242","exp":"01/2027"}}"#,
+            "events[0].type_data.stripe.last4: must be the last four digits of the card, and no more",
+        ),
+        (
+            "add_payment_method",
+            r#"{"company":"a","billing_profile":{"company":"b","payment_method_type":"sepa"}}"#,
+            "events[0].type_data.billing_profile: must equal the fields beside it",
+        ),
+        ("add_payment_method", "{}", "events[0].type_data.payment_method_type: is missing"),
+        (
+            "login_success",
+            r#"{"remote_ip":"1.2.3"}"#,
+            "events[0].type_data.remote_ip: invalid IP address syntax",
+        ),
+        ("restart", "null", "accepted"),
+    ] {
+        assert_eq!(refusal(event_type, type_data), refused, "{event_type} {type_data}");
+    }
+}
+
+#[test]
+fn the_document_of_event_types_is_up_to_date() {
+    let example = |name: &str| {
+        let wanted =
+            EXAMPLES.lines().find(|line| annals_model::event::type_in(line.as_bytes()) == Some(name))?;
+        let value: serde_json::Value = serde_json::from_str(wanted).ok()?;
+        serde_json::to_string_pretty(&value).ok()
+    };
+    let document = catalogue::events_document(example);
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/events.md");
+    if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+        std::fs::write(path, &document).unwrap();
+    }
+    let written = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        written == document,
+        "docs/events.md is out of date: run UPDATE_DOCUMENTS=1 cargo test -p annals-model"
+    );
+}
