@@ -22,3 +22,12 @@ pub enum Role {
     /// May do everything.
     Owner,
 }
+
+/// A role for people.
+pub fn in_words(role: Role) -> &'static str {
+    match role {
+        Role::LimitedCollaborator => "limited collaborator",
+        Role::Collaborator => "collaborator",
+        Role::Owner => "owner",
+    }
+}

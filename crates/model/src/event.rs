@@ -42,16 +42,19 @@ pub struct Event {
 }
 
 impl Event {
-    /// Appends the canonical form, the bytes that are stored and served for good.
+    /// The canonical form, the bytes that are stored and served for good.
     ///
     /// `id` and `created_at` come first and have fixed lengths, so that both can be read from stored bytes without
     /// parsing them.
-    pub fn write_to(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(ID_OPENING);
-        out.extend_from_slice(&self.id.to_hex());
-        out.extend_from_slice(CREATED_AT_OPENING);
-        self.created_at.write_to(out);
-        out.push(b'"');
+    pub fn to_json(&self) -> Vec<u8> {
+        // Most tails of the catalogue's events are shorter.
+        let mut tail = Vec::with_capacity(512);
+        self.write_tail_to(&mut tail);
+        Self::json_with_tail(self.id, self.created_at, &tail)
+    }
+
+    /// Appends the canonical form from behind `created_at` on: what can be written before identifier and time are known.
+    pub fn write_tail_to(&self, out: &mut Vec<u8>) {
         if let Some(user) = &self.user {
             out.extend_from_slice(b",\"user\":");
             write_json(user, out);
@@ -69,11 +72,17 @@ impl Event {
         out.push(b'}');
     }
 
-    /// The canonical form; see [`Event::write_to`].
-    pub fn to_json(&self) -> Vec<u8> {
-        // Most events of the catalogue are shorter.
-        let mut out = Vec::with_capacity(512);
-        self.write_to(&mut out);
+    /// The canonical form of an event of that identifier and time, with a tail that was written before.
+    pub fn json_with_tail(id: EventId, created_at: Time, tail: &[u8]) -> Vec<u8> {
+        let head_bytes =
+            ID_OPENING.len() + EventId::BYTES * 2 + CREATED_AT_OPENING.len() + Time::TEXT_BYTES + 1;
+        let mut out = Vec::with_capacity(head_bytes + tail.len());
+        out.extend_from_slice(ID_OPENING);
+        out.extend_from_slice(&id.to_hex());
+        out.extend_from_slice(CREATED_AT_OPENING);
+        created_at.write_to(&mut out);
+        out.push(b'"');
+        out.extend_from_slice(tail);
         out
     }
 }

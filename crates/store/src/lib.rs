@@ -1,1 +1,20 @@
+//! Keeps timelines and state.
+//!
+//! [`Store`] is the contract, written in its documentation; [`fjall`] is the engine that keeps a store in a
+//! directory. One conformance suite (`tests/conformance`) holds for every engine. [`Recorder`] is what everything that
+//! changes the store goes through: it turns actions and reports into events and state, in one transaction.
 
+mod contract;
+pub mod fjall;
+mod recorder;
+mod rows;
+
+pub use contract::{
+    Change, CommitError, CommitSummary, Error, FeedEntry, Head, NewEvent, Refusal, Statistics, Store,
+    TimelineId, View, Writes,
+};
+pub use fjall::FjallStore;
+pub use recorder::{
+    Clock, Idempotency, IssuedToken, NewUser, Outcome, Recorder, Request, SystemClock, TOKEN_NAME_MAX,
+};
+pub use rows::{Answer, Caller, Listing, Row, RowKey, Setting, Token, TokenHash, TokenId};

@@ -1,0 +1,228 @@
+//! What every engine promises.
+
+use std::ops::RangeInclusive;
+
+use annals_model::{AppId, EventId, Rejection, Time, UserId};
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::rows::{Listing, Row, RowKey};
+
+/// Whose timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TimelineId {
+    /// The events of an app.
+    App(AppId),
+    /// The events done by a user.
+    User(UserId),
+}
+
+/// Where a timeline stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Head {
+    /// How many events it has, which is the position of the last: positions are 1..=length, without gaps.
+    pub length: u64,
+    /// When its last event was; the epoch if it has none.
+    pub last_time: Time,
+}
+
+/// An event to append, in canonical form.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// Its identifier.
+    pub id: EventId,
+    /// Whether the identifier was given with a report instead of assigned here; such an event is found by an index.
+    pub id_given: bool,
+    /// When it was.
+    pub created_at: Time,
+    /// The app it belongs to; at least one of this and `user` is there.
+    pub app: Option<AppId>,
+    /// Who did it.
+    pub user: Option<UserId>,
+    /// The bytes to keep and serve.
+    pub json: Vec<u8>,
+}
+
+impl NewEvent {
+    /// The timeline that keeps its bytes: its app's, or its user's where it has no app.
+    pub fn home(&self) -> TimelineId {
+        match (self.app, self.user) {
+            (Some(app), _) => TimelineId::App(app),
+            (None, Some(user)) => TimelineId::User(user),
+            (None, None) => unreachable!("the catalogue gives every event an app or a user"),
+        }
+    }
+
+    /// The timeline that refers to it besides, if there is one.
+    pub fn reference(&self) -> Option<TimelineId> {
+        self.app.and(self.user).map(TimelineId::User)
+    }
+}
+
+/// What a change writes.
+#[derive(Debug, Default)]
+pub struct Writes {
+    /// Events to append, each to its home and to the timeline that refers to it, in this order.
+    pub events: Vec<NewEvent>,
+    /// Rows to put, or to remove where there is none.
+    pub rows: Vec<(RowKey, Option<Row>)>,
+}
+
+/// The store as a change finds it: all that was committed before, in one order.
+pub trait View {
+    /// Where a timeline stands.
+    fn head(&self, timeline: TimelineId) -> Result<Head, Error>;
+
+    /// A row.
+    fn row(&self, key: &RowKey) -> Result<Option<Row>, Error>;
+
+    /// Whether an event of that identifier is recorded: one given with any report, or one assigned here in that timeline.
+    fn holds(&self, event: EventId, home: TimelineId) -> Result<bool, Error>;
+}
+
+/// A decision to be made and recorded in one step.
+pub trait Change: Send {
+    /// What to write, given what there is. An engine may call this more than once before one call's writes are
+    /// recorded, so nothing outside may depend on a call that is not the last.
+    ///
+    /// The times of the events are not before the heads of their timelines, nor do they decrease.
+    fn decide(&mut self, view: &dyn View) -> Result<Writes, Refusal>;
+}
+
+/// Why a change made no writes.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The rules refuse it.
+    Rejected(Rejection),
+    /// The store failed while it was decided.
+    Failed(Error),
+}
+
+/// Why a commit recorded nothing, or may not have.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// The rules refuse it.
+    #[error("{0}")]
+    Rejected(Rejection),
+    /// The store failed; see there whether the change may have been recorded.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+/// Why the store could not do something. What the caller can do is in the variants' meaning.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another process has the store open.
+    #[error("the store is in use by another process")]
+    InUse,
+    /// The store was written by a newer program; this one would harm it.
+    #[error("the store has format {found}, and this program knows formats up to {known}: use a newer annals")]
+    Newer {
+        /// The format found.
+        found: u32,
+        /// The newest format known.
+        known: u32,
+    },
+    /// The directory has other things in it.
+    #[error(
+        "the directory is not empty and holds no store: name another one, or one that does not exist yet"
+    )]
+    NotAStore,
+    /// What is stored is not what was written.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+    /// A write failed, so no further one is accepted until a restart; the failed one may or may not be recorded.
+    #[error("the store accepts no writes since one failed")]
+    ReadOnly,
+    /// The store is being closed.
+    #[error("the store is closed")]
+    Closed,
+    /// The engine failed.
+    #[error("the store failed")]
+    Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Self::Engine(Box::new(error))
+    }
+}
+
+/// One commit, as followers of the feed see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedEntry {
+    /// The commit's number; later commits have greater ones.
+    pub number: u64,
+    /// The events it recorded, as stretches of positions in their home timelines.
+    pub stretches: Vec<(TimelineId, RangeInclusive<u64>)>,
+}
+
+/// What the store can say of itself cheaply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Statistics {
+    /// How many timelines have an event.
+    pub timelines: u64,
+    /// How many bytes it takes on disk.
+    pub bytes: u64,
+    /// Whether it accepts writes.
+    pub writable: bool,
+}
+
+/// What one commit did, for whoever measures.
+#[derive(Debug, Clone, Copy)]
+pub struct CommitSummary {
+    /// How many changes it recorded together.
+    pub changes: usize,
+    /// How many events.
+    pub events: usize,
+    /// How long it took from the first decision until it was durable.
+    pub elapsed: std::time::Duration,
+}
+
+/// Timelines and state, durable.
+///
+/// - A commit is all or nothing, and durable when it returns `Ok`. It is then seen by every read.
+/// - Commits have one order. Each is decided with all earlier ones in view.
+/// - The positions of a timeline are dense: 1..=length. Times never decrease along it.
+/// - The bytes of an event come back as they went in, for good.
+/// - Reading a page takes the same time wherever in a timeline it lies.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Decides a change and records it. May share its commit with other changes made at the same time.
+    ///
+    /// Where this fails with anything but a rejection, the change may or may not be recorded.
+    async fn commit(&self, change: Box<dyn Change>) -> Result<(), CommitError>;
+
+    /// Where a timeline stands.
+    async fn head(&self, timeline: TimelineId) -> Result<Head, Error>;
+
+    /// The events at these positions, newest first, from the newest on as many as have `bytes_max` together and at
+    /// least one. Positions beyond the head are left out.
+    async fn read(
+        &self,
+        timeline: TimelineId,
+        positions: RangeInclusive<u64>,
+        bytes_max: usize,
+    ) -> Result<Vec<Bytes>, Error>;
+
+    /// How many events of a timeline were before that time.
+    async fn count_before(&self, timeline: TimelineId, time: Time) -> Result<u64, Error>;
+
+    /// The event of that identifier, if that timeline is its home.
+    async fn find(&self, home: TimelineId, event: EventId) -> Result<Option<Bytes>, Error>;
+
+    /// A row.
+    async fn row(&self, key: &RowKey) -> Result<Option<Row>, Error>;
+
+    /// The first rows of a listing, at most that many.
+    async fn list(&self, listing: Listing, limit: usize) -> Result<Vec<(RowKey, Row)>, Error>;
+
+    /// The commits after that number, oldest first, at most that many. Only commits with events have an entry.
+    async fn feed(&self, after: u64, limit: usize) -> Result<Vec<FeedEntry>, Error>;
+
+    /// What the store can say of itself cheaply.
+    fn statistics(&self) -> Statistics;
+
+    /// Finishes what was accepted and closes. Every later commit fails with [`Error::Closed`].
+    async fn close(&self) -> Result<(), Error>;
+}

@@ -1,0 +1,279 @@
+//! The one thread that decides and writes.
+//!
+//! It takes all changes that wait, decides each with those before it in view, and writes them as one batch that is
+//! synced once: the more there is to do, the more shares a sync. Nothing is answered before the sync, and nothing is
+//! seen by readers before it.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use annals_model::EventId;
+use fjall::PersistMode;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::contract::{
+    Change, CommitError, CommitSummary, Error, Head, NewEvent, Refusal, TimelineId, View, Writes,
+};
+use crate::rows::{Row, RowKey};
+
+use super::run::{Reference, RunBuilder, run_key};
+use super::{CachedRow, Kept, feed, ids};
+
+/// How many changes may wait; a further one waits to be put in the queue.
+pub(super) const QUEUE_MAX: usize = 1024;
+/// A group takes no further change once it has this many events, which bounds its time and memory.
+const GROUP_EVENTS_FULL: usize = 32 * 1024;
+/// Or this many bytes of events.
+const GROUP_BYTES_FULL: usize = 16 << 20;
+/// Or this many changes.
+const GROUP_CHANGES_FULL: usize = 1024;
+
+/// The key, in the keyspace of counts, of how many timelines there are.
+pub(super) const TIMELINES_KEY: &[u8] = b"timelines";
+
+/// What the committer is asked to do.
+pub(super) enum Job {
+    Commit { change: Box<dyn Change>, done: oneshot::Sender<Result<(), CommitError>> },
+    Close { done: oneshot::Sender<()> },
+}
+
+/// Works until it is told to close or nobody can ask it any more. `last_commit` is the number of the feed's last entry.
+pub(super) fn run(kept: Arc<Kept>, mut jobs: mpsc::Receiver<Job>, mut last_commit: u64) {
+    while let Some(job) = jobs.blocking_recv() {
+        let started = Instant::now();
+        let mut group = Group::new(&kept);
+        let mut waiting = Vec::new();
+        let mut close = None;
+        let mut next = Some(job);
+        while let Some(job) = next {
+            match job {
+                Job::Commit { mut change, done } => match group.take(&mut *change) {
+                    Ok(()) => waiting.push(done),
+                    Err(error) => _ = done.send(Err(error)),
+                },
+                Job::Close { done } => {
+                    close = Some(done);
+                    break;
+                }
+            }
+            next = if group.is_full() || waiting.len() >= GROUP_CHANGES_FULL {
+                None
+            } else {
+                jobs.try_recv().ok()
+            };
+        }
+        let events = group.events;
+        let committed = group.commit(last_commit + 1);
+        match &committed {
+            Ok(has_entry) => last_commit += u64::from(*has_entry),
+            Err(error) => {
+                kept.writable.store(false, Ordering::Relaxed);
+                tracing::error!(
+                    error = error as &dyn std::error::Error,
+                    "a commit failed; no further write is accepted"
+                );
+            }
+        }
+        if events > 0 && committed.is_ok() {
+            (kept.observer)(CommitSummary { changes: waiting.len(), events, elapsed: started.elapsed() });
+        }
+        for done in waiting {
+            let answer = if committed.is_ok() { Ok(()) } else { Err(CommitError::Failed(Error::ReadOnly)) };
+            // Whoever asked may have gone; what they asked for is recorded all the same.
+            _ = done.send(answer);
+        }
+        if let Some(done) = close {
+            jobs.close();
+            drop(kept);
+            _ = done.send(());
+            return;
+        }
+    }
+}
+
+/// Changes that are committed together.
+struct Group<'a> {
+    kept: &'a Kept,
+    heads: HashMap<TimelineId, Head>,
+    rows: HashMap<RowKey, Option<Row>>,
+    open_runs: HashMap<TimelineId, RunBuilder>,
+    full_runs: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Where the events with given identifiers are.
+    given: HashMap<EventId, (TimelineId, u64)>,
+    /// The first position and the number of events appended to each home.
+    stretches: BTreeMap<TimelineId, (u64, u32)>,
+    /// Heads as they were found, so that deciding again and again does not read them again and again.
+    found_heads: RefCell<HashMap<TimelineId, Head>>,
+    events: usize,
+    bytes: usize,
+    new_timelines: u64,
+}
+
+impl View for Group<'_> {
+    fn head(&self, timeline: TimelineId) -> Result<Head, Error> {
+        if let Some(head) = self.heads.get(&timeline).or(self.found_heads.borrow().get(&timeline)) {
+            return Ok(*head);
+        }
+        let head = self.kept.head(timeline)?;
+        self.found_heads.borrow_mut().insert(timeline, head);
+        Ok(head)
+    }
+
+    fn row(&self, key: &RowKey) -> Result<Option<Row>, Error> {
+        match self.rows.get(key) {
+            Some(row) => Ok(row.clone()),
+            None => self.kept.row(key),
+        }
+    }
+
+    fn holds(&self, event: EventId, home: TimelineId) -> Result<bool, Error> {
+        Ok(self.given.contains_key(&event)
+            || self.kept.ids.contains_key(event.as_bytes())?
+            || self.kept.find_by_time(home, event)?.is_some())
+    }
+}
+
+impl<'a> Group<'a> {
+    fn new(kept: &'a Kept) -> Self {
+        Self {
+            kept,
+            heads: HashMap::new(),
+            rows: HashMap::new(),
+            open_runs: HashMap::new(),
+            full_runs: Vec::new(),
+            given: HashMap::new(),
+            stretches: BTreeMap::new(),
+            found_heads: RefCell::default(),
+            events: 0,
+            bytes: 0,
+            new_timelines: 0,
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.events >= GROUP_EVENTS_FULL || self.bytes >= GROUP_BYTES_FULL
+    }
+
+    /// Decides a change and takes its writes in; a refused one leaves no trace.
+    fn take(&mut self, change: &mut dyn Change) -> Result<(), CommitError> {
+        if !self.kept.writable.load(Ordering::Relaxed) {
+            return Err(CommitError::Failed(Error::ReadOnly));
+        }
+        // A bug in a decision costs the request that met it, not all others.
+        let decided = catch_unwind(AssertUnwindSafe(|| change.decide(self)));
+        let writes = match decided {
+            Ok(Ok(writes)) => writes,
+            Ok(Err(Refusal::Rejected(rejection))) => return Err(CommitError::Rejected(rejection)),
+            Ok(Err(Refusal::Failed(error))) => return Err(CommitError::Failed(error)),
+            Err(_) => return Err(CommitError::Failed(Error::Engine("a decision panicked".into()))),
+        };
+        self.absorb(writes).map_err(CommitError::Failed)
+    }
+
+    fn absorb(&mut self, writes: Writes) -> Result<(), Error> {
+        for event in writes.events {
+            self.append(&event)?;
+        }
+        self.rows.extend(writes.rows);
+        Ok(())
+    }
+
+    fn append(&mut self, event: &NewEvent) -> Result<(), Error> {
+        let home = event.home();
+        let (position, first, index) =
+            self.append_to(home, |run| run.push_event(event.created_at, &event.json), event)?;
+        if event.id_given {
+            self.given.insert(event.id, (home, position));
+        }
+        let stretch = self.stretches.entry(home).or_insert((position, 0));
+        stretch.1 += 1;
+        if let (Some(timeline), TimelineId::App(app)) = (event.reference(), home) {
+            let push = |run: &mut RunBuilder| {
+                run.push_reference(event.created_at, Reference { app, first, index });
+                0
+            };
+            self.append_to(timeline, push, event)?;
+        }
+        self.events += 1;
+        self.bytes += event.json.len();
+        Ok(())
+    }
+
+    /// Appends to one timeline; gives the position, and the first position and index in the run.
+    fn append_to(
+        &mut self,
+        timeline: TimelineId,
+        push: impl FnOnce(&mut RunBuilder) -> u8,
+        event: &NewEvent,
+    ) -> Result<(u64, u64, u8), Error> {
+        let head = self.head(timeline)?;
+        assert!(event.created_at >= head.last_time, "a change never goes back in time");
+        let position = head.length + 1;
+        if head.length == 0 {
+            self.new_timelines += 1;
+        }
+        if self.open_runs.get(&timeline).is_some_and(RunBuilder::is_full) {
+            let full = self.open_runs.remove(&timeline).expect("it was just there");
+            self.full_runs.push((run_key(timeline, full.first), full.finish()));
+        }
+        let run = self.open_runs.entry(timeline).or_insert_with(|| RunBuilder::new(position));
+        let index = push(run);
+        let first = run.first;
+        self.heads.insert(timeline, Head { length: position, last_time: event.created_at });
+        Ok((position, first, index))
+    }
+
+    /// Writes and syncs everything, then lets readers see it. Says whether the feed got an entry.
+    fn commit(self, number: u64) -> Result<bool, Error> {
+        if self.events == 0 && self.rows.is_empty() {
+            return Ok(false);
+        }
+        let kept = self.kept;
+        let mut batch = kept.database.batch().durability(Some(PersistMode::SyncData));
+        for (key, value) in self.full_runs {
+            batch.insert(&kept.runs, key, value);
+        }
+        for (timeline, run) in self.open_runs {
+            batch.insert(&kept.runs, run_key(timeline, run.first), run.finish());
+        }
+        for (id, (home, position)) in self.given {
+            batch.insert(&kept.ids, *id.as_bytes(), ids::value(home, position));
+        }
+        let mut cached = Vec::with_capacity(self.rows.len());
+        for (key, row) in self.rows {
+            let value = row.as_ref().map(Row::to_bytes);
+            let bytes = value.as_ref().map_or(0, Vec::len);
+            match value {
+                Some(value) => batch.insert(&kept.rows, key.to_bytes(), value),
+                None => batch.remove(&kept.rows, key.to_bytes()),
+            }
+            cached.push((key, CachedRow { row, bytes }));
+        }
+        let has_entry = !self.stretches.is_empty();
+        if has_entry {
+            let mut entry = Vec::with_capacity(self.stretches.len() * 30);
+            for (timeline, (first, count)) in self.stretches {
+                feed::push(timeline, first, count, &mut entry);
+            }
+            batch.insert(&kept.feed, feed::key(number), entry);
+        }
+        let timelines = kept.timelines.load(Ordering::Relaxed) + self.new_timelines;
+        if self.new_timelines > 0 {
+            batch.insert(&kept.counts, TIMELINES_KEY, timelines.to_be_bytes());
+        }
+        batch.commit()?;
+
+        kept.timelines.store(timelines, Ordering::Relaxed);
+        for (key, row) in cached {
+            kept.row_cache.insert(key, row);
+        }
+        for (timeline, head) in self.heads {
+            kept.heads.insert(timeline, head);
+        }
+        Ok(has_entry)
+    }
+}

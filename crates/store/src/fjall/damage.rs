@@ -1,0 +1,140 @@
+//! What a power cut leaves of the journal.
+//!
+//! Every commit is synced before the next one is written, so a power cut can only leave the journal's last batch torn:
+//! part of it missing, or its pages written out of order. That batch was never acknowledged, and is cut off. The
+//! engine's own recovery does so when the batch is incomplete, but refuses to open when the batch looks complete and
+//! its checksum is wrong, and quietly drops everything behind an entry it cannot read; so the journal is looked
+//! through here first.
+//!
+//! What is cut off is kept beside the journal as `*.damaged`. A damage that a power cut cannot explain, with whole
+//! batches behind it and more than [`TAIL_BYTES_MAX`] before the end, is not mended: acknowledged commits would be lost.
+//!
+//! The journal's layout is that of fjall 3 (its `journal/entry.rs`), all integers little-endian:
+//!
+//! ```text
+//! batch   start, items, end
+//! start   1 │ count of items (u32) │ sequence number (u64)
+//! item    2 │ kind (u8) │ compression (u8) │ keyspace (u64) │ key length (u16) │ value length (u32) │ stored value
+//!         length (u32) │ key │ stored value
+//! clear   4 │ keyspace (u64)
+//! end     3 │ XXH3 of the items (u64) │ "FJL" 3
+//! ```
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::contract::Error;
+
+/// A disk that loses what it said was synced can tear more than the last batch, but hardly more than this.
+const TAIL_BYTES_MAX: u64 = 64 << 10;
+
+const START: u8 = 1;
+const ITEM: u8 = 2;
+const END: u8 = 3;
+const CLEAR: u8 = 4;
+const TRAILER: &[u8] = b"FJL\x03";
+const START_BYTES: usize = 13;
+const ITEM_HEAD_BYTES: usize = 21;
+const CLEAR_BYTES: usize = 9;
+const END_BYTES: usize = 9 + TRAILER.len();
+
+/// Cuts a torn batch off the newest journal in this directory of the engine, if there is one.
+pub(super) fn mend_journal(engine: &Path) -> Result<(), Error> {
+    let Some(path) = newest_journal(engine)? else { return Ok(()) };
+    let mut file = File::options().read(true).write(true).open(&path)?;
+    let mut journal = Vec::new();
+    file.read_to_end(&mut journal)?;
+    let whole = whole_batches(&journal);
+    let Some(end) = journal.iter().rposition(|&byte| byte != 0).map(|last| last + 1) else { return Ok(()) };
+    if end <= whole {
+        // Behind the last batch is nothing but the zeros the file was made with.
+        return Ok(());
+    }
+    let torn = &journal[whole..end];
+    if torn.len() as u64 > TAIL_BYTES_MAX && has_whole_batch(torn) {
+        return Err(Error::Damaged(format!(
+            "{} cannot be read from byte {whole} on, and whole commits follow: restore the store from a backup, \
+             or move the file aside to go on without the commits in it",
+            path.display()
+        )));
+    }
+    let aside = path.with_extension(format!("{whole}.damaged"));
+    fs::write(&aside, torn)?;
+    File::open(&aside)?.sync_all()?;
+    file.seek(SeekFrom::Start(0))?;
+    file.set_len(whole as u64)?;
+    file.sync_all()?;
+    tracing::warn!(
+        journal = %path.display(),
+        kept_aside = %aside.display(),
+        bytes = torn.len(),
+        "cut a torn commit off the journal, as a power cut leaves one"
+    );
+    Ok(())
+}
+
+/// The journal with the greatest number.
+fn newest_journal(engine: &Path) -> Result<Option<PathBuf>, Error> {
+    let entries = match fs::read_dir(engine) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let mut newest = None;
+    for entry in entries {
+        let path = entry?.path();
+        let number =
+            path.file_name().and_then(|name| name.to_str()?.strip_suffix(".jnl")?.parse::<u64>().ok());
+        if let Some(number) = number {
+            newest = newest.max(Some((number, path)));
+        }
+    }
+    Ok(newest.map(|(_, path)| path))
+}
+
+/// Where the first batch ends that is not whole: all before is good.
+fn whole_batches(journal: &[u8]) -> usize {
+    let mut end = 0;
+    while let Some(length) = batch_length(&journal[end..]) {
+        end += length;
+    }
+    end
+}
+
+/// Whether a whole batch begins anywhere here.
+fn has_whole_batch(bytes: &[u8]) -> bool {
+    (0..bytes.len()).any(|start| batch_length(&bytes[start..]).is_some())
+}
+
+/// The length of the batch that begins here; `None` if none does, or it is torn.
+fn batch_length(bytes: &[u8]) -> Option<usize> {
+    let (&[tag], rest) = bytes.split_first_chunk()?;
+    if tag != START {
+        return None;
+    }
+    let count = u32::from_le_bytes(*rest.first_chunk()?);
+    let mut at = START_BYTES;
+    let mut checksum = Xxh3::new();
+    for _ in 0..count {
+        let entry = bytes.get(at..)?;
+        let length = match *entry.first()? {
+            ITEM => {
+                let head = entry.get(..ITEM_HEAD_BYTES)?;
+                let key_bytes = u16::from_le_bytes(head[11..13].try_into().ok()?);
+                let value_bytes = u32::from_le_bytes(head[17..21].try_into().ok()?);
+                ITEM_HEAD_BYTES + usize::from(key_bytes) + usize::try_from(value_bytes).ok()?
+            }
+            CLEAR => CLEAR_BYTES,
+            _ => return None,
+        };
+        checksum.update(entry.get(..length)?);
+        at += length;
+    }
+    let end = bytes.get(at..at + END_BYTES)?;
+    let expected = u64::from_le_bytes(end[1..9].try_into().ok()?);
+    let is_whole = end[0] == END && &end[9..] == TRAILER && checksum.digest() == expected;
+    is_whole.then_some(at + END_BYTES)
+}

@@ -1,0 +1,146 @@
+//! Opening a store: whose directory it is, which format it has, and what a power cut left of it.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use fjall::config::{BlockSizePolicy, CompressionPolicy};
+use fjall::{CompressionType, Database, KeyspaceCreateOptions};
+use quick_cache::sync::Cache;
+use tokio::sync::mpsc;
+
+use crate::contract::{CommitSummary, Error};
+
+use super::{FjallStore, Kept, RowBytes, committer, damage, feed};
+
+/// The format this program writes, and the newest it reads.
+const FORMAT: u32 = 1;
+
+const MIB: u64 = 1 << 20;
+/// Blocks of tables in memory.
+const BLOCK_CACHE_BYTES: u64 = 64 * MIB;
+/// Rows in memory.
+const ROW_CACHE_BYTES: u64 = 32 * MIB;
+/// Heads of timelines in memory; each takes about 100 bytes.
+const HEADS_MAX: usize = 100_000;
+/// What has to be read again at the next start, at the most.
+const JOURNAL_BYTES: u64 = 64 * MIB;
+
+/// How to open a store.
+pub struct Options {
+    directory: PathBuf,
+    observer: Box<dyn Fn(CommitSummary) + Send + Sync>,
+}
+
+impl Options {
+    /// The store in that directory, which is made if it is not there.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self { directory: directory.into(), observer: Box::new(|_| {}) }
+    }
+
+    /// Calls this after every commit, on the committing thread.
+    #[must_use]
+    pub fn observer(mut self, observer: impl Fn(CommitSummary) + Send + Sync + 'static) -> Self {
+        self.observer = Box::new(observer);
+        self
+    }
+
+    /// Opens the store. Takes as long as reading a journal of 64 MiB at most.
+    pub fn open(self) -> Result<FjallStore, Error> {
+        let lock = lock(&self.directory)?;
+        check_format(&self.directory)?;
+        let path = self.directory.join("fjall");
+        damage::mend_journal(&path)?;
+        let database = Database::builder(&path)
+            .cache_size(BLOCK_CACHE_BYTES)
+            .max_journaling_size(JOURNAL_BYTES)
+            .worker_threads(2)
+            .open()?;
+        let keyspace = |name: &str, memtable_bytes: u64, block_bytes: u32| {
+            database.keyspace(name, || {
+                KeyspaceCreateOptions::default()
+                    .max_memtable_size(memtable_bytes)
+                    .data_block_size_policy(BlockSizePolicy::all(block_bytes))
+                    .data_block_compression_policy(CompressionPolicy::all(CompressionType::Lz4))
+            })
+        };
+        let runs = keyspace("runs", 16 * MIB, 16 << 10)?;
+        let rows = keyspace("rows", 8 * MIB, 8 << 10)?;
+        let feed = keyspace("feed", 4 * MIB, 16 << 10)?;
+        let ids = keyspace("ids", 4 * MIB, 4 << 10)?;
+        let counts = keyspace("counts", MIB, 4 << 10)?;
+        let timelines = match counts.get(committer::TIMELINES_KEY)? {
+            Some(value) => value
+                .as_ref()
+                .try_into()
+                .map(u64::from_be_bytes)
+                .map_err(|_| Error::Damaged("the count of timelines cannot be read".to_owned()))?,
+            None => 0,
+        };
+        let last_commit =
+            feed.last_key_value().map(|guard| feed::number(&guard.key()?)).transpose()?.unwrap_or(0);
+        let kept = Arc::new(Kept {
+            database,
+            runs,
+            rows,
+            feed,
+            ids,
+            counts,
+            heads: Cache::new(HEADS_MAX),
+            row_cache: Cache::with_weighter(HEADS_MAX, ROW_CACHE_BYTES, RowBytes),
+            timelines: AtomicU64::new(timelines),
+            writable: AtomicBool::new(true),
+            observer: self.observer,
+            _lock: lock,
+        });
+        let (jobs, queue) = mpsc::channel(committer::QUEUE_MAX);
+        let committer = std::thread::Builder::new()
+            .name("committer".to_owned())
+            .spawn({
+                let kept = Arc::clone(&kept);
+                move || committer::run(kept, queue, last_commit)
+            })
+            .map_err(|error| Error::Engine(Box::new(error)))?;
+        Ok(FjallStore { kept, jobs, committer: Some(committer) })
+    }
+}
+
+/// Makes the directory if need be and takes it for this process.
+fn lock(directory: &Path) -> Result<File, Error> {
+    fs::create_dir_all(directory)?;
+    let strange = !directory.join("lock").exists() && fs::read_dir(directory)?.next().is_some();
+    if strange {
+        return Err(Error::NotAStore);
+    }
+    let lock = File::options().create(true).truncate(false).write(true).open(directory.join("lock"))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(Error::InUse),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+/// Refuses a newer format, and writes the number where there is none yet.
+fn check_format(directory: &Path) -> Result<(), Error> {
+    let path = directory.join("format");
+    let found = match fs::read_to_string(&path) {
+        Ok(text) => {
+            text.trim().parse::<u32>().map_err(|_| Error::Damaged("the format cannot be read".to_owned()))?
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            // Written aside and renamed: a crash leaves either no number or a whole one.
+            let aside = directory.join("format.new");
+            fs::write(&aside, format!("{FORMAT}\n"))?;
+            File::open(&aside)?.sync_all()?;
+            fs::rename(&aside, &path)?;
+            File::open(directory)?.sync_all()?;
+            FORMAT
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if found > FORMAT {
+        return Err(Error::Newer { found, known: FORMAT });
+    }
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! What everything that changes the store goes through.
+//!
+//! Each method is one decision, made by the pure rules of `annals-model` with the store in view, and recorded together
+//! with all that follows from it: the events, the states they change, the names they take and free.
+
+mod actions;
+mod answers;
+mod draft;
+mod people;
+mod reports;
+
+use std::sync::{Arc, Mutex};
+
+use annals_model::{App, IdSource, Person, Rejection, Time};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::contract::{Change, CommitError, Error, Refusal, Store, View, Writes};
+use crate::rows::{Caller, Row, RowKey, Setting};
+use draft::Draft;
+
+pub use people::{IssuedToken, NewUser, TOKEN_NAME_MAX};
+
+/// Where the time comes from.
+pub trait Clock: Send + Sync + 'static {
+    /// The time now.
+    fn now(&self) -> Time;
+}
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is where the time comes from")]
+    fn now(&self) -> Time {
+        let since_epoch =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Time::from_millis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// What a user's request says besides the action itself.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Who asks.
+    pub actor: Person,
+    /// What makes a repeat of it harmless, if it carries that.
+    pub idempotency: Option<Idempotency>,
+    /// Whether to decide only, and record nothing.
+    pub dry_run: bool,
+}
+
+/// What makes a repeated request harmless.
+#[derive(Debug, Clone)]
+pub struct Idempotency {
+    /// The key the caller chose.
+    pub key: String,
+    /// Stands for what is asked for: the same for the same request, another for another.
+    pub fingerprint: String,
+}
+
+/// What came of an action on an app.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The app after it.
+    pub app: Arc<App>,
+    /// The types of the events recorded; none where nothing changed.
+    pub recorded: Vec<String>,
+}
+
+/// Changes the store, one decision at a time.
+#[derive(Clone)]
+pub struct Recorder {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+}
+
+impl Recorder {
+    /// A recorder for that store.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Self {
+        Self { store, clock, ids }
+    }
+
+    /// The value of a setting, which becomes this one if there is none yet.
+    pub async fn setting(&self, setting: Setting, otherwise: String) -> Result<String, CommitError> {
+        let key = RowKey::Setting(setting);
+        if let Some(Row::Setting(value)) = self.store.row(&key).await? {
+            return Ok(value.to_string());
+        }
+        self.commit(move |draft| match draft.row(&key)? {
+            Some(Row::Setting(value)) => Ok(value.to_string()),
+            _ => {
+                draft.put(key.clone(), Row::Setting(otherwise.as_str().into()));
+                Ok(otherwise.clone())
+            }
+        })
+        .await
+    }
+
+    /// Commits what `decide` writes to the draft, and gives what it returned.
+    async fn commit<T: Send + 'static>(
+        &self,
+        mut decide: impl FnMut(&mut Draft<'_>) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, CommitError> {
+        let result = Arc::new(Mutex::new(None));
+        let ids = Arc::clone(&self.ids);
+        let now = self.clock.now();
+        let change = Decision(Box::new({
+            let result = Arc::clone(&result);
+            move |view: &dyn View| {
+                let mut draft = Draft::new(view, &*ids, now);
+                let decided = decide(&mut draft)?;
+                let writes = draft.finish()?;
+                *result.lock().expect("nothing panics while it holds this lock") = Some(decided);
+                Ok(writes)
+            }
+        }));
+        self.store.commit(Box::new(change)).await?;
+        let decided = result.lock().expect("nothing panics while it holds this lock").take();
+        decided.ok_or(CommitError::Failed(Error::Closed))
+    }
+
+    /// As [`Recorder::commit`], but a repeat with the same idempotency key gets what the first one got.
+    async fn commit_once<T: Serialize + DeserializeOwned + Send + 'static>(
+        &self,
+        caller: Caller,
+        idempotency: Option<Idempotency>,
+        mut decide: impl FnMut(&mut Draft<'_>) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, CommitError> {
+        let Some(idempotency) = idempotency else { return self.commit(decide).await };
+        let expired = answers::expired(&*self.store, self.clock.now()).await?;
+        self.commit(move |draft| {
+            if let Some(answered) = answers::find(draft, caller, &idempotency)? {
+                return Ok(answered);
+            }
+            let decided = decide(draft)?;
+            answers::remember(draft, caller, &idempotency, &decided, &expired);
+            Ok(decided)
+        })
+        .await
+    }
+}
+
+/// A decision as the store takes it.
+struct Decision(Box<dyn FnMut(&dyn View) -> Result<Writes, Refusal> + Send>);
+
+impl Change for Decision {
+    fn decide(&mut self, view: &dyn View) -> Result<Writes, Refusal> {
+        (self.0)(view)
+    }
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}

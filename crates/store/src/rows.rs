@@ -1,0 +1,392 @@
+//! What is kept beside the timelines: states, names taken, tokens, answers given.
+
+use std::fmt;
+use std::sync::Arc;
+
+use annals_model::{Account, App, AppId, EventId, Time, UserId};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Names a row.
+///
+/// Its stored key is one byte for the kind and then:
+///
+/// ```text
+/// A  app id (12)                          state of an app
+/// U  user id (16)                         state of an account
+/// n  name                                 the app that has this name
+/// u  username                             the user that has this username
+/// e  email address, lower case            the user that has this address
+/// m  user id (16), app id (12)            that this user is a member of this app
+/// r  user id (16)                         that this user was registered, not only named by a report
+/// p  user id (16)                         the hash of the user's password
+/// t  user id (16), token id (12)          an API token
+/// h  SHA-256 (32)                         the token with this hash
+/// i  caller, idempotency key              the answer given
+/// x  expiry, ms (u64 BE), caller, key     that this answer expires then
+/// s  name                                 a setting
+/// ```
+///
+/// where a caller is `o` for the operator or `u` and the user id (16). A kind's byte never gets another meaning.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the table above says what each kind is")]
+pub enum RowKey {
+    App(AppId),
+    Account(UserId),
+    AppName(String),
+    Username(String),
+    Email(String),
+    Member(UserId, AppId),
+    Registered(UserId),
+    Password(UserId),
+    Token(UserId, TokenId),
+    TokenHash(TokenHash),
+    Answer(Caller, String),
+    AnswerExpiry(Time, Caller, String),
+    Setting(Setting),
+}
+
+/// What a row holds. Cheap to clone.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Row {
+    /// The state of an app.
+    App(Arc<App>),
+    /// The state of an account.
+    Account(Arc<Account>),
+    /// The app that has a name.
+    AppWithName(AppId),
+    /// The user that has a username or an address.
+    UserWithName(UserId),
+    /// A password's hash, as a PHC string.
+    Password(Arc<str>),
+    /// An API token.
+    Token(Arc<Token>),
+    /// The token that has a hash.
+    TokenWithHash(UserId, TokenId),
+    /// The answer given to a request that carried an idempotency key.
+    Answer(Arc<Answer>),
+    /// Nothing but that the row is there.
+    Present,
+    /// A setting's value.
+    Setting(Arc<str>),
+}
+
+/// Identifies an API token.
+pub type TokenId = EventId;
+
+/// The SHA-256 of an API token; the token itself is never kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenHash([u8; 32]);
+
+impl TokenHash {
+    /// The hash of that token. One round is enough: tokens are random and long.
+    pub fn of(token: &str) -> Self {
+        Self(Sha256::digest(token).into())
+    }
+
+    /// The hash with that hexadecimal form.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes).ok()?;
+        Some(Self(bytes))
+    }
+
+    /// Its bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// An API token, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// Identifies it.
+    pub id: TokenId,
+    /// What its user calls it.
+    pub name: String,
+    /// When it was first issued.
+    pub created_at: Time,
+    /// When its present secret was issued.
+    pub issued_at: Time,
+    /// When it was last exchanged, to the minute.
+    pub last_used_at: Option<Time>,
+    /// The hash of its secret, in hexadecimal.
+    pub hash: String,
+}
+
+/// Who sent a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Caller {
+    /// The platform's own credential.
+    Operator,
+    /// A user.
+    User(UserId),
+}
+
+/// What was answered to a request with an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The SHA-256 of what was asked for, in hexadecimal.
+    pub fingerprint: String,
+    /// What came of it, as JSON.
+    pub outcome: String,
+    /// Until when the answer is remembered.
+    pub expires_at: Time,
+}
+
+/// What the store remembers about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Setting {
+    /// The key that signs bearer tokens, in hexadecimal.
+    SigningKey,
+    /// The SHA-256 of the operator token made at the first start, in hexadecimal.
+    OperatorTokenHash,
+}
+
+impl Setting {
+    const ALL: [(Self, &'static str); 2] =
+        [(Self::SigningKey, "signing_key"), (Self::OperatorTokenHash, "operator_token_hash")];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::SigningKey => "signing_key",
+            Self::OperatorTokenHash => "operator_token_hash",
+        }
+    }
+}
+
+/// Rows that stand together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing {
+    /// The apps a user is a member of.
+    AppsOf(UserId),
+    /// The API tokens of a user.
+    TokensOf(UserId),
+    /// The answers that expire first.
+    AnswersByExpiry,
+}
+
+impl Listing {
+    /// What the stored keys of its rows begin with.
+    pub(crate) fn prefix(self) -> Vec<u8> {
+        match self {
+            Self::AppsOf(user) => [b"m".as_slice(), user.as_bytes()].concat(),
+            Self::TokensOf(user) => [b"t".as_slice(), user.as_bytes()].concat(),
+            Self::AnswersByExpiry => b"x".to_vec(),
+        }
+    }
+}
+
+impl Caller {
+    fn write_to(self, key: &mut Vec<u8>) {
+        match self {
+            Self::Operator => key.push(b'o'),
+            Self::User(user) => {
+                key.push(b'u');
+                key.extend_from_slice(user.as_bytes());
+            }
+        }
+    }
+
+    fn read_from(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        match bytes.split_first()? {
+            (b'o', rest) => Some((Self::Operator, rest)),
+            (b'u', rest) => {
+                let (user, rest) = rest.split_first_chunk()?;
+                Some((Self::User(UserId::from_bytes(*user)), rest))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl RowKey {
+    /// The stored key; see [`RowKey`] for its layout.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut key = Vec::with_capacity(48);
+        match self {
+            Self::App(app) => {
+                key.push(b'A');
+                key.extend_from_slice(app.as_bytes());
+            }
+            Self::Account(user) => {
+                key.push(b'U');
+                key.extend_from_slice(user.as_bytes());
+            }
+            Self::AppName(name) => {
+                key.push(b'n');
+                key.extend_from_slice(name.as_bytes());
+            }
+            Self::Username(name) => {
+                key.push(b'u');
+                key.extend_from_slice(name.as_bytes());
+            }
+            Self::Email(email) => {
+                key.push(b'e');
+                key.extend_from_slice(email.to_lowercase().as_bytes());
+            }
+            Self::Member(user, app) => {
+                key.push(b'm');
+                key.extend_from_slice(user.as_bytes());
+                key.extend_from_slice(app.as_bytes());
+            }
+            Self::Registered(user) => {
+                key.push(b'r');
+                key.extend_from_slice(user.as_bytes());
+            }
+            Self::Password(user) => {
+                key.push(b'p');
+                key.extend_from_slice(user.as_bytes());
+            }
+            Self::Token(user, token) => {
+                key.push(b't');
+                key.extend_from_slice(user.as_bytes());
+                key.extend_from_slice(token.as_bytes());
+            }
+            Self::TokenHash(hash) => {
+                key.push(b'h');
+                key.extend_from_slice(hash.as_bytes());
+            }
+            Self::Answer(caller, idempotency_key) => {
+                key.push(b'i');
+                caller.write_to(&mut key);
+                key.extend_from_slice(idempotency_key.as_bytes());
+            }
+            Self::AnswerExpiry(expires_at, caller, idempotency_key) => {
+                key.push(b'x');
+                key.extend_from_slice(&expires_at.as_millis().to_be_bytes());
+                caller.write_to(&mut key);
+                key.extend_from_slice(idempotency_key.as_bytes());
+            }
+            Self::Setting(setting) => {
+                key.push(b's');
+                key.extend_from_slice(setting.name().as_bytes());
+            }
+        }
+        key
+    }
+
+    /// The row that a stored key names; `None` if it names none that this program knows.
+    pub(crate) fn from_bytes(key: &[u8]) -> Option<Self> {
+        let (kind, rest) = key.split_first()?;
+        let text = || std::str::from_utf8(rest).ok().map(str::to_owned);
+        Some(match kind {
+            b'A' => Self::App(AppId::from_bytes(rest.try_into().ok()?)),
+            b'U' => Self::Account(UserId::from_bytes(rest.try_into().ok()?)),
+            b'n' => Self::AppName(text()?),
+            b'u' => Self::Username(text()?),
+            b'e' => Self::Email(text()?),
+            b'm' => {
+                let (user, app) = rest.split_first_chunk()?;
+                Self::Member(UserId::from_bytes(*user), AppId::from_bytes(app.try_into().ok()?))
+            }
+            b'r' => Self::Registered(UserId::from_bytes(rest.try_into().ok()?)),
+            b'p' => Self::Password(UserId::from_bytes(rest.try_into().ok()?)),
+            b't' => {
+                let (user, token) = rest.split_first_chunk()?;
+                Self::Token(UserId::from_bytes(*user), TokenId::from_bytes(token.try_into().ok()?))
+            }
+            b'h' => Self::TokenHash(TokenHash(rest.try_into().ok()?)),
+            b'i' => {
+                let (caller, key) = Caller::read_from(rest)?;
+                Self::Answer(caller, String::from_utf8(key.to_vec()).ok()?)
+            }
+            b'x' => {
+                let (expires_at, rest) = rest.split_first_chunk()?;
+                let (caller, key) = Caller::read_from(rest)?;
+                let expires_at = Time::from_millis(u64::from_be_bytes(*expires_at));
+                Self::AnswerExpiry(expires_at, caller, String::from_utf8(key.to_vec()).ok()?)
+            }
+            b's' => Self::Setting(Setting::ALL.into_iter().find(|(_, name)| name.as_bytes() == rest)?.0),
+            _ => return None,
+        })
+    }
+}
+
+impl Row {
+    /// The stored value: JSON, so that rows written before a field existed can be read after.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::App(app) => serde_json::to_vec(app),
+            Self::Account(account) => serde_json::to_vec(account),
+            Self::AppWithName(app) => serde_json::to_vec(app),
+            Self::UserWithName(user) => serde_json::to_vec(user),
+            Self::Password(hash) => serde_json::to_vec(&**hash),
+            Self::Token(token) => serde_json::to_vec(token),
+            Self::TokenWithHash(user, token) => serde_json::to_vec(&(user, token)),
+            Self::Answer(answer) => serde_json::to_vec(answer),
+            Self::Present => return Vec::new(),
+            Self::Setting(value) => serde_json::to_vec(&**value),
+        }
+        .expect("what a row holds can always be written to memory")
+    }
+
+    /// The row of that key with this stored value.
+    pub(crate) fn from_bytes(key: &RowKey, value: &[u8]) -> Result<Self, serde_json::Error> {
+        Ok(match key {
+            RowKey::App(_) => Self::App(serde_json::from_slice(value).map(Arc::new)?),
+            RowKey::Account(_) => Self::Account(serde_json::from_slice(value).map(Arc::new)?),
+            RowKey::AppName(_) => Self::AppWithName(serde_json::from_slice(value)?),
+            RowKey::Username(_) | RowKey::Email(_) => Self::UserWithName(serde_json::from_slice(value)?),
+            RowKey::Member(..) | RowKey::Registered(_) | RowKey::AnswerExpiry(..) => Self::Present,
+            RowKey::Password(_) => Self::Password(serde_json::from_slice::<String>(value)?.into()),
+            RowKey::Token(..) => Self::Token(serde_json::from_slice(value).map(Arc::new)?),
+            RowKey::TokenHash(_) => {
+                let (user, token) = serde_json::from_slice(value)?;
+                Self::TokenWithHash(user, token)
+            }
+            RowKey::Answer(..) => Self::Answer(serde_json::from_slice(value).map(Arc::new)?),
+            RowKey::Setting(_) => Self::Setting(serde_json::from_slice::<String>(value)?.into()),
+        })
+    }
+}
+
+impl fmt::Display for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_key_reads_as_it_was_written_and_stays_as_it_is() {
+        let app: AppId = "5343eccd646173000a140000".parse().unwrap();
+        let user: UserId = "us-0e6d8e46-5cd0-42a4-acba-372b2be605ac".parse().unwrap();
+        let token: TokenId = "6905be00007b000000010007".parse().unwrap();
+        let u = "0e6d8e465cd042a4acba372b2be605ac";
+        let hash = TokenHash::of("tk-us-secret");
+        let caller = Caller::User(user);
+        for (key, bytes) in [
+            (RowKey::App(app), "415343eccd646173000a140000".to_owned()),
+            (RowKey::Account(user), format!("55{u}")),
+            (RowKey::AppName("my-app".to_owned()), "6e6d792d617070".to_owned()),
+            (RowKey::Username("joe".to_owned()), "756a6f65".to_owned()),
+            (RowKey::Email("j@d.io".to_owned()), "656a40642e696f".to_owned()),
+            (RowKey::Member(user, app), format!("6d{u}5343eccd646173000a140000")),
+            (RowKey::Registered(user), format!("72{u}")),
+            (RowKey::Password(user), format!("70{u}")),
+            (RowKey::Token(user, token), format!("74{u}6905be00007b000000010007")),
+            (RowKey::TokenHash(hash), format!("68{hash}")),
+            (RowKey::Answer(Caller::Operator, "k1".to_owned()), "696f6b31".to_owned()),
+            (RowKey::Answer(caller, "k1".to_owned()), format!("6975{u}6b31")),
+            (
+                RowKey::AnswerExpiry(Time::from_millis(258), caller, "k1".to_owned()),
+                format!("78000000000000010275{u}6b31"),
+            ),
+            (RowKey::Setting(Setting::SigningKey), "737369676e696e675f6b6579".to_owned()),
+            (
+                RowKey::Setting(Setting::OperatorTokenHash),
+                "736f70657261746f725f746f6b656e5f68617368".to_owned(),
+            ),
+        ] {
+            assert_eq!(hex::encode(key.to_bytes()), bytes, "{key:?}");
+            assert_eq!(RowKey::from_bytes(&key.to_bytes()).as_ref(), Some(&key));
+        }
+        assert_eq!(RowKey::from_bytes(b"?"), None);
+        assert_eq!(RowKey::from_bytes(b""), None);
+        assert_eq!(RowKey::Email("John@Doe.com".to_owned()).to_bytes(), b"ejohn@doe.com");
+    }
+}

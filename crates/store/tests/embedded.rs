@@ -1,0 +1,195 @@
+//! What only the engine in a directory does: whose it is, its format, and what a power cut leaves of it.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use annals_model::{AppId, EventId, Time};
+use annals_store::fjall::Options;
+use annals_store::{Change, Error, FjallStore, NewEvent, Refusal, Store, TimelineId, View, Writes};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+const APP: AppId = AppId::from_bytes([1; 12]);
+
+struct Append(Vec<NewEvent>);
+
+impl Change for Append {
+    fn decide(&mut self, _: &dyn View) -> Result<Writes, Refusal> {
+        Ok(Writes { events: self.0.clone(), rows: Vec::new() })
+    }
+}
+
+fn json(number: u64) -> Vec<u8> {
+    format!("{{\"number\":{number},\"padding\":\"{}\"}}", "x".repeat(usize::try_from(number % 300).unwrap()))
+        .into_bytes()
+}
+
+async fn append(store: &FjallStore, numbers: std::ops::Range<u64>) {
+    let events = numbers.map(|number| NewEvent {
+        id: EventId::assigned(Time::from_millis(number), 0, 0),
+        id_given: false,
+        created_at: Time::from_millis(number),
+        app: Some(APP),
+        user: None,
+        json: json(number),
+    });
+    store.commit(Box::new(Append(events.collect()))).await.unwrap();
+}
+
+async fn length(store: &FjallStore) -> u64 {
+    store.head(TimelineId::App(APP)).await.unwrap().length
+}
+
+fn open(directory: &Path) -> Result<FjallStore, Error> {
+    Options::new(directory).open()
+}
+
+#[tokio::test]
+async fn a_second_opening_is_refused_while_the_first_lasts() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = open(directory.path()).unwrap();
+    assert!(matches!(open(directory.path()), Err(Error::InUse)));
+    drop(first);
+    open(directory.path()).unwrap();
+}
+
+#[test]
+fn a_newer_format_and_a_strange_directory_are_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(open(directory.path()).unwrap());
+    assert_eq!(fs::read_to_string(directory.path().join("format")).unwrap(), "1\n");
+    fs::write(directory.path().join("format"), "2\n").unwrap();
+    assert!(matches!(open(directory.path()), Err(Error::Newer { found: 2, known: 1 })));
+    fs::write(directory.path().join("format"), "nonsense").unwrap();
+    assert!(matches!(open(directory.path()), Err(Error::Damaged(_))));
+
+    let strange = tempfile::tempdir().unwrap();
+    fs::write(strange.path().join("letter.txt"), "dear").unwrap();
+    assert!(matches!(open(strange.path()), Err(Error::NotAStore)));
+    assert_eq!(fs::read_dir(strange.path()).unwrap().count(), 1);
+    assert!(matches!(open(&strange.path().join("letter.txt")), Err(Error::Engine(_))));
+}
+
+/// The newest journal, and how much of it is written.
+fn journal(directory: &Path) -> (PathBuf, usize) {
+    let newest = fs::read_dir(directory.join("fjall"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "jnl"))
+        .max_by_key(|path| path.file_stem().unwrap().to_str().unwrap().parse::<u64>().unwrap())
+        .unwrap();
+    let written = fs::read(&newest).unwrap().iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    (newest, written)
+}
+
+/// A store with commits of 1 to 40 events, and where in the journal each commit ended and how many events there were.
+async fn store_with_commits(directory: &Path, random: &mut StdRng) -> Vec<(usize, u64)> {
+    let store = open(directory).unwrap();
+    let mut ends = vec![(journal(directory).1, 0)];
+    for _ in 0..12 {
+        let length = ends.last().unwrap().1;
+        let next = length + random.random_range(1..=40);
+        append(&store, length..next).await;
+        ends.push((journal(directory).1, next));
+    }
+    ends
+}
+
+async fn check(store: &FjallStore, expected: u64) {
+    assert_eq!(length(store).await, expected);
+    let events = store.read(TimelineId::App(APP), 1..=expected, usize::MAX).await.unwrap();
+    assert_eq!(events.len() as u64, expected);
+    assert!(events.iter().rev().zip(0..).all(|(event, number)| *event == json(number)));
+}
+
+#[tokio::test]
+async fn whatever_is_cut_off_the_journal_whole_commits_remain_and_go_on() {
+    let seed = rand::random();
+    println!("seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    for _ in 0..12 {
+        let directory = tempfile::tempdir().unwrap();
+        let ends = store_with_commits(directory.path(), &mut random).await;
+        let (path, written) = journal(directory.path());
+        let cut = random.random_range(ends[0].0..written);
+        fs::File::options().write(true).open(path).unwrap().set_len(cut as u64).unwrap();
+        let whole = ends.iter().rev().find(|(end, _)| *end <= cut).unwrap().1;
+        let store = open(directory.path()).unwrap();
+        check(&store, whole).await;
+        append(&store, whole..whole + 3).await;
+        drop(store);
+        check(&open(directory.path()).unwrap(), whole + 3).await;
+    }
+}
+
+#[tokio::test]
+async fn a_torn_last_commit_is_cut_off_wherever_it_is_wrong_and_kept_aside() {
+    let seed = rand::random();
+    println!("seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    for _ in 0..12 {
+        let directory = tempfile::tempdir().unwrap();
+        let ends = store_with_commits(directory.path(), &mut random).await;
+        let (path, written) = journal(directory.path());
+        // What was written last and never acknowledged, with any of its bytes lost or changed.
+        let [(acknowledged, length), (end, _)] = ends[ends.len() - 2..].try_into().unwrap();
+        assert_eq!(end, written);
+        let mut bytes = fs::read(&path).unwrap();
+        for _ in 0..random.random_range(1..4) {
+            bytes[random.random_range(acknowledged..end)] ^= 1 << random.random_range(0..8);
+        }
+        let changed = bytes != fs::read(&path).unwrap();
+        fs::write(&path, bytes).unwrap();
+        let store = open(directory.path()).unwrap();
+        if !changed {
+            continue;
+        }
+        check(&store, length).await;
+        append(&store, length..length + 3).await;
+        drop(store);
+        check(&open(directory.path()).unwrap(), length + 3).await;
+        let aside = fs::read_dir(directory.path().join("fjall")).unwrap().filter(|entry| {
+            entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "damaged")
+        });
+        assert_eq!(aside.count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn changed_bytes_in_the_last_kilobytes_leave_whole_commits() {
+    let seed = rand::random();
+    println!("seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    for _ in 0..12 {
+        let directory = tempfile::tempdir().unwrap();
+        let ends = store_with_commits(directory.path(), &mut random).await;
+        let (path, written) = journal(directory.path());
+        let mut bytes = fs::read(&path).unwrap();
+        let at = random.random_range(ends[0].0.max(written.saturating_sub(8192))..written);
+        bytes[at] ^= 0x10;
+        fs::write(&path, bytes).unwrap();
+        let whole = ends.iter().rev().find(|(end, _)| *end <= at).unwrap().1;
+        check(&open(directory.path()).unwrap(), whole).await;
+    }
+}
+
+#[tokio::test]
+async fn damage_far_from_the_end_is_reported_instead_of_losing_commits() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).unwrap();
+    append(&store, 0..10).await;
+    let (_, first_end) = journal(directory.path());
+    for commit in 0..100 {
+        append(&store, 10 + commit * 10..20 + commit * 10).await;
+    }
+    drop(store);
+    let (path, _) = journal(directory.path());
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[first_end + 40] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let Err(Error::Damaged(text)) = open(directory.path()) else { panic!("it was opened") };
+    assert!(text.contains("restore the store from a backup"), "{text}");
+    assert_eq!(fs::read(&path).unwrap(), bytes, "nothing was cut off");
+}
