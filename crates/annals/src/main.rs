@@ -1,1 +1,72 @@
-fn main() {}
+//! The `annals` program: one file per command.
+
+mod demo;
+mod logs;
+mod output;
+mod serve;
+mod store;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Allocations are most of the work beside reading and writing, and this allocator is faster at them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The activity log of an application platform: who did what, to which app, when.
+///
+/// Start with `annals demo` to look around, then `annals serve` to keep a store of your own.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Arguments {
+    /// What is logged: error, warn, info, debug, or a filter such as "info,annals_store=debug". Default: info, and warn
+    /// in the demo.
+    #[arg(long, env = "ANNALS_LOG", global = true, value_name = "LEVEL")]
+    log: Option<String>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve a store over HTTP.
+    Serve(serve::Options),
+    /// Show the product on a throw-away store with a user, an app and a lively timeline.
+    Demo(demo::Options),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&format!("annals: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let default_log = match &arguments.command {
+        Command::Serve(_) => "info",
+        Command::Demo(_) => "warn",
+    };
+    logs::start(arguments.log.as_deref().unwrap_or(default_log))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match arguments.command {
+            Command::Serve(options) => serve::run(options).await,
+            Command::Demo(options) => demo::run(options).await,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_well_defined() {
+        <super::Arguments as clap::CommandFactory>::command().debug_assert();
+    }
+}

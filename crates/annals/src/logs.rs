@@ -1,0 +1,21 @@
+//! The log: for people on a terminal, as one JSON object a line otherwise. Always on standard error.
+
+use std::io::IsTerminal;
+
+use anyhow::Context;
+use tracing_subscriber::EnvFilter;
+
+/// Starts logging what the filter lets through.
+pub(crate) fn start(filter: &str) -> anyhow::Result<()> {
+    // The engine tells of its housekeeping as if it were news; whoever wants that can name it.
+    let with_engine = format!("fjall=warn,lsm_tree=warn,{filter}");
+    let filter =
+        EnvFilter::try_new(with_engine).with_context(|| format!("--log: {filter:?} is no log filter"))?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() {
+        log.compact().init();
+    } else {
+        log.json().flatten_event(true).with_current_span(true).with_span_list(false).init();
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! `annals serve`: a store over HTTP.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use annals_model::RandomIds;
+use annals_server::{Config, Metrics, Service, router};
+use annals_store::SystemClock;
+use anyhow::Context;
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::output::say;
+use crate::store::Location;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Where to listen.
+    #[arg(long, env = "ANNALS_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    listen: SocketAddr,
+
+    /// The directory that keeps the store. It is made if it is not there.
+    #[arg(long, env = "ANNALS_STORE", default_value = "./annals-data", value_name = "DIRECTORY")]
+    store: Location,
+
+    /// The platform's own credential: it registers users and reports events. Without it, one is made at the first start
+    /// and printed once.
+    #[arg(long, env = "ANNALS_OPERATOR_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    operator_token: Option<String>,
+
+    /// How clients reach this server, for addresses in answers. Default: http:// and where it listens.
+    #[arg(long, env = "ANNALS_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<String>,
+
+    /// How many requests a user may make in a minute. Default: no limit.
+    #[arg(long, env = "ANNALS_REQUESTS_PER_MINUTE", value_name = "NUMBER")]
+    requests_per_minute: Option<NonZeroU32>,
+
+    /// How many connections are served at once; further ones wait.
+    #[arg(long, env = "ANNALS_CONNECTIONS_MAX", default_value = "1024", value_name = "NUMBER")]
+    connections_max: NonZeroU32,
+
+    /// Whether the official Go clients get the containers of scale events as "amount:size", which is what they read.
+    #[arg(long, env = "ANNALS_SCALE_STRINGS", default_value = "true", action = clap::ArgAction::Set, value_name = "BOOL")]
+    scale_strings: bool,
+
+    /// What the platform's region is called.
+    #[arg(long, env = "ANNALS_REGION", default_value = "local", value_name = "NAME")]
+    region: String,
+}
+
+pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
+    // Asked for before anything else, so that a signal during the start is not missed.
+    let stop = stop_signal()?;
+    if options.operator_token.as_ref().is_some_and(|token| token.len() < 16) {
+        anyhow::bail!("the operator token must have at least 16 characters");
+    }
+    let metrics = Metrics::default();
+    let store = options.store.open(&metrics)?;
+    let listener = TcpListener::bind(options.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", options.listen))?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let config = Config {
+        operator_token: options.operator_token,
+        public_url: options
+            .public_url
+            .map_or_else(|| url.clone(), |url| url.trim_end_matches('/').to_owned()),
+        requests_per_minute: options.requests_per_minute,
+        connections_max: usize::try_from(options.connections_max.get())?,
+        scale_strings: options.scale_strings,
+        region: options.region,
+    };
+    let connections_max = config.connections_max;
+    let clock = Arc::new(SystemClock);
+    let (service, made_token) =
+        Service::start(Arc::new(store), clock, Arc::new(RandomIds::default()), config, metrics).await?;
+    introduce(&url, &options.store, made_token.as_deref());
+
+    annals_server::run(listener, router(service.clone()), connections_max, stop).await?;
+    service.close().await?;
+    tracing::info!("stopped; all that was accepted is kept");
+    Ok(())
+}
+
+/// What somebody needs who starts this for the first time.
+fn introduce(url: &str, store: &Location, made_token: Option<&str>) {
+    say(&format!("annals {} listens on {url}, store {store}", env!("CARGO_PKG_VERSION")));
+    if let Some(token) = made_token {
+        say(&format!("operator token, shown this once: {token}"));
+    }
+    say(&format!(
+        "to get a user's token:\n  curl -H \"Authorization: Bearer $OPERATOR_TOKEN\" \
+         -d '{{\"user\":{{\"username\":\"jane\",\"email\":\"jane@example.com\"}}}}' {url}/v1/users"
+    ));
+}
+
+/// Completes when the process is asked to stop.
+pub(crate) fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("asked to stop; requests in work are finished first");
+    })
+}

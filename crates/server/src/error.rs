@@ -1,0 +1,139 @@
+//! What a request is answered that cannot be carried out: the one place that knows the status of each.
+//!
+//! The shapes are those that the clients of the Events API read: `{"error":…}`, for something that is not there
+//! `{"resource":…,"error":"not found"}`, for wrong fields `{"errors":{field:[…]}}`. Nothing internal is in them.
+
+use annals_model::{FieldErrors, Rejection};
+use annals_store::CommitError;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+
+use crate::answer::json_response;
+
+/// Why a request is not carried out.
+#[derive(Debug)]
+pub(crate) enum ApiError {
+    /// It is not the JSON, or not the request, that was expected.
+    BadRequest(String),
+    /// Nobody known asks.
+    Unauthorized(&'static str),
+    /// Who asks may not do this.
+    Forbidden(String),
+    /// A kind of thing that is not there, or that must seem so.
+    NotFound(&'static str),
+    /// There is nothing at this path.
+    NoSuchPath,
+    /// The path knows other methods only.
+    MethodNotAllowed,
+    /// What there is stands against it.
+    Conflict(String),
+    /// The body is longer than that.
+    TooLarge(usize),
+    /// Fields are wrong.
+    Invalid(FieldErrors),
+    /// The user's requests come too fast.
+    TooMany { retry_after_seconds: u64 },
+    /// The server cannot do it now; whether it did is uncertain.
+    Unavailable,
+    /// It took longer than a request may.
+    TimedOut,
+    /// Something here is wrong; the log says what.
+    Internal,
+}
+
+impl ApiError {
+    /// One field is wrong.
+    pub(crate) fn invalid(field: &str, message: &str) -> Self {
+        Self::Invalid(FieldErrors::one(field, message))
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::NotFound(_) | Self::NoSuchPath => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn body(&self) -> Value {
+        match self {
+            Self::BadRequest(text) | Self::Forbidden(text) | Self::Conflict(text) => json!({ "error": text }),
+            Self::Unauthorized(text) => json!({ "error": text }),
+            Self::NotFound(resource) => json!({ "resource": resource, "error": "not found" }),
+            Self::NoSuchPath => json!({ "error": "there is nothing at this path" }),
+            Self::MethodNotAllowed => json!({ "error": "this path does not know this method" }),
+            Self::TooLarge(bytes) => {
+                json!({ "error": format!("the body must not be longer than {bytes} bytes") })
+            }
+            Self::Invalid(errors) => json!({ "errors": errors.as_map() }),
+            Self::TooMany { .. } => json!({ "error": "Retry later" }),
+            Self::Unavailable => {
+                json!({ "error": "the server cannot do this now; it may or may not have been done" })
+            }
+            Self::TimedOut => json!({ "error": "this took too long; it may or may not have been done" }),
+            Self::Internal => json!({ "error": "something went wrong here" }),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = json_response(self.status(), &self.body());
+        match self {
+            Self::TooMany { retry_after_seconds } => {
+                response.headers_mut().insert(header::RETRY_AFTER, retry_after_seconds.into());
+            }
+            Self::Unavailable | Self::TimedOut => {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            Self::Unauthorized(_) => {
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<Rejection> for ApiError {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Invalid(errors) => Self::Invalid(errors),
+            Rejection::NotFound(resource) => Self::NotFound(resource),
+            Rejection::Forbidden(text) => Self::Forbidden(text),
+            Rejection::Conflict(text) => Self::Conflict(text),
+        }
+    }
+}
+
+impl From<annals_store::Error> for ApiError {
+    fn from(error: annals_store::Error) -> Self {
+        use annals_store::Error;
+        match error {
+            // Said once in the log when it happened.
+            Error::ReadOnly | Error::Closed => Self::Unavailable,
+            Error::InUse | Error::Newer { .. } | Error::NotAStore | Error::Damaged(_) | Error::Engine(_) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
+                Self::Internal
+            }
+        }
+    }
+}
+
+impl From<CommitError> for ApiError {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Rejected(rejection) => rejection.into(),
+            CommitError::Failed(error) => error.into(),
+        }
+    }
+}

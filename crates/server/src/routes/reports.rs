@@ -1,0 +1,57 @@
+//! Reports: what a trusted component says has happened.
+
+use annals_model::report::{InvalidReports, parse_json, parse_ndjson};
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::header;
+use serde_json::json;
+
+use crate::access::{idempotency, idempotency_key, target};
+use crate::answer::created;
+use crate::auth::Operator;
+use crate::body::read;
+use crate::error::ApiError;
+use crate::limits::REPORT_BYTES_MAX;
+use crate::service::Service;
+
+/// Records all of the reported events, or none. Answers when they are durable.
+pub(crate) async fn report_events(
+    State(service): State<Service>,
+    _: Operator,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    let key = idempotency_key(&parts.headers)?;
+    let is_ndjson = parts
+        .headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|kind| kind.split(';').next().is_some_and(|kind| kind.trim().ends_with("ndjson")));
+
+    // A body takes its permits before it is read, so that not all connections can fill the memory at once.
+    let declared =
+        parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let bytes = declared.unwrap_or(REPORT_BYTES_MAX);
+    if bytes > REPORT_BYTES_MAX {
+        return Err(ApiError::TooLarge(REPORT_BYTES_MAX));
+    }
+    let permits = u32::try_from(bytes).expect("a report is shorter than 4 GiB");
+    let _in_work = service.report_bytes.acquire_many(permits).await.map_err(|_| ApiError::Unavailable)?;
+
+    let body = read(body, REPORT_BYTES_MAX).await?;
+    let text = std::str::from_utf8(&body)
+        .map_err(|error| ApiError::BadRequest(format!("the body is no UTF-8: {error}")))?;
+    let reports = if is_ndjson { parse_ndjson(text) } else { parse_json(text) };
+    let reports = reports.map_err(|error| match error {
+        InvalidReports::Invalid(errors) => ApiError::Invalid(errors),
+        InvalidReports::Malformed(message) if is_ndjson => {
+            ApiError::BadRequest(format!("the body is not one JSON object a line: {message}"))
+        }
+        InvalidReports::Malformed(message) => ApiError::BadRequest(format!(
+            "the body is not {{\"events\":[…]}}: {message} (send one event a line with Content-Type: application/x-ndjson)"
+        )),
+    })?;
+    let accepted =
+        service.recorder.report(reports, idempotency(key.as_ref(), &target(&parts), &body)).await?;
+    Ok(created(&json!({ "accepted": accepted })))
+}

@@ -1,0 +1,101 @@
+//! What all handlers share.
+
+use std::sync::Arc;
+
+use annals_model::IdSource;
+use annals_store::{Clock, CommitError, Recorder, Setting, Store, TokenHash};
+use tokio::sync::Semaphore;
+
+use crate::auth::{SigningKey, new_secret};
+use crate::config::Config;
+use crate::limits::REPORT_BYTES_IN_WORK_MAX;
+use crate::metrics::Metrics;
+use crate::rate_limit::RateLimit;
+
+/// The service behind the paths. Cheap to clone.
+#[derive(Clone)]
+pub struct Service(Arc<Shared>);
+
+/// What there is one of.
+pub struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) recorder: Recorder,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) config: Config,
+    pub(crate) metrics: Metrics,
+    pub(crate) operator_token: TokenHash,
+    pub(crate) signing_key: SigningKey,
+    pub(crate) rate_limit: Option<RateLimit>,
+    /// One permit per byte of a report in work.
+    pub(crate) report_bytes: Arc<Semaphore>,
+}
+
+/// Why the service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store did not give or keep what the service needs.
+    #[error(transparent)]
+    Store(#[from] CommitError),
+    /// Something the service keeps in the store is not as it was written.
+    #[error("the store's {0} cannot be read")]
+    Damaged(&'static str),
+}
+
+impl std::ops::Deref for Service {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl Service {
+    /// A service over that store. Where the configuration names no operator token and the store has none yet, one is
+    /// made, and comes back to be shown once.
+    pub async fn start(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+        config: Config,
+        metrics: Metrics,
+    ) -> Result<(Self, Option<String>), StartError> {
+        let recorder = Recorder::new(Arc::clone(&store), Arc::clone(&clock), ids);
+        let (operator_token, made) = operator_token(&recorder, &config).await?;
+        let signing_key =
+            recorder.setting(Setting::SigningKey, hex::encode(rand::random::<[u8; 64]>())).await?;
+        let signing_key = SigningKey::from_hex(&signing_key).ok_or(StartError::Damaged("signing key"))?;
+        let rate_limit = config.requests_per_minute.map(RateLimit::per_minute);
+        let report_bytes = Arc::new(Semaphore::new(REPORT_BYTES_IN_WORK_MAX));
+        let shared = Shared {
+            store,
+            recorder,
+            clock,
+            config,
+            metrics,
+            operator_token,
+            signing_key,
+            rate_limit,
+            report_bytes,
+        };
+        Ok((Self(Arc::new(shared)), made))
+    }
+
+    /// Finishes what was accepted and closes the store.
+    pub async fn close(&self) -> Result<(), annals_store::Error> {
+        self.store.close().await
+    }
+}
+
+/// The hash of the operator token, and the token itself if it was just made.
+async fn operator_token(
+    recorder: &Recorder,
+    config: &Config,
+) -> Result<(TokenHash, Option<String>), StartError> {
+    if let Some(token) = &config.operator_token {
+        return Ok((TokenHash::of(token), None));
+    }
+    let token = new_secret("tk-op-");
+    let kept = recorder.setting(Setting::OperatorTokenHash, TokenHash::of(&token).to_string()).await?;
+    let kept = TokenHash::from_hex(&kept).ok_or(StartError::Damaged("operator token"))?;
+    Ok((kept, (kept == TokenHash::of(&token)).then_some(token)))
+}

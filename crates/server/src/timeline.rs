@@ -1,0 +1,161 @@
+//! A part of a timeline as an answer: stored bytes, joined.
+
+use std::ops::RangeInclusive;
+
+use annals_store::TimelineId;
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use crate::answer::json_bytes;
+use crate::error::ApiError;
+use crate::limits::READ_BYTES;
+use crate::page::Selection;
+use crate::scale_strings;
+use crate::service::Service;
+
+/// `{"events":[…],"meta":{"pagination":…}}`, newest first. What does not fit into one read is streamed, so memory is
+/// bounded whatever is asked for.
+pub(crate) async fn respond(
+    service: &Service,
+    timeline: TimelineId,
+    selection: Selection,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let length = service.store.head(timeline).await?.length;
+    let before = match selection.since(service.clock.now()) {
+        Some(since) => service.store.count_before(timeline, since).await?.min(length),
+        None => 0,
+    };
+    let end = end_of_answer(selection, length, before);
+    let mut listing = Listing {
+        service: service.clone(),
+        timeline,
+        left: selection.positions(length, before),
+        form: EventForm::for_client(service, headers),
+        state: State::Opening,
+        end,
+    };
+    let first = listing.read().await?;
+    let body = match listing.state {
+        State::Done => Body::from(first),
+        _ => {
+            Body::from_stream(stream::try_unfold((Some(first), listing), |(first, mut listing)| async move {
+                let chunk = match (first, listing.state) {
+                    (Some(first), _) => first,
+                    (None, State::Done) => return Ok(None),
+                    (None, _) => listing
+                        .read()
+                        .await
+                        .map_err(|_| std::io::Error::other("a timeline could not be read on"))?,
+                };
+                Ok::<_, std::io::Error>(Some((chunk, (None, listing))))
+            }))
+        }
+    };
+    let mut response = json_bytes(StatusCode::OK, body);
+    vary(service, &mut response);
+    Ok(response)
+}
+
+/// `{"event":…}`.
+pub(crate) fn respond_with_one(service: &Service, event: &[u8], headers: &HeaderMap) -> Response {
+    let mut body = b"{\"event\":".to_vec();
+    EventForm::for_client(service, headers).write(event, &mut body);
+    body.push(b'}');
+    let mut response = json_bytes(StatusCode::OK, body.into());
+    vary(service, &mut response);
+    response
+}
+
+/// Answers differ by client where some get scale events in their own form.
+fn vary(service: &Service, response: &mut Response) {
+    if service.config.scale_strings {
+        response.headers_mut().insert(header::VARY, HeaderValue::from_static("User-Agent"));
+    }
+}
+
+/// How a client gets events.
+#[derive(Clone, Copy)]
+enum EventForm {
+    AsStored,
+    WithScaleStrings,
+}
+
+impl EventForm {
+    fn for_client(service: &Service, headers: &HeaderMap) -> Self {
+        if service.config.scale_strings && scale_strings::are_read_by(headers) {
+            Self::WithScaleStrings
+        } else {
+            Self::AsStored
+        }
+    }
+
+    fn write(self, event: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Self::AsStored => out.extend_from_slice(event),
+            Self::WithScaleStrings => scale_strings::write(event, out),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Opening,
+    Listing,
+    Done,
+}
+
+/// A part of a timeline on its way out.
+struct Listing {
+    service: Service,
+    timeline: TimelineId,
+    left: RangeInclusive<u64>,
+    form: EventForm,
+    state: State,
+    end: Vec<u8>,
+}
+
+impl Listing {
+    /// The next bytes of the answer.
+    async fn read(&mut self) -> Result<Bytes, ApiError> {
+        let events = if self.left.is_empty() {
+            Vec::new()
+        } else {
+            self.service.store.read(self.timeline, self.left.clone(), READ_BYTES).await?
+        };
+        let bytes: usize = events.iter().map(|event| event.len() + 1).sum();
+        let mut out = Vec::with_capacity(bytes + self.end.len() + 16);
+        for event in &events {
+            out.extend_from_slice(if self.state == State::Opening { b"{\"events\":[" } else { b"," });
+            self.state = State::Listing;
+            self.form.write(event, &mut out);
+        }
+        let read = events.len() as u64;
+        self.left = *self.left.start()..=self.left.end().saturating_sub(read);
+        if self.left.is_empty() || *self.left.end() == 0 || read == 0 {
+            if self.state == State::Opening {
+                out.extend_from_slice(b"{\"events\":[");
+            }
+            out.extend_from_slice(&self.end);
+            self.state = State::Done;
+        }
+        Ok(out.into())
+    }
+}
+
+/// What comes behind the events.
+fn end_of_answer(selection: Selection, length: u64, before: u64) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Meta {
+        pagination: crate::page::Pagination,
+    }
+    let mut end = b"],\"meta\":".to_vec();
+    let meta = Meta { pagination: selection.pagination(length, before) };
+    serde_json::to_writer(&mut end, &meta).expect("numbers can always be written to memory");
+    end.push(b'}');
+    end
+}
