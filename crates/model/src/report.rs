@@ -65,6 +65,7 @@ impl Report {
         if json.len() > EVENT_BYTES_MAX {
             return Err(FieldErrors::one("", format!("must not be longer than {EVENT_BYTES_MAX} bytes")));
         }
+        require_object(json)?;
         let Envelope { id, created_at, user, app_id, app_name, event_type, type_data } =
             serde_json::from_str(json).or_else(|_| {
                 serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json)).map_err(
@@ -78,8 +79,10 @@ impl Report {
         let event_type = catalogue::find(&event_type)
             .ok_or_else(|| FieldErrors::one("type", format!("is no event type: {event_type}")))?;
         let empty = RawValue::from_string("{}".to_owned()).expect("an empty object is JSON");
-        let data =
-            event_type.parse(type_data.unwrap_or(&empty)).map_err(|errors| within("type_data", &errors))?;
+        let type_data = type_data.unwrap_or(&empty);
+        let data = require_object(type_data.get())
+            .and_then(|()| event_type.parse(type_data))
+            .map_err(|errors| within("type_data", &errors))?;
         let app = match (event_type.scope, app_id, app_name) {
             (Scope::App, Some(id), Some(name)) if !name.is_empty() => Some(AppRef { id, name }),
             (Scope::App, None, _) => {
@@ -111,6 +114,14 @@ impl Report {
         }
         Ok(Self { id, created_at, user, app, data })
     }
+}
+
+/// Refuses what is no object; serde would read an array as the fields in their order.
+fn require_object(json: &str) -> Result<(), FieldErrors> {
+    if json.trim_start().starts_with('{') {
+        return Ok(());
+    }
+    Err(FieldErrors::one("", "must be an object"))
 }
 
 /// Reads `{"events":[…]}`.

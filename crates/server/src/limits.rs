@@ -8,8 +8,15 @@ pub(crate) const BODY_BYTES_MAX: usize = 1 << 20;
 /// The longest body of a report.
 pub(crate) const REPORT_BYTES_MAX: usize = 16 << 20;
 
-/// All bodies of reports that are in work at once; a further one waits.
-pub(crate) const REPORT_BYTES_IN_WORK_MAX: usize = 8 * REPORT_BYTES_MAX;
+/// All bodies of reports that are in work at once; a further one waits. A report takes several times its length while it
+/// is read, checked and recorded.
+pub(crate) const REPORT_BYTES_IN_WORK_MAX: usize = REPORT_BYTES_MAX;
+
+/// All pages of timelines that are kept in memory because they may be asked for again.
+pub(crate) const PAGES_BYTES_MAX: u64 = 48 << 20;
+
+/// About how many pages that is.
+pub(crate) const PAGES_ESTIMATE: usize = 8_000;
 
 /// The longest head of a request: its line and its headers. A longer one is answered 431.
 pub(crate) const HEAD_BYTES_MAX: usize = 32 << 10;

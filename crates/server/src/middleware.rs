@@ -25,7 +25,14 @@ pub(crate) async fn surround(State(service): State<Service>, request: Request, n
     // The pattern, not the path: names of apps are nobody's business in a measurement.
     let route: Arc<str> =
         request.extensions().get::<MatchedPath>().map_or_else(|| "none".into(), |path| path.as_str().into());
-    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %method, %route);
+    let request_id = id.to_str().unwrap_or_default();
+    // Reads are by far the most, and a span costs more than some: theirs is made only where it would be shown.
+    let is_read = method == Method::GET || method == Method::HEAD;
+    let span = if is_read {
+        tracing::debug_span!("request", id = request_id, %method, %route)
+    } else {
+        tracing::info_span!("request", id = request_id, %method, %route)
+    };
 
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
     let mut response = match tokio::time::timeout(REQUEST_TIME_MAX, work).instrument(span.clone()).await {
@@ -34,22 +41,20 @@ pub(crate) async fn surround(State(service): State<Service>, request: Request, n
         Ok(Err(_)) => ApiError::Internal.into_response(),
         Err(_) => ApiError::TimedOut.into_response(),
     };
-    response.headers_mut().insert(REQUEST_ID, id);
-
     let status = response.status().as_u16();
     let elapsed = started.elapsed();
     span.in_scope(|| {
         let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
-        // Reads are by far the most; what changes something is what people look for.
         if status >= 500 {
-            tracing::error!(status, elapsed_us, "answered");
-        } else if method == Method::GET || method == Method::HEAD {
+            tracing::error!(request_id, %method, %route, status, elapsed_us, "answered");
+        } else if is_read {
             tracing::debug!(status, elapsed_us, "answered");
         } else {
             tracing::info!(status, elapsed_us, "answered");
         }
     });
     service.metrics.answered(method, route, status, elapsed);
+    response.headers_mut().insert(REQUEST_ID, id);
     response
 }
 

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use annals_model::IdSource;
-use annals_store::{Clock, CommitError, Recorder, Setting, Store, TokenHash};
+use annals_store::{Clock, CommitError, Recorder, Setting, Store, TimelineId, TokenHash};
+use bytes::Bytes;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
 
 use crate::auth::{SigningKey, new_secret};
 use crate::config::Config;
-use crate::limits::REPORT_BYTES_IN_WORK_MAX;
+use crate::limits::{PAGES_BYTES_MAX, PAGES_ESTIMATE, REPORT_BYTES_IN_WORK_MAX};
 use crate::metrics::Metrics;
 use crate::rate_limit::RateLimit;
 
@@ -26,8 +29,21 @@ pub struct Shared {
     pub(crate) operator_token: TokenHash,
     pub(crate) signing_key: SigningKey,
     pub(crate) rate_limit: Option<RateLimit>,
+    /// Pages of timelines, by their first and last position.
+    pub(crate) pages: Cache<(TimelineId, u64, u64), Bytes, PageBytes>,
     /// One permit per byte of a report in work.
     pub(crate) report_bytes: Arc<Semaphore>,
+}
+
+/// What a page takes in memory.
+#[derive(Clone)]
+pub(crate) struct PageBytes;
+
+impl Weighter<(TimelineId, u64, u64), Bytes> for PageBytes {
+    fn weight(&self, _: &(TimelineId, u64, u64), page: &Bytes) -> u64 {
+        // The page, its key, and the cache's own part.
+        page.len() as u64 + 200
+    }
 }
 
 /// Why the service cannot start.
@@ -66,7 +82,9 @@ impl Service {
         let signing_key = SigningKey::from_hex(&signing_key).ok_or(StartError::Damaged("signing key"))?;
         let rate_limit = config.requests_per_minute.map(RateLimit::per_minute);
         let report_bytes = Arc::new(Semaphore::new(REPORT_BYTES_IN_WORK_MAX));
+        let pages = Cache::with_weighter(PAGES_ESTIMATE, PAGES_BYTES_MAX, PageBytes);
         let shared = Shared {
+            pages,
             store,
             recorder,
             clock,

@@ -17,6 +17,8 @@ use crate::page::Selection;
 use crate::scale_strings;
 use crate::service::Service;
 
+const OPENING: &[u8] = b"{\"events\":[";
+
 /// `{"events":[…],"meta":{"pagination":…}}`, newest first. What does not fit into one read is streamed, so memory is
 /// bounded whatever is asked for.
 pub(crate) async fn respond(
@@ -31,14 +33,16 @@ pub(crate) async fn respond(
         None => 0,
     };
     let end = end_of_answer(selection, length, before);
-    let mut listing = Listing {
-        service: service.clone(),
-        timeline,
-        left: selection.positions(length, before),
-        form: EventForm::for_client(service, headers),
-        state: State::Opening,
-        end,
-    };
+    let form = EventForm::for_client(service, headers);
+    let positions = selection.positions(length, before);
+    if let (Selection::Page { .. }, EventForm::AsStored) = (selection, form) {
+        if let Some(events) = page(service, timeline, &positions).await? {
+            let body = [OPENING, &events, &end].concat();
+            return Ok(answer(service, body.into()));
+        }
+    }
+    let mut listing =
+        Listing { service: service.clone(), timeline, left: positions, form, state: State::Opening, end };
     let first = listing.read().await?;
     let body = match listing.state {
         State::Done => Body::from(first),
@@ -56,9 +60,37 @@ pub(crate) async fn respond(
             }))
         }
     };
+    Ok(answer(service, body))
+}
+
+/// The events at these positions, joined, unless they are longer than one read.
+///
+/// What is at a position never changes, so a page that was read once is good for ever.
+async fn page(
+    service: &Service,
+    timeline: TimelineId,
+    positions: &RangeInclusive<u64>,
+) -> Result<Option<Bytes>, ApiError> {
+    if positions.is_empty() {
+        return Ok(Some(Bytes::new()));
+    }
+    let key = (timeline, *positions.start(), *positions.end());
+    if let Some(page) = service.pages.get(&key) {
+        return Ok(Some(page));
+    }
+    let events = service.store.read(timeline, positions.clone(), READ_BYTES).await?;
+    if events.len() as u64 != positions.end() - positions.start() + 1 {
+        return Ok(None);
+    }
+    let page = Bytes::from(events.join(b",".as_slice()));
+    service.pages.insert(key, page.clone());
+    Ok(Some(page))
+}
+
+fn answer(service: &Service, body: Body) -> Response {
     let mut response = json_bytes(StatusCode::OK, body);
     vary(service, &mut response);
-    Ok(response)
+    response
 }
 
 /// `{"event":…}`.
@@ -66,9 +98,7 @@ pub(crate) fn respond_with_one(service: &Service, event: &[u8], headers: &Header
     let mut body = b"{\"event\":".to_vec();
     EventForm::for_client(service, headers).write(event, &mut body);
     body.push(b'}');
-    let mut response = json_bytes(StatusCode::OK, body.into());
-    vary(service, &mut response);
-    response
+    answer(service, body.into())
 }
 
 /// Answers differ by client where some get scale events in their own form.
@@ -130,7 +160,7 @@ impl Listing {
         let bytes: usize = events.iter().map(|event| event.len() + 1).sum();
         let mut out = Vec::with_capacity(bytes + self.end.len() + 16);
         for event in &events {
-            out.extend_from_slice(if self.state == State::Opening { b"{\"events\":[" } else { b"," });
+            out.extend_from_slice(if self.state == State::Opening { OPENING } else { b"," });
             self.state = State::Listing;
             self.form.write(event, &mut out);
         }
@@ -138,7 +168,7 @@ impl Listing {
         self.left = *self.left.start()..=self.left.end().saturating_sub(read);
         if self.left.is_empty() || *self.left.end() == 0 || read == 0 {
             if self.state == State::Opening {
-                out.extend_from_slice(b"{\"events\":[");
+                out.extend_from_slice(OPENING);
             }
             out.extend_from_slice(&self.end);
             self.state = State::Done;

@@ -1,9 +1,9 @@
-//! What an app last ran.
+//! What an app runs, and on which stack.
 
 use serde::{Deserialize, Serialize};
 
 use super::App;
-use crate::catalogue::{Deployment, DeploymentStatus};
+use crate::catalogue::{Deployment, DeploymentStatus, StackChanged};
 use crate::{Event, Time};
 
 /// The last deployment of an app.
@@ -29,4 +29,8 @@ pub(super) fn apply(app: &mut App, data: &Deployment, event: &Event) {
     if let Some(stack) = &data.stack {
         app.stack = Some(stack.clone());
     }
+}
+
+pub(super) fn apply_stack(app: &mut App, data: &StackChanged) {
+    app.stack = Some(data.current_stack_name.clone());
 }

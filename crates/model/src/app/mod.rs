@@ -16,7 +16,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Context, Role};
-use crate::catalogue::{AppOperations, Collaborators, TypeData, Variables};
+use crate::catalogue::{AppOperations, Collaborators, TypeData};
 use crate::{AppId, AppRef, Event, Person, Rejection, Time, UserId};
 
 pub use collaborators::Collaborator;
@@ -103,21 +103,23 @@ impl App {
         state.map(Arc::unwrap_or_clone)
     }
 
-    /// Changes the state as that event says. What it leaves alone keeps its allocation, so that a caller who holds the
-    /// state before can tell whether anything changed.
+    /// Changes the state as that event says. A state that stays as it is keeps its allocation, so that who holds the
+    /// state before can tell.
     pub fn apply(state: &mut Arc<Self>, event: &Event) {
-        let before = Arc::clone(state);
+        // Every event says what the app was called then, so a renaming that was never reported shows all the same.
+        let new_name = event.app.as_ref().map(|app| &app.name).filter(|name| **name != state.name);
+        let mut stays = false;
         match &event.data {
             TypeData::AppOperations(data) => match data {
                 AppOperations::NewApp(data) => lifecycle::apply_new(Arc::make_mut(state), data, event),
                 AppOperations::TransferApp(data) => collaborators::apply_transfer(Arc::make_mut(state), data),
                 AppOperations::Scale(data) => scale::apply(Arc::make_mut(state), data),
                 AppOperations::Deployment(data) => deployments::apply(Arc::make_mut(state), data, event),
-                AppOperations::StackChanged(data) => {
-                    Arc::make_mut(state).stack = Some(data.current_stack_name.clone());
+                AppOperations::StackChanged(data) => deployments::apply_stack(Arc::make_mut(state), data),
+                // Of a renaming, the new name is all there is.
+                AppOperations::RenameApp(_) | AppOperations::Restart(_) | AppOperations::Run(_) => {
+                    stays = true
                 }
-                // The new name is also the event's `app_name`, which is taken below.
-                AppOperations::RenameApp(_) | AppOperations::Restart(_) | AppOperations::Run(_) => {}
             },
             TypeData::AppDeletion(_) => Arc::make_mut(state).deleted_at = Some(event.created_at),
             TypeData::Collaborators(data) => match data {
@@ -127,14 +129,9 @@ impl App {
                 Collaborators::DeleteCollaborator(data) => {
                     collaborators::apply_delete(Arc::make_mut(state), data)
                 }
-                Collaborators::NewCollaborator(_) => {}
+                Collaborators::NewCollaborator(_) => stays = true,
             },
-            TypeData::Variables(data) => match data {
-                Variables::NewVariable(data) => variables::apply_new(Arc::make_mut(state), data),
-                Variables::EditVariable(data) => variables::apply_edit(Arc::make_mut(state), data),
-                Variables::EditVariables(data) => variables::apply_bulk(Arc::make_mut(state), data),
-                Variables::DeleteVariable(data) => variables::apply_delete(Arc::make_mut(state), data),
-            },
+            TypeData::Variables(data) => variables::apply(Arc::make_mut(state), data),
             TypeData::Addons(_)
             | TypeData::Domains(_)
             | TypeData::SourceControl(_)
@@ -142,16 +139,15 @@ impl App {
             | TypeData::Databases(_)
             | TypeData::Access(_)
             | TypeData::Billing(_)
-            | TypeData::Sessions(_) => {}
+            | TypeData::Sessions(_) => stays = true,
         }
-        if let Some(app) = &event.app
-            && app.name != state.name
-        {
-            // Every event says what the app was called then, so a renaming that was never reported shows all the same.
-            Arc::make_mut(state).name.clone_from(&app.name);
+        if stays && new_name.is_none() {
+            return;
         }
-        if !Arc::ptr_eq(&before, state) {
-            Arc::make_mut(state).updated_at = event.created_at;
+        let app = Arc::make_mut(state);
+        app.updated_at = event.created_at;
+        if let Some(new_name) = new_name {
+            app.name.clone_from(new_name);
         }
     }
 

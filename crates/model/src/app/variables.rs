@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::{App, AppAction};
 use crate::action::{Context, Role};
 use crate::catalogue::{
-    self, ChangedVariable, EditVariable, EditVariables, TypeData, Variable, VariableEvent, Variables,
+    ChangedVariable, EditVariable, EditVariables, TypeData, Variable, VariableEvent, Variables,
 };
 use crate::{AppId, FieldErrors, Rejection};
 
@@ -161,27 +161,22 @@ impl AppAction for DeleteVariables {
     }
 }
 
-pub(super) fn apply_new(app: &mut App, data: &VariableEvent) {
-    app.variables.insert(data.name.clone(), data.value.clone());
-}
-
-pub(super) fn apply_edit(app: &mut App, data: &EditVariable) {
-    app.variables.insert(data.name.clone(), data.value.clone());
-}
-
-pub(super) fn apply_delete(app: &mut App, data: &VariableEvent) {
-    app.variables.remove(&data.name);
-}
-
-pub(super) fn apply_bulk(app: &mut App, data: &catalogue::EditVariables) {
-    for Variable { name, .. } in &data.deleted_vars {
-        app.variables.remove(name);
-    }
-    for Variable { name, value } in &data.new_vars {
-        app.variables.insert(name.clone(), value.clone());
-    }
-    for ChangedVariable { name, value, .. } in &data.updated_vars {
-        app.variables.insert(name.clone(), value.clone());
+pub(super) fn apply(app: &mut App, data: &Variables) {
+    let environment = &mut app.variables;
+    match data {
+        Variables::NewVariable(VariableEvent { name, value, .. })
+        | Variables::EditVariable(EditVariable { name, value, .. }) => {
+            environment.insert(name.clone(), value.clone());
+        }
+        Variables::DeleteVariable(data) => _ = environment.remove(&data.name),
+        Variables::EditVariables(EditVariables { new_vars, updated_vars, deleted_vars }) => {
+            for Variable { name, .. } in deleted_vars {
+                environment.remove(name);
+            }
+            environment.extend(new_vars.iter().map(|new| (new.name.clone(), new.value.clone())));
+            environment
+                .extend(updated_vars.iter().map(|updated| (updated.name.clone(), updated.value.clone())));
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! seen by readers before it.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use annals_model::EventId;
 use fjall::PersistMode;
+use foldhash::{HashMap, HashMapExt};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::contract::{
@@ -21,7 +22,7 @@ use crate::contract::{
 use crate::rows::{Row, RowKey};
 
 use super::run::{Reference, RunBuilder, run_key};
-use super::{CachedRow, Kept, feed, ids};
+use super::{CachedRow, Kept, checkpoint, feed, ids};
 
 /// How many changes may wait; a further one waits to be put in the queue.
 pub(super) const QUEUE_MAX: usize = 1024;
@@ -245,13 +246,29 @@ impl<'a> Group<'a> {
         }
         let mut cached = Vec::with_capacity(self.rows.len());
         for (key, row) in self.rows {
-            let value = row.as_ref().map(Row::to_bytes);
+            let position = match &key {
+                RowKey::App(app) => self.heads.get(&TimelineId::App(*app)).map_or(0, |head| head.length),
+                _ => 0,
+            };
+            let (value, checkpoint) = match &row {
+                Some(Row::App(app)) => match kept.row_cache.peek(&key) {
+                    // Rebuilt from its timeline, if it has to be read before it is written again.
+                    Some(CachedRow { row: Some(_), bytes, checkpoint })
+                        if position.saturating_sub(checkpoint) < checkpoint::EVENTS_MAX =>
+                    {
+                        cached.push((key, CachedRow { row, bytes, checkpoint }));
+                        continue;
+                    }
+                    _ => (Some(checkpoint::write(app, position)), position),
+                },
+                row => (row.as_ref().map(Row::to_bytes), 0),
+            };
             let bytes = value.as_ref().map_or(0, Vec::len);
             match value {
                 Some(value) => batch.insert(&kept.rows, key.to_bytes(), value),
                 None => batch.remove(&kept.rows, key.to_bytes()),
             }
-            cached.push((key, CachedRow { row, bytes }));
+            cached.push((key, CachedRow { row, bytes, checkpoint }));
         }
         let has_entry = !self.stretches.is_empty();
         if has_entry {

@@ -14,6 +14,7 @@
 //! One thread decides and writes (`committer`); readers never wait for it. What was committed is in memory tables and
 //! in a journal that was synced before the commit returned.
 
+mod checkpoint;
 mod committer;
 mod damage;
 mod feed;
@@ -27,7 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
-use annals_model::{AppId, EventId, Time};
+use annals_model::{App, AppId, EventId, Time};
 use async_trait::async_trait;
 use bytes::Bytes;
 use fjall::{Database, Keyspace};
@@ -68,11 +69,13 @@ struct Kept {
     _lock: std::fs::File,
 }
 
-/// A row, or that there is none, with the length of its stored value.
+/// A row, or that there is none, with the length of its stored value and, of an app's state, the position of the last
+/// event that the stored value has in it.
 #[derive(Clone)]
 struct CachedRow {
     row: Option<Row>,
     bytes: usize,
+    checkpoint: u64,
 }
 
 #[derive(Clone)]
@@ -189,12 +192,29 @@ impl Kept {
     fn row(&self, key: &RowKey) -> Result<Option<Row>, Error> {
         let cached = self.row_cache.get_or_insert_with(key, || -> Result<_, Error> {
             let Some(value) = self.rows.get(key.to_bytes())? else {
-                return Ok(CachedRow { row: None, bytes: 0 });
+                return Ok(CachedRow { row: None, bytes: 0, checkpoint: 0 });
             };
+            if let RowKey::App(app) = key {
+                let (app, checkpoint) = self.app_from(*app, &value)?;
+                return Ok(CachedRow { row: Some(Row::App(app)), bytes: value.len(), checkpoint });
+            }
             let row = Row::from_bytes(key, &value).map_err(unreadable_row)?;
-            Ok(CachedRow { row: Some(row), bytes: value.len() })
+            Ok(CachedRow { row: Some(row), bytes: value.len(), checkpoint: 0 })
         })?;
         Ok(cached.row)
+    }
+
+    /// The state of an app: its checkpoint, and what happened since.
+    fn app_from(&self, id: AppId, value: &[u8]) -> Result<(Arc<App>, u64), Error> {
+        let (mut app, checkpoint) = checkpoint::read(value)?;
+        let timeline = TimelineId::App(id);
+        let since = checkpoint + 1..=self.head(timeline)?.length;
+        if !since.is_empty() {
+            for json in self.read(timeline, &since, usize::MAX)?.iter().rev() {
+                App::apply(&mut app, &checkpoint::event_from(json)?);
+            }
+        }
+        Ok((app, checkpoint))
     }
 
     fn read(
@@ -208,7 +228,9 @@ impl Kept {
         let mut bytes = 0;
         // References of a page often lead to the same few runs.
         let mut referred = HashMap::new();
-        for guard in self.runs.range(run_key(timeline, 0)..=run_key(timeline, newest)).rev() {
+        // The run that has the oldest position begins less than a run before it; a narrow range spares the engine tables.
+        let lowest = oldest.saturating_sub(u64::from(run::EVENTS_MAX) - 1);
+        for guard in self.runs.range(run_key(timeline, lowest)..=run_key(timeline, newest)).rev() {
             let (key, value) = guard.into_inner()?;
             let run = Run::read(&key, value.into())?;
             for position in (run.first.max(oldest)..=run.last().min(newest)).rev() {
@@ -275,7 +297,10 @@ impl Kept {
     fn run_with(&self, timeline: TimelineId, position: u64) -> Result<Run, Error> {
         let guard = self
             .runs
-            .range(run_key(timeline, 0)..=run_key(timeline, position))
+            .range(
+                run_key(timeline, position.saturating_sub(u64::from(run::EVENTS_MAX) - 1))
+                    ..=run_key(timeline, position),
+            )
             .next_back()
             .ok_or_else(|| Error::Damaged("a timeline has a gap".to_owned()))?;
         let (key, value) = guard.into_inner()?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
-use fjall::config::{BlockSizePolicy, CompressionPolicy};
+use fjall::config::{BlockSizePolicy, CompressionPolicy, RestartIntervalPolicy};
 use fjall::{CompressionType, Database, KeyspaceCreateOptions};
 use quick_cache::sync::Cache;
 use tokio::sync::mpsc;
@@ -55,7 +55,10 @@ impl Options {
         let database = Database::builder(&path)
             .cache_size(BLOCK_CACHE_BYTES)
             .max_journaling_size(JOURNAL_BYTES)
-            .worker_threads(2)
+            // The committing thread would compress, and everybody waits for it; the journal is short-lived.
+            .journal_compression(CompressionType::None)
+            // With more than one, the engine's first worker only flushes, and spins while another compacts.
+            .worker_threads(1)
             .open()?;
         let keyspace = |name: &str, memtable_bytes: u64, block_bytes: u32| {
             database.keyspace(name, || {
@@ -63,9 +66,11 @@ impl Options {
                     .max_memtable_size(memtable_bytes)
                     .data_block_size_policy(BlockSizePolicy::all(block_bytes))
                     .data_block_compression_policy(CompressionPolicy::all(CompressionType::Lz4))
+                    // Runs are long, so finding one from the last restart costs more than a whole key does.
+                    .data_block_restart_interval_policy(RestartIntervalPolicy::all(2))
             })
         };
-        let runs = keyspace("runs", 16 * MIB, 16 << 10)?;
+        let runs = keyspace("runs", 32 * MIB, 16 << 10)?;
         let rows = keyspace("rows", 8 * MIB, 8 << 10)?;
         let feed = keyspace("feed", 4 * MIB, 16 << 10)?;
         let ids = keyspace("ids", 4 * MIB, 4 << 10)?;

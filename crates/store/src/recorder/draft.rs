@@ -1,10 +1,14 @@
 //! A change in the making: what is recorded, and the states, names and memberships that follow from it.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use annals_model::report::AHEAD_MILLIS_MAX;
 use annals_model::{Account, App, AppId, Context, Event, EventId, IdSource, Person, Rejection, Time, UserId};
+
+use foldhash::fast::RandomState;
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
+use indexmap::IndexMap;
+use indexmap::map::Entry;
 
 use crate::contract::{Error, NewEvent, Refusal, TimelineId, View, Writes};
 use crate::rows::{Row, RowKey};
@@ -15,8 +19,9 @@ pub(super) struct Draft<'a> {
     ids: &'a dyn IdSource,
     now: Time,
     last_times: HashMap<TimelineId, Time>,
-    apps: HashMap<AppId, Drafted<App>>,
-    accounts: HashMap<UserId, Drafted<Account>>,
+    /// In the order in which they were met, which decides who was first to hold a name.
+    apps: IndexMap<AppId, Drafted<App>, RandomState>,
+    accounts: IndexMap<UserId, Drafted<Account>, RandomState>,
     given: HashSet<EventId>,
     rows: HashMap<RowKey, Option<Row>>,
     events: Vec<NewEvent>,
@@ -41,8 +46,8 @@ impl<'a> Draft<'a> {
             ids,
             now,
             last_times: HashMap::new(),
-            apps: HashMap::new(),
-            accounts: HashMap::new(),
+            apps: IndexMap::default(),
+            accounts: IndexMap::default(),
             given: HashSet::new(),
             rows: HashMap::new(),
             events: Vec::new(),
@@ -212,8 +217,8 @@ impl<'a> Draft<'a> {
         }
         if let Some(app) = &event.app {
             let drafted = match self.apps.entry(app.id) {
-                std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-                std::collections::hash_map::Entry::Vacant(entry) => {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => {
                     let found = match self.view.row(&RowKey::App(app.id))? {
                         Some(Row::App(app)) => Some(app),
                         _ => None,
@@ -235,8 +240,8 @@ impl<'a> Draft<'a> {
 
     fn known_account(&mut self, person: &Person, at: Time) -> Result<&mut Drafted<Account>, Error> {
         match self.accounts.entry(person.id) {
-            std::collections::hash_map::Entry::Occupied(entry) => Ok(entry.into_mut()),
-            std::collections::hash_map::Entry::Vacant(entry) => {
+            Entry::Occupied(entry) => Ok(entry.into_mut()),
+            Entry::Vacant(entry) => {
                 let found = match self.view.row(&RowKey::Account(person.id))? {
                     Some(Row::Account(account)) => Some(account),
                     _ => None,

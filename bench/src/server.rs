@@ -1,0 +1,134 @@
+//! The program under measurement.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use http::Method;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::client::Client;
+
+pub(crate) const OPERATOR_TOKEN: &str = "tk-op-bench-0123456789";
+
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    /// From the start of the process until it answered.
+    pub(crate) startup: Duration,
+    process: Child,
+    directory: tempfile::TempDir,
+}
+
+impl Server {
+    pub(crate) async fn start(binary: &Path) -> anyhow::Result<Self> {
+        Self::start_in(binary, tempfile::tempdir()?).await
+    }
+
+    async fn start_in(binary: &Path, directory: tempfile::TempDir) -> anyhow::Result<Self> {
+        let started = Instant::now();
+        let mut process = Command::new(binary)
+            .args(["serve", "--listen", "127.0.0.1:0", "--connections-max", "4096", "--store"])
+            .arg(directory.path().join("store"))
+            .env("ANNALS_OPERATOR_TOKEN", OPERATOR_TOKEN)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| {
+                format!("{} cannot be started; cargo build --release makes it", binary.display())
+            })?;
+        let address = listening_address(&mut process).await?;
+        Client::connect(address).await?.send(Method::GET, "/readyz", "", "".into()).await?;
+        Ok(Self { address, startup: started.elapsed(), process, directory })
+    }
+
+    /// Stops the program in order and starts it again on the same store.
+    pub(crate) async fn restart(mut self, binary: &Path) -> anyhow::Result<Self> {
+        let id = self.process.id().context("the server is running")?;
+        Command::new("kill").arg(id.to_string()).status().await?;
+        self.process.wait().await?;
+        Self::start_in(binary, self.directory).await
+    }
+
+    /// Waits until the server has nothing left to do: what was written is then merged into place.
+    pub(crate) async fn settle(&self) -> anyhow::Result<()> {
+        let id = self.process.id().context("the server is running")?;
+        let ticks = || -> anyhow::Result<u64> {
+            let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
+            let (_, fields) = stat.rsplit_once(')').context("a process has a name")?;
+            let fields: Vec<_> = fields.split_whitespace().collect();
+            Ok(fields[11].parse::<u64>()? + fields[12].parse::<u64>()?)
+        };
+        for _ in 0..60 {
+            let before = ticks()?;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            // A hundredth of a second of work in a second is as good as none.
+            if ticks()? <= before + 1 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn connect(&self) -> anyhow::Result<Client> {
+        Client::connect(self.address).await
+    }
+
+    pub(crate) fn peak_memory_mib(&self) -> anyhow::Result<f64> {
+        let id = self.process.id().context("the server is running")?;
+        let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("a peak is known")?;
+        Ok(line.trim().trim_end_matches("kB").trim().parse::<f64>()? / 1024.0)
+    }
+
+    /// What the tables and what the journals take, as the file system counts it.
+    pub(crate) fn disk_bytes(&self) -> anyhow::Result<(f64, f64)> {
+        let (mut tables, mut journals) = (0.0, 0.0);
+        let mut folders = vec![self.directory.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder)? {
+                let path = entry?.path();
+                // Files come and go while they are counted.
+                let Ok(metadata) = fs::metadata(&path) else { continue };
+                let bytes = (metadata.blocks() * 512) as f64;
+                if metadata.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "jnl") {
+                    journals += bytes;
+                } else {
+                    tables += bytes;
+                }
+            }
+        }
+        Ok((tables, journals))
+    }
+
+    /// A figure of `/metrics`.
+    pub(crate) async fn metric(&self, name: &str) -> anyhow::Result<f64> {
+        let text = self.connect().await?.fetch(Method::GET, "/metrics", "", "".into()).await?;
+        let text = std::str::from_utf8(&text)?;
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(value.with_context(|| format!("the server measures {name}"))?.parse()?)
+    }
+
+    pub(crate) async fn recorded_events(&self) -> anyhow::Result<f64> {
+        self.metric("annals_commit_events_sum").await
+    }
+}
+
+/// The address in the first line that a server of ours prints.
+pub(crate) async fn listening_address(process: &mut Child) -> anyhow::Result<SocketAddr> {
+    let out = process.stdout.take().context("its output is piped")?;
+    let mut lines = BufReader::new(out).lines();
+    let line = lines.next_line().await?.context("the server ended at once")?;
+    let (_, rest) = line.split_once("http://").context("its first line says where it listens")?;
+    let address = rest.split([',', ' ']).next().unwrap_or(rest).parse()?;
+    // What it says further is read too, or it would wait for a reader.
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    Ok(address)
+}

@@ -1,0 +1,242 @@
+//! A service of its own for each test: a store in a directory, a clock that stands still, identifiers that count.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use annals_model::{AppId, EventId, IdSource, Time, UserId};
+use annals_server::{Config, Metrics, Service, router};
+use annals_store::fjall::Options;
+use annals_store::{Clock, Store};
+use axum::Router;
+use axum::body::Body;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tower::ServiceExt;
+
+pub(crate) const OPERATOR: &str = "tk-op-0123456789abcdef";
+pub(crate) const EXAMPLES: &str = include_str!("../../../../docs/examples.ndjson");
+pub(crate) const JOHN: &str = "us-0e6d8e46-5cd0-42a4-acba-372b2be605ac";
+pub(crate) const JOHNS_APP: &str = "5343eccd646173000a140000";
+
+/// A clock that is set. The examples of the contract are of its day.
+#[derive(Clone)]
+pub(crate) struct ManualClock(Arc<AtomicU64>);
+
+impl ManualClock {
+    pub(crate) fn advance(&self, seconds: u64) {
+        self.0.fetch_add(seconds * 1000, Ordering::Relaxed);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Time {
+        Time::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Identifiers that count, so that every run has the same.
+#[derive(Default)]
+struct CountingIds(AtomicU32);
+
+impl CountingIds {
+    fn next(&self) -> u32 {
+        self.0.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+impl IdSource for CountingIds {
+    fn event_id(&self, time: Time) -> EventId {
+        EventId::assigned(time, self.next(), 0)
+    }
+
+    fn app_id(&self, _: Time) -> AppId {
+        format!("a{:023x}", self.next()).parse().unwrap()
+    }
+
+    fn user_id(&self) -> UserId {
+        format!("us-00000000-0000-4000-8000-{:012x}", self.next()).parse().unwrap()
+    }
+}
+
+pub(crate) struct TestService {
+    router: Router,
+    pub(crate) service: Service,
+    pub(crate) clock: ManualClock,
+    transcript: String,
+    _directory: tempfile::TempDir,
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+}
+
+impl TestService {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(Config::default()).await
+    }
+
+    pub(crate) async fn start_with(config: Config) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Arc::new(Options::new(directory.path().join("store")).open().unwrap());
+        Self::start_over(directory, store, config).await
+    }
+
+    pub(crate) async fn start_over(
+        directory: tempfile::TempDir,
+        store: Arc<dyn Store>,
+        config: Config,
+    ) -> Self {
+        let clock = ManualClock(Arc::new(AtomicU64::new(
+            "2026-11-01T12:00:00Z".parse::<Time>().unwrap().as_millis(),
+        )));
+        let config = Config { operator_token: Some(OPERATOR.to_owned()), ..config };
+        let ids = Arc::new(CountingIds::default());
+        let (service, made) =
+            Service::start(store, Arc::new(clock.clone()), ids, config, Metrics::default()).await.unwrap();
+        assert_eq!(made, None);
+        let router = router(service.clone());
+        Self { router, service, clock, transcript: String::new(), _directory: directory }
+    }
+
+    /// Sends a request as it is.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// Sends a request and writes it, with its answer, into the transcript. `token` may be empty; `head` is further
+    /// headers, one a line.
+    pub(crate) async fn play(
+        &mut self,
+        method: &str,
+        path: &str,
+        token: &str,
+        head: &str,
+        body: &str,
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(path).header("x-request-id", "test");
+        if !token.is_empty() {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        for (name, value) in head.lines().filter_map(|line| line.split_once(": ")) {
+            request = request.header(name, value);
+        }
+        let answer = self.send(request.body(body.to_owned().into()).unwrap()).await;
+        self.note(&format!("{method} {path}"), head, body, &answer);
+        answer
+    }
+
+    fn note(&mut self, line: &str, head: &str, body: &str, answer: &Answer) {
+        let out = &mut self.transcript;
+        _ = writeln!(out, "{line}");
+        for line in head.lines().chain((!body.is_empty()).then_some(body)) {
+            let line = line.trim();
+            if line.len() > 200 {
+                _ = writeln!(out, "> … {} bytes", line.len())
+            } else {
+                _ = writeln!(out, "> {line}")
+            }
+        }
+        _ = writeln!(out, "{}", answer.status.as_u16());
+        let mut headers: Vec<_> = answer
+            .headers
+            .iter()
+            .filter(|(name, _)| *name != "x-request-id")
+            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+            .collect();
+        headers.sort();
+        for header in headers {
+            _ = writeln!(out, "< {header}");
+        }
+        if !answer.body.is_empty() {
+            _ = writeln!(out, "{}", without_secrets(answer.text()));
+        }
+        out.push('\n');
+    }
+
+    pub(crate) async fn get(&mut self, path: &str, token: &str) -> Answer {
+        self.play("GET", path, token, "", "").await
+    }
+
+    pub(crate) async fn post(&mut self, path: &str, token: &str, body: &str) -> Answer {
+        self.play("POST", path, token, "", body).await
+    }
+
+    /// All that was played since the last time this was asked for.
+    pub(crate) fn transcript(&mut self) -> String {
+        std::mem::take(&mut self.transcript)
+    }
+
+    /// Registers somebody, and gives their API token. Not in the transcript.
+    pub(crate) async fn register(&mut self, username: &str, id: Option<&str>) -> String {
+        let mut user =
+            serde_json::json!({ "username": username, "email": format!("{username}@example.com") });
+        if let Some(id) = id {
+            user["id"] = id.into();
+        }
+        self.register_as(user).await
+    }
+
+    pub(crate) async fn register_as(&mut self, user: Value) -> String {
+        let kept = self.transcript();
+        let body = serde_json::json!({ "user": user }).to_string();
+        let answer = self.post("/v1/users", OPERATOR, &body).await;
+        self.transcript = kept;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+        answer.json()["token"]["token"].as_str().unwrap().to_owned()
+    }
+
+    /// John of the contract's examples, registered.
+    pub(crate) async fn register_john(&mut self) -> String {
+        self.register_as(serde_json::json!({ "username": "johndoe", "email": "john@doe.com", "id": JOHN }))
+            .await
+    }
+
+    /// Reports all examples of the contract. Not in the transcript.
+    pub(crate) async fn report_examples(&mut self) {
+        let kept = self.transcript();
+        let head = "content-type: application/x-ndjson";
+        let answer = self.play("POST", "/v1/events", OPERATOR, head, EXAMPLES).await;
+        self.transcript = kept;
+        assert_eq!(answer.text(), r#"{"accepted":46}"#);
+    }
+}
+
+/// Tokens are random; what they look like is not.
+fn without_secrets(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find("tk-us-") {
+        let digits = rest[start + 6..].bytes().take_while(u8::is_ascii_hexdigit).count();
+        out.push_str(&rest[..start]);
+        _ = write!(out, "tk-us-[{digits} digits]");
+        rest = &rest[start + 6 + digits..];
+    }
+    out.push_str(rest);
+    out
+}
+
+pub(crate) fn request(method: Method, path: &str, token: &str, body: impl Into<Body>) -> Request<Body> {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header("authorization", format!("Bearer {token}"))
+        .body(body.into())
+        .unwrap()
+}

@@ -1,0 +1,159 @@
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use annals_model::{EventId, Time};
+use annals_server::Config;
+use annals_store::fjall::Options;
+use annals_store::{
+    Change, CommitError, Error, FeedEntry, FjallStore, Head, Listing, Row, RowKey, Statistics, Store,
+    TimelineId,
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::StatusCode;
+
+use crate::harness::{JOHNS_APP, OPERATOR, TestService};
+
+#[tokio::test]
+async fn health_readiness_and_measurements() {
+    let mut service = TestService::start().await;
+    service.report_examples().await;
+    service.get("/healthz", "").await;
+    service.get("/readyz", "").await;
+    insta::assert_snapshot!(service.transcript());
+    let text = service.get("/metrics", "").await.text().to_owned();
+    for line in [
+        r#"annals_requests_total{method="POST",route="/v1/events",status="201"} 1"#,
+        r#"annals_requests_total{method="GET",route="/healthz",status="200"} 1"#,
+        "annals_request_seconds_count 3",
+        "annals_timelines 4",
+        "annals_store_writable 1",
+        "# EOF",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+    }
+    let bytes = text.lines().find_map(|line| line.strip_prefix("annals_store_bytes ")).unwrap();
+    assert!(bytes.parse::<u64>().unwrap() > 0);
+}
+
+#[tokio::test]
+async fn a_request_keeps_its_identifier_or_gets_one() {
+    let mut service = TestService::start().await;
+    let answer = service.play("GET", "/healthz", "", "", "").await;
+    assert_eq!(answer.headers["x-request-id"], "test");
+    let request = http::Request::get("/healthz").body(axum::body::Body::empty()).unwrap();
+    let answer = service.send(request).await;
+    assert_eq!(answer.headers["x-request-id"].len(), 16);
+    let long = http::Request::get("/healthz")
+        .header("x-request-id", "x".repeat(129))
+        .body(axum::body::Body::empty());
+    assert_eq!(service.send(long.unwrap()).await.headers["x-request-id"].len(), 16);
+}
+
+/// A store whose commits, or whose reads, fail.
+struct Failing {
+    store: FjallStore,
+    commits: Option<fn() -> CommitError>,
+    reads: Option<fn() -> Error>,
+}
+
+#[async_trait]
+impl Store for Failing {
+    async fn commit(&self, change: Box<dyn Change>) -> Result<(), CommitError> {
+        match self.commits {
+            Some(error) => Err(error()),
+            None => self.store.commit(change).await,
+        }
+    }
+
+    async fn head(&self, timeline: TimelineId) -> Result<Head, Error> {
+        match self.reads {
+            Some(error) => Err(error()),
+            None => self.store.head(timeline).await,
+        }
+    }
+
+    async fn read(
+        &self,
+        timeline: TimelineId,
+        positions: RangeInclusive<u64>,
+        max: usize,
+    ) -> Result<Vec<Bytes>, Error> {
+        self.store.read(timeline, positions, max).await
+    }
+
+    async fn count_before(&self, timeline: TimelineId, time: Time) -> Result<u64, Error> {
+        self.store.count_before(timeline, time).await
+    }
+
+    async fn find(&self, home: TimelineId, event: EventId) -> Result<Option<Bytes>, Error> {
+        self.store.find(home, event).await
+    }
+
+    async fn row(&self, key: &RowKey) -> Result<Option<Row>, Error> {
+        self.store.row(key).await
+    }
+
+    async fn list(&self, listing: Listing, limit: usize) -> Result<Vec<(RowKey, Row)>, Error> {
+        self.store.list(listing, limit).await
+    }
+
+    async fn feed(&self, after: u64, limit: usize) -> Result<Vec<FeedEntry>, Error> {
+        self.store.feed(after, limit).await
+    }
+
+    fn statistics(&self) -> Statistics {
+        Statistics { writable: self.commits.is_none(), ..self.store.statistics() }
+    }
+
+    async fn close(&self) -> Result<(), Error> {
+        self.store.close().await
+    }
+}
+
+/// A service with an app, restarted over a store that fails.
+async fn failing(commits: Option<fn() -> CommitError>, reads: Option<fn() -> Error>) -> TestService {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let store = Arc::new(Options::new(&path).open().unwrap());
+    let mut service = TestService::start_over(tempfile::tempdir().unwrap(), store, Config::default()).await;
+    service.report_examples().await;
+    service.service.close().await.unwrap();
+    drop(service);
+    let store = Failing { store: Options::new(&path).open().unwrap(), commits, reads };
+    TestService::start_over(directory, Arc::new(store), Config::default()).await
+}
+
+#[tokio::test]
+async fn a_store_that_takes_no_writes_is_said_and_reads_go_on() {
+    for error in [|| CommitError::Failed(Error::ReadOnly), || CommitError::Failed(Error::Closed)]
+        as [fn() -> CommitError; 2]
+    {
+        let mut service = failing(Some(error), None).await;
+        service.get("/readyz", "").await;
+        service.post("/v1/events", OPERATOR, r#"{"events":[]}"#).await;
+        insta::allow_duplicates! { insta::assert_snapshot!(service.transcript()); }
+        assert_eq!(
+            service.get(&format!("/v1/apps/{JOHNS_APP}/events"), OPERATOR).await.status,
+            StatusCode::OK
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_fails_is_an_internal_error_without_its_cause() {
+    let secret = "/secret/path";
+    for error in [
+        || Error::Damaged("/secret/path".to_owned()),
+        || Error::Engine("/secret/path".into()),
+        || Error::InUse,
+        || Error::NotAStore,
+        || Error::Newer { found: 2, known: 1 },
+    ] as [fn() -> Error; 5]
+    {
+        let mut service = failing(None, Some(error)).await;
+        let answer = service.get(&format!("/v1/apps/{JOHNS_APP}/events"), OPERATOR).await;
+        assert!(!answer.text().contains(secret));
+        insta::allow_duplicates! { insta::assert_snapshot!(service.transcript()); }
+    }
+}

@@ -1,0 +1,16 @@
+//! The HTTP API over the real router and a real store.
+//!
+//! Most tests play a few requests and compare the transcript, exact bytes included, with a snapshot: what a reviewer
+//! sees there is what a client sees. A new resource gets a file of its own.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod apps;
+mod bounds;
+mod catalogue;
+mod harness;
+mod health;
+mod hostile;
+mod people;
+mod reports;
+mod timelines;

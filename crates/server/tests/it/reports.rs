@@ -1,0 +1,102 @@
+use http::StatusCode;
+use serde_json::json;
+
+use crate::harness::{JOHN, JOHNS_APP, OPERATOR, TestService};
+
+const NDJSON: &str = "content-type: application/x-ndjson";
+
+#[tokio::test]
+async fn reports_are_taken_as_json_and_as_lines() {
+    let mut service = TestService::start().await;
+    let event = format!(r#"{{"app_id":"{JOHNS_APP}","app_name":"my-app","type":"restart"}}"#);
+    service.post("/v1/events", OPERATOR, &format!(r#"{{"events":[{event}]}}"#)).await;
+    service.play("POST", "/v1/events", OPERATOR, NDJSON, &format!("{event}\n\n{event}\n")).await;
+    service.post("/v1/events", OPERATOR, r#"{"events":[]}"#).await;
+    service.play("POST", "/v1/events", OPERATOR, NDJSON, "").await;
+    service.get(&format!("/v1/apps/{JOHNS_APP}/events"), OPERATOR).await;
+    insta::assert_snapshot!(service.transcript());
+}
+
+#[tokio::test]
+async fn refusals_name_the_index_and_the_field_and_nothing_is_recorded() {
+    let mut service = TestService::start().await;
+    let good = format!(r#"{{"app_id":"{JOHNS_APP}","app_name":"my-app","type":"restart"}}"#);
+    let app = format!(r#""app_id":"{JOHNS_APP}","app_name":"my-app""#);
+    for bad in [
+        format!(r#"{{{app},"type":"restarted"}}"#),
+        format!(r#"{{{app}}}"#),
+        format!(r#"{{{app},"type":"restart","color":"red"}}"#),
+        format!(r#"{{{app},"type":"restart","type_data":{{"scop":["web"]}}}}"#),
+        format!(r#"{{{app},"type":"restart","type_data":{{"scope":["web",1]}}}}"#),
+        format!(r#"{{{app},"type":"restart","type_data":[]}}"#),
+        format!(r#"{{{app},"type":"restart","id":"5343ECCD646173000A140000"}}"#),
+        format!(r#"{{{app},"type":"restart","created_at":"yesterday"}}"#),
+        format!(r#"{{{app},"type":"restart","created_at":"2026-11-01T13:00:00.001Z"}}"#),
+        format!(r#"{{{app},"type":"restart","created_at":"2026-11-01T11:59:59Z"}}"#),
+        format!(
+            r#"{{{app},"type":"restart","user":{{"username":"j","email":"e","id":"51e6bc626edfe40bbb000001"}}}}"#
+        ),
+        r#"{"app_id":"my-app","app_name":"my-app","type":"restart"}"#.to_owned(),
+        r#"{"app_name":"my-app","type":"restart"}"#.to_owned(),
+        format!(r#"{{"app_id":"{JOHNS_APP}","type":"restart"}}"#),
+        r#"{"type":"login_success"}"#.to_owned(),
+        format!(r#"{{{app},"type":"login_success","user":{{"username":"j","email":"e","id":"{JOHN}"}}}}"#),
+        "7".to_owned(),
+        "null".to_owned(),
+    ] {
+        let body = format!(r#"{{"events":[{good},{bad}]}}"#);
+        let answer = service.post("/v1/events", OPERATOR, &body).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{bad}");
+        assert!(
+            answer.json()["errors"].as_object().unwrap().keys().all(|field| field.starts_with("events[1]"))
+        );
+    }
+    insta::assert_snapshot!(service.transcript());
+    assert_eq!(
+        service.get(&format!("/v1/apps/{JOHNS_APP}/events"), OPERATOR).await.status,
+        StatusCode::NOT_FOUND
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_report_at_all_says_what_was_expected() {
+    let mut service = TestService::start().await;
+    let jane = service.register("jane", None).await;
+    for body in ["", "{", "[]", "{}", r#"{"events":{}}"#, r#"{"events":[],"more":1}"#, r#"{"events":[]} x"#] {
+        service.post("/v1/events", OPERATOR, body).await;
+    }
+    service.play("POST", "/v1/events", OPERATOR, NDJSON, "{\"type\":\"restart\"}\n{oops}\n").await;
+    service.post("/v1/events", "", "{}").await;
+    service.post("/v1/events", &jane, "{}").await;
+    service.play("POST", "/v1/events", OPERATOR, "idempotency-key: ", r#"{"events":[]}"#).await;
+    let long = format!("idempotency-key: {}", "k".repeat(256));
+    assert_eq!(service.play("POST", "/v1/events", OPERATOR, &long, "").await.status, StatusCode::BAD_REQUEST);
+    insta::assert_snapshot!(service.transcript());
+}
+
+#[tokio::test]
+async fn a_repeat_with_its_key_is_answered_and_not_recorded_again() {
+    let mut service = TestService::start().await;
+    let body = format!(r#"{{"events":[{{"app_id":"{JOHNS_APP}","app_name":"my-app","type":"restart"}}]}}"#);
+    let other = body.replace("restart", "new_app");
+    for body in [&body, &body, &other] {
+        service.play("POST", "/v1/events", OPERATOR, "idempotency-key: k1", body).await;
+    }
+    insta::assert_snapshot!(service.transcript());
+    let count = service.get(&format!("/v1/apps/{JOHNS_APP}/events"), OPERATOR).await.json()["meta"]["pagination"]["total_count"].clone();
+    assert_eq!(count, 1);
+}
+
+#[tokio::test]
+async fn ten_thousand_events_are_taken_and_one_more_is_not() {
+    let mut service = TestService::start().await;
+    let event = json!({"app_id": JOHNS_APP, "app_name": "my-app", "type": "restart"});
+    let events = vec![event; 10_000];
+    let answer = service.post("/v1/events", OPERATOR, &json!({ "events": events }).to_string()).await;
+    assert_eq!(answer.text(), r#"{"accepted":10000}"#);
+    let too_many = [events.as_slice(), &events[..1]].concat();
+    let answer = service.post("/v1/events", OPERATOR, &json!({ "events": too_many }).to_string()).await;
+    assert_eq!(answer.text(), r#"{"errors":{"events":["must not be more than 10000, and are 10001"]}}"#);
+    let last = service.get(&format!("/v1/apps/{JOHNS_APP}/events?page=10000&per_page=1"), OPERATOR).await;
+    assert_eq!(last.json()["events"].as_array().unwrap().len(), 1);
+}

@@ -1,0 +1,66 @@
+//! The state of an app as it is stored: a checkpoint, now and then.
+//!
+//! Folding an app's timeline gives its state, so the state need not be written with every event: it is written when
+//! enough has happened since, and read by applying what came after to it. Most of what a commit writes are then events.
+//!
+//! ```text
+//! position of the last event in it (u64 big-endian) │ the state as JSON
+//! ```
+
+use std::sync::Arc;
+
+use annals_model::{App, Event, Report};
+
+use crate::contract::Error;
+
+/// A state is written again after this many events at the latest, which bounds what is applied when it is read.
+pub(super) const EVENTS_MAX: u64 = 64;
+
+pub(super) fn write(app: &App, position: u64) -> Vec<u8> {
+    let mut value = Vec::with_capacity(1024);
+    value.extend_from_slice(&position.to_be_bytes());
+    serde_json::to_writer(&mut value, app).expect("a state can always be written to memory");
+    value
+}
+
+/// A stored state, and the position of the last event in it.
+pub(super) fn read(value: &[u8]) -> Result<(Arc<App>, u64), Error> {
+    let damaged = || Error::Damaged("the state of an app cannot be read".to_owned());
+    let (position, json) = value.split_first_chunk().ok_or_else(damaged)?;
+    let app = serde_json::from_slice(json).map_err(|_| damaged())?;
+    Ok((Arc::new(app), u64::from_be_bytes(*position)))
+}
+
+/// A stored event, to be applied.
+pub(super) fn event_from(json: &[u8]) -> Result<Event, Error> {
+    let read = || {
+        let Report { id, created_at, user, app, data } =
+            Report::parse(std::str::from_utf8(json).ok()?).ok()?;
+        Some(Event { id: id?, created_at: created_at?, user, app, data })
+    };
+    read().ok_or_else(|| Error::Damaged("a stored event cannot be read".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use annals_model::{AppRef, Time};
+
+    use super::*;
+
+    #[test]
+    fn checkpoints_stay_as_they_are() {
+        let app = AppRef { id: "5343eccd646173000a140000".parse().unwrap(), name: "my-app".to_owned() };
+        let app = App::first_seen(&app, Time::from_millis(1000));
+        let value = write(&app, 258);
+        assert_eq!(value[..8], [0, 0, 0, 0, 0, 0, 1, 2]);
+        assert_eq!(
+            std::str::from_utf8(&value[8..]).unwrap(),
+            r#"{"id":"5343eccd646173000a140000","name":"my-app","owner":null,"created_at":"1970-01-01T00:00:01.000Z","updated_at":"1970-01-01T00:00:01.000Z"}"#
+        );
+        assert_eq!(read(&value).unwrap(), (Arc::new(app), 258));
+        for damaged in [&value[..4], &value[..20]] {
+            assert!(matches!(read(damaged), Err(Error::Damaged(_))));
+        }
+        assert!(matches!(event_from(b"{}"), Err(Error::Damaged(_))));
+    }
+}
