@@ -63,7 +63,9 @@ async fn pages_say_exactly_where_they_are() {
     assert_eq!(empty.json()["events"], json!([]));
     service.report_examples().await;
     let mut seen = String::new();
-    for query in ["", "page=2&per_page=20", "page=3", "page=4", "page=999999999999&per_page=101", "per_page=45"] {
+    for query in
+        ["", "page=2&per_page=20", "page=3", "page=4", "page=999999999999&per_page=101", "per_page=45"]
+    {
         let answer = service.get(&format!("/v1/events?{query}"), &john).await;
         let count = answer.json()["events"].as_array().unwrap().len();
         seen.push_str(&format!("{query}: {count} events, {}\n", answer.json()["meta"]));

@@ -1,0 +1,10 @@
+//! The built program: a few whole journeys, and what is left when it is killed.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod program {
+    pub(crate) mod clients;
+    pub(crate) mod crash;
+    pub(crate) mod journeys;
+    pub(crate) mod running;
+}

@@ -1,0 +1,228 @@
+//! The program is killed under load, again and again, on one store. What it acknowledged must be there.
+//!
+//! `ANNALS_CRASH_ROUNDS` makes the loop longer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use annals_model::{App, AppId, Event, Report};
+use annals_store::fjall::Options;
+use annals_store::{Row, RowKey, Store, TimelineId};
+use rand::RngExt;
+use serde_json::{Value, json};
+
+use super::running::{OPERATOR, Running, get};
+
+const ROUNDS: usize = 50;
+const WRITERS: usize = 8;
+const APPS: usize = 5;
+
+/// What was acknowledged: the commands of `run` events, which are unique, by app.
+type Acknowledged = Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_survives_being_killed() {
+    let rounds = std::env::var_os("ANNALS_CRASH_ROUNDS")
+        .map_or(ROUNDS, |rounds| rounds.to_str().unwrap().parse().expect("ANNALS_CRASH_ROUNDS is a number"));
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path().join("store");
+    let acknowledged = Acknowledged::default();
+    let mut jane = None;
+    for round in 0..rounds {
+        let running = Running::serve(&store);
+        let client = reqwest::Client::new();
+        if jane.is_none() {
+            jane = Some(prepare(&client, &running.url).await);
+        }
+        let jane = jane.clone().unwrap();
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| {
+                let work = write(
+                    client.clone(),
+                    running.url.clone(),
+                    jane.clone(),
+                    round,
+                    writer,
+                    Arc::clone(&acknowledged),
+                );
+                tokio::spawn(work)
+            })
+            .collect();
+        let until = Duration::from_micros(rand::rng().random_range(5_000..150_000));
+        tokio::time::sleep(until).await;
+        running.kill();
+        for writer in writers {
+            writer.await.unwrap();
+        }
+        if round % 10 == 0 {
+            tear_the_journal(&store);
+        }
+        check_store(&store, &acknowledged).await;
+    }
+    // And it serves what it kept.
+    let running = Running::serve(&store);
+    let client = reqwest::Client::new();
+    let mut total = 0;
+    for (app, commands) in acknowledged.lock().unwrap().clone() {
+        let page = get(&client, &format!("{}/v1/apps/{app}/events?from=72", running.url), OPERATOR).await;
+        let served: BTreeSet<_> = page["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|event| event["type_data"]["command"].as_str())
+            .collect();
+        assert!(commands.iter().all(|command| served.contains(command.as_str())));
+        total += commands.len();
+    }
+    assert!(total > rounds, "the writers got somewhere: {total} in {rounds} rounds");
+    assert!(running.stop().success());
+}
+
+/// Registers Jane, who owns the apps.
+async fn prepare(client: &reqwest::Client, url: &str) -> (String, Value) {
+    let user = json!({"user": {"username": "jane", "email": "jane@example.com"}});
+    let answer =
+        client.post(format!("{url}/v1/users")).bearer_auth(OPERATOR).json(&user).send().await.unwrap();
+    let registered: Value = answer.json().await.unwrap();
+    let user = &registered["user"];
+    let person = json!({"username": "jane", "email": "jane@example.com", "id": user["id"]});
+    let events: Vec<_> = (0..APPS)
+        .map(|app| json!({"user": person, "app_id": app_id(app), "app_name": app_name(app), "type": "new_app"}))
+        .collect();
+    let answer = client
+        .post(format!("{url}/v1/events"))
+        .bearer_auth(OPERATOR)
+        .json(&json!({ "events": events }))
+        .send();
+    assert_eq!(answer.await.unwrap().status(), 201);
+    (registered["token"]["token"].as_str().unwrap().to_owned(), person)
+}
+
+fn app_id(app: usize) -> String {
+    format!("{app:024x}")
+}
+
+fn app_name(app: usize) -> String {
+    format!("app-number-{app}")
+}
+
+/// Reports batches and scales apps until the server is gone.
+async fn write(
+    client: reqwest::Client,
+    url: String,
+    (token, person): (String, Value),
+    round: usize,
+    writer: usize,
+    acknowledged: Acknowledged,
+) {
+    for turn in 0.. {
+        let app = rand::rng().random_range(0..APPS);
+        if turn % 3 == 0 {
+            let amount = rand::rng().random_range(1..=10);
+            let body = json!({"containers": [{"name": format!("type-{writer}"), "amount": amount}]});
+            let path = format!("{url}/v1/apps/{}/scale", app_name(app));
+            match client.post(path).bearer_auth(&token).json(&body).send().await {
+                Ok(answer) => assert_eq!(answer.status(), 200),
+                Err(_) => return,
+            }
+            continue;
+        }
+        let commands: Vec<_> = (0..rand::rng().random_range(1..100))
+            .map(|index| format!("{round} {writer} {turn} {index}"))
+            .collect();
+        let events: Vec<_> = commands
+            .iter()
+            .map(|command| {
+                json!({
+                    "user": person, "app_id": app_id(app), "app_name": app_name(app), "type": "run",
+                    "type_data": {"command": command},
+                })
+            })
+            .collect();
+        let sent = client
+            .post(format!("{url}/v1/events"))
+            .bearer_auth(OPERATOR)
+            .json(&json!({ "events": events }))
+            .send()
+            .await;
+        let Ok(answer) = sent else { return };
+        assert_eq!(answer.status(), 201);
+        acknowledged.lock().unwrap().entry(app_id(app)).or_default().extend(commands);
+    }
+}
+
+/// Adds to the newest journal what a power cut leaves of a commit that was being written: the beginning of one, or a
+/// whole one with changed bytes.
+fn tear_the_journal(store: &Path) {
+    let newest = std::fs::read_dir(store.join("fjall"))
+        .unwrap()
+        .filter_map(|entry| {
+            let path = entry.unwrap().path();
+            let number: u64 = path.file_name()?.to_str()?.strip_suffix(".jnl")?.parse().ok()?;
+            Some((number, path))
+        })
+        .max()
+        .unwrap()
+        .1;
+    let mut bytes = std::fs::read(&newest).unwrap();
+    let written = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    // A batch begins with 1, a count and a sequence number, and ends with this.
+    let ends: Vec<_> = bytes[..written]
+        .windows(4)
+        .enumerate()
+        .filter(|(_, window)| window == b"FJL\x03")
+        .map(|(at, _)| at + 4)
+        .collect();
+    let [.., start, end] = ends[..] else { return };
+    let mut torn = bytes[start..end].to_vec();
+    let at = rand::rng().random_range(13..torn.len());
+    if rand::rng().random() {
+        torn.truncate(at);
+    } else {
+        torn[at] ^= 1;
+    }
+    bytes.truncate(end);
+    bytes.extend_from_slice(&torn);
+    std::fs::write(newest, bytes).unwrap();
+}
+
+/// Every acknowledged event is there, positions are dense, times do not decrease, and states are what timelines fold to.
+async fn check_store(path: &Path, acknowledged: &Acknowledged) {
+    let store = Options::new(path).open().unwrap();
+    for app in 0..APPS {
+        let id: AppId = app_id(app).parse().unwrap();
+        let timeline = TimelineId::App(id);
+        let length = store.head(timeline).await.unwrap().length;
+        let stored = store.read(timeline, 1..=length.max(1), usize::MAX).await.unwrap();
+        assert_eq!(stored.len() as u64, length, "positions are dense");
+        let events: Vec<Event> = stored.iter().rev().map(|json| read_event(json)).collect();
+        assert!(events.is_sorted_by_key(|event| event.created_at));
+        let commands: BTreeSet<_> = events
+            .iter()
+            .filter_map(|event| match &event.data {
+                annals_model::TypeData::AppOperations(annals_model::catalogue::AppOperations::Run(run)) => {
+                    Some(run.command.clone())
+                }
+                _ => None,
+            })
+            .collect();
+        if let Some(expected) = acknowledged.lock().unwrap().get(&app_id(app)) {
+            let lost: Vec<_> = expected.difference(&commands).collect();
+            assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
+        }
+        let state = match store.row(&RowKey::App(id)).await.unwrap() {
+            Some(Row::App(app)) => Some((*app).clone()),
+            _ => None,
+        };
+        assert_eq!(App::fold(&events), state);
+    }
+    store.close().await.unwrap();
+}
+
+fn read_event(json: &[u8]) -> Event {
+    let Report { id, created_at, user, app, data } =
+        Report::parse(std::str::from_utf8(json).unwrap()).unwrap();
+    Event { id: id.unwrap(), created_at: created_at.unwrap(), user, app, data }
+}

@@ -1,0 +1,124 @@
+//! What a person does with the program.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::running::{OPERATOR, Running, command, get};
+
+#[tokio::test]
+async fn the_demo_shows_a_timeline_with_the_commands_it_prints() {
+    let mut demo = command();
+    demo.args(["demo", "--listen", "127.0.0.1:0"]);
+    let mut running = Running::start(demo);
+    let lines = running.lines_until("curl -s -H 'Authorization: Bearer");
+    let mut curls = vec![lines.last().unwrap().clone()];
+    for _ in 0..2 {
+        curls.push(running.lines_until("curl").pop().unwrap());
+    }
+    let answers: Vec<Value> = curls
+        .iter()
+        .map(|line| {
+            let output = Command::new("sh").args(["-c", line.trim()]).output().unwrap();
+            serde_json::from_slice(&output.stdout).unwrap()
+        })
+        .collect();
+    assert_eq!(answers[0]["events"].as_array().unwrap().len(), 5);
+    assert_eq!(answers[0]["meta"]["pagination"]["total_count"], 19);
+    assert_eq!(answers[1]["containers"][0]["amount"], 4);
+    assert_eq!(answers[2]["events"][0]["type"], "scale");
+    let types: std::collections::BTreeSet<_> =
+        answers[2]["events"].as_array().unwrap().iter().map(|event| event["type"].to_string()).collect();
+    assert!(types.len() > 10, "a lively timeline: {types:?}");
+    assert!(running.stop().success());
+}
+
+#[tokio::test]
+async fn a_first_start_makes_an_operator_token_that_lasts() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path().join("store");
+    let serve = || {
+        let mut serve = command();
+        serve.args(["serve", "--listen", "127.0.0.1:0", "--store"]).arg(&store);
+        Running::start(serve)
+    };
+    let mut running = serve();
+    let line = running.lines_until("operator token").pop().unwrap();
+    let token = line.rsplit(' ').next().unwrap().to_owned();
+    let client = reqwest::Client::new();
+    let user = json!({"user": {"username": "jane", "email": "jane@example.com"}});
+    let answer = client
+        .post(format!("{}/v1/users", running.url))
+        .bearer_auth(&token)
+        .json(&user)
+        .send()
+        .await
+        .unwrap();
+    let jane = answer.json::<Value>().await.unwrap()["token"]["token"].as_str().unwrap().to_owned();
+    assert!(running.stop().success());
+
+    let mut running = serve();
+    let lines = running.lines_until("curl");
+    assert!(lines.iter().all(|line| !line.contains("shown this once")), "it is shown once: {lines:?}");
+    assert_eq!(
+        get(&client, &format!("{}/v1/users/self", running.url), &jane).await["user"]["username"],
+        "jane"
+    );
+    let again = client
+        .post(format!("{}/v1/users", running.url))
+        .bearer_auth(&token)
+        .json(&user)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(again.status(), 422, "the token is still the operator's, and Jane is still there");
+}
+
+#[tokio::test]
+async fn a_second_process_on_the_store_says_so_and_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path().join("store");
+    let _first = Running::serve(&store);
+    let mut second = command();
+    second.args(["serve", "--listen", "127.0.0.1:0", "--operator-token", OPERATOR, "--store"]).arg(&store);
+    let output = second.output().unwrap();
+    assert!(!output.status.success());
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert!(complaint.contains("cannot be opened: the store is in use by another process"), "{complaint}");
+}
+
+#[test]
+fn mistakes_on_the_command_line_are_named() {
+    let complaint = |arguments: &[&str]| {
+        let output = command().args(arguments).output().unwrap();
+        assert!(!output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for (arguments, expected) in [
+        (&["serve", "--listen", "nowhere"][..], "--listen <ADDRESS:PORT>"),
+        (
+            &["serve", "--store", "postgres://db/annals"],
+            "this version keeps stores in directories only, not in postgres",
+        ),
+        (&["serve", "--store", "/proc/annals"], "the store /proc/annals cannot be opened"),
+        (&["serve", "--operator-token", "short"], "the operator token must have at least 16 characters"),
+        (&["--log", "loud=very", "demo"], "--log"),
+        (&["undo"], "unrecognized subcommand"),
+        (&[], "Usage: annals"),
+    ] {
+        let complaint = complaint(arguments);
+        assert!(complaint.contains(expected), "{arguments:?}: {complaint}");
+    }
+}
+
+#[test]
+fn help_teaches_and_version_is_said() {
+    let print = |arguments: &[&str]| {
+        let output = command().args(arguments).output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    insta::assert_snapshot!(print(&["--help"]));
+    insta::assert_snapshot!(print(&["serve", "--help"]));
+    assert_eq!(print(&["--version"]), format!("annals {}\n", env!("CARGO_PKG_VERSION")));
+}

@@ -1,0 +1,87 @@
+//! A running program on a port of its own.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use serde_json::Value;
+
+pub(crate) const OPERATOR: &str = "tk-op-0123456789abcdef";
+
+pub(crate) fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_annals"));
+    command.env_clear().stdin(Stdio::null());
+    command
+}
+
+/// The program, serving a store.
+pub(crate) struct Running {
+    process: Child,
+    pub(crate) url: String,
+    out: BufReader<std::process::ChildStdout>,
+}
+
+impl Running {
+    /// Serves the store in that directory.
+    pub(crate) fn serve(store: &Path) -> Self {
+        let mut command = command();
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--operator-token", OPERATOR, "--store"])
+            .arg(store);
+        Self::start(command)
+    }
+
+    /// Starts a command that says in its first line where it listens.
+    pub(crate) fn start(mut command: Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut out = BufReader::new(process.stdout.take().unwrap());
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        let start = line.find("http://").unwrap_or_else(|| panic!("it says where it listens: {line:?}"));
+        let url = line[start..].split([',', ' ', '\n']).next().unwrap().to_owned();
+        Self { process, url, out }
+    }
+
+    /// Lines that it printed, up to one that begins so.
+    pub(crate) fn lines_until(&mut self, last: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        for line in self.out.by_ref().lines() {
+            let line = line.unwrap();
+            let is_last = line.trim_start().starts_with(last);
+            lines.push(line);
+            if is_last {
+                break;
+            }
+        }
+        lines
+    }
+
+    /// Ends it at once, as a power cut would end the process.
+    pub(crate) fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Asks it to stop, and waits until it did.
+    pub(crate) fn stop(mut self) -> ExitStatus {
+        let asked = Command::new("kill").arg(self.process.id().to_string()).status().unwrap();
+        assert!(asked.success());
+        let mut rest = String::new();
+        self.out.read_to_string(&mut rest).unwrap();
+        self.process.wait().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        _ = self.process.kill();
+        _ = self.process.wait();
+    }
+}
+
+/// Gets JSON.
+pub(crate) async fn get(client: &reqwest::Client, url: &str, token: &str) -> Value {
+    let answer = client.get(url).bearer_auth(token).send().await.unwrap();
+    assert!(answer.status().is_success(), "{url}: {}", answer.status());
+    answer.json().await.unwrap()
+}
