@@ -109,7 +109,7 @@ pub(crate) async fn last_72_hours(
     let bytes = client.send(Method::GET, &path, OPERATOR_TOKEN, Bytes::new()).await?;
     let seconds = started.elapsed().as_secs_f64();
     table.row("from=72 over 10⁶ events", seconds, "s");
-    table.row("  of which each second", bytes as f64 / seconds / (1 << 20) as f64, "MiB");
+    table.row("  of which each second", bytes as f64 / seconds / 1_048_576.0, "MiB");
     Ok(())
 }
 

@@ -35,11 +35,11 @@ pub(crate) async fn respond(
     let end = end_of_answer(selection, length, before);
     let form = EventForm::for_client(service, headers);
     let positions = selection.positions(length, before);
-    if let (Selection::Page { .. }, EventForm::AsStored) = (selection, form) {
-        if let Some(events) = page(service, timeline, &positions).await? {
-            let body = [OPENING, &events, &end].concat();
-            return Ok(answer(service, body.into()));
-        }
+    if let (Selection::Page { .. }, EventForm::AsStored) = (selection, form)
+        && let Some(events) = page(service, timeline, &positions).await?
+    {
+        let body = [OPENING, &events, &end].concat();
+        return Ok(answer(service, body.into()));
     }
     let mut listing =
         Listing { service: service.clone(), timeline, left: positions, form, state: State::Opening, end };

@@ -65,7 +65,8 @@ async fn what_was_acknowledged_survives_being_killed() {
     let running = Running::serve(&store);
     let client = reqwest::Client::new();
     let mut total = 0;
-    for (app, commands) in acknowledged.lock().unwrap().clone() {
+    let acknowledged = acknowledged.lock().unwrap().clone();
+    for (app, commands) in acknowledged {
         let page = get(&client, &format!("{}/v1/apps/{app}/events?from=72", running.url), OPERATOR).await;
         let served: BTreeSet<_> = page["events"]
             .as_array()

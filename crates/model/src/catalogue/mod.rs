@@ -175,6 +175,7 @@ macro_rules! event_types {
 
             pub(super) fn index(&self) -> usize {
                 // The variants are in the order of the rows, so their numbers are the rows' indices.
+                #[allow(clippy::enum_variant_names, reason = "the rows are named as their event types are")]
                 enum Row { $($variant),+ }
                 match self { $( Self::$variant(_) => Row::$variant as usize, )+ }
             }

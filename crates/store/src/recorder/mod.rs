@@ -107,7 +107,7 @@ impl Recorder {
         let result = Arc::new(Mutex::new(None));
         let ids = Arc::clone(&self.ids);
         let now = self.clock.now();
-        let change = Decision(Box::new({
+        let change = Decision({
             let result = Arc::clone(&result);
             move |view: &dyn View| {
                 let mut draft = Draft::new(view, &*ids, now);
@@ -116,7 +116,7 @@ impl Recorder {
                 *result.lock().expect("nothing panics while it holds this lock") = Some(decided);
                 Ok(writes)
             }
-        }));
+        });
         self.store.commit(Box::new(change)).await?;
         let decided = result.lock().expect("nothing panics while it holds this lock").take();
         decided.ok_or(CommitError::Failed(Error::Closed))
@@ -144,9 +144,9 @@ impl Recorder {
 }
 
 /// A decision as the store takes it.
-struct Decision(Box<dyn FnMut(&dyn View) -> Result<Writes, Refusal> + Send>);
+struct Decision<F>(F);
 
-impl Change for Decision {
+impl<F: FnMut(&dyn View) -> Result<Writes, Refusal> + Send> Change for Decision<F> {
     fn decide(&mut self, view: &dyn View) -> Result<Writes, Refusal> {
         (self.0)(view)
     }
