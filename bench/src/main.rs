@@ -72,31 +72,29 @@ async fn measure(arguments: &Arguments, table: &mut Table) -> anyhow::Result<()>
     let mut corpus = Corpus::new();
     load::prepare(&server, &mut corpus).await?;
 
-    load::to(&server, &mut corpus, 100_000).await?;
-    reads::pages(&server, &mut corpus, "10⁵", span, table).await?;
+    for (events, name) in [(100_000, "10⁵"), (1_000_000, "10⁶"), (10_000_000, "10⁷")] {
+        if events > 1_000_000 && !arguments.large {
+            break;
+        }
+        load::to(&server, &mut corpus, events).await?;
+        server.settle().await?;
+        let (tables, journals) = server.disk_bytes()?;
+        let recorded = server.recorded_events().await?;
+        table.row(format!("bytes per event on disk at {name} events, tables"), tables / recorded, "B");
+        table.row("  journals besides, which are of bounded size", journals / 1_048_576.0, "MiB");
+        reads::pages(&server, &mut corpus, name, span, table).await?;
+        table.row(format!("peak memory of the server at {name} events"), server.peak_memory_mib()?, "MiB");
+    }
+    reads::one_timeline(&server, &mut corpus, span, table).await?;
+    reads::last_72_hours(&server, &mut corpus, table).await?;
     for batch in [1, 100, 1_000, 5_000] {
         for connections in [1, 8, 64] {
             load::reports(&server, &mut corpus, batch, connections, span, table).await?;
         }
     }
     load::actions(&server, &corpus, span, table).await?;
-    load::to(&server, &mut corpus, 1_000_000).await?;
-    reads::pages(&server, &mut corpus, "10⁶", span, table).await?;
-    reads::one_timeline(&server, &mut corpus, span, table).await?;
-    reads::last_72_hours(&server, &mut corpus, table).await?;
-    if arguments.large {
-        load::to(&server, &mut corpus, 10_000_000).await?;
-        reads::pages(&server, &mut corpus, "10⁷", span, table).await?;
-    }
-    table.row("peak memory of the server", server.peak_memory_mib()?, "MiB");
-    let recorded = server.recorded_events().await?;
-    let (tables, journals) = server.disk_bytes()?;
-    table.row("events in the store", recorded, "");
-    table.row("bytes per event on disk, tables", tables / recorded, "B");
-    table.row("bytes per event on disk, with journals", (tables + journals) / recorded, "B");
+    table.row("peak memory of the server after all this", server.peak_memory_mib()?, "MiB");
     let restarted = server.restart(&arguments.binary).await?;
     table.row("start-up on the full store", restarted.startup.as_secs_f64() * 1e3, "ms");
-    let (tables, journals) = restarted.disk_bytes()?;
-    table.row("bytes per event on disk, after a restart", (tables + journals) / recorded, "B");
     Ok(())
 }

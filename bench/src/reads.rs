@@ -38,7 +38,6 @@ pub(crate) async fn pages(
     span: Duration,
     table: &mut Table,
 ) -> anyhow::Result<()> {
-    server.settle().await?;
     let newest = targets(corpus, |corpus| app_page(corpus, |_, _| 1));
     let random =
         targets(corpus, |corpus| app_page(corpus, |corpus, pages| corpus.random().random_range(1..=pages)));

@@ -1,5 +1,7 @@
 //! The catalogue against the contract's examples, and the document generated from it.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::collections::BTreeSet;
 
 use annals_model::catalogue::{self, Origin};

@@ -1,5 +1,7 @@
 //! Random histories: what actions decide, applied, is what folding their events gives, at every point.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::sync::Arc;
 
 use annals_model::app::{

@@ -1,6 +1,6 @@
 //! What only the engine in a directory does: whose it is, its format, and what a power cut leaves of it.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and tells its seed")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -107,7 +107,7 @@ async fn check(store: &FjallStore, expected: u64) {
 #[tokio::test]
 async fn whatever_is_cut_off_the_journal_whole_commits_remain_and_go_on() {
     let seed = rand::random();
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
     for _ in 0..12 {
         let directory = tempfile::tempdir().unwrap();
@@ -127,7 +127,7 @@ async fn whatever_is_cut_off_the_journal_whole_commits_remain_and_go_on() {
 #[tokio::test]
 async fn a_torn_last_commit_is_cut_off_wherever_it_is_wrong_and_kept_aside() {
     let seed = rand::random();
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
     for _ in 0..12 {
         let directory = tempfile::tempdir().unwrap();
@@ -160,7 +160,7 @@ async fn a_torn_last_commit_is_cut_off_wherever_it_is_wrong_and_kept_aside() {
 #[tokio::test]
 async fn changed_bytes_in_the_last_kilobytes_leave_whole_commits() {
     let seed = rand::random();
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
     for _ in 0..12 {
         let directory = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
 //! What is recorded, over a real store: states are what their timelines fold to, and a refused request changes nothing.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and tells its seed")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -215,7 +215,7 @@ async fn check_states(world: &World) {
 #[tokio::test]
 async fn after_any_history_states_are_what_timelines_fold_to() {
     let seed = rand::random();
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
     for _ in 0..8 {
         let mut world = World::new();

@@ -19,9 +19,9 @@ const FORMAT: u32 = 1;
 
 const MIB: u64 = 1 << 20;
 /// Blocks of tables in memory.
-const BLOCK_CACHE_BYTES: u64 = 64 * MIB;
+const BLOCK_CACHE_BYTES: u64 = 48 * MIB;
 /// Rows in memory.
-const ROW_CACHE_BYTES: u64 = 32 * MIB;
+const ROW_CACHE_BYTES: u64 = 16 * MIB;
 /// Heads of timelines in memory; each takes about 100 bytes.
 const HEADS_MAX: usize = 100_000;
 /// What has to be read again at the next start, at the most.
@@ -70,7 +70,7 @@ impl Options {
                     .data_block_restart_interval_policy(RestartIntervalPolicy::all(2))
             })
         };
-        let runs = keyspace("runs", 32 * MIB, 16 << 10)?;
+        let runs = keyspace("runs", 16 * MIB, 16 << 10)?;
         let rows = keyspace("rows", 8 * MIB, 8 << 10)?;
         let feed = keyspace("feed", 4 * MIB, 16 << 10)?;
         let ids = keyspace("ids", 4 * MIB, 4 << 10)?;

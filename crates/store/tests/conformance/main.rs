@@ -1,6 +1,6 @@
 //! What every engine must do: the same behaviours, once per engine, against the contract alone.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and tells its seed")]
 
 mod oracle;
 mod suite;

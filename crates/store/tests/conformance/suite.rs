@@ -335,7 +335,7 @@ pub(crate) async fn a_closed_store_takes_nothing_more(engine: &dyn Engine) {
 
 pub(crate) async fn a_random_history_reads_as_the_oracle_says(engine: &dyn Engine) {
     let seed = rand::random();
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let mut oracle = Oracle::default();
     let mut history = oracle::History::from_seed(seed);
     let mut store = engine.open();
