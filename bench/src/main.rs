@@ -67,11 +67,32 @@ async fn main() -> anyhow::Result<()> {
 
 async fn measure(arguments: &Arguments, table: &mut Table) -> anyhow::Result<()> {
     let span = Duration::from_secs(arguments.seconds);
+    writes(arguments, span, table).await?;
+    reads(arguments, span, table).await
+}
+
+/// How fast reports and actions are recorded, from an empty store on.
+async fn writes(arguments: &Arguments, span: Duration, table: &mut Table) -> anyhow::Result<()> {
     let server = Server::start(&arguments.binary).await?;
     table.row("start-up on an empty store", server.startup.as_secs_f64() * 1e3, "ms");
     let mut corpus = Corpus::new();
     load::prepare(&server, &mut corpus).await?;
+    for batch in [1, 100, 1_000, 5_000] {
+        for connections in [1, 8, 64] {
+            load::reports(&server, &mut corpus, batch, connections, span, table).await?;
+        }
+    }
+    load::actions(&server, &corpus, span, table).await?;
+    table.row("events recorded by then", server.recorded_events().await?, "");
+    table.row("peak memory of the server by then", server.peak_memory_mib()?, "MiB");
+    Ok(())
+}
 
+/// How fast pages come from stores of growing size, and what these take.
+async fn reads(arguments: &Arguments, span: Duration, table: &mut Table) -> anyhow::Result<()> {
+    let server = Server::start(&arguments.binary).await?;
+    let mut corpus = Corpus::new();
+    load::prepare(&server, &mut corpus).await?;
     for (events, name) in [(100_000, "10⁵"), (1_000_000, "10⁶"), (10_000_000, "10⁷")] {
         if events > 1_000_000 && !arguments.large {
             break;
@@ -85,16 +106,10 @@ async fn measure(arguments: &Arguments, table: &mut Table) -> anyhow::Result<()>
         reads::pages(&server, &mut corpus, name, span, table).await?;
         table.row(format!("peak memory of the server at {name} events"), server.peak_memory_mib()?, "MiB");
     }
-    reads::one_timeline(&server, &mut corpus, span, table).await?;
-    reads::last_72_hours(&server, &mut corpus, table).await?;
-    for batch in [1, 100, 1_000, 5_000] {
-        for connections in [1, 8, 64] {
-            load::reports(&server, &mut corpus, batch, connections, span, table).await?;
-        }
-    }
-    load::actions(&server, &corpus, span, table).await?;
-    table.row("peak memory of the server after all this", server.peak_memory_mib()?, "MiB");
     let restarted = server.restart(&arguments.binary).await?;
-    table.row("start-up on the full store", restarted.startup.as_secs_f64() * 1e3, "ms");
-    Ok(())
+    table.row("start-up on this store", restarted.startup.as_secs_f64() * 1e3, "ms");
+    reads::pages(&restarted, &mut corpus, "as many, after a restart,", span, table).await?;
+    table.row("peak memory of the restarted server", restarted.peak_memory_mib()?, "MiB");
+    reads::one_timeline(&restarted, &mut corpus, span, table).await?;
+    reads::last_72_hours(&restarted, &mut corpus, table).await
 }

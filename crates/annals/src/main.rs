@@ -10,10 +10,6 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Allocations are most of the work beside reading and writing, and this allocator is faster at them.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// The activity log of an application platform: who did what, to which app, when.
 ///
 /// Start with `annals demo` to look around, then `annals serve` to keep a store of your own.

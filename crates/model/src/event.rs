@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AppId, EventId, Time, TypeData, UserId};
+use crate::report::NAME_BYTES_MAX;
+use crate::{AppId, EventId, FieldErrors, Time, TypeData, UserId};
 
 /// A user as an event shows them: as they were at that moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -15,6 +16,19 @@ pub struct Person {
     pub email: String,
     /// Their lasting identifier.
     pub id: UserId,
+}
+
+impl Person {
+    /// Refuses names that are longer than names may be.
+    pub(crate) fn check(&self) -> Result<(), FieldErrors> {
+        let fields = [("username", &self.username), ("email", &self.email)];
+        let too_long = fields.into_iter().filter(|(_, text)| text.len() > NAME_BYTES_MAX);
+        let message = format!("must not be longer than {NAME_BYTES_MAX} bytes");
+        match FieldErrors::any(too_long.map(|(field, _)| (field.to_owned(), message.clone()))) {
+            Some(errors) => Err(errors),
+            None => Ok(()),
+        }
+    }
 }
 
 /// An app as an event shows it: the name is frozen, whatever the app is called later.

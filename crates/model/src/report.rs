@@ -16,6 +16,9 @@ pub const EVENTS_MAX: usize = 10_000;
 /// The most bytes one reported event may have.
 pub const EVENT_BYTES_MAX: usize = 1 << 20;
 
+/// The longest name of an app or a user, and the longest email address: they are looked things up by.
+pub const NAME_BYTES_MAX: usize = 320;
+
 /// How far ahead of the clock a reported event may be: clocks differ, but an event far in the future would hold up the
 /// times of its timelines until then.
 pub const AHEAD_MILLIS_MAX: u64 = 60 * 60 * 1000;
@@ -60,11 +63,8 @@ struct Envelope<'a> {
 }
 
 impl Report {
-    /// Reads one reported event. A refusal names the field.
+    /// Reads one event, reported or stored. A refusal names the field.
     pub fn parse(json: &str) -> Result<Self, FieldErrors> {
-        if json.len() > EVENT_BYTES_MAX {
-            return Err(FieldErrors::one("", format!("must not be longer than {EVENT_BYTES_MAX} bytes")));
-        }
         require_object(json)?;
         let Envelope { id, created_at, user, app_id, app_name, event_type, type_data } =
             serde_json::from_str(json).or_else(|_| {
@@ -161,10 +161,27 @@ fn parse_all<'a>(count: usize, events: impl Iterator<Item = &'a str>) -> Result<
     events
         .enumerate()
         .map(|(index, json)| {
-            Report::parse(json)
+            parse_bounded(json)
                 .map_err(|errors| InvalidReports::Invalid(within(&format!("events[{index}]"), &errors)))
         })
         .collect()
+}
+
+/// As [`Report::parse`], for an event that comes from outside.
+fn parse_bounded(json: &str) -> Result<Report, FieldErrors> {
+    if json.len() > EVENT_BYTES_MAX {
+        return Err(FieldErrors::one("", format!("must not be longer than {EVENT_BYTES_MAX} bytes")));
+    }
+    let report = Report::parse(json)?;
+    if let Some(user) = &report.user {
+        user.check().map_err(|errors| within("user", &errors))?;
+    }
+    match &report.app {
+        Some(app) if app.name.len() > NAME_BYTES_MAX => {
+            Err(FieldErrors::one("app_name", format!("must not be longer than {NAME_BYTES_MAX} bytes")))
+        }
+        _ => Ok(report),
+    }
 }
 
 /// The errors of a part, named from the whole: `type_data` and `name` make `type_data.name`.

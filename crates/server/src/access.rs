@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use annals_model::app::AppAction;
+use annals_model::report::NAME_BYTES_MAX;
 use annals_model::{App, AppId, Role};
 use annals_store::{Idempotency, Outcome, Request, Row, RowKey};
 use axum::extract::{FromRequestParts, RawPathParams};
@@ -54,6 +55,13 @@ impl FromRequestParts<Service> for Readable {
                 Ok(Self { app, role })
             }
         }
+    }
+}
+
+impl Readable {
+    /// The same, but of a deleted app there is nothing to look at besides its timeline.
+    pub(crate) fn live(self) -> Result<Self, ApiError> {
+        if self.app.deleted_at.is_some() { Err(ApiError::NotFound("app")) } else { Ok(self) }
     }
 }
 
@@ -130,7 +138,19 @@ pub(crate) fn target(parts: &Parts) -> String {
     format!("{} {}", parts.method, parts.uri)
 }
 
-pub(crate) async fn path_param(parts: &mut Parts, name: &str) -> Result<String, ApiError> {
+/// What the last part of the path that is not fixed says.
+pub(crate) struct LastSegment(pub(crate) String);
+
+impl FromRequestParts<Service> for LastSegment {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Service) -> Result<Self, ApiError> {
+        let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| ApiError::NoSuchPath)?;
+        params.iter().last().map(|(_, value)| Self(value.to_owned())).ok_or(ApiError::NoSuchPath)
+    }
+}
+
+async fn path_param(parts: &mut Parts, name: &str) -> Result<String, ApiError> {
     let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| ApiError::NoSuchPath)?;
     let value = params.iter().find(|(found, _)| *found == name).map(|(_, value)| value.to_owned());
     value.ok_or(ApiError::NoSuchPath)
@@ -138,6 +158,9 @@ pub(crate) async fn path_param(parts: &mut Parts, name: &str) -> Result<String, 
 
 /// The app of that name or identifier: of the live apps by name, of all by identifier.
 async fn find(service: &Service, reference: &str) -> Result<Option<Arc<App>>, ApiError> {
+    if reference.len() > NAME_BYTES_MAX {
+        return Ok(None);
+    }
     let id = match reference.parse().ok().or_else(|| from_uuid(reference)) {
         Some(id) => id,
         None => match service.store.row(&RowKey::AppName(reference.to_owned())).await? {

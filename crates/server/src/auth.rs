@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use annals_model::{Account, Person, UserId};
+use annals_model::{Account, Person, Time, UserId};
 use annals_store::{Row, RowKey, Token, TokenHash, TokenId};
 use axum::extract::FromRequestParts;
 use base64::Engine as _;
@@ -63,9 +63,11 @@ impl FromRequestParts<Service> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, ApiError> {
         let credential = presented(parts)?;
+        if is_operator(service, &credential) {
+            return Ok(Self::Operator);
+        }
         let user = match SigningKey::looks_like_a_bearer(&credential) {
             true => user_of_bearer(service, &credential).await?,
-            false if is_operator(service, &credential) => return Ok(Self::Operator),
             false => token_of(service, &credential).await?.map(|(user, _)| user),
         };
         let account = match user {
@@ -158,11 +160,11 @@ async fn user_of_bearer(service: &Service, bearer: &str) -> Result<Option<UserId
         return Ok(None);
     };
     let token = token(service, claims.uuid, claims.token_id).await?;
-    let is_current = token.is_some_and(|token| token.issued_at.as_seconds() <= claims.iat);
+    let is_current = token.is_some_and(|token| token.issued_at == claims.token_issued_at);
     Ok(is_current.then_some(claims.uuid))
 }
 
-/// What a bearer token says. The names are those that clients know, but for `token_id`, which is ours.
+/// What a bearer token says. The names are those that clients know, but for the last two, which are ours.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Claims {
     /// Who issued it.
@@ -177,6 +179,8 @@ pub(crate) struct Claims {
     pub(crate) exp: u64,
     /// The API token it was exchanged for.
     token_id: TokenId,
+    /// When the secret was issued that was presented; a renewed token has another.
+    token_issued_at: Time,
 }
 
 /// What bearer tokens are signed with.
@@ -212,14 +216,15 @@ impl SigningKey {
     }
 
     /// A bearer token for that API token, issued now.
-    pub(crate) fn issue(&self, user: UserId, token: TokenId, now_seconds: u64) -> String {
+    pub(crate) fn issue(&self, user: UserId, token: &Token, now_seconds: u64) -> String {
         let claims = Claims {
             iss: "annals".to_owned(),
             iat: now_seconds,
             uuid: user,
             rnd: hex::encode(rand::random::<[u8; 16]>()),
             exp: now_seconds + BEARER_SECONDS,
-            token_id: token,
+            token_id: token.id,
+            token_issued_at: token.issued_at,
         };
         jsonwebtoken::encode(&Header::new(Algorithm::HS512), &claims, &self.encoding)
             .expect("claims can always be written and signed")

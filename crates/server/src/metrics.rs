@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use annals_store::{CommitSummary, Statistics};
+use http::Method;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder};
 use prometheus_client::metrics::counter::Counter;
@@ -31,14 +32,14 @@ struct Measured {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct RequestLabels {
-    method: http::Method,
+    method: &'static str,
     route: Arc<str>,
     status: u16,
 }
 
 impl EncodeLabelSet for RequestLabels {
     fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> Result<(), std::fmt::Error> {
-        [("method", self.method.as_str()), ("route", &*self.route)].encode(encoder)?;
+        [("method", self.method), ("route", &*self.route)].encode(encoder)?;
         [("status", self.status)].encode(encoder)
     }
 }
@@ -88,7 +89,17 @@ impl Metrics {
     }
 
     /// A request was answered; `route` is the path's pattern, so that there are not as many series as apps.
-    pub(crate) fn answered(&self, method: http::Method, route: Arc<str>, status: u16, elapsed: Duration) {
+    pub(crate) fn answered(&self, method: &Method, route: Arc<str>, status: u16, elapsed: Duration) {
+        // A client may make up methods, and each would be a series for good.
+        let method = match *method {
+            Method::GET => "GET",
+            Method::HEAD => "HEAD",
+            Method::POST => "POST",
+            Method::PUT => "PUT",
+            Method::PATCH => "PATCH",
+            Method::DELETE => "DELETE",
+            _ => "other",
+        };
         self.0.requests.get_or_create(&RequestLabels { method, route, status }).inc();
         self.0.request_seconds.observe(elapsed.as_secs_f64());
     }

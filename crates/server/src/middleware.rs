@@ -53,7 +53,7 @@ pub(crate) async fn surround(State(service): State<Service>, request: Request, n
             tracing::info!(status, elapsed_us, "answered");
         }
     });
-    service.metrics.answered(method, route, status, elapsed);
+    service.metrics.answered(&method, route, status, elapsed);
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }

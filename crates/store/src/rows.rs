@@ -201,6 +201,20 @@ impl Caller {
 }
 
 impl RowKey {
+    /// The row of that address, however it is spelled.
+    pub fn email(address: &str) -> Self {
+        Self::Email(address.to_lowercase())
+    }
+
+    /// How much of it is not of fixed length.
+    pub(crate) fn text_bytes(&self) -> usize {
+        match self {
+            Self::AppName(text) | Self::Username(text) | Self::Email(text) => text.len(),
+            Self::Answer(_, text) | Self::AnswerExpiry(_, _, text) => text.len(),
+            _ => 0,
+        }
+    }
+
     /// The stored key; see [`RowKey`] for its layout.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut key = Vec::with_capacity(48);
@@ -223,7 +237,7 @@ impl RowKey {
             }
             Self::Email(email) => {
                 key.push(b'e');
-                key.extend_from_slice(email.to_lowercase().as_bytes());
+                key.extend_from_slice(email.as_bytes());
             }
             Self::Member(user, app) => {
                 key.push(b'm');
@@ -387,6 +401,6 @@ mod tests {
         }
         assert_eq!(RowKey::from_bytes(b"?"), None);
         assert_eq!(RowKey::from_bytes(b""), None);
-        assert_eq!(RowKey::Email("John@Doe.com".to_owned()).to_bytes(), b"ejohn@doe.com");
+        assert_eq!(RowKey::email("John@Doe.com").to_bytes(), b"ejohn@doe.com");
     }
 }

@@ -87,6 +87,12 @@ impl Scale {
         if self.containers.is_empty() {
             return Err(Rejection::invalid("containers", "is missing"));
         }
+        if self.containers.len() > TYPES_MAX {
+            return Err(Rejection::invalid(
+                "containers",
+                format!("must not have more than {TYPES_MAX} types"),
+            ));
+        }
         let errors = self.containers.iter().flat_map(|wanted| {
             let name_is_good = (1..=TYPE_NAME_MAX).contains(&wanted.name.len())
                 && wanted

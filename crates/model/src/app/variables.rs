@@ -121,6 +121,7 @@ impl AppAction for SetVariables {
         if self.0.is_empty() {
             return Err(Rejection::invalid("variables", "is missing"));
         }
+        check_count(self.0.len(), "variables")?;
         check_values(&self.0)?;
         // Of a name given twice, the last value counts.
         let wanted: BTreeMap<_, _> =
@@ -152,7 +153,11 @@ impl AppAction for DeleteVariables {
         if self.0.is_empty() {
             return Err(Rejection::invalid("variable_ids", "is missing"));
         }
-        let found = self.0.iter().map(|&id| find(app, id)).collect::<Result<BTreeMap<_, _>, _>>()?;
+        check_count(self.0.len(), "variable_ids")?;
+        let known: BTreeMap<_, _> =
+            app.variables.iter().map(|(name, value)| (variable_id(app.id, name), (name, value))).collect();
+        let find = |id| known.get(id).copied().ok_or(Rejection::NotFound("variable"));
+        let found = self.0.iter().map(find).collect::<Result<BTreeMap<_, _>, _>>()?;
         let deleted_vars = found
             .into_iter()
             .map(|(name, value)| Variable { name: name.clone(), value: value.clone() })
@@ -190,6 +195,14 @@ fn set_one(app: &App, name: &str, value: &str) -> Vec<TypeData> {
             vec![Variables::EditVariable(EditVariable { name, old_value, value, addon_name }).into()]
         }
     }
+}
+
+/// Refuses a list that is longer than anything it could name, before it is looked through.
+fn check_count(count: usize, field: &str) -> Result<(), Rejection> {
+    if count <= VARIABLES_MAX {
+        return Ok(());
+    }
+    Err(Rejection::invalid(field, format!("must not be more than {VARIABLES_MAX}")))
 }
 
 fn find(app: &App, id: VariableId) -> Result<(&String, &String), Rejection> {

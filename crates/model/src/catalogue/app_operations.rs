@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Shape, event_types, listing};
+use crate::report::within;
 use crate::{FieldErrors, Person, Time};
 
 /// How an app began.
@@ -228,12 +229,18 @@ event_types! {
 
 impl Shape for NewApp {}
 impl Shape for RenameApp {}
-impl Shape for TransferApp {}
 impl Shape for Scale {}
 impl Shape for Deployment {}
 impl Shape for Run {}
 impl Shape for StackChanged {}
 impl Shape for DeleteApp {}
+
+impl Shape for TransferApp {
+    fn complete(&mut self) -> Result<(), FieldErrors> {
+        self.old_owner.check().map_err(|errors| within("old_owner", &errors))?;
+        self.new_owner.check().map_err(|errors| within("new_owner", &errors))
+    }
+}
 
 impl Shape for Restart {
     fn complete(&mut self) -> Result<(), FieldErrors> {

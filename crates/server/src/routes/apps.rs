@@ -61,11 +61,9 @@ pub(crate) async fn create_app(
 /// One app.
 pub(crate) async fn show_app(
     State(service): State<Service>,
-    Readable { app, .. }: Readable,
+    readable: Readable,
 ) -> Result<Response, ApiError> {
-    if app.deleted_at.is_some() {
-        return Err(ApiError::NotFound("app"));
-    }
+    let Readable { app, .. } = readable.live()?;
     Ok(ok(&json!({ "app": view(&service, &app) })))
 }
 

@@ -46,7 +46,8 @@ pub(crate) async fn scale_app(
 }
 
 /// The formation.
-pub(crate) async fn list_containers(Readable { app, .. }: Readable) -> Result<Response, ApiError> {
+pub(crate) async fn list_containers(readable: Readable) -> Result<Response, ApiError> {
+    let Readable { app, .. } = readable.live()?;
     Ok(ok(&view(&app)))
 }
 

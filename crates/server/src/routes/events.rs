@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::HeaderMap;
 
-use crate::access::Readable;
+use crate::access::{LastSegment, Readable};
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::page::Selection;
@@ -54,7 +54,7 @@ pub(crate) async fn list_own_events(
 pub(crate) async fn list_user_events(
     State(service): State<Service>,
     caller: Caller,
-    Path(user): Path<String>,
+    LastSegment(user): LastSegment,
     selection: Selection,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {

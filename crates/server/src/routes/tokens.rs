@@ -1,12 +1,13 @@
 //! API tokens, and what they are exchanged for.
 
 use annals_store::{IssuedToken, Listing, Row, Token, TokenId};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::access::LastSegment;
 use crate::answer::{created, ok};
 use crate::auth::{Exchanging, SignedIn, new_secret};
 use crate::body::{JsonBody, required};
@@ -20,7 +21,7 @@ pub(crate) async fn exchange_token(
     Exchanging { user, token }: Exchanging,
 ) -> Result<Response, ApiError> {
     service.recorder.token_used(user, &token).await?;
-    let bearer = service.signing_key.issue(user, token.id, service.clock.now().as_seconds());
+    let bearer = service.signing_key.issue(user, &token, service.clock.now().as_seconds());
     Ok(ok(&json!({ "token": bearer })))
 }
 
@@ -68,7 +69,7 @@ pub(crate) async fn create_token(
 pub(crate) async fn renew_token(
     State(service): State<Service>,
     user: SignedIn,
-    Path(token): Path<String>,
+    LastSegment(token): LastSegment,
 ) -> Result<Response, ApiError> {
     let issued = service.recorder.renew_token(user.id(), parse_id(&token)?, new_secret("tk-us-")).await?;
     Ok(ok(&json!({ "token": view_with_secret(&issued) })))
@@ -78,7 +79,7 @@ pub(crate) async fn renew_token(
 pub(crate) async fn revoke_token(
     State(service): State<Service>,
     user: SignedIn,
-    Path(token): Path<String>,
+    LastSegment(token): LastSegment,
 ) -> Result<Response, ApiError> {
     service.recorder.revoke_token(user.id(), parse_id(&token)?).await?;
     Ok(StatusCode::NO_CONTENT.into_response())

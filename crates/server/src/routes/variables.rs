@@ -21,9 +21,10 @@ use crate::error::ApiError;
 /// The variables. With `aliases=true`, one whose value names another (`$OTHER`) shows that one's value. A limited
 /// collaborator sees names only.
 pub(crate) async fn list_variables(
-    Readable { app, role }: Readable,
+    readable: Readable,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Response, ApiError> {
+    let Readable { app, role } = readable.live()?;
     let follows_aliases = query.get("aliases").is_some_and(|value| value == "true");
     let variables: Vec<Value> = app
         .variables

@@ -13,8 +13,31 @@ use annals_model::{App, Event, Report};
 
 use crate::contract::Error;
 
-/// A state is written again after this many events at the latest, which bounds what is applied when it is read.
-pub(super) const EVENTS_MAX: u64 = 64;
+/// A state is written again after this many events, and after this many bytes of them, which bounds what is read and
+/// applied when it is read.
+const EVENTS_MAX: u64 = 64;
+const BYTES_MAX: usize = 256 << 10;
+
+/// Up to where a stored state goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Checkpoint {
+    /// The position of the last event in it.
+    pub(super) position: u64,
+    /// How many bytes of events came since.
+    pub(super) bytes_since: usize,
+}
+
+impl Checkpoint {
+    /// The same checkpoint when more events have come.
+    pub(super) fn plus(self, bytes: usize) -> Self {
+        Self { bytes_since: self.bytes_since + bytes, ..self }
+    }
+
+    /// Whether the state at that position may still be rebuilt from it.
+    pub(super) fn is_good_for(self, position: u64) -> bool {
+        position.saturating_sub(self.position) < EVENTS_MAX && self.bytes_since < BYTES_MAX
+    }
+}
 
 pub(super) fn write(app: &App, position: u64) -> Vec<u8> {
     let mut value = Vec::with_capacity(1024);

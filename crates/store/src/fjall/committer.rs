@@ -21,15 +21,16 @@ use crate::contract::{
 };
 use crate::rows::{Row, RowKey};
 
-use super::run::{Reference, RunBuilder, run_key};
-use super::{CachedRow, Kept, checkpoint, feed, ids};
+use super::checkpoint::{self, Checkpoint};
+use super::run::{self, Reference, RunBuilder, run_key};
+use super::{CachedRow, Kept, feed, ids};
 
 /// How many changes may wait; a further one waits to be put in the queue.
 pub(super) const QUEUE_MAX: usize = 1024;
 /// A group takes no further change once it has this many events, which bounds its time and memory.
-const GROUP_EVENTS_FULL: usize = 32 * 1024;
+const GROUP_EVENTS_FULL: usize = 8 * 1024;
 /// Or this many bytes of events.
-const GROUP_BYTES_FULL: usize = 16 << 20;
+const GROUP_BYTES_FULL: usize = 8 << 20;
 /// Or this many changes.
 const GROUP_CHANGES_FULL: usize = 1024;
 
@@ -44,6 +45,7 @@ pub(super) enum Job {
 
 /// Works until it is told to close or nobody can ask it any more. `last_commit` is the number of the feed's last entry.
 pub(super) fn run(kept: Arc<Kept>, mut jobs: mpsc::Receiver<Job>, mut last_commit: u64) {
+    let _ending = Ending(Arc::clone(&kept));
     while let Some(job) = jobs.blocking_recv() {
         let started = Instant::now();
         let mut group = Group::new(&kept);
@@ -89,10 +91,25 @@ pub(super) fn run(kept: Arc<Kept>, mut jobs: mpsc::Receiver<Job>, mut last_commi
         }
         if let Some(done) = close {
             jobs.close();
-            drop(kept);
             _ = done.send(());
             return;
         }
+    }
+}
+
+/// Events appended to one timeline.
+struct Stretch {
+    first: u64,
+    count: u32,
+    bytes: usize,
+}
+
+/// Whatever ends the committer, nothing is written from then on, and the store says so.
+struct Ending(Arc<Kept>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.writable.store(false, Ordering::Relaxed);
     }
 }
 
@@ -105,8 +122,8 @@ struct Group<'a> {
     full_runs: Vec<(Vec<u8>, Vec<u8>)>,
     /// Where the events with given identifiers are.
     given: HashMap<EventId, (TimelineId, u64)>,
-    /// The first position and the number of events appended to each home.
-    stretches: BTreeMap<TimelineId, (u64, u32)>,
+    /// What was appended to each home.
+    stretches: BTreeMap<TimelineId, Stretch>,
     /// Heads as they were found, so that deciding again and again does not read them again and again.
     found_heads: RefCell<HashMap<TimelineId, Head>>,
     events: usize,
@@ -190,8 +207,9 @@ impl<'a> Group<'a> {
         if event.id_given {
             self.given.insert(event.id, (home, position));
         }
-        let stretch = self.stretches.entry(home).or_insert((position, 0));
-        stretch.1 += 1;
+        let stretch = self.stretches.entry(home).or_insert(Stretch { first: position, count: 0, bytes: 0 });
+        stretch.count += 1;
+        stretch.bytes += event.json.len();
         if let (Some(timeline), TimelineId::App(app)) = (event.reference(), home) {
             let push = |run: &mut RunBuilder| {
                 run.push_reference(event.created_at, Reference { app, first, index });
@@ -235,37 +253,44 @@ impl<'a> Group<'a> {
         }
         let kept = self.kept;
         let mut batch = kept.database.batch().durability(Some(PersistMode::SyncData));
-        for (key, value) in self.full_runs {
+        // In this order: the engine shows a batch to readers key by key, so what is referred to comes before what refers
+        // to it, and earlier positions before later ones.
+        let open_runs =
+            self.open_runs.into_iter().map(|(timeline, run)| (run_key(timeline, run.first), run.finish()));
+        let (app_runs, user_runs): (Vec<_>, Vec<_>) =
+            self.full_runs.into_iter().chain(open_runs).partition(|(key, _)| run::is_of_app(key));
+        for (key, value) in app_runs.into_iter().chain(user_runs) {
             batch.insert(&kept.runs, key, value);
-        }
-        for (timeline, run) in self.open_runs {
-            batch.insert(&kept.runs, run_key(timeline, run.first), run.finish());
         }
         for (id, (home, position)) in self.given {
             batch.insert(&kept.ids, *id.as_bytes(), ids::value(home, position));
         }
         let mut cached = Vec::with_capacity(self.rows.len());
         for (key, row) in self.rows {
-            let position = match &key {
-                RowKey::App(app) => self.heads.get(&TimelineId::App(*app)).map_or(0, |head| head.length),
-                _ => 0,
-            };
-            let (value, checkpoint) = match &row {
-                Some(Row::App(app)) => match kept.row_cache.peek(&key) {
-                    // Rebuilt from its timeline, if it has to be read before it is written again.
-                    Some(CachedRow { row: Some(_), bytes, checkpoint })
-                        if position.saturating_sub(checkpoint) < checkpoint::EVENTS_MAX =>
-                    {
-                        cached.push((key, CachedRow { row, bytes, checkpoint }));
-                        continue;
+            let stored = match (&key, &row) {
+                (RowKey::App(id), Some(Row::App(app))) => {
+                    let timeline = TimelineId::App(*id);
+                    let position = self.heads.get(&timeline).map_or(0, |head| head.length);
+                    let added = self.stretches.get(&timeline).map_or(0, |stretch| stretch.bytes);
+                    let before = kept.row_cache.peek(&key).filter(|before| before.row.is_some());
+                    match before.map(|before| (before.bytes, before.checkpoint.plus(added))) {
+                        // Rebuilt from its timeline, if it has to be read before it is written again.
+                        Some((bytes, checkpoint)) if checkpoint.is_good_for(position) => {
+                            cached.push((key, CachedRow { row, bytes, checkpoint }));
+                            continue;
+                        }
+                        _ => {
+                            Some((checkpoint::write(app, position), Checkpoint { position, bytes_since: 0 }))
+                        }
                     }
-                    _ => (Some(checkpoint::write(app, position)), position),
-                },
-                row => (row.as_ref().map(Row::to_bytes), 0),
+                }
+                (_, row) => row.as_ref().map(|row| (row.to_bytes(), Checkpoint::default())),
             };
-            let bytes = value.as_ref().map_or(0, Vec::len);
-            match value {
-                Some(value) => batch.insert(&kept.rows, key.to_bytes(), value),
+            let (bytes, checkpoint) = stored
+                .as_ref()
+                .map_or((0, Checkpoint::default()), |(value, checkpoint)| (value.len(), *checkpoint));
+            match stored {
+                Some((value, _)) => batch.insert(&kept.rows, key.to_bytes(), value),
                 None => batch.remove(&kept.rows, key.to_bytes()),
             }
             cached.push((key, CachedRow { row, bytes, checkpoint }));
@@ -273,8 +298,8 @@ impl<'a> Group<'a> {
         let has_entry = !self.stretches.is_empty();
         if has_entry {
             let mut entry = Vec::with_capacity(self.stretches.len() * 30);
-            for (timeline, (first, count)) in self.stretches {
-                feed::push(timeline, first, count, &mut entry);
+            for (timeline, stretch) in self.stretches {
+                feed::push(timeline, stretch.first, stretch.count, &mut entry);
             }
             batch.insert(&kept.feed, feed::key(number), entry);
         }
@@ -285,11 +310,14 @@ impl<'a> Group<'a> {
         batch.commit()?;
 
         kept.timelines.store(timelines, Ordering::Relaxed);
-        for (key, row) in cached {
-            kept.row_cache.insert(key, row);
-        }
+        // Heads first: a state is rebuilt up to the head, and one rebuilt in between must not miss what was just written.
         for (timeline, head) in self.heads {
             kept.heads.insert(timeline, head);
+        }
+        for (key, row) in cached {
+            // Removing also tells a reader who began before this commit not to keep what it finds.
+            kept.row_cache.remove(&key);
+            kept.row_cache.insert(key, row);
         }
         Ok(has_entry)
     }

@@ -67,6 +67,16 @@ pub(super) fn mend_journal(engine: &Path) -> Result<(), Error> {
     file.seek(SeekFrom::Start(0))?;
     file.set_len(whole as u64)?;
     file.sync_all()?;
+    if has_whole_batch(torn) {
+        tracing::error!(
+            journal = %path.display(),
+            kept_aside = %aside.display(),
+            bytes = torn.len(),
+            "the end of the journal is damaged, and was cut off: the disk lost what it had said was synced, so the \
+             newest acknowledged commits are gone"
+        );
+        return Ok(());
+    }
     tracing::warn!(
         journal = %path.display(),
         kept_aside = %aside.display(),

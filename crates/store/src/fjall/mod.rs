@@ -40,6 +40,7 @@ use crate::contract::{
     Change, CommitError, CommitSummary, Error, FeedEntry, Head, Statistics, Store, TimelineId,
 };
 use crate::rows::{Listing, Row, RowKey};
+use checkpoint::Checkpoint;
 use committer::Job;
 use run::{Content, Run, run_key, timeline_key};
 
@@ -69,22 +70,22 @@ struct Kept {
     _lock: std::fs::File,
 }
 
-/// A row, or that there is none, with the length of its stored value and, of an app's state, the position of the last
-/// event that the stored value has in it.
+/// A row, or that there is none, with the length of its stored value and, of an app's state, up to where that goes.
 #[derive(Clone)]
 struct CachedRow {
     row: Option<Row>,
     bytes: usize,
-    checkpoint: u64,
+    checkpoint: Checkpoint,
 }
 
 #[derive(Clone)]
 struct RowBytes;
 
 impl Weighter<RowKey, CachedRow> for RowBytes {
-    fn weight(&self, _: &RowKey, cached: &CachedRow) -> u64 {
-        // A row takes about three times its written length in memory, and some for the cache itself.
-        200 + 3 * cached.bytes as u64
+    fn weight(&self, key: &RowKey, cached: &CachedRow) -> u64 {
+        // A row takes about three times its written length in memory, and some for the cache itself. Of a state, what
+        // came since it was written may all be part of it.
+        (200 + key.text_bytes() + 3 * cached.bytes + cached.checkpoint.bytes_since) as u64
     }
 }
 
@@ -192,26 +193,28 @@ impl Kept {
     fn row(&self, key: &RowKey) -> Result<Option<Row>, Error> {
         let cached = self.row_cache.get_or_insert_with(key, || -> Result<_, Error> {
             let Some(value) = self.rows.get(key.to_bytes())? else {
-                return Ok(CachedRow { row: None, bytes: 0, checkpoint: 0 });
+                return Ok(CachedRow { row: None, bytes: 0, checkpoint: Checkpoint::default() });
             };
             if let RowKey::App(app) = key {
                 let (app, checkpoint) = self.app_from(*app, &value)?;
                 return Ok(CachedRow { row: Some(Row::App(app)), bytes: value.len(), checkpoint });
             }
             let row = Row::from_bytes(key, &value).map_err(unreadable_row)?;
-            Ok(CachedRow { row: Some(row), bytes: value.len(), checkpoint: 0 })
+            Ok(CachedRow { row: Some(row), bytes: value.len(), checkpoint: Checkpoint::default() })
         })?;
         Ok(cached.row)
     }
 
     /// The state of an app: its checkpoint, and what happened since.
-    fn app_from(&self, id: AppId, value: &[u8]) -> Result<(Arc<App>, u64), Error> {
-        let (mut app, checkpoint) = checkpoint::read(value)?;
+    fn app_from(&self, id: AppId, value: &[u8]) -> Result<(Arc<App>, Checkpoint), Error> {
+        let (mut app, position) = checkpoint::read(value)?;
+        let mut checkpoint = Checkpoint { position, bytes_since: 0 };
         let timeline = TimelineId::App(id);
-        let since = checkpoint + 1..=self.head(timeline)?.length;
+        let since = position + 1..=self.head(timeline)?.length;
         if !since.is_empty() {
             for json in self.read(timeline, &since, usize::MAX)?.iter().rev() {
                 App::apply(&mut app, &checkpoint::event_from(json)?);
+                checkpoint = checkpoint.plus(json.len());
             }
         }
         Ok((app, checkpoint))

@@ -71,6 +71,11 @@ pub(super) fn run_key(timeline: TimelineId, first: u64) -> Vec<u8> {
     key
 }
 
+/// Whether that is the key of a run of an app's timeline.
+pub(super) fn is_of_app(key: &[u8]) -> bool {
+    key.starts_with(b"a")
+}
+
 /// The position of the first event, which a run's key ends with.
 pub(super) fn first_position(key: &[u8]) -> Option<u64> {
     key.last_chunk().map(|bytes| u64::from_be_bytes(*bytes))

@@ -65,6 +65,10 @@ impl Recorder {
         // A request that records nothing needs nothing to make its repeat harmless.
         let idempotency = request.idempotency.clone().filter(|_| !request.dry_run);
         self.commit_once(caller, idempotency, move |draft| {
+            // As they are now, which may not be as they were when the request came.
+            let actor = draft.account(request.actor.id)?.map(|account| account.person.clone());
+            let request =
+                Request { actor: actor.unwrap_or_else(|| request.actor.clone()), ..request.clone() };
             let outcome = decide(draft, &request)?;
             if request.dry_run {
                 draft.discard();

@@ -58,9 +58,15 @@ pub(super) fn remember<T: Serialize>(
     idempotency: &Idempotency,
     outcome: &T,
     expired: &[[RowKey; 2]],
-) {
-    for key in expired.iter().flatten() {
-        draft.remove(key.clone());
+) -> Result<(), Error> {
+    for [expiry, answer] in expired {
+        draft.remove(expiry.clone());
+        // The key may have been used again since.
+        if let Some(Row::Answer(kept)) = draft.row(answer)?
+            && kept.expires_at <= draft.now()
+        {
+            draft.remove(answer.clone());
+        }
     }
     let expires_at = draft.now().plus_millis(LIFETIME_MILLIS);
     let key = &idempotency.key;
@@ -71,4 +77,5 @@ pub(super) fn remember<T: Serialize>(
     };
     draft.put(RowKey::AnswerExpiry(expires_at, caller, key.clone()), Row::Present);
     draft.put(RowKey::Answer(caller, key.clone()), Row::Answer(answer.into()));
+    Ok(())
 }

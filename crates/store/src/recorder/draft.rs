@@ -257,23 +257,47 @@ impl<'a> Draft<'a> {
         *self = Self::new(self.view, self.ids, self.now);
     }
 
-    /// All that was drafted, with the rows that changed states imply.
+    /// All that was drafted, with the rows that states imply. Names are all freed before any is taken, so that it does
+    /// not matter who is looked at first when one gives up a name for another.
     pub(super) fn finish(mut self) -> Result<Writes, Error> {
-        for drafted in std::mem::take(&mut self.apps).into_values().filter(Drafted::is_changed) {
-            self.keep_app(&drafted)?;
+        let (apps, accounts) = (std::mem::take(&mut self.apps), std::mem::take(&mut self.accounts));
+        let names: Vec<_> = apps
+            .values()
+            .filter(|drafted| drafted.is_changed())
+            .flat_map(names_of_app)
+            .chain(accounts.values().filter(|drafted| drafted.is_changed()).flat_map(names_of_account))
+            .filter(|name| name.before != name.now)
+            .collect();
+        for Name { before, holder, .. } in &names {
+            if let Some(before) = before
+                && self.row(before)?.as_ref() == Some(holder)
+            {
+                self.remove(before.clone());
+            }
         }
-        for drafted in std::mem::take(&mut self.accounts).into_values().filter(Drafted::is_changed) {
-            self.keep_account(&drafted)?;
+        for Name { now, holder, .. } in names {
+            if let Some(now) = now
+                && self.row(&now)?.is_none()
+            {
+                self.put(now, holder);
+            }
+        }
+        for Drafted { found, now } in apps.into_values() {
+            self.keep_members(found.as_deref(), &now);
+            // Also one that stays as it is: the store counts the events since it last wrote it.
+            self.put(RowKey::App(now.id), Row::App(now));
+        }
+        for Drafted { now, .. } in accounts.into_values().filter(Drafted::is_changed) {
+            self.put(RowKey::Account(now.id()), Row::Account(now));
         }
         Ok(Writes { events: self.events, rows: self.rows.into_iter().collect() })
     }
 
-    fn keep_app(&mut self, Drafted { found, now }: &Drafted<App>) -> Result<(), Error> {
-        let name_before = found.as_ref().filter(|app| app.deleted_at.is_none()).map(|app| app.name.clone());
-        let name_now = Some(now.name.clone()).filter(|_| now.deleted_at.is_none());
-        self.keep_name(name_before, name_now, RowKey::AppName, &Row::AppWithName(now.id))?;
-
-        let before = found.as_ref().map(|app| app.members()).unwrap_or_default();
+    fn keep_members(&mut self, found: Option<&App>, now: &App) {
+        if found.is_some_and(|found| std::ptr::eq(found, now)) {
+            return;
+        }
+        let before = found.map(App::members).unwrap_or_default();
         let after = now.members();
         for member in before.iter().filter(|member| !after.contains(member)) {
             self.remove(RowKey::Member(*member, now.id));
@@ -281,43 +305,31 @@ impl<'a> Draft<'a> {
         for member in after.iter().filter(|member| !before.contains(member)) {
             self.put(RowKey::Member(*member, now.id), Row::Present);
         }
-        self.put(RowKey::App(now.id), Row::App(Arc::clone(now)));
-        Ok(())
     }
+}
 
-    fn keep_account(&mut self, Drafted { found, now }: &Drafted<Account>) -> Result<(), Error> {
-        let before = found.as_ref().map(|account| account.person.clone());
-        let row = Row::UserWithName(now.id());
-        let username = before.as_ref().map(|person| person.username.clone());
-        self.keep_name(username, Some(now.person.username.clone()), RowKey::Username, &row)?;
-        let email = before.map(|person| person.email);
-        self.keep_name(email, Some(now.person.email.clone()), RowKey::Email, &row)?;
-        self.put(RowKey::Account(now.id()), Row::Account(Arc::clone(now)));
-        Ok(())
-    }
+/// A name that somebody or something has: the row before and the row now, and what it leads to. Where reports give a
+/// name to two, the first one keeps it until it goes; the other is found by its identifier.
+struct Name {
+    before: Option<RowKey>,
+    now: Option<RowKey>,
+    holder: Row,
+}
 
-    /// Frees the name before and takes the one now. Where reports give a name to two, the first one keeps it until it
-    /// goes; the other is found by its identifier.
-    fn keep_name(
-        &mut self,
-        before: Option<String>,
-        now: Option<String>,
-        key: fn(String) -> RowKey,
-        holder: &Row,
-    ) -> Result<(), Error> {
-        if before == now {
-            return Ok(());
-        }
-        if let Some(before) = before.map(key)
-            && self.row(&before)?.as_ref() == Some(holder)
-        {
-            self.remove(before);
-        }
-        if let Some(now) = now.map(key)
-            && self.row(&now)?.is_none()
-        {
-            self.put(now, holder.clone());
-        }
-        Ok(())
-    }
+fn names_of_app(drafted: &Drafted<App>) -> Vec<Name> {
+    let name = |app: &App| app.deleted_at.is_none().then(|| RowKey::AppName(app.name.clone()));
+    let before = drafted.found.as_deref().and_then(name);
+    vec![Name { before, now: name(&drafted.now), holder: Row::AppWithName(drafted.now.id) }]
+}
+
+fn names_of_account(drafted: &Drafted<Account>) -> Vec<Name> {
+    let name = |key: fn(&Person) -> RowKey| Name {
+        before: drafted.found.as_ref().map(|account| key(&account.person)),
+        now: Some(key(&drafted.now.person)),
+        holder: Row::UserWithName(drafted.now.id()),
+    };
+    vec![
+        name(|person| RowKey::Username(person.username.clone())),
+        name(|person| RowKey::email(&person.email)),
+    ]
 }

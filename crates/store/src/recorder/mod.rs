@@ -136,7 +136,7 @@ impl Recorder {
                 return Ok(answered);
             }
             let decided = decide(draft)?;
-            answers::remember(draft, caller, &idempotency, &decided, &expired);
+            answers::remember(draft, caller, &idempotency, &decided, &expired)?;
             Ok(decided)
         })
         .await

@@ -132,7 +132,7 @@ fn registrable(draft: &Draft<'_>, user: &NewUser) -> Result<UserId, Refusal> {
         Ok(_) => Ok(None),
         Err(error) => Err(error),
     };
-    let with_email = holder(RowKey::Email(user.email.clone()))?;
+    let with_email = holder(RowKey::email(&user.email))?;
     let with_username = holder(RowKey::Username(user.username.clone()))?;
     let named = with_email.filter(|holder| with_username == Some(*holder));
     let id = user.id.or(named).unwrap_or_else(|| draft.ids().user_id());
