@@ -108,7 +108,7 @@ async fn reads(arguments: &Arguments, span: Duration, table: &mut Table) -> anyh
     }
     let restarted = server.restart(&arguments.binary).await?;
     table.row("start-up on this store", restarted.startup.as_secs_f64() * 1e3, "ms");
-    reads::pages(&restarted, &mut corpus, "as many, after a restart,", span, table).await?;
+    reads::pages(&restarted, &mut corpus, "as many, after a restart:", span, table).await?;
     table.row("peak memory of the restarted server", restarted.peak_memory_mib()?, "MiB");
     reads::one_timeline(&restarted, &mut corpus, span, table).await?;
     reads::last_72_hours(&restarted, &mut corpus, table).await

@@ -64,11 +64,13 @@ impl Server {
             let fields: Vec<_> = fields.split_whitespace().collect();
             Ok(fields[11].parse::<u64>()? + fields[12].parse::<u64>()?)
         };
-        for _ in 0..60 {
+        let mut quiet_seconds = 0;
+        for _ in 0..120 {
             let before = ticks()?;
             tokio::time::sleep(Duration::from_secs(1)).await;
             // A hundredth of a second of work in a second is as good as none.
-            if ticks()? <= before + 1 {
+            quiet_seconds = if ticks()? <= before + 1 { quiet_seconds + 1 } else { 0 };
+            if quiet_seconds == 3 {
                 break;
             }
         }

@@ -13,10 +13,10 @@ pub(crate) const REPORT_BYTES_MAX: usize = 16 << 20;
 pub(crate) const REPORT_BYTES_IN_WORK_MAX: usize = REPORT_BYTES_MAX;
 
 /// All pages of timelines that are kept in memory because they may be asked for again.
-pub(crate) const PAGES_BYTES_MAX: u64 = 32 << 20;
+pub(crate) const PAGES_BYTES_MAX: u64 = 64 << 20;
 
 /// About how many pages that is.
-pub(crate) const PAGES_ESTIMATE: usize = 5_000;
+pub(crate) const PAGES_ESTIMATE: usize = 8_000;
 
 /// The longest head of a request: its line and its headers. A longer one is answered 431.
 pub(crate) const HEAD_BYTES_MAX: usize = 32 << 10;

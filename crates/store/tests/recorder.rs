@@ -465,3 +465,65 @@ async fn a_setting_keeps_its_first_value() {
     let world = world.reopen();
     assert_eq!(world.recorder().setting(Setting::SigningKey, "b".to_owned()).await.unwrap(), "a");
 }
+
+#[tokio::test]
+async fn a_state_is_rebuilt_from_any_number_and_size_of_events() {
+    let mut world = World::new();
+    let app = new_app(&world, "my-app").await.app.id;
+    let values = |digit: &str| {
+        (0..15)
+            .map(|index| NewValue { name: format!("V{index}"), value: digit.repeat(32_000) })
+            .collect::<Vec<_>>()
+    };
+    // Its event holds the values before and after, and is longer than any that may be reported.
+    for digit in ["1", "\n"] {
+        world.recorder().act(request(1), app, SetVariables(values(digit))).await.unwrap();
+    }
+    let run = json!({"user": person(1), "app_id": app, "app_name": "my-app", "type": "run", "type_data": {"command": "c"}});
+    for _ in 0..5 {
+        world.recorder().report(vec![report(&run); 50], None).await.unwrap();
+    }
+    for _ in 0..2 {
+        check_states(&world).await;
+        world = world.reopen();
+    }
+    let timeline = world.timeline(TimelineId::App(app)).await;
+    assert!(timeline.iter().any(|event| event.to_json().len() > annals_model::report::EVENT_BYTES_MAX));
+}
+
+#[tokio::test]
+async fn a_name_that_one_app_gives_up_another_takes_in_the_same_report() {
+    let world = World::new();
+    let id = |number: u8| AppId::from_bytes([number; 12]);
+    let event = |app: u8, event_type: &str, name: &str, data: serde_json::Value| {
+        report(
+            &json!({"user": person(2), "app_id": id(app), "app_name": name, "type": event_type, "type_data": data}),
+        )
+    };
+    world.recorder().report(vec![event(1, "new_app", "wanted-name", json!({}))], None).await.unwrap();
+    let renamed = |old: &str, new: &str| json!({"old_name": old, "new_name": new});
+    let swap = vec![
+        event(2, "new_app", "other-name", json!({})),
+        event(1, "rename_app", "third-name", renamed("wanted-name", "third-name")),
+        event(2, "rename_app", "wanted-name", renamed("other-name", "wanted-name")),
+    ];
+    world.recorder().report(swap, None).await.unwrap();
+    for (name, holder) in [("wanted-name", Some(2)), ("third-name", Some(1)), ("other-name", None)] {
+        let found = world.store.row(&RowKey::AppName(name.to_owned())).await.unwrap();
+        assert_eq!(found, holder.map(|number| Row::AppWithName(id(number))), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_is_the_same_however_it_is_spelled() {
+    let world = World::new();
+    let spelled = |email: &str| {
+        let user = json!({"username": "user-1", "email": email, "id": person(1).id});
+        report(&json!({"user": user, "type": "login_success"}))
+    };
+    for email in ["User-1@Example.com", "user-1@example.com"] {
+        world.recorder().report(vec![spelled(email)], None).await.unwrap();
+        let holder = world.store.row(&RowKey::email("USER-1@example.com")).await.unwrap();
+        assert_eq!(holder, Some(Row::UserWithName(person(1).id)), "{email}");
+    }
+}

@@ -53,6 +53,10 @@ async fn a_deleted_app_keeps_its_timeline_for_its_owner_and_its_name_is_free() {
         .post(&format!("/v1/apps/{id}/scale"), &jane, r#"{"containers":[{"name":"web","amount":1}]}"#)
         .await;
     assert_eq!(scaled.status, StatusCode::NOT_FOUND);
+    for looked_at in ["variables", "containers"] {
+        let answer = service.get(&format!("/v1/apps/{id}/{looked_at}"), &jane).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "of a deleted app only the timeline stays");
+    }
     let reused = service.post("/v1/apps", &other, r#"{"app":{"name":"my-app"}}"#).await;
     assert_eq!(reused.status, StatusCode::CREATED);
     assert_eq!(service.get("/v1/apps/my-app", &jane).await.status, StatusCode::NOT_FOUND);
@@ -197,6 +201,27 @@ async fn the_environment_of_an_app() {
     service.play("DELETE", &format!("{path}?variable_ids[]={b}"), &jane, "", "").await;
     service.get("/v1/apps/my-app/events", &jane).await;
     insta::assert_snapshot!(service.transcript());
+}
+
+#[tokio::test]
+async fn lists_longer_than_anything_are_refused_before_they_are_looked_through() {
+    let mut service = TestService::start().await;
+    let jane = service.register("jane", None).await;
+    service.post("/v1/apps", &jane, r#"{"app":{"name":"my-app"}}"#).await;
+    let repeated = |item: &str, times: usize| vec![item; times].join(",");
+    let ids = format!(r#"{{"variable_ids":[{}]}}"#, repeated(r#""ffffffffffffffffffffffff""#, 1001));
+    let variables = format!(r#"{{"variables":[{}]}}"#, repeated(r#"{"name":"9","value":""}"#, 1001));
+    let containers = format!(r#"{{"containers":[{}]}}"#, repeated(r#"{"name":"web","amount":1}"#, 51));
+    let path = "/v1/apps/my-app";
+    for (method, path, body, field) in [
+        ("DELETE", format!("{path}/variables"), ids, "variable_ids"),
+        ("PUT", format!("{path}/variables"), variables, "variables"),
+        ("POST", format!("{path}/scale"), containers, "containers"),
+    ] {
+        let answer = service.play(method, &path, &jane, "", &body).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(answer.json()["errors"].as_object().unwrap().keys().collect::<Vec<_>>(), [field]);
+    }
 }
 
 #[tokio::test]

@@ -26,7 +26,11 @@ pub(crate) struct ManualClock(Arc<AtomicU64>);
 
 impl ManualClock {
     pub(crate) fn advance(&self, seconds: u64) {
-        self.0.fetch_add(seconds * 1000, Ordering::Relaxed);
+        self.advance_millis(seconds * 1000);
+    }
+
+    pub(crate) fn advance_millis(&self, millis: u64) {
+        self.0.fetch_add(millis, Ordering::Relaxed);
     }
 }
 

@@ -32,6 +32,10 @@ async fn health_readiness_and_measurements() {
     ] {
         assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
     }
+    // Methods that somebody made up are no series of their own.
+    service.play("BREW", "/healthz", "", "", "").await;
+    let after = service.get("/metrics", "").await.text().to_owned();
+    assert!(after.contains(r#"method="other""#) && !after.contains("BREW"));
     let bytes = text.lines().find_map(|line| line.strip_prefix("annals_store_bytes ")).unwrap();
     assert!(bytes.parse::<u64>().unwrap() > 0);
 }

@@ -129,6 +129,19 @@ async fn a_revoked_token_takes_its_bearers_along() {
 }
 
 #[tokio::test]
+async fn a_renewed_token_ends_its_bearers_in_the_same_moment() {
+    let mut service = TestService::start().await;
+    let jane = service.register("jane", None).await;
+    let (_, body) = exchange(&service, &basic(&jane)).await;
+    let bearer = body["token"].as_str().unwrap().to_owned();
+    let id = service.get("/v1/tokens", &bearer).await.json()["tokens"][0]["id"].as_str().unwrap().to_owned();
+    service.clock.advance_millis(1);
+    let renewed = service.play("PATCH", &format!("/v1/tokens/{id}/renew"), &bearer, "", "").await;
+    assert_eq!(renewed.status, StatusCode::OK);
+    assert_eq!(service.get("/v1/users/self", &bearer).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
 async fn bad_exchanges_say_one_thing_only() {
     let mut service = TestService::start().await;
     let jane = service.register("jane", None).await;

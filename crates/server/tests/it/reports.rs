@@ -37,6 +37,12 @@ async fn refusals_name_the_index_and_the_field_and_nothing_is_recorded() {
             r#"{{{app},"type":"restart","user":{{"username":"j","email":"e","id":"51e6bc626edfe40bbb000001"}}}}"#
         ),
         r#"{"app_id":"my-app","app_name":"my-app","type":"restart"}"#.to_owned(),
+        format!(r#"{{"app_id":"{JOHNS_APP}","app_name":"{}","type":"restart"}}"#, "a".repeat(70_000)),
+        format!(
+            r#"{{{app},"type":"restart","user":{{"username":"{}","email":"e","id":"{JOHN}"}}}}"#,
+            "u".repeat(321)
+        ),
+        format!(r#"{{{app},"type":"restart","type_data":{{"addon_name":"{}"}}}}"#, "x".repeat(1 << 20)),
         r#"{"app_name":"my-app","type":"restart"}"#.to_owned(),
         format!(r#"{{"app_id":"{JOHNS_APP}","type":"restart"}}"#),
         r#"{"type":"login_success"}"#.to_owned(),

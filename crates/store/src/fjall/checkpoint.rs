@@ -15,7 +15,7 @@ use crate::contract::Error;
 
 /// A state is written again after this many events, and after this many bytes of them, which bounds what is read and
 /// applied when it is read.
-const EVENTS_MAX: u64 = 64;
+const EVENTS_MAX: u64 = 16;
 const BYTES_MAX: usize = 256 << 10;
 
 /// Up to where a stored state goes.

@@ -21,7 +21,7 @@ const MIB: u64 = 1 << 20;
 /// Blocks of tables in memory.
 const BLOCK_CACHE_BYTES: u64 = 48 * MIB;
 /// Rows in memory.
-const ROW_CACHE_BYTES: u64 = 16 * MIB;
+const ROW_CACHE_BYTES: u64 = 48 * MIB;
 /// Heads of timelines in memory; each takes about 100 bytes.
 const HEADS_MAX: usize = 100_000;
 /// What has to be read again at the next start, at the most.
