@@ -42,6 +42,9 @@ pub(crate) async fn read(body: Body, bytes_max: usize) -> Result<Bytes, ApiError
 }
 
 fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
+    if !text.starts_with(b"{") {
+        return Err(ApiError::BadRequest("the body must be a JSON object".to_owned()));
+    }
     let malformed = |error: &serde_json::Error| {
         ApiError::BadRequest(format!("the body is not the JSON that is expected here: {error}"))
     };
