@@ -10,9 +10,9 @@ use annals_store::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::StatusCode;
+use http::{Method, StatusCode};
 
-use crate::harness::{JOHNS_APP, OPERATOR, TestService};
+use crate::harness::{JOHNS_APP, OPERATOR, TestService, request};
 
 #[tokio::test]
 async fn health_readiness_and_measurements() {
@@ -58,7 +58,15 @@ async fn a_request_keeps_its_identifier_or_gets_one() {
 struct Failing {
     store: FjallStore,
     commits: Option<fn() -> CommitError>,
-    reads: Option<fn() -> Error>,
+    reads: Option<Failure>,
+}
+
+/// How a read fails.
+#[derive(Clone, Copy)]
+enum Failure {
+    With(fn() -> Error),
+    ByPanic,
+    ByNeverEnding,
 }
 
 #[async_trait]
@@ -72,7 +80,9 @@ impl Store for Failing {
 
     async fn head(&self, timeline: TimelineId) -> Result<Head, Error> {
         match self.reads {
-            Some(error) => Err(error()),
+            Some(Failure::With(error)) => Err(error()),
+            Some(Failure::ByPanic) => panic!("as a bug would"),
+            Some(Failure::ByNeverEnding) => std::future::pending().await,
             None => self.store.head(timeline).await,
         }
     }
@@ -116,7 +126,7 @@ impl Store for Failing {
 }
 
 /// A service with an app, restarted over a store that fails.
-async fn failing(commits: Option<fn() -> CommitError>, reads: Option<fn() -> Error>) -> TestService {
+async fn failing(commits: Option<fn() -> CommitError>, reads: Option<Failure>) -> TestService {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
     let store = Arc::new(Options::new(&path).open().unwrap());
@@ -155,9 +165,30 @@ async fn a_store_that_fails_is_an_internal_error_without_its_cause() {
         || Error::Newer { found: 2, known: 1 },
     ] as [fn() -> Error; 5]
     {
-        let mut service = failing(None, Some(error)).await;
+        let mut service = failing(None, Some(Failure::With(error))).await;
         let answer = service.get(&format!("/v1/apps/{JOHNS_APP}/events"), OPERATOR).await;
         assert!(!answer.text().contains(secret));
         insta::allow_duplicates! { insta::assert_snapshot!(service.transcript()); }
     }
+}
+
+#[tokio::test]
+async fn a_panic_is_an_internal_error_of_its_request_alone() {
+    let mut service = failing(None, Some(Failure::ByPanic)).await;
+    let answer = service.get(&format!("/v1/apps/{JOHNS_APP}/events"), OPERATOR).await;
+    assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(answer.text(), r#"{"error":"something went wrong here"}"#);
+    assert_eq!(service.get("/healthz", "").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_request_that_takes_too_long_is_answered_all_the_same() {
+    let service = failing(None, Some(Failure::ByNeverEnding)).await;
+    // From here on time passes whenever nothing else can happen.
+    tokio::time::pause();
+    let path = format!("/v1/apps/{JOHNS_APP}/events");
+    let answer = service.send(request(Method::GET, &path, OPERATOR, "")).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.headers["retry-after"], "1");
+    assert_eq!(answer.text(), r#"{"error":"this took too long; it may or may not have been done"}"#);
 }
