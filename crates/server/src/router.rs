@@ -26,6 +26,7 @@ pub fn router(service: Service) -> Router {
         .route("/v1/apps/{app}", get(apps::show_app).delete(apps::delete_app))
         .route("/v1/apps/{app}/rename", post(apps::rename_app))
         .route("/v1/apps/{app}/containers", get(containers::list_containers))
+        .route("/v1/apps/{app}/autoscalers", get(containers::list_autoscalers))
         .route("/v1/apps/{app}/scale", post(containers::scale_app))
         .route(
             "/v1/apps/{app}/variables",

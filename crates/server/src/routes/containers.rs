@@ -51,6 +51,12 @@ pub(crate) async fn list_containers(readable: Readable) -> Result<Response, ApiE
     Ok(ok(&view(&app)))
 }
 
+/// What scales the app by itself: nothing does, which the official CLI asks before it scales.
+pub(crate) async fn list_autoscalers(readable: Readable) -> Result<Response, ApiError> {
+    readable.live()?;
+    Ok(ok(&json!({ "autoscalers": [] })))
+}
+
 fn view(app: &App) -> Value {
     let containers: Vec<_> = app
         .formation

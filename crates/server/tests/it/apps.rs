@@ -10,6 +10,7 @@ async fn the_life_of_an_app() {
     service.get("/v1/apps", &jane).await;
     service.get("/v1/apps/my-app?", &jane).await;
     service.get("/v1/apps/my-app/containers", &jane).await;
+    service.get("/v1/apps/my-app/autoscalers", &jane).await;
     service.clock.advance(60);
     service
         .post(
