@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::report::NAME_BYTES_MAX;
-use crate::{AppId, EventId, FieldErrors, Time, TypeData, UserId};
+use crate::{AppId, EventId, FieldErrors, Report, Time, TypeData, UserId};
 
 /// A user as an event shows them: as they were at that moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -65,6 +65,13 @@ impl Event {
         let mut tail = Vec::with_capacity(512);
         self.write_tail_to(&mut tail);
         Self::json_with_tail(self.id, self.created_at, &tail)
+    }
+
+    /// The event of that canonical form; `None` if these bytes are no such form.
+    pub fn from_json(json: &[u8]) -> Option<Self> {
+        let Report { id, created_at, user, app, data } =
+            Report::parse(std::str::from_utf8(json).ok()?).ok()?;
+        Some(Self { id: id?, created_at: created_at?, user, app, data })
     }
 
     /// Appends the canonical form from behind `created_at` on: what can be written before identifier and time are known.

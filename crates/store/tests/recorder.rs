@@ -61,7 +61,7 @@ impl World {
     async fn timeline(&self, timeline: TimelineId) -> Vec<Event> {
         let head = self.store.head(timeline).await.unwrap();
         let events = self.store.read(timeline, 1..=head.length, usize::MAX).await.unwrap();
-        events.iter().rev().map(|json| read_event(json)).collect()
+        events.iter().rev().map(|json| Event::from_json(json).unwrap()).collect()
     }
 
     async fn app(&self, id: AppId) -> Option<App> {
@@ -76,17 +76,6 @@ impl World {
             Some(Row::Account(account)) => Some((*account).clone()),
             _ => None,
         }
-    }
-}
-
-fn read_event(json: &[u8]) -> Event {
-    let report = Report::parse(std::str::from_utf8(json).unwrap()).unwrap();
-    Event {
-        id: report.id.unwrap(),
-        created_at: report.created_at.unwrap(),
-        user: report.user,
-        app: report.app,
-        data: report.data,
     }
 }
 

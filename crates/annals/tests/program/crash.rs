@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use annals_model::{App, AppId, Event, Report};
+use annals_model::{App, AppId, Event};
 use annals_store::fjall::Options;
 use annals_store::{Row, RowKey, Store, TimelineId};
 use rand::RngExt;
@@ -198,7 +198,7 @@ async fn check_store(path: &Path, acknowledged: &Acknowledged) {
         let length = store.head(timeline).await.unwrap().length;
         let stored = store.read(timeline, 1..=length.max(1), usize::MAX).await.unwrap();
         assert_eq!(stored.len() as u64, length, "positions are dense");
-        let events: Vec<Event> = stored.iter().rev().map(|json| read_event(json)).collect();
+        let events: Vec<Event> = stored.iter().rev().map(|json| Event::from_json(json).unwrap()).collect();
         assert!(events.is_sorted_by_key(|event| event.created_at));
         let commands: BTreeSet<_> = events
             .iter()
@@ -220,10 +220,4 @@ async fn check_store(path: &Path, acknowledged: &Acknowledged) {
         assert_eq!(App::fold(&events), state);
     }
     store.close().await.unwrap();
-}
-
-fn read_event(json: &[u8]) -> Event {
-    let Report { id, created_at, user, app, data } =
-        Report::parse(std::str::from_utf8(json).unwrap()).unwrap();
-    Event { id: id.unwrap(), created_at: created_at.unwrap(), user, app, data }
 }

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use annals_model::{App, Event, Report};
+use annals_model::{App, Event};
 
 use crate::contract::Error;
 
@@ -56,12 +56,7 @@ pub(super) fn read(value: &[u8]) -> Result<(Arc<App>, u64), Error> {
 
 /// A stored event, to be applied.
 pub(super) fn event_from(json: &[u8]) -> Result<Event, Error> {
-    let read = || {
-        let Report { id, created_at, user, app, data } =
-            Report::parse(std::str::from_utf8(json).ok()?).ok()?;
-        Some(Event { id: id?, created_at: created_at?, user, app, data })
-    };
-    read().ok_or_else(|| Error::Damaged("a stored event cannot be read".to_owned()))
+    Event::from_json(json).ok_or_else(|| Error::Damaged("a stored event cannot be read".to_owned()))
 }
 
 #[cfg(test)]
