@@ -193,6 +193,12 @@ impl<'a> Group<'a> {
     }
 
     fn absorb(&mut self, writes: Writes) -> Result<(), Error> {
+        // Whatever has to be read is read before anything is appended, so that a change is taken whole or not at all.
+        for timeline in
+            writes.events.iter().flat_map(|event| [Some(event.home()), event.reference()]).flatten()
+        {
+            self.head(timeline)?;
+        }
         for event in writes.events {
             self.append(&event)?;
         }
