@@ -52,7 +52,9 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let platform = Platform { router: router(service.clone()), operator_token };
     let jane_token = platform.live().await?;
     introduce(&url, &jane_token, &platform.operator_token);
+    let background = tokio::spawn(annals_server::work(service.clone()));
     annals_server::run(listener, platform.router, connections_max, stop).await?;
+    background.abort();
     service.close().await?;
     Ok(())
 }

@@ -1,14 +1,15 @@
 //! `annals serve`: a store over HTTP.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use annals_model::RandomIds;
-use annals_server::{Config, Metrics, Service, router};
+use annals_server::{Config, MailConfig, Metrics, Service, router};
 use annals_store::SystemClock;
 use anyhow::Context;
 use clap::Args;
+use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -49,6 +50,49 @@ pub(crate) struct Options {
     /// What the platform's region is called.
     #[arg(long, env = "ANNALS_REGION", default_value = "local", value_name = "NAME")]
     region: String,
+
+    /// The proxies in front of this server, as addresses and networks. Their word about where a request comes from is
+    /// taken (X-Forwarded-For), and nobody else's.
+    #[arg(long, env = "ANNALS_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network, value_name = "NETWORK,…")]
+    trusted_proxies: Vec<IpNet>,
+
+    /// Whether deployments succeed the moment they are started, for a platform without a builder.
+    #[arg(long, env = "ANNALS_INSTANT_BUILDER", default_value = "false", action = clap::ArgAction::Set, value_name = "BOOL")]
+    instant_builder: bool,
+
+    /// Whether only the 46 event types of the Events API are recorded, and none of the further ones (delete_app, …).
+    #[arg(long, env = "ANNALS_CONTRACT_ONLY", default_value = "false", action = clap::ArgAction::Set, value_name = "BOOL")]
+    contract_only: bool,
+
+    /// Whether people may register themselves, without the operator token.
+    #[arg(long, env = "ANNALS_SIGN_UP", default_value = "false", action = clap::ArgAction::Set, value_name = "BOOL")]
+    sign_up: bool,
+
+    /// How many attempts to sign in may come in a minute from one address, or about one account.
+    #[arg(long, env = "ANNALS_ATTEMPTS_PER_MINUTE", default_value = "30", value_name = "NUMBER")]
+    attempts_per_minute: NonZeroU32,
+
+    /// The server that sends mail, as smtps://user:password@mail.example.com. Without it, mail waits for the operator to
+    /// read it: GET /v1/operator/users/{user}/outbox.
+    #[arg(long, env = "ANNALS_SMTP_URL", hide_env_values = true, value_name = "URL")]
+    smtp_url: Option<String>,
+
+    /// Who mail is from.
+    #[arg(
+        long,
+        env = "ANNALS_MAIL_FROM",
+        default_value = "annals <annals@localhost>",
+        value_name = "ADDRESS"
+    )]
+    mail_from: String,
+}
+
+/// A network, or a single address.
+fn network(text: &str) -> Result<IpNet, String> {
+    let single = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse()
+        .or_else(|_| single())
+        .map_err(|_| "must be an address or a network, as 10.0.0.0/8".to_owned())
 }
 
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
@@ -72,6 +116,12 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         connections_max: usize::try_from(options.connections_max.get())?,
         scale_strings: options.scale_strings,
         region: options.region,
+        trusted_proxies: options.trusted_proxies,
+        instant_builder: options.instant_builder,
+        contract_only: options.contract_only,
+        sign_up: options.sign_up,
+        attempts_per_minute: Some(options.attempts_per_minute),
+        mail: options.smtp_url.map(|smtp_url| MailConfig { smtp_url, from: options.mail_from }),
     };
     let connections_max = config.connections_max;
     let clock = Arc::new(SystemClock);
@@ -79,7 +129,9 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         Service::start(Arc::new(store), clock, Arc::new(RandomIds::default()), config, metrics).await?;
     introduce(&url, &options.store, made_token.as_deref());
 
+    let background = tokio::spawn(annals_server::work(service.clone()));
     annals_server::run(listener, router(service.clone()), connections_max, stop).await?;
+    background.abort();
     service.close().await?;
     tracing::info!("stopped; all that was accepted is kept");
     Ok(())

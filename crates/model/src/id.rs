@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::Time;
@@ -57,6 +58,12 @@ macro_rules! as_text {
 
 macro_rules! hexadecimal_id {
     ($(#[$doc:meta])* $type:ident) => {
+        impl AsRef<[u8]> for $type {
+            fn as_ref(&self) -> &[u8] {
+                &self.0
+            }
+        }
+
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $type([u8; Self::BYTES]);
@@ -187,6 +194,23 @@ impl FromStr for UserId {
 
 as_text!(UserId, "^us-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$");
 
+hexadecimal_id! {
+    /// Identifies something that belongs to an app: a domain, a collaborator, … Derived from the app and the thing's own
+    /// name, so it needs no place in any event, and folding a timeline gives it too.
+    ResourceId
+}
+
+impl ResourceId {
+    /// The identifier of the thing of that kind and name that belongs to that app, or to whom these bytes identify.
+    pub fn derived(owner: impl AsRef<[u8]>, kind: &str, name: &str) -> Self {
+        let digest =
+            Sha256::new().chain_update(owner).chain_update(kind).chain_update([0]).chain_update(name);
+        let mut id = [0; Self::BYTES];
+        id.copy_from_slice(&digest.finalize()[..Self::BYTES]);
+        Self(id)
+    }
+}
+
 /// Where new identifiers come from. An input, like time, so that a decision can be repeated exactly.
 pub trait IdSource: Send + Sync {
     /// An identifier for an event of that time, greater than all this source gave for that time or an earlier one.
@@ -197,7 +221,13 @@ pub trait IdSource: Send + Sync {
 
     /// An identifier for a new user.
     fn user_id(&self) -> UserId;
+
+    /// What nobody can guess: the stuff of tokens and passwords that are made here.
+    fn secret(&self) -> [u8; SECRET_BYTES];
 }
+
+/// How many bytes a secret has.
+pub const SECRET_BYTES: usize = 20;
 
 /// Identifiers of one process.
 ///
@@ -235,6 +265,10 @@ impl IdSource for RandomIds {
 
     fn user_id(&self) -> UserId {
         UserId(Uuid::new_v4())
+    }
+
+    fn secret(&self) -> [u8; SECRET_BYTES] {
+        rand::random()
     }
 }
 

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::action::{Role, in_words};
+
 /// Why an action or a report was refused. Nothing changed, and nothing was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rejection {
@@ -14,6 +16,8 @@ pub enum Rejection {
     Forbidden(String),
     /// What there is stands against the request.
     Conflict(String),
+    /// The actor accepts an invitation to an app on which they work already.
+    AlreadyCollaborator,
 }
 
 /// What is wrong with each field; never empty.
@@ -45,6 +49,14 @@ impl FieldErrors {
 }
 
 impl Rejection {
+    /// The actor's role is less than this one.
+    pub fn needs(role: Role) -> Self {
+        Self::Forbidden(match role {
+            Role::Platform => "this needs the operator token".to_owned(),
+            role => format!("this needs the role of {}", in_words(role)),
+        })
+    }
+
     /// One field of the request is wrong.
     pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Invalid(FieldErrors::one(field, message))
@@ -64,6 +76,7 @@ impl fmt::Display for Rejection {
             }
             Self::NotFound(resource) => write!(f, "{resource} not found"),
             Self::Forbidden(text) | Self::Conflict(text) => f.write_str(text),
+            Self::AlreadyCollaborator => f.write_str("you work on this app already"),
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use annals_model::app::AppAction;
+use annals_model::app::{AppAction, is_addon_id};
 use annals_model::report::NAME_BYTES_MAX;
-use annals_model::{App, AppId, Role};
+use annals_model::{App, AppId, Rejection, Role, UserId};
 use annals_store::{Idempotency, Outcome, Request, Row, RowKey};
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::HeaderMap;
@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::auth::{Caller, SignedIn};
 use crate::error::ApiError;
 use crate::limits::IDEMPOTENCY_KEY_BYTES_MAX;
+use crate::remote_ip::RemoteIp;
 use crate::service::Service;
 
 /// An app that who asks may look at. A deleted one is only its last owner's and the operator's.
@@ -28,14 +29,16 @@ pub(crate) struct Readable {
 /// An app with which who asks may do `A`.
 pub(crate) struct Access<A> {
     pub(crate) app: Arc<App>,
-    acting: Acting,
+    pub(crate) acting: Acting,
     action: PhantomData<A>,
 }
 
-/// A user who is about to do something.
+/// Somebody who is about to do something.
 pub(crate) struct Acting {
     service: Service,
-    user: SignedIn,
+    /// Nobody where it is the operator.
+    user: Option<SignedIn>,
+    remote_ip: RemoteIp,
     idempotency_key: Option<String>,
     /// What is asked for, but for the body.
     target: String,
@@ -47,11 +50,12 @@ impl FromRequestParts<Service> for Readable {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, service).await?;
-        let app = find(service, &path_param(parts, "app").await?).await?.ok_or(ApiError::NotFound("app"))?;
+        let (app, kind) = named_in(parts, service).await?;
+        let app = app.ok_or(ApiError::NotFound(kind))?;
         match caller {
             Caller::Operator => Ok(Self { app, role: None }),
             Caller::User(user) => {
-                let role = Some(app.role_of(user.id()).ok_or(ApiError::NotFound("app"))?);
+                let role = Some(role_of(service, &app, user.id()).await?.ok_or(ApiError::NotFound(kind))?);
                 Ok(Self { app, role })
             }
         }
@@ -69,10 +73,14 @@ impl FromRequestParts<Service> for Acting {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, ApiError> {
-        let user = SignedIn::from_request_parts(parts, service).await?;
+        let user = match Caller::from_request_parts(parts, service).await? {
+            Caller::User(user) => Some(user),
+            Caller::Operator => None,
+        };
         Ok(Self {
             service: service.clone(),
             user,
+            remote_ip: RemoteIp::of(parts, &service.config.trusted_proxies),
             idempotency_key: idempotency_key(&parts.headers)?,
             target: target(parts),
             is_dry_run: parts.headers.get("x-dry-run").is_some_and(|value| value == "true"),
@@ -85,12 +93,17 @@ impl<A: AppAction> FromRequestParts<Service> for Access<A> {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, ApiError> {
         let acting = Acting::from_request_parts(parts, service).await?;
-        let app = find(service, &path_param(parts, "app").await?).await?;
-        let app = app.filter(|app| app.deleted_at.is_none()).ok_or(ApiError::NotFound("app"))?;
-        let role = app.role_of(acting.user.id()).ok_or(ApiError::NotFound("app"))?;
-        if role < A::ROLE {
-            let needed = annals_model::action::in_words(A::ROLE);
-            return Err(ApiError::Forbidden(format!("this needs the role of {needed}")));
+        let (app, kind) = named_in(parts, service).await?;
+        let app = app.filter(|app| app.deleted_at.is_none()).ok_or(ApiError::NotFound(kind))?;
+        match &acting.user {
+            None if A::ROLE != Role::Platform => return Err(needs_a_user()),
+            None => {}
+            Some(user) => {
+                let role = role_of(service, &app, user.id()).await?.ok_or(ApiError::NotFound(kind))?;
+                if role < A::ROLE {
+                    return Err(Rejection::needs(A::ROLE).into());
+                }
+            }
         }
         Ok(Self { app, acting, action: PhantomData })
     }
@@ -104,14 +117,42 @@ impl<A: AppAction + 'static> Access<A> {
     }
 }
 
+impl<A> Access<A> {
+    /// The same, for another action that needs the same role.
+    pub(crate) fn instead<B: AppAction>(self) -> Access<B> {
+        Access { app: self.app, acting: self.acting, action: PhantomData }
+    }
+}
+
 impl Acting {
     /// The request as the recorder takes it, with what makes its repeat harmless.
     pub(crate) fn request(&self, body: &[u8]) -> Request {
         Request {
-            actor: self.user.person().clone(),
+            actor: self.user.as_ref().map(|user| user.person().clone()),
+            remote_ip: self.remote_ip.0,
             idempotency: idempotency(self.idempotency_key.as_ref(), &self.target, body),
             dry_run: self.is_dry_run,
         }
+    }
+
+    /// Who asks, where it is no operator.
+    pub(crate) fn user(&self) -> Result<&SignedIn, ApiError> {
+        self.user.as_ref().ok_or_else(needs_a_user)
+    }
+}
+
+/// What the operator is told who asks for what only people do.
+pub(crate) fn needs_a_user() -> ApiError {
+    ApiError::Forbidden("this needs a user's token, not the operator's".to_owned())
+}
+
+/// What somebody may do with an app, by themself or as a member of the app it is a child of.
+async fn role_of(service: &Service, app: &App, user: UserId) -> Result<Option<Role>, ApiError> {
+    let own = app.role_of(user);
+    let Some(parent) = app.parent.filter(|_| app.deleted_at.is_none()) else { return Ok(own) };
+    match service.store.row(&RowKey::App(parent)).await? {
+        Some(Row::App(parent)) => Ok(own.max(parent.role_of(user))),
+        _ => Ok(own),
     }
 }
 
@@ -150,6 +191,25 @@ impl FromRequestParts<Service> for LastSegment {
     }
 }
 
+/// The app that a request's path names, itself or by one of its databases, and what kind of thing it names.
+async fn named_in(
+    parts: &mut Parts,
+    service: &Service,
+) -> Result<(Option<Arc<App>>, &'static str), ApiError> {
+    if let Ok(reference) = path_param(parts, "app").await {
+        return Ok((find(service, &reference).await?, "app"));
+    }
+    let database = path_param(parts, "database").await?;
+    let app = match is_addon_id(&database) {
+        true => match service.store.row(&RowKey::Addon(database)).await? {
+            Some(Row::AppWithName(id)) => find(service, &id.to_string()).await?,
+            _ => None,
+        },
+        false => None,
+    };
+    Ok((app, "database"))
+}
+
 async fn path_param(parts: &mut Parts, name: &str) -> Result<String, ApiError> {
     let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| ApiError::NoSuchPath)?;
     let value = params.iter().find(|(found, _)| *found == name).map(|(_, value)| value.to_owned());
@@ -157,7 +217,7 @@ async fn path_param(parts: &mut Parts, name: &str) -> Result<String, ApiError> {
 }
 
 /// The app of that name or identifier: of the live apps by name, of all by identifier.
-async fn find(service: &Service, reference: &str) -> Result<Option<Arc<App>>, ApiError> {
+pub(crate) async fn find(service: &Service, reference: &str) -> Result<Option<Arc<App>>, ApiError> {
     if reference.len() > NAME_BYTES_MAX {
         return Ok(None);
     }

@@ -18,13 +18,14 @@ use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
+use crate::access::needs_a_user;
 use crate::error::ApiError;
 use crate::limits::BEARER_SECONDS;
 use crate::service::Service;
 
 const NO_CREDENTIALS: ApiError =
     ApiError::Unauthorized("send an API token, or the token it was exchanged for, as Authorization: Bearer");
-const BAD_CREDENTIALS: ApiError = ApiError::Unauthorized("Invalid credentials");
+pub(crate) const BAD_CREDENTIALS: ApiError = ApiError::Unauthorized("Invalid credentials");
 
 /// Whoever presents a valid credential.
 #[derive(Clone)]
@@ -37,6 +38,8 @@ pub(crate) enum Caller {
 #[derive(Clone)]
 pub(crate) struct SignedIn {
     pub(crate) account: Arc<Account>,
+    /// The API token that is behind the credential, and when its secret was issued.
+    token: (TokenId, Time),
 }
 
 impl SignedIn {
@@ -62,23 +65,36 @@ impl FromRequestParts<Service> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, ApiError> {
+        // Several extractors may ask; a request counts once.
+        if let Some(known) = parts.extensions.get::<Self>() {
+            return Ok(known.clone());
+        }
+        let caller = Self::who_presents(parts, service).await?;
+        parts.extensions.insert(caller.clone());
+        Ok(caller)
+    }
+}
+
+impl Caller {
+    async fn who_presents(parts: &Parts, service: &Service) -> Result<Self, ApiError> {
         let credential = presented(parts)?;
         if is_operator(service, &credential) {
             return Ok(Self::Operator);
         }
-        let user = match SigningKey::looks_like_a_bearer(&credential) {
-            true => user_of_bearer(service, &credential).await?,
-            false => token_of(service, &credential).await?.map(|(user, _)| user),
+        let found = match SigningKey::looks_like_a_bearer(&credential) {
+            true => user_of_bearer(service, &credential, parts.uri.path()).await?,
+            false => {
+                token_of(service, &credential).await?.map(|(user, token)| (user, (token.id, token.issued_at)))
+            }
         };
-        let account = match user {
-            Some(user) => service.store.row(&RowKey::Account(user)).await?,
-            None => None,
+        let Some((user, token)) = found else { return Err(BAD_CREDENTIALS) };
+        let Some(Row::Account(account)) = service.store.row(&RowKey::Account(user)).await? else {
+            return Err(BAD_CREDENTIALS);
         };
-        let Some(Row::Account(account)) = account else { return Err(BAD_CREDENTIALS) };
         if let Some(limit) = &service.rate_limit {
             limit.check(account.id())?;
         }
-        Ok(Self::User(SignedIn { account }))
+        Ok(Self::User(SignedIn { account, token }))
     }
 }
 
@@ -88,9 +104,7 @@ impl FromRequestParts<Service> for SignedIn {
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, ApiError> {
         match Caller::from_request_parts(parts, service).await? {
             Caller::User(user) => Ok(user),
-            Caller::Operator => {
-                Err(ApiError::Forbidden("this needs a user's token, not the operator's".to_owned()))
-            }
+            Caller::Operator => Err(needs_a_user()),
         }
     }
 }
@@ -114,6 +128,21 @@ impl FromRequestParts<Service> for Exchanging {
         let (user, token) = token_of(service, &credential).await?.ok_or(BAD_CREDENTIALS)?;
         Ok(Self { user, token })
     }
+}
+
+/// A name and a password were presented.
+pub(crate) struct NameAndPassword {
+    pub(crate) name: String,
+    pub(crate) password: String,
+}
+
+/// The name and the password in a request's head, if it has such.
+pub(crate) fn name_and_password(parts: &Parts) -> Option<NameAndPassword> {
+    let header = parts.headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (_, value) = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))?;
+    let decoded = String::from_utf8(STANDARD.decode(value.trim()).ok()?).ok()?;
+    let (name, password) = decoded.split_once(':').filter(|(name, _)| !name.is_empty())?;
+    Some(NameAndPassword { name: name.to_owned(), password: password.to_owned() })
 }
 
 /// The credential in the request's head.
@@ -153,15 +182,24 @@ async fn token(service: &Service, user: UserId, id: TokenId) -> Result<Option<Ar
     }
 }
 
-/// The user of that bearer token, if it is valid and the API token it came from is too.
-async fn user_of_bearer(service: &Service, bearer: &str) -> Result<Option<UserId>, ApiError> {
+/// The user of that bearer token, if it is valid, the API token it came from is too, and it is good for that path.
+async fn user_of_bearer(
+    service: &Service,
+    bearer: &str,
+    path: &str,
+) -> Result<Option<(UserId, (TokenId, Time))>, ApiError> {
     let now = service.clock.now().as_seconds();
     let Some(claims) = service.signing_key.verify(bearer).filter(|claims| now < claims.exp) else {
         return Ok(None);
     };
+    if let Some(addon) = &claims.addon_uuid
+        && path.strip_prefix("/api/databases/").and_then(|path| path.split('/').next()) != Some(addon)
+    {
+        return Ok(None);
+    }
     let token = token(service, claims.uuid, claims.token_id).await?;
     let is_current = token.is_some_and(|token| token.issued_at == claims.token_issued_at);
-    Ok(is_current.then_some(claims.uuid))
+    Ok(is_current.then_some((claims.uuid, (claims.token_id, claims.token_issued_at))))
 }
 
 /// What a bearer token says. The names are those that clients know, but for the last two, which are ours.
@@ -181,6 +219,9 @@ pub(crate) struct Claims {
     token_id: TokenId,
     /// When the secret was issued that was presented; a renewed token has another.
     token_issued_at: Time,
+    /// The one database it is good for, if it is for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    addon_uuid: Option<String>,
 }
 
 /// What bearer tokens are signed with.
@@ -217,14 +258,30 @@ impl SigningKey {
 
     /// A bearer token for that API token, issued now.
     pub(crate) fn issue(&self, user: UserId, token: &Token, now_seconds: u64) -> String {
+        self.sign(user, (token.id, token.issued_at), None, now_seconds)
+    }
+
+    /// A bearer token for one database, in the name of that user, issued now.
+    pub(crate) fn issue_for_addon(&self, user: &SignedIn, addon_id: String, now_seconds: u64) -> String {
+        self.sign(user.id(), user.token, Some(addon_id), now_seconds)
+    }
+
+    fn sign(
+        &self,
+        user: UserId,
+        (token_id, token_issued_at): (TokenId, Time),
+        addon_uuid: Option<String>,
+        now_seconds: u64,
+    ) -> String {
         let claims = Claims {
             iss: "annals".to_owned(),
             iat: now_seconds,
             uuid: user,
             rnd: hex::encode(rand::random::<[u8; 16]>()),
             exp: now_seconds + BEARER_SECONDS,
-            token_id: token.id,
-            token_issued_at: token.issued_at,
+            token_id,
+            token_issued_at,
+            addon_uuid,
         };
         jsonwebtoken::encode(&Header::new(Algorithm::HS512), &claims, &self.encoding)
             .expect("claims can always be written and signed")

@@ -2,6 +2,8 @@
 
 use std::num::NonZeroU32;
 
+use ipnet::IpNet;
+
 /// The server's settings, with the defaults an operator gets.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -11,12 +13,40 @@ pub struct Config {
     pub public_url: String,
     /// How many requests a user may make in a minute; unlimited where there is none.
     pub requests_per_minute: Option<NonZeroU32>,
+    /// How many attempts to sign in, or to get back in, may come in a minute from one address, or about one account.
+    pub attempts_per_minute: Option<NonZeroU32>,
     /// How many connections are open at once; a further one waits.
     pub connections_max: usize,
     /// Whether clients that read `scale` events as `"amount:size"` get them so (`scale_strings`).
     pub scale_strings: bool,
     /// What the platform's one region is called.
     pub region: String,
+    /// The proxies whose word about where a request comes from is taken.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether deployments end the moment they are started, for a platform without a builder.
+    pub instant_builder: bool,
+    /// Whether only the contract's event types are recorded, and none of the further ones.
+    pub contract_only: bool,
+    /// Whether people may register themselves.
+    pub sign_up: bool,
+    /// How mail is sent; it waits for the operator to read it where there is nothing.
+    pub mail: Option<MailConfig>,
+}
+
+/// How mail is sent.
+#[derive(Clone)]
+pub struct MailConfig {
+    /// The server, as `smtps://user:password@mail.example.com`.
+    pub smtp_url: String,
+    /// Who it is from, as `annals <annals@example.com>`.
+    pub from: String,
+}
+
+impl std::fmt::Debug for MailConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The URL may hold a password.
+        f.debug_struct("MailConfig").field("from", &self.from).finish_non_exhaustive()
+    }
 }
 
 impl Default for Config {
@@ -25,9 +55,15 @@ impl Default for Config {
             operator_token: None,
             public_url: "http://127.0.0.1:8080".to_owned(),
             requests_per_minute: None,
+            attempts_per_minute: NonZeroU32::new(30),
             connections_max: 1024,
             scale_strings: true,
             region: "local".to_owned(),
+            trusted_proxies: Vec::new(),
+            instant_builder: false,
+            contract_only: false,
+            sign_up: false,
+            mail: None,
         }
     }
 }

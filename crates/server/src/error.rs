@@ -3,10 +3,13 @@
 //! The shapes are those that the clients of the Events API read: `{"error":…}`, for something that is not there
 //! `{"resource":…,"error":"not found"}`, for wrong fields `{"errors":{field:[…]}}`. Nothing internal is in them.
 
+use std::collections::BTreeMap;
+
 use annals_model::{FieldErrors, Rejection};
 use annals_store::CommitError;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
+use schemars::JsonSchema;
 use serde_json::{Value, json};
 
 use crate::answer::json_response;
@@ -26,6 +29,10 @@ pub(crate) enum ApiError {
     NoSuchPath,
     /// The path knows other methods only.
     MethodNotAllowed,
+    /// The account is locked.
+    Locked,
+    /// Who accepts an invitation works on the app already.
+    AlreadyCollaborator,
     /// What there is stands against it.
     Conflict(String),
     /// The body is longer than that.
@@ -42,6 +49,26 @@ pub(crate) enum ApiError {
     Internal,
 }
 
+/// What an error says; at least one of `error` and `errors` is there.
+#[derive(JsonSchema, serde::Serialize)]
+pub(crate) struct ErrorBody {
+    /// What is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    /// What is wrong with each field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<BTreeMap<String, Vec<String>>>,
+    /// The kind of thing that is not there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<String>,
+    /// A short name of what is wrong, where clients act on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    /// The same, where clients expect it under this name.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
+}
+
 impl ApiError {
     /// One field is wrong.
     pub(crate) fn invalid(field: &str, message: &str) -> Self {
@@ -50,9 +77,9 @@ impl ApiError {
 
     fn status(&self) -> StatusCode {
         match self {
-            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) | Self::AlreadyCollaborator => StatusCode::BAD_REQUEST,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) | Self::Locked => StatusCode::FORBIDDEN,
             Self::NotFound(_) | Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
@@ -67,6 +94,10 @@ impl ApiError {
     fn body(&self) -> Value {
         match self {
             Self::BadRequest(text) | Self::Forbidden(text) | Self::Conflict(text) => json!({ "error": text }),
+            Self::Locked => json!({ "error": annals_model::account::LOCKED, "code": "account_locked" }),
+            Self::AlreadyCollaborator => {
+                json!({ "error": Rejection::AlreadyCollaborator.to_string(), "type": "already-collaborator" })
+            }
             Self::Unauthorized(text) => json!({ "error": text }),
             Self::NotFound(resource) => json!({ "resource": resource, "error": "not found" }),
             Self::NoSuchPath => json!({ "error": "there is nothing at this path" }),
@@ -111,6 +142,7 @@ impl From<Rejection> for ApiError {
             Rejection::NotFound(resource) => Self::NotFound(resource),
             Rejection::Forbidden(text) => Self::Forbidden(text),
             Rejection::Conflict(text) => Self::Conflict(text),
+            Rejection::AlreadyCollaborator => Self::AlreadyCollaborator,
         }
     }
 }

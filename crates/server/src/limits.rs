@@ -59,3 +59,24 @@ pub(crate) const TOKENS_MAX: usize = 1_000;
 
 /// How long a bearer token lasts.
 pub(crate) const BEARER_SECONDS: u64 = 60 * 60;
+
+/// The longest certificate and private key, together.
+pub(crate) const PEM_BYTES_MAX: usize = 32 << 10;
+
+/// The longest webhook: as much as the two thousand commits take that a forge tells of at once.
+pub(crate) const HOOK_BYTES_MAX: usize = 5 << 20;
+
+/// The most vouchers of a list.
+pub(crate) const VOUCHERS_MAX: usize = 10_000;
+
+/// The most mails of a list.
+pub(crate) const MAILS_MAX: usize = 100;
+
+/// How far apart the states are that are kept on the way through a timeline, in events.
+pub(crate) const FOLD_STEP: u64 = 1_000;
+
+/// How much of a timeline is read at once while it is folded.
+pub(crate) const FOLD_BYTES: usize = 4 << 20;
+
+/// How many states on the way through timelines are kept.
+pub(crate) const STATES_MAX: usize = 1_000;

@@ -11,8 +11,10 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutWriter;
+use tower::Layer;
 
 use crate::limits::{HEAD_BYTES_MAX, HEAD_TIME_MAX, STOP_TIME_MAX, WRITE_TIME_MAX};
+use crate::remote_ip::Peer;
 
 /// Serves until `stop` completes; then takes no further connection and lets the requests in work end.
 pub async fn run(
@@ -32,9 +34,9 @@ pub async fn run(
             permit = Arc::clone(&connections).acquire_owned() => permit.expect("nobody closes the semaphore"),
             () = &mut stop => break,
         };
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) if is_of_one_connection(&error) => continue,
                 Err(error) => {
                     // Out of descriptors, most likely: it passes when connections end.
@@ -49,7 +51,7 @@ pub async fn run(
         _ = stream.set_nodelay(true);
         let mut stream = TimeoutWriter::new(stream);
         stream.set_timeout(Some(WRITE_TIME_MAX));
-        let service = TowerToHyperService::new(router.clone());
+        let service = TowerToHyperService::new(axum::Extension(Peer(peer)).layer(router.clone()));
         let connection = http.serve_connection(TokioIo::new(Box::pin(stream)), service);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use annals_model::{FieldErrors, Time};
 use axum::extract::{FromRequestParts, Query};
 use http::request::Parts;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::ApiError;
@@ -85,8 +86,31 @@ impl Selection {
     }
 }
 
+/// A page of a list that is there as a whole.
+pub(crate) struct Paged<T> {
+    pub(crate) items: Vec<T>,
+    pub(crate) pagination: Pagination,
+}
+
+impl Selection {
+    /// The page asked for of a list whose oldest item comes first: newest first.
+    pub(crate) fn page_of<T>(self, list: Vec<T>) -> Paged<T> {
+        let length = list.len() as u64;
+        let positions = self.positions(length, 0);
+        let is_asked_for = |index: usize| positions.contains(&(index as u64 + 1));
+        let mut items: Vec<T> = list
+            .into_iter()
+            .enumerate()
+            .filter(|(index, _)| is_asked_for(*index))
+            .map(|(_, item)| item)
+            .collect();
+        items.reverse();
+        Paged { items, pagination: self.pagination(length, 0) }
+    }
+}
+
 /// The place of a page among all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Pagination {
     current_page: u64,
     next_page: Option<u64>,

@@ -1,60 +1,67 @@
-//! Every path, on one screen.
+//! The parts of the API, one per resource. Each file names its own paths, and what the documents say of them.
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, patch, post};
 
+use crate::api::Api;
+use crate::documents::Documents;
 use crate::error::ApiError;
 use crate::middleware::surround;
-use crate::routes::{
-    apps, containers, event_types, events, health, regions, reports, tokens, users, variables,
-};
+use crate::routes::*;
 use crate::service::Service;
 
 /// All that the service answers.
 pub fn router(service: Service) -> Router {
-    Router::new()
-        // What happened.
-        .route("/v1/events", get(events::list_own_events).post(reports::report_events))
-        .route("/v1/users/{user}/events", get(events::list_user_events))
-        .route("/v1/apps/{app}/events", get(events::list_app_events))
-        .route("/v1/apps/{app}/events/{event}", get(events::show_event))
-        .route("/v1/event_types", get(event_types::list_event_types))
-        .route("/v1/event_categories", get(event_types::list_event_categories))
-        // Apps.
-        .route("/v1/apps", get(apps::list_apps).post(apps::create_app))
-        .route("/v1/apps/{app}", get(apps::show_app).delete(apps::delete_app))
-        .route("/v1/apps/{app}/rename", post(apps::rename_app))
-        .route("/v1/apps/{app}/containers", get(containers::list_containers))
-        .route("/v1/apps/{app}/autoscalers", get(containers::list_autoscalers))
-        .route("/v1/apps/{app}/scale", post(containers::scale_app))
-        .route(
-            "/v1/apps/{app}/variables",
-            get(variables::list_variables)
-                .post(variables::set_variable)
-                .put(variables::set_variables)
-                .delete(variables::delete_variables),
-        )
-        .route(
-            "/v1/apps/{app}/variables/{variable}",
-            patch(variables::change_variable)
-                .put(variables::change_variable)
-                .delete(variables::delete_variable),
-        )
-        // People.
-        .route("/v1/users", post(users::register_user))
-        .route("/v1/users/self", get(users::show_self))
-        .route("/v1/tokens", get(tokens::list_tokens).post(tokens::create_token))
-        .route("/v1/tokens/exchange", post(tokens::exchange_token))
-        .route("/v1/tokens/{token}", axum::routing::delete(tokens::revoke_token))
-        .route("/v1/tokens/{token}/renew", patch(tokens::renew_token).put(tokens::renew_token))
-        // The service itself.
-        .route("/v1/regions", get(regions::list_regions))
-        .route("/healthz", get(health::health))
-        .route("/readyz", get(health::readiness))
-        .route("/metrics", get(health::metrics))
+    let (router, document) = api().finish();
+    service.documents.get_or_init(|| Documents::new(&document));
+    router
         .fallback(|| async { ApiError::NoSuchPath })
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
         .layer(from_fn_with_state(service.clone(), surround))
         .with_state(service)
+}
+
+/// The OpenAPI document of all that is answered.
+pub fn openapi() -> serde_json::Value {
+    api().finish().1
+}
+
+fn api() -> Api {
+    // What happened.
+    events::api()
+        .and(reports::api())
+        .and(event_types::api())
+        // Apps.
+        .and(apps::api())
+        .and(state::api())
+        .and(containers::api())
+        .and(restarts::api())
+        .and(runs::api())
+        .and(deployments::api())
+        .and(variables::api())
+        .and(domains::api())
+        .and(collaborators::api())
+        .and(consents::api())
+        .and(hds_contact::api())
+        // What apps have.
+        .and(addons::api())
+        .and(databases::api())
+        .and(log_drains::api())
+        .and(provider::api())
+        // Source control.
+        .and(scm_links::api())
+        .and(review_apps::api())
+        .and(scm_hooks::api())
+        .and(integrations::api())
+        // People.
+        .and(users::api())
+        .and(tokens::api())
+        .and(passwords::api())
+        .and(keys::api())
+        .and(billing::api())
+        // The service itself.
+        .and(features::api())
+        .and(regions::api())
+        .and(documents::api())
+        .and(health::api())
 }

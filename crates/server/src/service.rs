@@ -1,19 +1,23 @@
 //! What all handlers share.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use annals_model::IdSource;
-use annals_store::{Clock, CommitError, Recorder, Setting, Store, TimelineId, TokenHash};
+use annals_model::{App, AppId, Facts, IdSource, Rules, UserId};
+use annals_store::{
+    Clock, CommitError, Recorder, Row, RowKey, Setting, Settings, Store, TimelineId, TokenHash,
+};
 use bytes::Bytes;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::auth::{SigningKey, new_secret};
 use crate::config::Config;
-use crate::limits::{PAGES_BYTES_MAX, PAGES_ESTIMATE, REPORT_BYTES_IN_WORK_MAX};
+use crate::documents::Documents;
+use crate::limits::{PAGES_BYTES_MAX, PAGES_ESTIMATE, REPORT_BYTES_IN_WORK_MAX, STATES_MAX};
+use crate::mail::Mailer;
 use crate::metrics::Metrics;
-use crate::rate_limit::RateLimit;
+use crate::rate_limit::{Attempts, RateLimit};
 
 /// The service behind the paths. Cheap to clone.
 #[derive(Clone)]
@@ -28,7 +32,15 @@ pub struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) operator_token: TokenHash,
     pub(crate) signing_key: SigningKey,
-    pub(crate) rate_limit: Option<RateLimit>,
+    pub(crate) rate_limit: Option<RateLimit<UserId>>,
+    pub(crate) attempts: Attempts,
+    pub(crate) mailer: Option<Mailer>,
+    /// Says that there is something to be done in the background.
+    pub(crate) work: Notify,
+    /// The API's own description, once there is a router.
+    pub(crate) documents: OnceLock<Documents>,
+    /// States on the way through timelines, by how many events are in them.
+    pub(crate) states: Cache<(AppId, u64), Arc<App>>,
     /// Pages of timelines, by their first and last position.
     pub(crate) pages: Cache<(TimelineId, u64, u64), Bytes, PageBytes>,
     /// One permit per byte of a report in work.
@@ -52,6 +64,9 @@ pub enum StartError {
     /// The store did not give or keep what the service needs.
     #[error(transparent)]
     Store(#[from] CommitError),
+    /// Mail cannot be sent as it is configured.
+    #[error("mail cannot be sent so: {0}")]
+    Mail(String),
     /// Something the service keeps in the store is not as it was written.
     #[error("the store's {0} cannot be read")]
     Damaged(&'static str),
@@ -75,12 +90,16 @@ impl Service {
         config: Config,
         metrics: Metrics,
     ) -> Result<(Self, Option<String>), StartError> {
-        let recorder = Recorder::new(Arc::clone(&store), Arc::clone(&clock), ids);
+        let rules = Rules { instant_builder: config.instant_builder, public_url: config.public_url.clone() };
+        let settings = Settings { rules, contract_only: config.contract_only, ..Settings::default() };
+        let recorder = Recorder::new(Arc::clone(&store), Arc::clone(&clock), ids, settings);
         let (operator_token, made) = operator_token(&recorder, &config).await?;
         let signing_key =
             recorder.setting(Setting::SigningKey, hex::encode(rand::random::<[u8; 64]>())).await?;
         let signing_key = SigningKey::from_hex(&signing_key).ok_or(StartError::Damaged("signing key"))?;
         let rate_limit = config.requests_per_minute.map(RateLimit::per_minute);
+        let attempts = Attempts::per_minute(config.attempts_per_minute);
+        let mailer = config.mail.as_ref().map(Mailer::new).transpose().map_err(StartError::Mail)?;
         let report_bytes = Arc::new(Semaphore::new(REPORT_BYTES_IN_WORK_MAX));
         let pages = Cache::with_weighter(PAGES_ESTIMATE, PAGES_BYTES_MAX, PageBytes);
         let shared = Shared {
@@ -93,9 +112,27 @@ impl Service {
             operator_token,
             signing_key,
             rate_limit,
+            attempts,
+            mailer,
+            work: Notify::new(),
+            documents: OnceLock::new(),
+            states: Cache::new(STATES_MAX),
             report_bytes,
         };
         Ok((Self(Arc::new(shared)), made))
+    }
+
+    /// Does what is due by now. Gives how many timers there were.
+    pub async fn fire_due_timers(&self) -> Result<usize, CommitError> {
+        self.recorder.fire_due_timers().await
+    }
+
+    /// The private facts of an app.
+    pub(crate) async fn facts(&self, app: AppId) -> Result<Arc<Facts>, annals_store::Error> {
+        match self.store.row(&RowKey::Facts(app)).await? {
+            Some(Row::Facts(facts)) => Ok(facts),
+            _ => Ok(Arc::default()),
+        }
     }
 
     /// Finishes what was accepted and closes the store.

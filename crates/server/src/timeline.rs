@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use annals_model::Role;
 use annals_store::TimelineId;
 use axum::body::Body;
 use axum::response::Response;
@@ -14,8 +15,8 @@ use crate::answer::json_bytes;
 use crate::error::ApiError;
 use crate::limits::READ_BYTES;
 use crate::page::Selection;
-use crate::scale_strings;
 use crate::service::Service;
+use crate::{masking, scale_strings};
 
 const OPENING: &[u8] = b"{\"events\":[";
 
@@ -25,7 +26,7 @@ pub(crate) async fn respond(
     service: &Service,
     timeline: TimelineId,
     selection: Selection,
-    headers: &HeaderMap,
+    form: EventForm,
 ) -> Result<Response, ApiError> {
     let length = service.store.head(timeline).await?.length;
     let before = match selection.since(service.clock.now()) {
@@ -33,9 +34,9 @@ pub(crate) async fn respond(
         None => 0,
     };
     let end = end_of_answer(selection, length, before);
-    let form = EventForm::for_client(service, headers);
     let positions = selection.positions(length, before);
-    if let (Selection::Page { .. }, EventForm::AsStored) = (selection, form)
+    if matches!(selection, Selection::Page { .. })
+        && form.is_as_stored()
         && let Some(events) = page(service, timeline, &positions).await?
     {
         let body = [OPENING, &events, &end].concat();
@@ -94,9 +95,9 @@ fn answer(service: &Service, body: Body) -> Response {
 }
 
 /// `{"event":…}`.
-pub(crate) fn respond_with_one(service: &Service, event: &[u8], headers: &HeaderMap) -> Response {
+pub(crate) fn respond_with_one(service: &Service, event: &[u8], form: EventForm) -> Response {
     let mut body = b"{\"event\":".to_vec();
-    EventForm::for_client(service, headers).write(event, &mut body);
+    form.write(event, &mut body);
     body.push(b'}');
     answer(service, body.into())
 }
@@ -108,26 +109,36 @@ fn vary(service: &Service, response: &mut Response) {
     }
 }
 
-/// How a client gets events.
+/// How who asks gets events.
 #[derive(Clone, Copy)]
-enum EventForm {
-    AsStored,
-    WithScaleStrings,
+pub(crate) struct EventForm {
+    has_scale_strings: bool,
+    hides_values: bool,
 }
 
 impl EventForm {
-    fn for_client(service: &Service, headers: &HeaderMap) -> Self {
-        if service.config.scale_strings && scale_strings::are_read_by(headers) {
-            Self::WithScaleStrings
-        } else {
-            Self::AsStored
+    /// The form for a client, told by its headers, of somebody in that role; the operator has none.
+    pub(crate) fn new(service: &Service, headers: &HeaderMap, role: Option<Role>) -> Self {
+        Self {
+            has_scale_strings: service.config.scale_strings && scale_strings::are_read_by(headers),
+            hides_values: role == Some(Role::LimitedCollaborator),
         }
     }
 
+    const fn is_as_stored(self) -> bool {
+        !self.has_scale_strings && !self.hides_values
+    }
+
     fn write(self, event: &[u8], out: &mut Vec<u8>) {
-        match self {
-            Self::AsStored => out.extend_from_slice(event),
-            Self::WithScaleStrings => scale_strings::write(event, out),
+        // No type is rewritten by both.
+        match (self.has_scale_strings, self.hides_values) {
+            (false, false) => out.extend_from_slice(event),
+            (true, false) => scale_strings::write(event, out),
+            (false, true) => masking::write(event, out),
+            (true, true) if annals_model::event::type_in(event) == Some("scale") => {
+                scale_strings::write(event, out)
+            }
+            (true, true) => masking::write(event, out),
         }
     }
 }

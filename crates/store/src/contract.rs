@@ -66,6 +66,8 @@ pub struct Writes {
     pub events: Vec<NewEvent>,
     /// Rows to put, or to remove where there is none.
     pub rows: Vec<(RowKey, Option<Row>)>,
+    /// Apps whose state changed by more than these events: it cannot be rebuilt from them.
+    pub beyond_events: Vec<AppId>,
 }
 
 /// The store as a change finds it: all that was committed before, in one order.

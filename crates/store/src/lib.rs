@@ -15,6 +15,7 @@ pub use contract::{
 };
 pub use fjall::FjallStore;
 pub use recorder::{
-    Clock, Idempotency, IssuedToken, NewUser, Outcome, Recorder, Request, SystemClock, TOKEN_NAME_MAX,
+    Clock, Idempotency, IssuedToken, NewUser, Outcome, Recorded, Recorder, Request, Settings, SignInOutcome,
+    SystemClock, TOKEN_NAME_MAX,
 };
-pub use rows::{Answer, Caller, Listing, Row, RowKey, Setting, Token, TokenHash, TokenId};
+pub use rows::{Answer, Caller, Listing, Mail, Row, RowKey, Setting, Token, TokenHash, TokenId};

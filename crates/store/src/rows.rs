@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use annals_model::{Account, App, AppId, EventId, Time, UserId};
+use annals_model::account::{AccountFacts, Voucher};
+use annals_model::{Account, App, AppId, Directory, EventId, Facts, Time, UserId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -25,6 +26,18 @@ use sha2::{Digest, Sha256};
 /// i  caller, idempotency key              the answer given
 /// x  expiry, ms (u64 BE), caller, key     that this answer expires then
 /// s  name                                 a setting
+/// P  app id (12)                          private facts of an app
+/// Q  user id (16)                         private facts of an account
+/// d  host name                            the app that has this domain
+/// a  add-on id                            the app that has this add-on
+/// y  provider, zero, add-on id            the app that has this add-on of this provider
+/// k  SHA-256 (32)                         the app to which the token with this hash invites
+/// K  SHA-256 (32)                         the app to which somebody was invited by the token with this hash
+/// T  time, ms (u64 BE), app id (12),
+///    number (u64 BE)                      that something of this app's pull request is due then
+/// o  user id (16), mail id (12)           a mail to this user that waits to be sent
+/// v  code                                 a voucher
+/// D                                       the add-on directory, where the operator replaced the default
 /// ```
 ///
 /// where a caller is `o` for the operator or `u` and the user id (16). A kind's byte never gets another meaning.
@@ -44,6 +57,17 @@ pub enum RowKey {
     Answer(Caller, String),
     AnswerExpiry(Time, Caller, String),
     Setting(Setting),
+    Facts(AppId),
+    AccountFacts(UserId),
+    Domain(String),
+    Addon(String),
+    AddonOf(String, String),
+    Invitation(TokenHash),
+    UsedInvitation(TokenHash),
+    Timer(Time, AppId, u64),
+    Mail(UserId, EventId),
+    Voucher(String),
+    Directory,
 }
 
 /// What a row holds. Cheap to clone.
@@ -53,7 +77,7 @@ pub enum Row {
     App(Arc<App>),
     /// The state of an account.
     Account(Arc<Account>),
-    /// The app that has a name.
+    /// The app that has a name, a domain or an add-on, or to which a token invites.
     AppWithName(AppId),
     /// The user that has a username or an address.
     UserWithName(UserId),
@@ -69,6 +93,33 @@ pub enum Row {
     Present,
     /// A setting's value.
     Setting(Arc<str>),
+    /// What is known of an app that its events do not say.
+    Facts(Arc<Facts>),
+    /// What is known of an account that its events do not say.
+    AccountFacts(Arc<AccountFacts>),
+    /// A mail that waits to be sent.
+    Mail(Arc<Mail>),
+    /// A voucher.
+    Voucher(Arc<Voucher>),
+    /// The add-ons on offer.
+    Directory(Arc<Directory>),
+}
+
+/// A mail that waits to be sent, or to be read by the operator where nothing sends mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mail {
+    /// Identifies it, also to those who get it more than once.
+    pub id: EventId,
+    /// The address.
+    pub to: String,
+    /// The subject.
+    pub subject: String,
+    /// The text.
+    pub text: String,
+    /// When it was written.
+    pub created_at: Time,
+    /// From when on it is worth nothing.
+    pub expires_at: Time,
 }
 
 /// Identifies an API token.
@@ -156,7 +207,7 @@ impl Setting {
 }
 
 /// Rows that stand together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listing {
     /// The apps a user is a member of.
     AppsOf(UserId),
@@ -164,15 +215,30 @@ pub enum Listing {
     TokensOf(UserId),
     /// The answers that expire first.
     AnswersByExpiry,
+    /// What is due first.
+    Timers,
+    /// The mail of a user that waits, oldest first.
+    MailTo(UserId),
+    /// The add-ons of a provider.
+    AddonsOf(String),
+    /// All mail that waits.
+    Outbox,
+    /// The vouchers, by code.
+    Vouchers,
 }
 
 impl Listing {
     /// What the stored keys of its rows begin with.
-    pub(crate) fn prefix(self) -> Vec<u8> {
+    pub(crate) fn prefix(&self) -> Vec<u8> {
         match self {
             Self::AppsOf(user) => [b"m".as_slice(), user.as_bytes()].concat(),
             Self::TokensOf(user) => [b"t".as_slice(), user.as_bytes()].concat(),
             Self::AnswersByExpiry => b"x".to_vec(),
+            Self::Timers => b"T".to_vec(),
+            Self::MailTo(user) => [b"o".as_slice(), user.as_bytes()].concat(),
+            Self::AddonsOf(provider) => [b"y", provider.as_bytes(), b"\0"].concat(),
+            Self::Outbox => b"o".to_vec(),
+            Self::Vouchers => b"v".to_vec(),
         }
     }
 }
@@ -276,6 +342,52 @@ impl RowKey {
                 key.push(b's');
                 key.extend_from_slice(setting.name().as_bytes());
             }
+            Self::Facts(app) => {
+                key.push(b'P');
+                key.extend_from_slice(app.as_bytes());
+            }
+            Self::AccountFacts(user) => {
+                key.push(b'Q');
+                key.extend_from_slice(user.as_bytes());
+            }
+            Self::Domain(name) => {
+                key.push(b'd');
+                key.extend_from_slice(name.as_bytes());
+            }
+            Self::Addon(id) => {
+                key.push(b'a');
+                key.extend_from_slice(id.as_bytes());
+            }
+            Self::AddonOf(provider, id) => {
+                key.push(b'y');
+                key.extend_from_slice(provider.as_bytes());
+                key.push(0);
+                key.extend_from_slice(id.as_bytes());
+            }
+            Self::Invitation(hash) => {
+                key.push(b'k');
+                key.extend_from_slice(hash.as_bytes());
+            }
+            Self::UsedInvitation(hash) => {
+                key.push(b'K');
+                key.extend_from_slice(hash.as_bytes());
+            }
+            Self::Timer(time, app, number) => {
+                key.push(b'T');
+                key.extend_from_slice(&time.as_millis().to_be_bytes());
+                key.extend_from_slice(app.as_bytes());
+                key.extend_from_slice(&number.to_be_bytes());
+            }
+            Self::Mail(user, id) => {
+                key.push(b'o');
+                key.extend_from_slice(user.as_bytes());
+                key.extend_from_slice(id.as_bytes());
+            }
+            Self::Voucher(code) => {
+                key.push(b'v');
+                key.extend_from_slice(code.as_bytes());
+            }
+            Self::Directory => key.push(b'D'),
         }
         key
     }
@@ -311,6 +423,30 @@ impl RowKey {
                 let expires_at = Time::from_millis(u64::from_be_bytes(*expires_at));
                 Self::AnswerExpiry(expires_at, caller, String::from_utf8(key.to_vec()).ok()?)
             }
+            b'P' => Self::Facts(AppId::from_bytes(rest.try_into().ok()?)),
+            b'Q' => Self::AccountFacts(UserId::from_bytes(rest.try_into().ok()?)),
+            b'd' => Self::Domain(text()?),
+            b'a' => Self::Addon(text()?),
+            b'y' => {
+                let text = text()?;
+                let (provider, id) = text.split_once('\0')?;
+                Self::AddonOf(provider.to_owned(), id.to_owned())
+            }
+            b'k' => Self::Invitation(TokenHash(rest.try_into().ok()?)),
+            b'K' => Self::UsedInvitation(TokenHash(rest.try_into().ok()?)),
+            b'T' => {
+                let (time, rest) = rest.split_first_chunk()?;
+                let (app, number) = rest.split_first_chunk()?;
+                let time = Time::from_millis(u64::from_be_bytes(*time));
+                let number = u64::from_be_bytes(number.try_into().ok()?);
+                Self::Timer(time, AppId::from_bytes(*app), number)
+            }
+            b'o' => {
+                let (user, id) = rest.split_first_chunk()?;
+                Self::Mail(UserId::from_bytes(*user), EventId::from_bytes(id.try_into().ok()?))
+            }
+            b'v' => Self::Voucher(text()?),
+            b'D' if rest.is_empty() => Self::Directory,
             b's' => Self::Setting(Setting::ALL.into_iter().find(|(_, name)| name.as_bytes() == rest)?.0),
             _ => return None,
         })
@@ -331,6 +467,11 @@ impl Row {
             Self::Answer(answer) => serde_json::to_vec(answer),
             Self::Present => return Vec::new(),
             Self::Setting(value) => serde_json::to_vec(&**value),
+            Self::Facts(facts) => serde_json::to_vec(facts),
+            Self::AccountFacts(facts) => serde_json::to_vec(facts),
+            Self::Mail(mail) => serde_json::to_vec(mail),
+            Self::Voucher(voucher) => serde_json::to_vec(voucher),
+            Self::Directory(directory) => serde_json::to_vec(directory),
         }
         .expect("what a row holds can always be written to memory")
     }
@@ -340,9 +481,16 @@ impl Row {
         Ok(match key {
             RowKey::App(_) => Self::App(serde_json::from_slice(value).map(Arc::new)?),
             RowKey::Account(_) => Self::Account(serde_json::from_slice(value).map(Arc::new)?),
-            RowKey::AppName(_) => Self::AppWithName(serde_json::from_slice(value)?),
+            RowKey::AppName(_)
+            | RowKey::Domain(_)
+            | RowKey::Addon(_)
+            | RowKey::AddonOf(..)
+            | RowKey::Invitation(_)
+            | RowKey::UsedInvitation(_) => Self::AppWithName(serde_json::from_slice(value)?),
             RowKey::Username(_) | RowKey::Email(_) => Self::UserWithName(serde_json::from_slice(value)?),
-            RowKey::Member(..) | RowKey::Registered(_) | RowKey::AnswerExpiry(..) => Self::Present,
+            RowKey::Member(..) | RowKey::Registered(_) | RowKey::AnswerExpiry(..) | RowKey::Timer(..) => {
+                Self::Present
+            }
             RowKey::Password(_) => Self::Password(serde_json::from_slice::<String>(value)?.into()),
             RowKey::Token(..) => Self::Token(serde_json::from_slice(value).map(Arc::new)?),
             RowKey::TokenHash(_) => {
@@ -351,6 +499,11 @@ impl Row {
             }
             RowKey::Answer(..) => Self::Answer(serde_json::from_slice(value).map(Arc::new)?),
             RowKey::Setting(_) => Self::Setting(serde_json::from_slice::<String>(value)?.into()),
+            RowKey::Facts(_) => Self::Facts(serde_json::from_slice(value).map(Arc::new)?),
+            RowKey::AccountFacts(_) => Self::AccountFacts(serde_json::from_slice(value).map(Arc::new)?),
+            RowKey::Mail(..) => Self::Mail(serde_json::from_slice(value).map(Arc::new)?),
+            RowKey::Voucher(_) => Self::Voucher(serde_json::from_slice(value).map(Arc::new)?),
+            RowKey::Directory => Self::Directory(serde_json::from_slice(value).map(Arc::new)?),
         })
     }
 }
@@ -395,6 +548,20 @@ mod tests {
                 RowKey::Setting(Setting::OperatorTokenHash),
                 "736f70657261746f725f746f6b656e5f68617368".to_owned(),
             ),
+            (RowKey::Facts(app), "505343eccd646173000a140000".to_owned()),
+            (RowKey::AccountFacts(user), format!("51{u}")),
+            (RowKey::Domain("a.io".to_owned()), "64612e696f".to_owned()),
+            (RowKey::Addon("ad-1".to_owned()), "6161642d31".to_owned()),
+            (RowKey::AddonOf("redis".to_owned(), "ad-1".to_owned()), "7972656469730061642d31".to_owned()),
+            (RowKey::Invitation(hash), format!("6b{hash}")),
+            (RowKey::UsedInvitation(hash), format!("4b{hash}")),
+            (
+                RowKey::Timer(Time::from_millis(258), app, 42),
+                "5400000000000001025343eccd646173000a140000000000000000002a".to_owned(),
+            ),
+            (RowKey::Mail(user, token), format!("6f{u}6905be00007b000000010007")),
+            (RowKey::Voucher("FREE".to_owned()), "7646524545".to_owned()),
+            (RowKey::Directory, "44".to_owned()),
         ] {
             assert_eq!(hex::encode(key.to_bytes()), bytes, "{key:?}");
             assert_eq!(RowKey::from_bytes(&key.to_bytes()).as_ref(), Some(&key));

@@ -17,7 +17,7 @@ struct Append(Vec<NewEvent>);
 
 impl Change for Append {
     fn decide(&mut self, _: &dyn View) -> Result<Writes, Refusal> {
-        Ok(Writes { events: self.0.clone(), rows: Vec::new() })
+        Ok(Writes { events: self.0.clone(), rows: Vec::new(), ..Writes::default() })
     }
 }
 

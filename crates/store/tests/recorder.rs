@@ -13,7 +13,7 @@ use annals_model::{Account, App, AppId, Event, Person, RandomIds, Rejection, Rep
 use annals_store::fjall::Options;
 use annals_store::{
     Clock, CommitError, Idempotency, Listing, NewUser, Outcome, Recorder, Request, Row, RowKey, Setting,
-    Store, TimelineId,
+    Settings, Store, TimelineId,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -55,7 +55,8 @@ impl World {
     }
 
     fn recorder(&self) -> Recorder {
-        Recorder::new(Arc::clone(&self.store), Arc::new(self.clock.clone()), Arc::new(RandomIds::default()))
+        let ids = Arc::new(RandomIds::default());
+        Recorder::new(Arc::clone(&self.store), Arc::new(self.clock.clone()), ids, Settings::default())
     }
 
     async fn timeline(&self, timeline: TimelineId) -> Vec<Event> {
@@ -88,11 +89,11 @@ fn person(number: u8) -> Person {
 }
 
 fn request(actor: u8) -> Request {
-    Request { actor: person(actor), idempotency: None, dry_run: false }
+    Request { actor: Some(person(actor)), ..Request::default() }
 }
 
 async fn new_app(world: &World, name: &str) -> Outcome {
-    let action = CreateApp { name: name.to_owned(), git_source: None };
+    let action = CreateApp { name: name.to_owned(), ..CreateApp::default() };
     world.recorder().create_app(request(1), action).await.unwrap()
 }
 
@@ -122,7 +123,7 @@ async fn do_something(world: &World, random: &mut StdRng, apps: &mut Vec<AppId>)
         value: ["1", "2", ""][random.random_range(0..3)].to_owned(),
     };
     let done = match random.random_range(0..9) {
-        0 => recorder.create_app(request(actor), CreateApp { name, git_source: None }).await,
+        0 => recorder.create_app(request(actor), CreateApp { name, ..CreateApp::default() }).await,
         1 => recorder.act(request(actor), id, RenameApp { current_name, new_name: name }).await,
         2 if random.random_range(0..3) == 0 => {
             recorder.act(request(actor), id, DeleteApp { current_name }).await
@@ -293,7 +294,7 @@ async fn reports_register_apps_and_users_and_a_name_stays_with_its_first_holder(
     world.recorder().report(vec![seen(7, "restart", "other-app")], None).await.unwrap();
     assert_eq!(holder("other-app").await, Some(Row::AppWithName(id(7))));
     assert_eq!(holder("seen-app").await, None);
-    let action = CreateApp { name: "other-app".to_owned(), git_source: None };
+    let action = CreateApp { name: "other-app".to_owned(), ..CreateApp::default() };
     assert_eq!(field_of(world.recorder().create_app(request(1), action).await.unwrap_err()), "name");
 }
 
@@ -400,8 +401,10 @@ async fn a_refused_action_and_a_dry_run_change_nothing() {
         matches!(collaborator, CommitError::Rejected(Rejection::Forbidden(text)) if text == "this needs the role of owner")
     );
     let dry = Request { dry_run: true, ..request(1) };
-    let outcome =
-        recorder.create_app(dry, CreateApp { name: "dry-app".to_owned(), git_source: None }).await.unwrap();
+    let outcome = recorder
+        .create_app(dry, CreateApp { name: "dry-app".to_owned(), ..CreateApp::default() })
+        .await
+        .unwrap();
     assert_eq!(outcome.app.name, "dry-app");
     assert_eq!(world.app(outcome.app.id).await, None);
     let after = world.timeline(TimelineId::App(app)).await;
@@ -418,7 +421,7 @@ async fn people_named_in_reports_can_be_registered_and_nobody_twice() {
     recorder.report(vec![report(&restart)], None).await.unwrap();
     let user = |id: Option<UserId>, number: u8| {
         let Person { username, email, .. } = person(number);
-        NewUser { id, username, email, password_hash: None }
+        NewUser { id, username, email, password_hash: None, signs_up: false }
     };
     let (account, issued) = recorder.register_user(user(None, 1), "secret-1".to_owned()).await.unwrap();
     assert_eq!(account.person, person(1), "the person that the report named");

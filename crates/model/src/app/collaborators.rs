@@ -1,9 +1,22 @@
 //! Who owns an app, and who else may work on it.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use super::App;
-use crate::catalogue::{AcceptCollaborator, DeleteCollaborator, TransferApp};
+use super::facts::Secret;
+use super::{App, AppAction, Facts};
+use crate::action::{Context, Role};
+use crate::catalogue::{
+    self, AcceptCollaborator, Accepted, AppOperations, CollaboratorRoles, Collaborators, Invited, Inviter,
+    NewCollaborator, Removed, RoleHolder, TypeData,
+};
+use crate::{AppId, Event, Person, Rejection, ResourceId, Time, UserId};
+
+/// The most collaborators and invitations of one app.
+const COLLABORATORS_MAX: usize = 200;
+/// The longest email address, by RFC 5321.
+const EMAIL_MAX: usize = 254;
 
 /// Somebody who accepted an invitation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,31 +28,325 @@ pub struct Collaborator {
     /// Whether they may do only the little that a limited collaborator may.
     #[serde(default)]
     pub is_limited: bool,
+    /// The address that was invited, where it is not their account's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invited_email: Option<String>,
 }
 
-pub(super) fn apply_transfer(app: &mut App, data: &TransferApp) {
+/// An invitation that waits to be accepted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Invitation {
+    /// Who sent it.
+    pub inviter: Option<Inviter>,
+    /// When.
+    pub created_at: Time,
+    /// Whether as a limited collaborator.
+    #[serde(default)]
+    pub is_limited: bool,
+}
+
+/// Identifies that app's collaborator who was invited at that address.
+pub fn collaborator_id(app: AppId, invited_email: &str) -> ResourceId {
+    ResourceId::derived(app, "collaborator", &invited_email.to_lowercase())
+}
+
+impl Collaborator {
+    /// Identifies them among the collaborators of that app, as their invitation did.
+    pub fn id(&self, app: AppId) -> ResourceId {
+        collaborator_id(app, self.invited_email.as_ref().unwrap_or(&self.email))
+    }
+}
+
+/// Invites somebody.
+#[derive(Debug, Clone)]
+pub struct Invite {
+    /// At this address.
+    pub email: String,
+    /// Whether as a limited collaborator.
+    pub is_limited: bool,
+}
+
+impl AppAction for Invite {
+    const ROLE: Role = Role::Collaborator;
+
+    fn decide(
+        &self,
+        app: &App,
+        facts: &mut Arc<Facts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        let refuse = |message: &str| Err(Rejection::invalid("email", message));
+        let email = self.email.as_str();
+        if email.is_empty() {
+            return refuse("is missing");
+        }
+        if !is_email(email) {
+            return refuse("must be an email address");
+        }
+        let is_same = |other: &str| other.eq_ignore_ascii_case(email);
+        let known = context.platform.person_with_email(email);
+        let known_id = known.as_ref().map(|known| known.id);
+        if app.owner.as_ref().is_some_and(|owner| is_same(&owner.email) || known_id == Some(owner.id)) {
+            return refuse("is the owner's");
+        }
+        let is_collaborator = app.collaborators.iter().any(|(id, collaborator)| {
+            known_id == Some(*id)
+                || is_same(&collaborator.email)
+                || collaborator.invited_email.as_deref().is_some_and(is_same)
+        });
+        if is_collaborator {
+            return refuse("is a collaborator's already");
+        }
+        if app.invitations.keys().any(|invited| is_same(invited)) {
+            return refuse("has been invited already");
+        }
+        if app.collaborators.len() + app.invitations.len() >= COLLABORATORS_MAX {
+            return refuse("is one too many: an app has up to 200 collaborators");
+        }
+        let token = Secret(hex::encode(context.ids.secret()));
+        Arc::make_mut(facts).invitations.insert(email.to_owned(), token);
+        let (id, username) = known.map(|known| (known.id, known.username)).unzip();
+        let collaborator = Invited { id, username, email: email.to_owned(), is_limited: self.is_limited };
+        Ok(vec![Collaborators::NewCollaborator(NewCollaborator { collaborator }).into()])
+    }
+}
+
+/// Accepts an invitation: of whoever holds its token.
+#[derive(Debug, Clone)]
+pub struct AcceptInvitation {
+    /// The token.
+    pub token: String,
+}
+
+impl AcceptInvitation {
+    /// As [`AppAction::decide`], but of somebody who has no role yet.
+    pub fn decide(
+        &self,
+        app: &App,
+        facts: &mut Arc<Facts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        let found = facts.invitations.iter().find(|(_, token)| token.0 == self.token);
+        let email = found.map(|(email, _)| email.clone()).ok_or(Rejection::NotFound("collaborator"))?;
+        let person = context.person();
+        if app.role_of(person.id).is_some() {
+            return Err(Rejection::AlreadyCollaborator);
+        }
+        let invitation = app.invitations.get(&email).ok_or(Rejection::NotFound("collaborator"))?;
+        let inviter = invitation.inviter.clone().or_else(|| {
+            let owner = app.owner.as_ref()?;
+            Some(Inviter { email: owner.email.clone(), username: owner.username.clone() })
+        });
+        Arc::make_mut(facts).invitations.remove(&email);
+        let accepted = Accepted {
+            id: person.id,
+            email: person.email.clone(),
+            username: person.username.clone(),
+            inviter: inviter.ok_or(Rejection::NotFound("collaborator"))?,
+            is_limited: invitation.is_limited,
+            invited_email: (!person.email.eq_ignore_ascii_case(&email)).then_some(email),
+        };
+        Ok(vec![Collaborators::AcceptCollaborator(AcceptCollaborator { collaborator: accepted }).into()])
+    }
+}
+
+/// Removes a collaborator, or withdraws an invitation. Everybody may remove themself.
+#[derive(Debug, Clone)]
+pub struct RemoveCollaborator {
+    /// Whom.
+    pub id: ResourceId,
+}
+
+impl AppAction for RemoveCollaborator {
+    const ROLE: Role = Role::LimitedCollaborator;
+
+    fn decide(
+        &self,
+        app: &App,
+        facts: &mut Arc<Facts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        let may_remove_all = context.role >= Some(Role::Collaborator);
+        let removed = match find(app, self.id)? {
+            Found::Collaborator(id, _) if !may_remove_all && id != context.person().id => {
+                return Err(Rejection::needs(Role::Collaborator));
+            }
+            Found::Invitation(..) if !may_remove_all => return Err(Rejection::needs(Role::Collaborator)),
+            Found::Collaborator(id, collaborator) => {
+                let is_linker =
+                    |link: &super::ScmLink| link.linker.as_ref().is_some_and(|linker| linker.id == id);
+                if app.scm_link.as_ref().is_some_and(is_linker) {
+                    let message =
+                        "linked the repository: unlink it, or link it again as somebody else, first";
+                    return Err(Rejection::invalid("collaborator", message));
+                }
+                let (username, email) = (Some(collaborator.username.clone()), collaborator.email.clone());
+                Removed { id: Some(id), username, email }
+            }
+            Found::Invitation(email, _) => {
+                Arc::make_mut(facts).invitations.remove(email);
+                let known = context.platform.person_with_email(email);
+                let (id, username) = known.map(|known| (known.id, known.username)).unzip();
+                Removed { id, username, email: email.clone() }
+            }
+        };
+        let removed = catalogue::DeleteCollaborator { collaborator: removed };
+        Ok(vec![Collaborators::DeleteCollaborator(removed).into()])
+    }
+}
+
+/// Gives a collaborator, or somebody invited, another role.
+#[derive(Debug, Clone)]
+pub struct ChangeRole {
+    /// Whom.
+    pub id: ResourceId,
+    /// Whether as a limited collaborator.
+    pub is_limited: bool,
+}
+
+impl AppAction for ChangeRole {
+    const ROLE: Role = Role::Collaborator;
+
+    fn decide(
+        &self,
+        app: &App,
+        _: &mut Arc<Facts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        let is_limited = self.is_limited;
+        let holder = match find(app, self.id)? {
+            Found::Collaborator(_, collaborator) if collaborator.is_limited == is_limited => {
+                return Ok(Vec::new());
+            }
+            Found::Invitation(_, invitation) if invitation.is_limited == is_limited => return Ok(Vec::new()),
+            Found::Collaborator(id, collaborator) => {
+                let is_linker =
+                    |link: &super::ScmLink| link.linker.as_ref().is_some_and(|linker| linker.id == id);
+                if is_limited && app.scm_link.as_ref().is_some_and(is_linker) {
+                    let message = "cannot be limited for who linked the repository: unlink it first";
+                    return Err(Rejection::invalid("is_limited", message));
+                }
+                let username = Some(collaborator.username.clone());
+                RoleHolder { id: Some(id), email: collaborator.email.clone(), username, is_limited }
+            }
+            Found::Invitation(email, _) => {
+                let known = context.platform.person_with_email(email);
+                let (id, username) = known.map(|known| (known.id, known.username)).unzip();
+                RoleHolder { id, email: email.clone(), username, is_limited }
+            }
+        };
+        let changed = catalogue::ChangeCollaboratorRole { collaborator: holder };
+        Ok(vec![CollaboratorRoles::ChangeCollaboratorRole(changed).into()])
+    }
+}
+
+/// Gives an app to one of its collaborators; who owned it becomes a collaborator.
+#[derive(Debug, Clone)]
+pub struct TransferApp {
+    /// The address of the owner to be.
+    pub owner: String,
+    /// The name the actor believes the app has, as a confirmation, if they give one.
+    pub current_name: Option<String>,
+}
+
+impl AppAction for TransferApp {
+    const ROLE: Role = Role::Owner;
+
+    fn decide(&self, app: &App, _: &mut Arc<Facts>, _: &Context<'_>) -> Result<Vec<TypeData>, Rejection> {
+        if let Some(current_name) = &self.current_name {
+            super::lifecycle::check_current_name(app, current_name)?;
+        }
+        let found = app.collaborators.iter().find(|(_, known)| known.email.eq_ignore_ascii_case(&self.owner));
+        let (Some((&id, new)), Some(old_owner)) = (found, app.owner.clone()) else {
+            let message = "must be the email address of somebody who accepted to collaborate on the app";
+            return Err(Rejection::invalid("owner", message));
+        };
+        let new_owner = Person { username: new.username.clone(), email: new.email.clone(), id };
+        Ok(vec![AppOperations::TransferApp(catalogue::TransferApp { old_owner, new_owner }).into()])
+    }
+}
+
+/// Somebody on the list of collaborators.
+pub enum Found<'a> {
+    /// Who accepted.
+    Collaborator(UserId, &'a Collaborator),
+    /// Who was invited at that address.
+    Invitation(&'a String, &'a Invitation),
+}
+
+/// Whom that identifies.
+pub fn find(app: &App, id: ResourceId) -> Result<Found<'_>, Rejection> {
+    let collaborator = app.collaborators.iter().find(|(_, collaborator)| collaborator.id(app.id) == id);
+    let invited = || app.invitations.iter().find(|(email, _)| collaborator_id(app.id, email) == id);
+    match collaborator {
+        Some((&user, collaborator)) => Ok(Found::Collaborator(user, collaborator)),
+        None => invited()
+            .map(|(email, invitation)| Found::Invitation(email, invitation))
+            .ok_or(Rejection::NotFound("collaborator")),
+    }
+}
+
+/// Whether that can be an email address.
+pub fn is_email(text: &str) -> bool {
+    text.len() <= EMAIL_MAX
+        && text
+            .split_once('@')
+            .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'))
+        && !text.chars().any(|character| character.is_whitespace() || character.is_control())
+}
+
+pub(super) fn apply_transfer(app: &mut App, data: &catalogue::TransferApp) {
     app.collaborators.remove(&data.new_owner.id);
     let old = &data.old_owner;
-    let collaborator =
-        Collaborator { username: old.username.clone(), email: old.email.clone(), is_limited: false };
-    app.collaborators.insert(old.id, collaborator);
+    let (username, email) = (old.username.clone(), old.email.clone());
+    app.collaborators
+        .insert(old.id, Collaborator { username, email, is_limited: false, invited_email: None });
     app.owner = Some(data.new_owner.clone());
 }
 
-pub(super) fn apply_accept(app: &mut App, data: &AcceptCollaborator) {
-    let accepted = &data.collaborator;
-    let collaborator = Collaborator {
-        username: accepted.username.clone(),
-        email: accepted.email.clone(),
-        is_limited: false,
-    };
-    app.collaborators.insert(accepted.id, collaborator);
+pub(super) fn apply(app: &mut App, data: &Collaborators, event: &Event) {
+    match data {
+        Collaborators::NewCollaborator(NewCollaborator { collaborator: invited }) => {
+            let inviter = event.user.as_ref();
+            let inviter =
+                inviter.map(|user| Inviter { email: user.email.clone(), username: user.username.clone() });
+            let invitation =
+                Invitation { inviter, created_at: event.created_at, is_limited: invited.is_limited };
+            app.invitations.insert(invited.email.clone(), invitation);
+        }
+        Collaborators::AcceptCollaborator(AcceptCollaborator { collaborator: accepted }) => {
+            withdraw(app, accepted.invited_email.as_ref().unwrap_or(&accepted.email));
+            let collaborator = Collaborator {
+                username: accepted.username.clone(),
+                email: accepted.email.clone(),
+                is_limited: accepted.is_limited,
+                invited_email: accepted.invited_email.clone(),
+            };
+            app.collaborators.insert(accepted.id, collaborator);
+        }
+        Collaborators::DeleteCollaborator(catalogue::DeleteCollaborator { collaborator: removed }) => {
+            match removed.id {
+                Some(id) if app.collaborators.remove(&id).is_some() => {}
+                // A pending invitation of somebody known carries their identifier too.
+                Some(_) => withdraw(app, &removed.email),
+                None => {
+                    app.collaborators.retain(|_, collaborator| collaborator.email != removed.email);
+                    withdraw(app, &removed.email);
+                }
+            }
+        }
+    }
 }
 
-pub(super) fn apply_delete(app: &mut App, data: &DeleteCollaborator) {
-    let removed = &data.collaborator;
-    match removed.id {
-        Some(id) => _ = app.collaborators.remove(&id),
-        None => app.collaborators.retain(|_, collaborator| collaborator.email != removed.email),
+pub(super) fn apply_role(app: &mut App, data: &catalogue::ChangeCollaboratorRole) {
+    let holder = &data.collaborator;
+    if let Some(collaborator) = holder.id.and_then(|id| app.collaborators.get_mut(&id)) {
+        collaborator.is_limited = holder.is_limited;
+    } else if let Some(invitation) = app.invitations.get_mut(&holder.email) {
+        invitation.is_limited = holder.is_limited;
     }
+}
+
+fn withdraw(app: &mut App, email: &str) {
+    app.invitations.retain(|invited, _| !invited.eq_ignore_ascii_case(email));
 }

@@ -1,10 +1,21 @@
-//! What an app runs, and on which stack.
+//! What an app runs: its deployments.
 
+use std::sync::Arc;
+
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::App;
-use crate::catalogue::{Deployment, DeploymentStatus, StackChanged};
-use crate::{Event, Time};
+use super::facts::push_bounded;
+use super::settings::stack_name;
+use super::{App, AppAction, Facts};
+use crate::action::{Context, Role};
+use crate::catalogue::{self, AppOperations, CommitList, DeploymentStatus, DeploymentType, TypeData};
+use crate::{Event, EventId, Person, Rejection, Time};
+
+/// How many deployments are remembered besides their events.
+const REMEMBERED: usize = 100;
+/// The longest URL or Git reference.
+const TEXT_BYTES_MAX: usize = 2_048;
 
 /// The last deployment of an app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +30,360 @@ pub struct LastDeployment {
     pub finished_at: Time,
 }
 
-pub(super) fn apply(app: &mut App, data: &Deployment, event: &Event) {
+/// A deployment, from its start on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeploymentRecord {
+    /// Identifies it.
+    pub id: EventId,
+    /// Where the code comes from.
+    pub deployment_type: DeploymentType,
+    /// Who pushed the code.
+    pub pusher: Person,
+    /// The Git hash of the code, where there is one.
+    pub git_ref: Option<String>,
+    /// Where the archive of the code is, where it is one.
+    pub source_url: Option<String>,
+    /// How far it is, or how it ended.
+    pub status: Progress,
+    /// When it was started.
+    pub created_at: Time,
+    /// When it ended, if it did.
+    pub finished_at: Option<Time>,
+    /// How long it took, in seconds, once it ended.
+    pub duration: Option<u64>,
+    /// The size of its image in bytes, where the builder said so.
+    pub image_size: Option<u64>,
+    /// The name of the stack it is built on.
+    pub stack: String,
+    /// What it brings.
+    pub last_commits: CommitList,
+}
+
+/// How far a deployment is, or how it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Progress {
+    /// It is under way.
+    UnderWay(Stage),
+    /// It has ended.
+    Ended(DeploymentStatus),
+}
+
+/// How far a deployment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "clients know these names, and they say it")]
+pub enum Stage {
+    Queued,
+    Building,
+    Pushing,
+    Starting,
+}
+
+/// Deploys an archive.
+#[derive(Debug, Clone)]
+pub struct DeployArchive {
+    /// Where it is.
+    pub source_url: String,
+    /// What its code is called.
+    pub git_ref: Option<String>,
+}
+
+impl AppAction for DeployArchive {
+    const ROLE: Role = Role::Collaborator;
+
+    fn decide(
+        &self,
+        app: &App,
+        facts: &mut Arc<Facts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        if self.source_url.is_empty() {
+            return Err(Rejection::invalid("source_url", "is missing"));
+        }
+        let is_url = self.source_url.starts_with("https://") || self.source_url.starts_with("http://");
+        if !is_url || self.source_url.len() > TEXT_BYTES_MAX {
+            return Err(Rejection::invalid("source_url", "must be the URL of an archive"));
+        }
+        check_git_ref(self.git_ref.as_deref())?;
+        let started = Start {
+            deployment_type: DeploymentType::Archive,
+            pusher: context.person().clone(),
+            git_ref: self.git_ref.clone(),
+            source_url: Some(self.source_url.clone()),
+            last_commits: CommitList::default(),
+        };
+        Ok(start(app, facts, started, context))
+    }
+}
+
+/// Deploys a branch of the linked repository.
+#[derive(Debug, Clone)]
+pub struct DeployBranch {
+    /// Which branch.
+    pub branch: String,
+}
+
+impl AppAction for DeployBranch {
+    const ROLE: Role = Role::LimitedCollaborator;
+
+    fn decide(
+        &self,
+        app: &App,
+        facts: &mut Arc<Facts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        let link = app.scm_link.as_ref().ok_or(Rejection::NotFound("scm_repo_link"))?;
+        let actor = context.person();
+        if context.role < Some(Role::Collaborator) && link.branch.as_deref() != Some(&self.branch) {
+            let message = "a limited collaborator may deploy the linked branch only".to_owned();
+            return Err(Rejection::Forbidden(message));
+        }
+        if self.branch.is_empty() {
+            return Err(Rejection::invalid("branch", "is missing"));
+        }
+        check_git_ref(Some(&self.branch))?;
+        let started = Start {
+            deployment_type: DeploymentType::Deployment,
+            pusher: actor.clone(),
+            git_ref: Some(self.branch.clone()),
+            source_url: None,
+            last_commits: CommitList::default(),
+        };
+        Ok(start(app, facts, started, context))
+    }
+}
+
+/// Deploys what a pull request has come to, unless that is known already.
+#[derive(Debug, Clone)]
+pub struct DeployCommit {
+    /// In whose name.
+    pub pusher: Person,
+    /// The commit.
+    pub head: String,
+}
+
+impl AppAction for DeployCommit {
+    const ROLE: Role = Role::Platform;
+
+    fn actor(&self, _: &App, _: &Facts, _: Option<&Person>) -> Option<Person> {
+        Some(self.pusher.clone())
+    }
+
+    fn decide(
+        &self,
+        app: &App,
+        facts: &mut Arc<Facts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        if facts.deployments.iter().any(|known| known.git_ref.as_ref() == Some(&self.head)) {
+            return Ok(Vec::new());
+        }
+        let started = Start {
+            deployment_type: DeploymentType::Deployment,
+            pusher: self.pusher.clone(),
+            git_ref: Some(self.head.clone()),
+            source_url: None,
+            last_commits: CommitList::default(),
+        };
+        Ok(start(app, facts, started, context))
+    }
+}
+
+/// What a builder tells of a deployment.
+#[derive(Debug, Clone)]
+pub struct MoveDeployment {
+    /// Which deployment.
+    pub id: EventId,
+    /// How far it is, or how it ended.
+    pub status: Progress,
+    /// What else the builder knows.
+    pub details: BuildDetails,
+}
+
+/// What a builder knows of a deployment; what is left out stays.
+#[derive(Debug, Clone, Default)]
+pub struct BuildDetails {
+    /// The Git hash of the code.
+    pub git_ref: Option<String>,
+    /// How long it took, in seconds; else what passed since it was started.
+    pub duration: Option<u64>,
+    /// When it ended; else now.
+    pub finished_at: Option<Time>,
+    /// The size of the image in bytes.
+    pub image_size: Option<u64>,
+    /// What it brings.
+    pub last_commits: Option<CommitList>,
+    /// The container types that the code has.
+    pub container_types: Option<Vec<String>>,
+}
+
+impl AppAction for MoveDeployment {
+    const ROLE: Role = Role::Platform;
+
+    fn actor(&self, _: &App, facts: &Facts, _: Option<&Person>) -> Option<Person> {
+        facts.deployment(self.id).map(|deployment| deployment.pusher.clone())
+    }
+
+    fn decide(
+        &self,
+        app: &App,
+        facts: &mut Arc<Facts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        check_git_ref(self.details.git_ref.as_deref())?;
+        let index = facts.deployments.iter().position(|deployment| deployment.id == self.id);
+        let index = index.ok_or(Rejection::NotFound("deployment"))?;
+        if let Progress::Ended(_) = facts.deployments[index].status {
+            if facts.deployments[index].status == self.status {
+                return Ok(Vec::new());
+            }
+            return Err(Rejection::Conflict("the deployment has ended already".to_owned()));
+        }
+        Ok(advance(app, Arc::make_mut(facts), index, self.status, &self.details, context))
+    }
+}
+
+/// Records a deployment that was made elsewhere: by a push with Git, for one.
+#[derive(Debug, Clone)]
+pub struct ImportDeployment {
+    /// Who pushed the code.
+    pub pusher: Person,
+    /// How far it is, or how it ended.
+    pub status: Progress,
+    /// What else is known.
+    pub details: BuildDetails,
+}
+
+impl AppAction for ImportDeployment {
+    const ROLE: Role = Role::Platform;
+
+    fn actor(&self, _: &App, _: &Facts, _: Option<&Person>) -> Option<Person> {
+        Some(self.pusher.clone())
+    }
+
+    fn decide(
+        &self,
+        app: &App,
+        facts: &mut Arc<Facts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        check_git_ref(self.details.git_ref.as_deref())?;
+        let facts = Arc::make_mut(facts);
+        let started = Start {
+            deployment_type: DeploymentType::Deployment,
+            pusher: self.pusher.clone(),
+            git_ref: None,
+            source_url: None,
+            last_commits: CommitList::default(),
+        };
+        push_bounded(&mut facts.deployments, record(app, started, context), REMEMBERED);
+        let index = facts.deployments.len() - 1;
+        Ok(advance(app, facts, index, self.status, &self.details, context))
+    }
+}
+
+/// A deployment about to start.
+pub(super) struct Start {
+    pub(super) deployment_type: DeploymentType,
+    pub(super) pusher: Person,
+    pub(super) git_ref: Option<String>,
+    pub(super) source_url: Option<String>,
+    pub(super) last_commits: CommitList,
+}
+
+/// Starts a deployment, which ends at once where there is no builder.
+pub(super) fn start(app: &App, facts: &mut Arc<Facts>, start: Start, context: &Context<'_>) -> Vec<TypeData> {
+    let facts = Arc::make_mut(facts);
+    push_bounded(&mut facts.deployments, record(app, start, context), REMEMBERED);
+    if !context.platform.rules().instant_builder {
+        return Vec::new();
+    }
+    let (index, success) = (facts.deployments.len() - 1, Progress::Ended(DeploymentStatus::Success));
+    advance(app, facts, index, success, &BuildDetails::default(), context)
+}
+
+fn record(app: &App, start: Start, context: &Context<'_>) -> DeploymentRecord {
+    let Start { deployment_type, pusher, git_ref, source_url, last_commits } = start;
+    DeploymentRecord {
+        id: context.ids.event_id(context.now),
+        deployment_type,
+        pusher,
+        git_ref,
+        source_url,
+        status: Progress::UnderWay(Stage::Queued),
+        created_at: context.now,
+        finished_at: None,
+        duration: None,
+        image_size: None,
+        stack: stack_name(app).to_owned(),
+        last_commits,
+    }
+}
+
+/// Moves a deployment on; its event comes with its end.
+fn advance(
+    app: &App,
+    facts: &mut Facts,
+    index: usize,
+    status: Progress,
+    details: &BuildDetails,
+    context: &Context<'_>,
+) -> Vec<TypeData> {
+    if let Some(types) = &details.container_types {
+        facts.container_types = Some(types.clone());
+    }
+    let deployment = &mut facts.deployments[index];
+    deployment.status = status;
+    if let Some(git_ref) = &details.git_ref {
+        deployment.git_ref = Some(git_ref.clone());
+    }
+    deployment.image_size = details.image_size.or(deployment.image_size);
+    if let Some(last_commits) = &details.last_commits {
+        deployment.last_commits = last_commits.clone();
+    }
+    let Progress::Ended(status) = status else { return Vec::new() };
+    let finished_at = details.finished_at.unwrap_or(context.now).max(deployment.created_at);
+    let passed = (finished_at.as_millis() - deployment.created_at.as_millis()) / 1000;
+    deployment.finished_at = Some(finished_at);
+    deployment.duration = Some(details.duration.unwrap_or(passed));
+    vec![
+        AppOperations::Deployment(catalogue::Deployment {
+            deployment_id: deployment.id.to_string(),
+            deployment_type: deployment.deployment_type,
+            pusher: deployment.pusher.username.clone(),
+            git_ref: deployment.git_ref.clone(),
+            git_ref_url: deployment.git_ref.as_ref().and_then(|git_ref| git_ref_url(app, git_ref)),
+            status,
+            duration: deployment.duration.unwrap_or_default(),
+            stack: Some(deployment.stack.clone()),
+            finished_at: Some(finished_at),
+            last_commits: deployment.last_commits.clone(),
+        })
+        .into(),
+    ]
+}
+
+/// Where the linked forge shows that commit.
+fn git_ref_url(app: &App, git_ref: &str) -> Option<String> {
+    let link = app.scm_link.as_ref()?;
+    let path = if link.source.contains("gitlab") { "/-/commit/" } else { "/commit/" };
+    Some(format!("{}{path}{git_ref}", link.source))
+}
+
+fn check_git_ref(git_ref: Option<&str>) -> Result<(), Rejection> {
+    let is_good = |text: &str| {
+        (1..=TEXT_BYTES_MAX).contains(&text.len())
+            && !text.chars().any(|c| c.is_control() || c.is_whitespace())
+    };
+    if git_ref.is_none_or(is_good) {
+        Ok(())
+    } else {
+        Err(Rejection::invalid("git_ref", "must be a Git reference"))
+    }
+}
+
+pub(super) fn apply(app: &mut App, data: &catalogue::Deployment, event: &Event) {
     app.last_deployment = Some(LastDeployment {
         id: data.deployment_id.clone(),
         pusher: data.pusher.clone(),
@@ -29,8 +393,4 @@ pub(super) fn apply(app: &mut App, data: &Deployment, event: &Event) {
     if let Some(stack) = &data.stack {
         app.stack = Some(stack.clone());
     }
-}
-
-pub(super) fn apply_stack(app: &mut App, data: &StackChanged) {
-    app.stack = Some(data.current_stack_name.clone());
 }

@@ -1,8 +1,10 @@
 //! The beginning of an app, its name, and its end.
 
-use super::{App, AppAction};
+use std::sync::Arc;
+
+use super::{App, AppAction, Facts};
 use crate::action::{Context, Role};
-use crate::catalogue::{self, AppDeletion, AppOperations, TypeData};
+use crate::catalogue::{self, AppChanges, AppOperations, TypeData};
 use crate::{AppId, Event, Rejection};
 
 /// The shortest and the longest name.
@@ -11,20 +13,47 @@ const NAME_LENGTHS: std::ops::RangeInclusive<usize> = 6..=48;
 /// Names that paths of the API need for themselves.
 const RESERVED_NAMES: &[&str] = &["collaboration"];
 
+/// The longest URL of a repository to make an app from.
+const GIT_SOURCE_MAX: usize = 1_024;
+
 /// Makes a new app, owned by the actor.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct CreateApp {
     /// What it is to be called.
     pub name: String,
     /// The Git repository to make it from.
     pub git_source: Option<String>,
+    /// The identifier of the stack it is to have, or its name; the default one if there is none.
+    pub stack_id: Option<String>,
+    /// Whether it is to hold health data.
+    pub hds_resource: bool,
+    /// The app it is to be a child of.
+    pub parent: Option<AppId>,
+    /// The number of the pull request whose review app it is.
+    pub pull_request: Option<u64>,
 }
 
 impl CreateApp {
     /// As [`AppAction::decide`], where there is no app yet. That the name is free is for the store to say.
-    pub fn decide(&self, _context: &Context<'_>) -> Result<Vec<TypeData>, Rejection> {
+    pub fn decide(&self, context: &Context<'_>) -> Result<Vec<TypeData>, Rejection> {
         check_name(&self.name)?;
-        Ok(vec![AppOperations::NewApp(catalogue::NewApp { git_source: self.git_source.clone() }).into()])
+        if self.git_source.as_ref().is_some_and(|source| source.len() > GIT_SOURCE_MAX) {
+            return Err(Rejection::invalid(
+                "git_source",
+                format!("must not be longer than {GIT_SOURCE_MAX} bytes"),
+            ));
+        }
+        let stack = self.stack_id.as_ref().map(|id| super::settings::choose(id, context.now)).transpose()?;
+        Ok(vec![
+            AppOperations::NewApp(catalogue::NewApp {
+                git_source: self.git_source.clone(),
+                stack: stack.map(|stack| stack.name.to_owned()),
+                parent_app_id: self.parent,
+                pull_request: self.pull_request,
+                hds_resource: self.hds_resource,
+            })
+            .into(),
+        ])
     }
 }
 
@@ -40,7 +69,12 @@ pub struct RenameApp {
 impl AppAction for RenameApp {
     const ROLE: Role = Role::Owner;
 
-    fn decide(&self, app: &App, _context: &Context<'_>) -> Result<Vec<TypeData>, Rejection> {
+    fn decide(
+        &self,
+        app: &App,
+        _facts: &mut Arc<Facts>,
+        _context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
         check_current_name(app, &self.current_name)?;
         check_name(&self.new_name)?;
         if self.new_name == app.name {
@@ -59,16 +93,29 @@ pub struct DeleteApp {
 }
 
 impl AppAction for DeleteApp {
-    const ROLE: Role = Role::Owner;
+    // Who may look at a review app may close it.
+    const ROLE: Role = Role::LimitedCollaborator;
 
-    fn decide(&self, app: &App, _context: &Context<'_>) -> Result<Vec<TypeData>, Rejection> {
+    fn decide(
+        &self,
+        app: &App,
+        _facts: &mut Arc<Facts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        if app.pull_request.is_none() && context.role < Some(Role::Owner) {
+            return Err(Rejection::needs(Role::Owner));
+        }
         check_current_name(app, &self.current_name)?;
-        Ok(vec![AppDeletion::DeleteApp(catalogue::DeleteApp {}).into()])
+        Ok(vec![AppChanges::DeleteApp(catalogue::DeleteApp {}).into()])
     }
 }
 
 pub(super) fn apply_new(app: &mut App, data: &catalogue::NewApp, event: &Event) {
     app.git_source.clone_from(&data.git_source);
+    app.stack.clone_from(&data.stack);
+    app.parent = data.parent_app_id;
+    app.pull_request = data.pull_request;
+    app.hds_resource = data.hds_resource;
     app.created_at = event.created_at;
     app.deleted_at = None;
     if let Some(user) = &event.user {
@@ -76,11 +123,12 @@ pub(super) fn apply_new(app: &mut App, data: &catalogue::NewApp, event: &Event) 
     }
 }
 
-fn check_current_name(app: &App, current_name: &str) -> Result<(), Rejection> {
+pub(super) fn check_current_name(app: &App, current_name: &str) -> Result<(), Rejection> {
     if current_name == app.name {
         return Ok(());
     }
-    Err(Rejection::invalid("current_name", "must be the name the app has now"))
+    let message = if current_name.is_empty() { "is missing" } else { "must be the name the app has now" };
+    Err(Rejection::invalid("current_name", message))
 }
 
 /// Whether an app may be called that.

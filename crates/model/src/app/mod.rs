@@ -1,31 +1,68 @@
 //! An app: its state, what each event changes of it, and what each action decides.
 //!
 //! One file per resource, each with the same three parts: the actions, what each decides, and what its events change
-//! (`apply`). [`scale`](self::Scale) is the one to copy: add the file, name its events in [`App::apply`], and give
-//! the action to the recorder.
+//! (`apply`). [`scale`](self::Scale) is the one to copy: add the file, and name its events in [`App::apply`]. What
+//! no event says (secrets, and what is still under way) stands in [`Facts`].
 
+mod addons;
 mod collaborators;
+mod consents;
+mod databases;
 mod deployments;
+mod domains;
+mod facts;
+mod hds_contact;
 mod lifecycle;
+mod log_drains;
+mod restart;
+pub mod review_apps;
+mod runs;
 mod scale;
+mod scm_link;
+mod settings;
 mod variables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Context, Role};
-use crate::catalogue::{AppOperations, Collaborators, TypeData};
+use crate::catalogue::{
+    Access, AddonChanges, AppChanges, AppOperations, CollaboratorRoles, HdsContact, TypeData, is_false,
+};
 use crate::{AppId, AppRef, Event, Person, Rejection, Time, UserId};
 
-pub use collaborators::Collaborator;
-pub use deployments::LastDeployment;
+pub use addons::{
+    AddAddon, Addon, ConfigureAddon, DeleteAddon, UpgradeAddon, addon_id, find as find_addon, is_addon_id,
+};
+pub use collaborators::{
+    AcceptInvitation, ChangeRole, Collaborator, Found, Invitation, Invite, RemoveCollaborator, TransferApp,
+    collaborator_id, find as find_collaborator, is_email,
+};
+pub use consents::{Consent, GrantConsent};
+pub use databases::{
+    AddFeature, ChooseMaintenanceWindow, Maintenance, MaintenanceMove, MaintenanceRecord, MaintenanceStatus,
+    MoveMaintenance, PlanMaintenance, RemoveFeature, WINDOW_HOURS, maintenance_window,
+};
+pub use deployments::{
+    BuildDetails, DeployArchive, DeployBranch, DeployCommit, DeploymentRecord, ImportDeployment,
+    LastDeployment, MoveDeployment, Progress, Stage,
+};
+pub use domains::{AddDomain, CertificateChange, DeleteDomain, Domain, EditDomain, domain_id};
+pub use facts::{Certificate, Facts, Secret};
+pub use hds_contact::SetHdsContact;
 pub use lifecycle::{CreateApp, DeleteApp, RenameApp};
+pub use log_drains::{AddAddonLogDrain, AddLogDrain, DeleteAddonLogDrain, DeleteLogDrain, Drain};
+pub use restart::Restart;
+pub use review_apps::{FollowUp, PullChange, PullRequest, ReviewApp};
+pub use runs::{AuditLogEntry, OneOff, Run, StopOneOff, WriteAuditLog};
 pub use scale::{CONTAINER_SIZES, ContainerType, Scale, ScaledType};
+pub use scm_link::{Automation, Link, LinkSettings, PushReceived, ScmLink, Unlink, UpdateLink, linker};
+pub use settings::{ChangeStack, EditApp, stack_id, stack_name};
 pub use variables::{
     ChangeVariable, DeleteVariable, DeleteVariables, NewValue, SetVariable, SetVariables, VariableId,
-    variable_id,
+    is_variable_name, variable_id,
 };
 
 /// The public state of an app: what folding its timeline gives.
@@ -47,6 +84,24 @@ pub struct App {
     /// The Git repository it was made from, where it was made with one click.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git_source: Option<String>,
+    /// The app it is a child of, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<AppId>,
+    /// The number of the pull request whose review app it is, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_request: Option<u64>,
+    /// Whether it is to hold health data.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub hds_resource: bool,
+    /// Whether plain HTTP is redirected to HTTPS.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub force_https: bool,
+    /// Whether requests of one client go to the same container.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub sticky_session: bool,
+    /// Whether the router's logs are among the app's.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub router_logs: bool,
     /// The name of its stack, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack: Option<String>,
@@ -59,6 +114,33 @@ pub struct App {
     /// Who may work on it besides its owner.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub collaborators: BTreeMap<UserId, Collaborator>,
+    /// Who was invited to, by address.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub invitations: BTreeMap<String, Invitation>,
+    /// Its domains, by host name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub domains: BTreeMap<String, Domain>,
+    /// Its add-ons, by their providers' names for the resources.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub addons: BTreeMap<String, Addon>,
+    /// Where its logs are sent.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub log_drains: BTreeSet<String>,
+    /// The repository it is linked to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scm_link: Option<ScmLink>,
+    /// Its review apps, by the names they were given.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub review_apps: BTreeMap<String, ReviewApp>,
+    /// The maintenances of its databases that are planned or under way, by identifier.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub maintenances: BTreeMap<String, Maintenance>,
+    /// Until when the platform's people may look into it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<Consent>,
+    /// Who answers for its health data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hds_contact: Option<HdsContact>,
     /// Its last deployment, however that ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_deployment: Option<LastDeployment>,
@@ -69,8 +151,19 @@ pub trait AppAction: Send + Sync {
     /// The least role that may do it.
     const ROLE: Role;
 
-    /// What happens if this is done now: its events, or why it is refused. No event means that nothing would change.
-    fn decide(&self, app: &App, context: &Context<'_>) -> Result<Vec<TypeData>, Rejection>;
+    /// In whose name it is done: by default in that of who asks.
+    fn actor(&self, _app: &App, _facts: &Facts, asking: Option<&Person>) -> Option<Person> {
+        asking.cloned()
+    }
+
+    /// What happens if this is done now: its events and what becomes of the private facts, or why it is refused. No
+    /// event means that nothing of the app's public state would change.
+    fn decide(
+        &self,
+        app: &App,
+        facts: &mut Arc<Facts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection>;
 }
 
 impl App {
@@ -84,10 +177,25 @@ impl App {
             updated_at: at,
             deleted_at: None,
             git_source: None,
+            parent: None,
+            pull_request: None,
+            hds_resource: false,
+            force_https: false,
+            sticky_session: false,
+            router_logs: false,
             stack: None,
             formation: BTreeMap::new(),
             variables: BTreeMap::new(),
             collaborators: BTreeMap::new(),
+            invitations: BTreeMap::new(),
+            domains: BTreeMap::new(),
+            addons: BTreeMap::new(),
+            log_drains: BTreeSet::new(),
+            scm_link: None,
+            review_apps: BTreeMap::new(),
+            maintenances: BTreeMap::new(),
+            consent: None,
+            hds_contact: None,
             last_deployment: None,
         }
     }
@@ -108,43 +216,40 @@ impl App {
     pub fn apply(state: &mut Arc<Self>, event: &Event) {
         // Every event says what the app was called then, so a renaming that was never reported shows all the same.
         let new_name = event.app.as_ref().map(|app| &app.name).filter(|name| **name != state.name);
-        let mut stays = false;
-        match &event.data {
-            TypeData::AppOperations(data) => match data {
-                AppOperations::NewApp(data) => lifecycle::apply_new(Arc::make_mut(state), data, event),
-                AppOperations::TransferApp(data) => collaborators::apply_transfer(Arc::make_mut(state), data),
-                AppOperations::Scale(data) => scale::apply(Arc::make_mut(state), data),
-                AppOperations::Deployment(data) => deployments::apply(Arc::make_mut(state), data, event),
-                AppOperations::StackChanged(data) => deployments::apply_stack(Arc::make_mut(state), data),
-                // Of a renaming, the new name is all there is.
-                AppOperations::RenameApp(_) | AppOperations::Restart(_) | AppOperations::Run(_) => {
-                    stays = true
-                }
-            },
-            TypeData::AppDeletion(_) => Arc::make_mut(state).deleted_at = Some(event.created_at),
-            TypeData::Collaborators(data) => match data {
-                Collaborators::AcceptCollaborator(data) => {
-                    collaborators::apply_accept(Arc::make_mut(state), data)
-                }
-                Collaborators::DeleteCollaborator(data) => {
-                    collaborators::apply_delete(Arc::make_mut(state), data)
-                }
-                Collaborators::NewCollaborator(_) => stays = true,
-            },
-            TypeData::Variables(data) => variables::apply(Arc::make_mut(state), data),
-            TypeData::Addons(_)
-            | TypeData::Domains(_)
-            | TypeData::SourceControl(_)
-            | TypeData::LogDrains(_)
-            | TypeData::Databases(_)
-            | TypeData::Access(_)
-            | TypeData::Billing(_)
-            | TypeData::Sessions(_) => stays = true,
-        }
-        if stays && new_name.is_none() {
+        if leaves_state(&event.data) && new_name.is_none() {
             return;
         }
         let app = Arc::make_mut(state);
+        match &event.data {
+            TypeData::AppOperations(data) => match data {
+                AppOperations::NewApp(data) => lifecycle::apply_new(app, data, event),
+                AppOperations::TransferApp(data) => collaborators::apply_transfer(app, data),
+                AppOperations::Scale(data) => scale::apply(app, data),
+                AppOperations::Deployment(data) => deployments::apply(app, data, event),
+                AppOperations::StackChanged(data) => settings::apply_stack(app, data),
+                AppOperations::RenameApp(_) | AppOperations::Restart(_) | AppOperations::Run(_) => {}
+            },
+            TypeData::AppChanges(data) => match data {
+                AppChanges::EditApp(data) => settings::apply(app, data),
+                AppChanges::DeleteApp(_) => app.deleted_at = Some(event.created_at),
+            },
+            TypeData::Addons(data) => addons::apply(app, data, event),
+            TypeData::AddonChanges(AddonChanges::AddonUpdated(data)) => databases::apply_update(app, data),
+            TypeData::Collaborators(data) => collaborators::apply(app, data, event),
+            TypeData::CollaboratorRoles(CollaboratorRoles::ChangeCollaboratorRole(data)) => {
+                collaborators::apply_role(app, data);
+            }
+            TypeData::Domains(data) => domains::apply(app, data, event),
+            TypeData::Variables(data) => variables::apply(app, data),
+            TypeData::SourceControl(data) => scm_link::apply(app, data, event),
+            TypeData::LogDrains(data) => log_drains::apply(app, data),
+            TypeData::Databases(data) => databases::apply(app, data, event.created_at),
+            TypeData::Access(data) => match data {
+                Access::CreateConsent(data) => consents::apply(app, data, event),
+                Access::EditHdsContact(data) => hds_contact::apply(app, data),
+            },
+            TypeData::Billing(_) | TypeData::Sessions(_) | TypeData::AccountChanges(_) => {}
+        }
         app.updated_at = event.created_at;
         if let Some(new_name) = new_name {
             app.name.clone_from(new_name);
@@ -176,5 +281,17 @@ impl App {
             _ => &self.name,
         };
         AppRef { id: self.id, name: name.clone() }
+    }
+}
+
+/// Whether that leaves the state of an app as it is, but perhaps for its name.
+fn leaves_state(data: &TypeData) -> bool {
+    match data {
+        // Of a renaming, the new name is all there is.
+        TypeData::AppOperations(data) => {
+            matches!(data, AppOperations::RenameApp(_) | AppOperations::Restart(_) | AppOperations::Run(_))
+        }
+        TypeData::Billing(_) | TypeData::Sessions(_) | TypeData::AccountChanges(_) => true,
+        _ => false,
     }
 }

@@ -1,10 +1,11 @@
 //! The formation of an app: how many containers of each type, and of which size.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{App, AppAction};
+use super::{App, AppAction, Facts};
 use crate::action::{Context, Role};
 use crate::catalogue::{self, AppOperations, TypeData};
 use crate::{FieldErrors, Rejection};
@@ -51,8 +52,14 @@ pub struct ScaledType {
 impl AppAction for Scale {
     const ROLE: Role = Role::Collaborator;
 
-    fn decide(&self, app: &App, _context: &Context<'_>) -> Result<Vec<TypeData>, Rejection> {
+    fn decide(
+        &self,
+        app: &App,
+        facts: &mut Arc<Facts>,
+        _context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
         self.check()?;
+        self.check_types(app, facts)?;
         let mut formation = app.formation.clone();
         for wanted in &self.containers {
             let size = wanted
@@ -83,6 +90,19 @@ impl AppAction for Scale {
 }
 
 impl Scale {
+    /// Refuses types that the deployed code does not have, where a builder said which it has.
+    fn check_types(&self, app: &App, facts: &Facts) -> Result<(), Rejection> {
+        let Some(types) = &facts.container_types else { return Ok(()) };
+        let unknown = self
+            .containers
+            .iter()
+            .filter(|wanted| !types.contains(&wanted.name) && !app.formation.contains_key(&wanted.name));
+        let errors = unknown.map(|wanted| {
+            (wanted.name.clone(), format!("is no type of this app, which has {}", types.join(", ")))
+        });
+        FieldErrors::any(errors).map_or(Ok(()), |errors| Err(Rejection::Invalid(errors)))
+    }
+
     fn check(&self) -> Result<(), Rejection> {
         if self.containers.is_empty() {
             return Err(Rejection::invalid("containers", "is missing"));

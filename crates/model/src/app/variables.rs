@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::{App, AppAction};
+use super::{App, AppAction, Facts};
 use crate::action::{Context, Role};
 use crate::catalogue::{
     ChangedVariable, EditVariable, EditVariables, TypeData, Variable, VariableEvent, Variables,
@@ -67,11 +68,16 @@ pub struct SetVariable(pub NewValue);
 impl AppAction for SetVariable {
     const ROLE: Role = Role::Collaborator;
 
-    fn decide(&self, app: &App, _context: &Context<'_>) -> Result<Vec<TypeData>, Rejection> {
+    fn decide(
+        &self,
+        app: &App,
+        _facts: &mut Arc<Facts>,
+        _context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
         let NewValue { name, value } = &self.0;
         check_values([&self.0])?;
         check_total(app, [(name, value)])?;
-        Ok(set_one(app, name, value))
+        Ok(set_one(app, name, value, None).into_iter().collect())
     }
 }
 
@@ -87,9 +93,14 @@ pub struct ChangeVariable {
 impl AppAction for ChangeVariable {
     const ROLE: Role = Role::Collaborator;
 
-    fn decide(&self, app: &App, context: &Context<'_>) -> Result<Vec<TypeData>, Rejection> {
+    fn decide(
+        &self,
+        app: &App,
+        facts: &mut Arc<Facts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
         let (name, _) = find(app, self.id)?;
-        SetVariable(NewValue { name: name.clone(), value: self.value.clone() }).decide(app, context)
+        SetVariable(NewValue { name: name.clone(), value: self.value.clone() }).decide(app, facts, context)
     }
 }
 
@@ -103,10 +114,18 @@ pub struct DeleteVariable {
 impl AppAction for DeleteVariable {
     const ROLE: Role = Role::Collaborator;
 
-    fn decide(&self, app: &App, _context: &Context<'_>) -> Result<Vec<TypeData>, Rejection> {
+    fn decide(
+        &self,
+        app: &App,
+        _facts: &mut Arc<Facts>,
+        _context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
         let (name, value) = find(app, self.id)?;
         let (name, value) = (name.clone(), value.clone());
-        Ok(vec![Variables::DeleteVariable(VariableEvent { name, value, addon_name: None }).into()])
+        Ok(vec![
+            Variables::DeleteVariable(VariableEvent { name, value, addon_name: None, resource_id: None })
+                .into(),
+        ])
     }
 }
 
@@ -117,7 +136,12 @@ pub struct SetVariables(pub Vec<NewValue>);
 impl AppAction for SetVariables {
     const ROLE: Role = Role::Collaborator;
 
-    fn decide(&self, app: &App, _context: &Context<'_>) -> Result<Vec<TypeData>, Rejection> {
+    fn decide(
+        &self,
+        app: &App,
+        _facts: &mut Arc<Facts>,
+        _context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
         if self.0.is_empty() {
             return Err(Rejection::invalid("variables", "is missing"));
         }
@@ -149,7 +173,12 @@ pub struct DeleteVariables(pub Vec<VariableId>);
 impl AppAction for DeleteVariables {
     const ROLE: Role = Role::Collaborator;
 
-    fn decide(&self, app: &App, _context: &Context<'_>) -> Result<Vec<TypeData>, Rejection> {
+    fn decide(
+        &self,
+        app: &App,
+        _facts: &mut Arc<Facts>,
+        _context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
         if self.0.is_empty() {
             return Err(Rejection::invalid("variable_ids", "is missing"));
         }
@@ -169,11 +198,19 @@ impl AppAction for DeleteVariables {
 pub(super) fn apply(app: &mut App, data: &Variables) {
     let environment = &mut app.variables;
     match data {
-        Variables::NewVariable(VariableEvent { name, value, .. })
-        | Variables::EditVariable(EditVariable { name, value, .. }) => {
+        Variables::NewVariable(VariableEvent { name, value, resource_id, .. }) => {
+            environment.insert(name.clone(), value.clone());
+            if let Some(addon) = resource_id.as_ref().and_then(|id| app.addons.get_mut(id)) {
+                addon.variables.insert(name.clone());
+            }
+        }
+        Variables::EditVariable(EditVariable { name, value, .. }) => {
             environment.insert(name.clone(), value.clone());
         }
-        Variables::DeleteVariable(data) => _ = environment.remove(&data.name),
+        Variables::DeleteVariable(data) => {
+            environment.remove(&data.name);
+            forget(app, &data.name);
+        }
         Variables::EditVariables(EditVariables { new_vars, updated_vars, deleted_vars }) => {
             for Variable { name, .. } in deleted_vars {
                 environment.remove(name);
@@ -181,20 +218,48 @@ pub(super) fn apply(app: &mut App, data: &Variables) {
             environment.extend(new_vars.iter().map(|new| (new.name.clone(), new.value.clone())));
             environment
                 .extend(updated_vars.iter().map(|updated| (updated.name.clone(), updated.value.clone())));
+            for Variable { name, .. } in deleted_vars {
+                forget(app, name);
+            }
         }
     }
 }
 
-fn set_one(app: &App, name: &str, value: &str) -> Vec<TypeData> {
-    let (name, value, addon_name) = (name.to_owned(), value.to_owned(), None);
+/// A variable that went is no longer an add-on's.
+fn forget(app: &mut App, name: &str) {
+    for addon in app.addons.values_mut() {
+        addon.variables.remove(name);
+    }
+}
+
+/// The event of one variable that is set, if that changes anything; by an add-on of that name and resource, if by one.
+pub(super) fn set_one(
+    app: &App,
+    name: &str,
+    value: &str,
+    by_addon: Option<(&str, &str)>,
+) -> Option<TypeData> {
+    let (addon_name, resource_id) =
+        by_addon.map(|(addon_name, resource_id)| (addon_name.to_owned(), resource_id.to_owned())).unzip();
+    let (name, value) = (name.to_owned(), value.to_owned());
     match app.variables.get(&name) {
-        None => vec![Variables::NewVariable(VariableEvent { name, value, addon_name }).into()],
-        Some(old_value) if *old_value == value => Vec::new(),
+        None => Some(Variables::NewVariable(VariableEvent { name, value, addon_name, resource_id }).into()),
+        Some(old_value) if *old_value == value => None,
         Some(old_value) => {
             let old_value = old_value.clone();
-            vec![Variables::EditVariable(EditVariable { name, old_value, value, addon_name }).into()]
+            Some(
+                Variables::EditVariable(EditVariable { name, old_value, value, addon_name, resource_id })
+                    .into(),
+            )
         }
     }
+}
+
+/// Whether a variable may be called that.
+pub fn is_variable_name(name: &str) -> bool {
+    name.len() <= NAME_MAX
+        && name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// Refuses a list that is longer than anything it could name, before it is looked through.
@@ -212,7 +277,7 @@ fn find(app: &App, id: VariableId) -> Result<(&String, &String), Rejection> {
         .ok_or(Rejection::NotFound("variable"))
 }
 
-fn check_values<'a>(variables: impl IntoIterator<Item = &'a NewValue>) -> Result<(), Rejection> {
+pub(super) fn check_values<'a>(variables: impl IntoIterator<Item = &'a NewValue>) -> Result<(), Rejection> {
     let errors = variables.into_iter().flat_map(|NewValue { name, value }| {
         let name_error = if name.is_empty() {
             Some("is missing".to_owned())
@@ -221,9 +286,7 @@ fn check_values<'a>(variables: impl IntoIterator<Item = &'a NewValue>) -> Result
                 "must not be longer than {NAME_MAX} characters: {}…",
                 name.chars().take(16).collect::<String>()
             ))
-        } else if !name.starts_with(|first: char| first.is_ascii_alphabetic())
-            || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        {
+        } else if !is_variable_name(name) {
             Some(format!("must be a letter, then letters, digits and underscores: {name}"))
         } else {
             None
@@ -242,7 +305,7 @@ fn check_values<'a>(variables: impl IntoIterator<Item = &'a NewValue>) -> Result
 }
 
 /// Whether the environment keeps its bounds with these changes.
-fn check_total<'a>(
+pub(super) fn check_total<'a>(
     app: &'a App,
     changes: impl IntoIterator<Item = (&'a String, &'a String)>,
 ) -> Result<(), Rejection> {

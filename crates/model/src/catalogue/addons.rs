@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Shape, event_types};
+use super::{Shape, event_types, listing};
 
 /// An add-on that came or went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +29,39 @@ pub struct UpgradeAddon {
     pub resource_id: String,
 }
 
+/// An add-on of which something changed besides its plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddonUpdated {
+    /// Identifies the add-on.
+    pub addon_id: String,
+    /// The plan's name.
+    pub addon_plan_name: String,
+    /// The provider's name for the resource.
+    pub addon_resource_id: String,
+    /// The provider's internal identifier.
+    pub addon_provider_id: String,
+    /// The provider's short name.
+    pub addon_provider_name: String,
+    /// The status before and after.
+    pub status: [String; 2],
+    /// The names of what changed.
+    pub attributes_changed: Vec<String>,
+    /// When maintenance may happen from then on, where that changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance_window: Option<MaintenanceWindow>,
+}
+
+/// When in a week maintenance of a database may begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MaintenanceWindow {
+    /// The day, from 0 for Sunday to 6.
+    pub weekday_utc: u8,
+    /// The hour, from 0 to 23.
+    pub starting_hour_utc: u8,
+}
+
 event_types! {
     /// The add-ons of an app.
     Addons, Addons, Contract;
@@ -45,5 +78,18 @@ event_types! {
     DeleteAddon(Addon) = "delete_addon", "Addon removed", App: |data| format!("removed {}", data.addon_provider_name);
 }
 
+event_types! {
+    /// What happens to add-ons and has no type in the contract.
+    AddonChanges, Addons, Further;
+
+    /// When something of an add-on changes besides its plan.
+    AddonUpdated(AddonUpdated) = "addon_updated", "Addon updated", App: |data| format!(
+        "changed {} of {}",
+        listing(data.attributes_changed.iter().map(String::as_str)),
+        data.addon_provider_name
+    );
+}
+
+impl Shape for AddonUpdated {}
 impl Shape for Addon {}
 impl Shape for UpgradeAddon {}

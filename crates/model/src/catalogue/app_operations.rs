@@ -3,9 +3,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Shape, event_types, listing};
+use super::{Shape, event_types, is_false, listing};
 use crate::report::within;
-use crate::{FieldErrors, Person, Time};
+use crate::{AppId, FieldErrors, Person, Time};
 
 /// How an app began.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -14,6 +14,18 @@ pub struct NewApp {
     /// The Git repository it was made from, where it was made with one click; null otherwise.
     #[serde(default)]
     pub git_source: Option<String>,
+    /// The name of the stack, where one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<String>,
+    /// The app it is a child of, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_app_id: Option<AppId>,
+    /// The number of the pull request whose review app it is, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_request: Option<u64>,
+    /// Whether it is to hold health data; left out where it is not.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub hds_resource: bool,
 }
 
 /// The two names.
@@ -177,6 +189,21 @@ pub struct StackChanged {
     pub current_stack_name: String,
 }
 
+/// The settings that changed, as they are after.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EditApp {
+    /// Whether plain HTTP is redirected to HTTPS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub force_https: Option<bool>,
+    /// Whether requests of one client go to the same container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sticky_session: Option<bool>,
+    /// Whether the router's logs are among the app's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub router_logs: Option<bool>,
+}
+
 /// Nothing beyond the event itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -220,9 +247,11 @@ event_types! {
 }
 
 event_types! {
-    /// The end of an app, which the contract has no type for.
-    AppDeletion, AppOperations, Further;
+    /// What happens to an app and has no type in the contract.
+    AppChanges, AppOperations, Further;
 
+    /// When the settings of an app are changed.
+    EditApp(EditApp) = "edit_app", "App settings changed", App: |data| settings_in_words(data);
     /// When an app is deleted.
     DeleteApp(DeleteApp) = "delete_app", "App deleted", App: |_| "deleted the app";
 }
@@ -233,7 +262,22 @@ impl Shape for Scale {}
 impl Shape for Deployment {}
 impl Shape for Run {}
 impl Shape for StackChanged {}
+impl Shape for EditApp {}
 impl Shape for DeleteApp {}
+
+/// `turned force_https on`
+fn settings_in_words(data: &EditApp) -> String {
+    let settings = [
+        ("force_https", data.force_https),
+        ("sticky_session", data.sticky_session),
+        ("router_logs", data.router_logs),
+    ];
+    let changes: Vec<_> = settings
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!("turned {name} {}", if value? { "on" } else { "off" })))
+        .collect();
+    if changes.is_empty() { "changed the settings".to_owned() } else { changes.join(", ") }
+}
 
 impl Shape for TransferApp {
     fn complete(&mut self) -> Result<(), FieldErrors> {

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Shape, event_types};
+use super::{Shape, event_types, is_false};
 use crate::UserId;
 
 /// An invitation.
@@ -24,6 +24,9 @@ pub struct Invited {
     pub username: Option<String>,
     /// The address that was invited.
     pub email: String,
+    /// Whether as a limited collaborator; left out where not.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_limited: bool,
 }
 
 /// An accepted invitation.
@@ -46,6 +49,12 @@ pub struct Accepted {
     pub username: String,
     /// Who had invited them.
     pub inviter: Inviter,
+    /// Whether as a limited collaborator; left out where not.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_limited: bool,
+    /// The address that was invited, where it is not their account's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invited_email: Option<String>,
 }
 
 /// Who sent an invitation.
@@ -80,6 +89,30 @@ pub struct Removed {
     pub email: String,
 }
 
+/// A change of role.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeCollaboratorRole {
+    /// Who has another role.
+    pub collaborator: RoleHolder,
+}
+
+/// Somebody with their role after a change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RoleHolder {
+    /// Their account, unless the invitation is pending and they have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<UserId>,
+    /// Their email address.
+    pub email: String,
+    /// Their username, under the same condition as `id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// Whether they are a limited collaborator after it.
+    pub is_limited: bool,
+}
+
 event_types! {
     /// Who may work on an app.
     Collaborators, Collaborators, Contract;
@@ -95,6 +128,20 @@ event_types! {
         |data| format!("removed {} from the collaborators", data.collaborator.email);
 }
 
+event_types! {
+    /// What happens to collaborators and has no type in the contract.
+    CollaboratorRoles, Collaborators, Further;
+
+    /// When the role of a collaborator is changed.
+    ChangeCollaboratorRole(ChangeCollaboratorRole) = "change_collaborator_role", "Collaborator role changed", App:
+        |data| format!(
+            "made {} a {}",
+            data.collaborator.email,
+            if data.collaborator.is_limited { "limited collaborator" } else { "collaborator" }
+        );
+}
+
+impl Shape for ChangeCollaboratorRole {}
 impl Shape for NewCollaborator {}
 impl Shape for AcceptCollaborator {}
 impl Shape for DeleteCollaborator {}

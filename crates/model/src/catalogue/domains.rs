@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Shape, event_types};
+use super::{Shape, event_types, is_false};
 use crate::FieldErrors;
 
 /// A domain that came.
@@ -16,6 +16,12 @@ pub struct NewDomain {
     /// The same as `hostname`.
     #[serde(default)]
     pub name: String,
+    /// Whether it is the app's canonical domain; left out where it is not.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub canonical: bool,
+    /// Whether a certificate of Let's Encrypt is asked for; left out where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub letsencrypt_enabled: Option<bool>,
 }
 
 /// A domain that changed.
@@ -28,6 +34,12 @@ pub struct EditDomain {
     pub old_ssl: bool,
     /// Whether it has one after.
     pub ssl: bool,
+    /// Whether it became the app's canonical domain, or no longer is; left out where that stayed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canonical: Option<bool>,
+    /// Whether a certificate of Let's Encrypt is asked for from then on; left out where that stayed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub letsencrypt_enabled: Option<bool>,
 }
 
 /// A domain that went.

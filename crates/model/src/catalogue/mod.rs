@@ -9,6 +9,7 @@
 //! one is enough in a report.
 
 mod access;
+mod account;
 mod addons;
 mod app_operations;
 mod billing;
@@ -27,15 +28,18 @@ use std::sync::LazyLock;
 use serde_json::value::RawValue;
 
 pub use access::{Access, Consent, HdsContact};
-pub use addons::{Addon, Addons, UpgradeAddon};
+pub use account::{
+    AccountChanges, DeleteKey, IntegrationData, IntegrationEvent, NewKey, NewUser, TokenEvent,
+};
+pub use addons::{Addon, AddonChanges, AddonUpdated, Addons, MaintenanceWindow, UpgradeAddon};
 pub use app_operations::{
-    AppDeletion, AppOperations, CommitList, DeleteApp, Deployment, DeploymentStatus, DeploymentType, NewApp,
-    RenameApp, Restart, Run, Scale, StackChanged, TransferApp,
+    AppChanges, AppOperations, CommitList, DeleteApp, Deployment, DeploymentStatus, DeploymentType, EditApp,
+    NewApp, RenameApp, Restart, Run, Scale, StackChanged, TransferApp,
 };
 pub use billing::{AddCredit, AddPaymentMethod, AddVoucher, Billing, BillingProfile, Card};
 pub use collaborators::{
-    AcceptCollaborator, Accepted, Collaborators, DeleteCollaborator, Invited, Inviter, NewCollaborator,
-    Removed,
+    AcceptCollaborator, Accepted, ChangeCollaboratorRole, CollaboratorRoles, Collaborators,
+    DeleteCollaborator, Invited, Inviter, NewCollaborator, Removed, RoleHolder,
 };
 pub use databases::{Databases, Feature, Maintenance};
 pub use document::events_document;
@@ -98,6 +102,7 @@ pub enum Category {
     Access,
     Billing,
     Sessions,
+    Account,
 }
 
 impl Category {
@@ -114,6 +119,7 @@ impl Category {
         Self::Access,
         Self::Billing,
         Self::Sessions,
+        Self::Account,
     ];
 
     /// Its name, its name for people, and its place in the list. Clients know the first seven places, of which 5 is
@@ -131,6 +137,7 @@ impl Category {
             Self::Access => ("access", "Data access and contacts", 10),
             Self::Billing => ("billing", "Billing", 11),
             Self::Sessions => ("sessions", "Sign-in and password", 12),
+            Self::Account => ("account", "Account, tokens and keys", 13),
         }
     }
 }
@@ -247,9 +254,11 @@ macro_rules! groups {
 }
 groups!(
     AppOperations,
-    AppDeletion,
+    AppChanges,
     Addons,
+    AddonChanges,
     Collaborators,
+    CollaboratorRoles,
     Domains,
     Variables,
     SourceControl,
@@ -257,7 +266,8 @@ groups!(
     Databases,
     Access,
     Billing,
-    Sessions
+    Sessions,
+    AccountChanges
 );
 
 /// Every event type, in the order in which they are listed.
@@ -287,6 +297,12 @@ impl EventType {
         data.complete()?;
         Ok(data)
     }
+}
+
+/// For fields that are left out where they are false.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "this is how serde calls it")]
+pub(crate) fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// A list for a sentence: `a, b and 3 more`.

@@ -2,6 +2,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Shape, event_types};
+use crate::AppId;
 
 /// A link between an app and a repository, as it is after the event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -65,6 +66,9 @@ pub struct ReviewApp {
     pub pr_url: String,
     /// Whether it comes from a fork of the linked repository.
     pub pr_comes_from_a_fork: bool,
+    /// Identifies the review app, where it is one of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_id: Option<AppId>,
 }
 
 event_types! {

@@ -14,6 +14,9 @@ pub struct VariableEvent {
     /// The add-on that brought or took it, where one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addon_name: Option<String>,
+    /// That add-on's name for its resource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_id: Option<String>,
 }
 
 /// A variable with another value than before.
@@ -29,6 +32,9 @@ pub struct EditVariable {
     /// The add-on that changed it, where one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addon_name: Option<String>,
+    /// That add-on's name for its resource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_id: Option<String>,
 }
 
 /// What a bulk update did; a variable set to the value it had is in none of the lists.

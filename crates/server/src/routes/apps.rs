@@ -1,26 +1,65 @@
 //! Apps.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use annals_model::App;
-use annals_model::app::{CreateApp, DeleteApp, RenameApp};
+use annals_model::app::{
+    AppAction, ChangeStack, CreateApp, DeleteApp, EditApp, LastDeployment, RenameApp, TransferApp, stack_id,
+};
+use annals_model::{App, AppId, Role, Time};
 use annals_store::{Listing, Row, RowKey};
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::access::{Access, Acting, Readable, to_uuid};
 use crate::answer::{created, ok};
+use crate::api::{Api, op};
 use crate::auth::SignedIn;
 use crate::body::{JsonBody, required};
 use crate::error::ApiError;
 use crate::limits::APPS_MAX;
+use crate::routes::consents::ConsentView;
 use crate::service::Service;
 
+pub(crate) fn api() -> Api {
+    Api::of("Apps")
+        .get("/v1/apps", list_apps, op("The apps you work on").ok::<AppsAnswer>())
+        .post("/v1/apps", create_app, op("Make an app (new_app)").body::<CreateBody>().created::<AppAnswer>())
+        .get("/v1/apps/{app}", show_app, op("One app").anybody_known().ok::<AppAnswer>())
+        .patch(
+            "/v1/apps/{app}",
+            change_app,
+            op("Change the owner (transfer_app), the stack (stack_changed) or settings (edit_app)")
+                .query("current_name", "The name the app has now, as a confirmation of a transfer.")
+                .body::<ChangeBody>()
+                .ok::<AppAnswer>(),
+        )
+        .delete(
+            "/v1/apps/{app}",
+            delete_app,
+            op("Delete an app (delete_app), or close a review app (destroy_review_app)")
+                .query("current_name", "The name the app has now, as a confirmation.")
+                .body::<DeleteBody>()
+                .no_content(),
+        )
+        .post(
+            "/v1/apps/{app}/rename",
+            rename_app,
+            op("Give an app another name (rename_app)").body::<RenameBody>().ok::<AppAnswer>(),
+        )
+        .post(
+            "/v1/apps/{app}/child_apps",
+            create_child_app,
+            op("Make an app that is a child of this one (new_app)")
+                .body::<CreateBody>()
+                .created::<AppAnswer>(),
+        )
+}
+
 /// The apps that who asks owns or collaborates on, by name. The key is the only one: clients take no other.
-pub(crate) async fn list_apps(State(service): State<Service>, user: SignedIn) -> Result<Response, ApiError> {
+async fn list_apps(State(service): State<Service>, user: SignedIn) -> Result<Response, ApiError> {
     let mut apps = Vec::new();
     for (key, _) in service.store.list(Listing::AppsOf(user.id()), APPS_MAX).await? {
         if let RowKey::Member(_, id) = key
@@ -30,51 +69,98 @@ pub(crate) async fn list_apps(State(service): State<Service>, user: SignedIn) ->
         }
     }
     apps.sort_by(|a, b| a.name.cmp(&b.name));
-    let apps: Vec<Value> = apps.iter().map(|app| view(&service, app)).collect();
-    Ok(ok(&json!({ "apps": apps })))
+    let mut views = Vec::with_capacity(apps.len());
+    for app in &apps {
+        views.push(AppView::new(&service, app).await?);
+    }
+    Ok(ok(&AppsAnswer { apps: views }))
 }
 
-#[derive(Deserialize)]
-pub(crate) struct CreateBody {
+#[derive(Deserialize, JsonSchema)]
+struct CreateBody {
     app: Option<CreateFields>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct CreateFields {
+    /// 6 to 48 lower-case letters, digits and hyphens.
     name: Option<String>,
+    /// The Git repository to make it from.
     git_source: Option<String>,
+    /// The stack, by identifier or name.
+    stack_id: Option<String>,
+    /// The project; there is but the default one.
+    project_id: Option<String>,
+    /// Whether it is to hold health data.
+    hds_resource: Option<bool>,
+    /// The app it is to be a child of.
+    parent_id: Option<String>,
 }
 
 /// Makes an app. With `X-Dry-Run: true` it only says whether it would.
-pub(crate) async fn create_app(
+async fn create_app(
     State(service): State<Service>,
     acting: Acting,
     body: JsonBody<CreateBody>,
 ) -> Result<Response, ApiError> {
+    acting.user()?;
     let fields = required(body.value.app, "app")?;
-    let git_source = fields.git_source.filter(|source| !source.is_empty());
-    let action = CreateApp { name: required(fields.name, "name")?, git_source };
-    let outcome = service.recorder.create_app(acting.request(&body.bytes), action).await?;
-    Ok(created(&json!({ "app": view(&service, &outcome.app) })))
+    let parent = match fields.parent_id.as_deref().filter(|parent| !parent.is_empty()) {
+        Some(parent) => {
+            Some(crate::access::find(&service, parent).await?.ok_or(ApiError::NotFound("app"))?.id)
+        }
+        None => None,
+    };
+    create(&service, acting, fields, parent, &body.bytes).await
+}
+
+/// Makes an app that is a child of another.
+async fn create_child_app(
+    State(service): State<Service>,
+    access: Access<EditApp>,
+    body: JsonBody<CreateBody>,
+) -> Result<Response, ApiError> {
+    let fields = required(body.value.app, "app")?;
+    create(&service, access.acting, fields, Some(access.app.id), &body.bytes).await
+}
+
+async fn create(
+    service: &Service,
+    acting: Acting,
+    fields: CreateFields,
+    parent: Option<AppId>,
+    body: &[u8],
+) -> Result<Response, ApiError> {
+    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    if given(fields.project_id).is_some() {
+        return Err(ApiError::NotFound("project"));
+    }
+    let action = CreateApp {
+        name: required(fields.name, "name")?,
+        git_source: given(fields.git_source),
+        stack_id: given(fields.stack_id),
+        hds_resource: fields.hds_resource.unwrap_or_default(),
+        parent,
+        pull_request: None,
+    };
+    let outcome = service.recorder.create_app(acting.request(body), action).await?;
+    Ok(created(&AppAnswer::new(service, &outcome.app).await?))
 }
 
 /// One app.
-pub(crate) async fn show_app(
-    State(service): State<Service>,
-    readable: Readable,
-) -> Result<Response, ApiError> {
+async fn show_app(State(service): State<Service>, readable: Readable) -> Result<Response, ApiError> {
     let Readable { app, .. } = readable.live()?;
-    Ok(ok(&json!({ "app": view(&service, &app) })))
+    Ok(ok(&AppAnswer::new(&service, &app).await?))
 }
 
-#[derive(Deserialize)]
-pub(crate) struct RenameBody {
+#[derive(Deserialize, JsonSchema)]
+struct RenameBody {
     current_name: Option<String>,
     new_name: Option<String>,
 }
 
 /// Gives an app another name.
-pub(crate) async fn rename_app(
+async fn rename_app(
     State(service): State<Service>,
     access: Access<RenameApp>,
     body: JsonBody<RenameBody>,
@@ -82,63 +168,212 @@ pub(crate) async fn rename_app(
     let current_name = required(body.value.current_name, "current_name")?;
     let new_name = required(body.value.new_name, "name")?;
     let outcome = access.act(RenameApp { current_name, new_name }, &body.bytes).await?;
-    Ok(ok(&json!({ "app": view(&service, &outcome.app) })))
+    Ok(ok(&AppAnswer::new(&service, &outcome.app).await?))
 }
 
-#[derive(Deserialize)]
-pub(crate) struct DeleteBody {
+/// Clients send the fields in an object or bare.
+#[derive(Deserialize, JsonSchema)]
+struct ChangeBody {
+    app: Option<ChangeFields>,
+    current_name: Option<String>,
+    #[serde(flatten)]
+    bare: ChangeFields,
+}
+
+#[derive(Deserialize, Default, JsonSchema)]
+struct ChangeFields {
+    /// The address of the owner to be.
+    owner: Option<String>,
+    /// The stack to be, by identifier or name.
+    stack_id: Option<String>,
+    /// The project; there is but the default one.
+    project_id: Option<String>,
+    force_https: Option<bool>,
+    sticky_session: Option<bool>,
+    router_logs: Option<bool>,
+}
+
+/// Changes what is named: the owner, the stack or the settings, one of the three at a time.
+async fn change_app(
+    State(service): State<Service>,
+    access: Access<AnyChange>,
+    Query(mut query): Query<HashMap<String, String>>,
+    body: JsonBody<ChangeBody>,
+) -> Result<Response, ApiError> {
+    let ChangeBody { app, current_name, bare } = body.value;
+    let fields = app.unwrap_or(bare);
+    let settings = EditApp {
+        force_https: fields.force_https,
+        sticky_session: fields.sticky_session,
+        router_logs: fields.router_logs,
+    };
+    let has_settings =
+        [settings.force_https, settings.sticky_session, settings.router_logs].iter().any(Option::is_some);
+    let bytes = &body.bytes;
+    let outcome = match (fields.owner, fields.stack_id, has_settings, fields.project_id) {
+        (Some(owner), None, false, None) => {
+            let current_name = query.remove("current_name").or(current_name);
+            access.instead().act(TransferApp { owner, current_name }, bytes).await?
+        }
+        (None, Some(stack_id), false, None) => access.instead().act(ChangeStack { stack_id }, bytes).await?,
+        (None, None, true, None) => access.instead().act(settings, bytes).await?,
+        (None, None, false, Some(_)) => return Err(ApiError::NotFound("project")),
+        (None, None, false, None) => return Err(ApiError::invalid("app", "says nothing to be changed")),
+        (Some(_), ..) => {
+            return Err(ApiError::invalid("owner", "cannot be changed together with anything else"));
+        }
+        _ => return Err(ApiError::invalid("app", "may change the stack, or settings, but not both at once")),
+    };
+    Ok(ok(&AppAnswer::new(&service, &outcome.app).await?))
+}
+
+/// Stands for whichever change the body will name: the least role of all, until that is known.
+struct AnyChange;
+
+impl AppAction for AnyChange {
+    const ROLE: Role = Role::Collaborator;
+
+    fn decide(
+        &self,
+        _: &App,
+        _: &mut std::sync::Arc<annals_model::Facts>,
+        _: &annals_model::Context<'_>,
+    ) -> Result<Vec<annals_model::TypeData>, annals_model::Rejection> {
+        Ok(Vec::new())
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct DeleteBody {
     current_name: Option<String>,
 }
 
 /// Deletes an app. Its timeline stays, by its identifier, for its last owner and the operator.
-pub(crate) async fn delete_app(
+async fn delete_app(
+    State(service): State<Service>,
     access: Access<DeleteApp>,
     Query(mut query): Query<HashMap<String, String>>,
     body: JsonBody<DeleteBody>,
 ) -> Result<Response, ApiError> {
-    let current_name = query.remove("current_name").or(body.value.current_name);
-    let current_name = required(current_name, "current_name")?;
-    access.act(DeleteApp { current_name }, &body.bytes).await?;
+    let is_review_app = access.app.pull_request.is_some();
+    let given = query.remove("current_name").or(body.value.current_name);
+    // A review app is closed without a confirmation: it can be made again.
+    let current_name = given.or_else(|| is_review_app.then(|| access.app.name.clone())).unwrap_or_default();
+    let request = access.acting.request(&body.bytes);
+    service.recorder.delete_app(request, access.app.id, DeleteApp { current_name }).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
+#[derive(Serialize, JsonSchema)]
+struct AppsAnswer {
+    apps: Vec<AppView>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct AppAnswer {
+    app: AppView,
+}
+
+impl AppAnswer {
+    pub(crate) async fn new(service: &Service, app: &App) -> Result<Self, ApiError> {
+        Ok(Self { app: AppView::new(service, app).await? })
+    }
+}
+
 /// An app as clients read it.
-fn view(service: &Service, app: &App) -> Value {
-    let owner = app.owner.as_ref().map_or_else(
-        || json!({ "id": "", "username": "", "email": "", "flags": {} }),
-        |owner| json!({ "id": owner.id, "username": owner.username, "email": owner.email, "flags": {} }),
-    );
-    let public_url = &service.config.public_url;
-    let host = public_url.split_once("://").map_or(public_url.as_str(), |(_, host)| host);
-    let url = format!("{public_url}/{}", app.name);
-    let deployment = app.last_deployment.as_ref();
-    json!({
-        "id": app.id,
-        "uuid": to_uuid(app.id),
-        "name": app.name,
-        "region": service.config.region,
-        "parent_app_name": "",
-        "git_url": format!("git@{host}:{}.git", app.name),
-        "url": url,
-        "base_url": url,
-        "created_at": app.created_at,
-        "updated_at": app.updated_at,
-        "status": if deployment.is_some() { "running" } else { "new" },
-        "owner": owner,
-        "project": { "id": "", "name": "default", "flags": {} },
-        "last_deployed_at": deployment.map(|deployment| deployment.finished_at),
-        "last_deployed_by": deployment.map(|deployment| &deployment.pusher),
-        "last_deployment_id": deployment.map(|deployment| &deployment.id),
-        "links": {},
-        "git_source": app.git_source,
-        "flags": {},
-        "limits": {},
-        "force_https": false,
-        "sticky_session": false,
-        "router_logs": false,
-        "stack_id": "",
-        "hds_resource": false,
-        "private_networks_ids": [],
-        "data_access_consent": null,
-    })
+#[derive(Serialize, JsonSchema)]
+struct AppView {
+    id: AppId,
+    uuid: String,
+    name: String,
+    region: String,
+    parent_app_name: String,
+    git_url: String,
+    url: String,
+    base_url: String,
+    created_at: Time,
+    updated_at: Time,
+    status: &'static str,
+    owner: OwnerView,
+    project: ProjectView,
+    last_deployed_at: Option<Time>,
+    last_deployed_by: Option<String>,
+    last_deployment_id: Option<String>,
+    links: BTreeMap<String, String>,
+    git_source: Option<String>,
+    flags: BTreeMap<String, bool>,
+    limits: BTreeMap<String, u32>,
+    force_https: bool,
+    sticky_session: bool,
+    router_logs: bool,
+    stack_id: String,
+    hds_resource: bool,
+    private_networks_ids: Vec<String>,
+    data_access_consent: Option<ConsentView>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct OwnerView {
+    id: String,
+    username: String,
+    email: String,
+    flags: BTreeMap<String, bool>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ProjectView {
+    id: String,
+    name: &'static str,
+    flags: BTreeMap<String, bool>,
+}
+
+impl AppView {
+    async fn new(service: &Service, app: &App) -> Result<Self, ApiError> {
+        let parent_app_name = match app.parent {
+            Some(parent) => match service.store.row(&RowKey::App(parent)).await? {
+                Some(Row::App(parent)) => parent.name.clone(),
+                _ => String::new(),
+            },
+            None => String::new(),
+        };
+        let owner = app.owner.as_ref();
+        let public_url = &service.config.public_url;
+        let host = public_url.split_once("://").map_or(public_url.as_str(), |(_, host)| host);
+        let url = format!("{public_url}/{}", app.name);
+        let deployment: Option<&LastDeployment> = app.last_deployment.as_ref();
+        Ok(Self {
+            id: app.id,
+            uuid: to_uuid(app.id),
+            name: app.name.clone(),
+            region: service.config.region.clone(),
+            parent_app_name,
+            git_url: format!("git@{host}:{}.git", app.name),
+            base_url: url.clone(),
+            url,
+            created_at: app.created_at,
+            updated_at: app.updated_at,
+            status: if deployment.is_some() { "running" } else { "new" },
+            owner: OwnerView {
+                id: owner.map(|owner| owner.id.to_string()).unwrap_or_default(),
+                username: owner.map(|owner| owner.username.clone()).unwrap_or_default(),
+                email: owner.map(|owner| owner.email.clone()).unwrap_or_default(),
+                flags: BTreeMap::new(),
+            },
+            project: ProjectView { id: String::new(), name: "default", flags: BTreeMap::new() },
+            last_deployed_at: deployment.map(|deployment| deployment.finished_at),
+            last_deployed_by: deployment.map(|deployment| deployment.pusher.clone()),
+            last_deployment_id: deployment.map(|deployment| deployment.id.clone()),
+            links: BTreeMap::new(),
+            git_source: app.git_source.clone(),
+            flags: BTreeMap::new(),
+            limits: BTreeMap::new(),
+            force_https: app.force_https,
+            sticky_session: app.sticky_session,
+            router_logs: app.router_logs,
+            stack_id: stack_id(app),
+            hds_resource: app.hds_resource,
+            private_networks_ids: Vec::new(),
+            data_access_consent: app.consent.as_ref().map(|consent| ConsentView::new(app.id, consent)),
+        })
+    }
 }

@@ -1,32 +1,58 @@
 //! The formation of an app.
 
-use annals_model::App;
 use annals_model::app::{Scale, ScaledType};
+use annals_model::{App, AppId, ResourceId};
+use axum::extract::State;
 use axum::response::Response;
-use serde::Deserialize;
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use http::StatusCode;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::access::{Access, Readable};
-use crate::answer::ok;
+use crate::answer::{json_response, ok};
+use crate::api::{Api, op};
 use crate::body::{JsonBody, required};
 use crate::error::ApiError;
+use crate::routes::restarts::locate_operation;
+use crate::service::Service;
 
-#[derive(Deserialize)]
-pub(crate) struct ScaleBody {
+pub(crate) fn api() -> Api {
+    Api::of("Containers")
+        .get(
+            "/v1/apps/{app}/containers",
+            list_containers,
+            op("The formation: how many containers of each type").anybody_known().ok::<ContainersAnswer>(),
+        )
+        .post(
+            "/v1/apps/{app}/scale",
+            scale_app,
+            op("Change the formation (scale)")
+                .body::<ScaleBody>()
+                .ok::<ContainersAnswer>()
+                .answers::<ContainersAnswer>(StatusCode::ACCEPTED),
+        )
+        .get(
+            "/v1/apps/{app}/autoscalers",
+            list_autoscalers,
+            op("What scales the app by itself: nothing does").anybody_known().ok::<AutoscalersAnswer>(),
+        )
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct ScaleBody {
     containers: Option<Vec<ScaleFields>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct ScaleFields {
     name: Option<String>,
     amount: Option<i64>,
     size: Option<String>,
 }
 
-/// Changes how many containers of some types there are. It is done when it is answered, so there is no operation to
-/// follow.
-pub(crate) async fn scale_app(
+/// Changes how many containers of some types there are.
+async fn scale_app(
+    State(service): State<Service>,
     access: Access<Scale>,
     body: JsonBody<ScaleBody>,
 ) -> Result<Response, ApiError> {
@@ -42,36 +68,58 @@ pub(crate) async fn scale_app(
         })
         .collect::<Result<_, ApiError>>()?;
     let outcome = access.act(Scale { containers }, &body.bytes).await?;
-    Ok(ok(&view(&outcome.app)))
+    let answer = ContainersAnswer::new(&outcome.app);
+    // Before there is a deployment there is nothing to be started or stopped, so no operation to follow.
+    if outcome.app.last_deployment.is_none() {
+        return Ok(ok(&answer));
+    }
+    let mut response = json_response(StatusCode::ACCEPTED, &answer);
+    locate_operation(&service, outcome.app.id, outcome.recorded("scale"), &mut response);
+    Ok(response)
 }
 
 /// The formation.
-pub(crate) async fn list_containers(readable: Readable) -> Result<Response, ApiError> {
+async fn list_containers(readable: Readable) -> Result<Response, ApiError> {
     let Readable { app, .. } = readable.live()?;
-    Ok(ok(&view(&app)))
+    Ok(ok(&ContainersAnswer::new(&app)))
 }
 
 /// What scales the app by itself: nothing does, which the official CLI asks before it scales.
-pub(crate) async fn list_autoscalers(readable: Readable) -> Result<Response, ApiError> {
+async fn list_autoscalers(readable: Readable) -> Result<Response, ApiError> {
     readable.live()?;
-    Ok(ok(&json!({ "autoscalers": [] })))
+    Ok(ok(&AutoscalersAnswer { autoscalers: Vec::new() }))
 }
 
-fn view(app: &App) -> Value {
-    let containers: Vec<_> = app
-        .formation
-        .iter()
-        .map(|(name, container)| {
-            let digest = Sha256::new().chain_update(app.id.as_bytes()).chain_update(name).finalize();
-            json!({
-                "id": hex::encode(&digest[..12]),
-                "app_id": app.id,
-                "name": name,
-                "amount": container.amount,
-                "size": container.size,
-                "command": "",
-            })
-        })
-        .collect();
-    json!({ "containers": containers })
+#[derive(Serialize, JsonSchema)]
+struct ContainersAnswer {
+    containers: Vec<ContainerTypeView>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ContainerTypeView {
+    id: ResourceId,
+    app_id: AppId,
+    name: String,
+    amount: u32,
+    size: String,
+    command: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct AutoscalersAnswer {
+    autoscalers: Vec<String>,
+}
+
+impl ContainersAnswer {
+    fn new(app: &App) -> Self {
+        let containers = app.formation.iter().map(|(name, container)| ContainerTypeView {
+            id: ResourceId::derived(app.id, "container_type", name),
+            app_id: app.id,
+            name: name.clone(),
+            amount: container.amount,
+            size: container.size.clone(),
+            command: String::new(),
+        });
+        Self { containers: containers.collect() }
+    }
 }

@@ -2,50 +2,88 @@
 
 use annals_model::catalogue::{self, Category, Origin, Scope};
 use axum::response::Response;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::answer::ok;
+use crate::api::{Api, op};
+
+pub(crate) fn api() -> Api {
+    Api::of("Events")
+        .get("/v1/event_types", list_event_types, op("Every type of event").open().ok::<EventTypesAnswer>())
+        .get(
+            "/v1/event_categories",
+            list_event_categories,
+            op("What types of events are listed under").open().ok::<CategoriesAnswer>(),
+        )
+}
 
 /// Every event type.
-pub(crate) async fn list_event_types() -> Response {
-    let event_types: Vec<Value> = catalogue::all()
-        .iter()
-        .map(|event_type| {
-            json!({
-                "id": lasting_id("event type", event_type.name),
-                "category_id": lasting_id("event category", event_type.category.describe().0),
-                "name": event_type.name,
-                "display_name": event_type.display_name,
-                "description": event_type.when.trim(),
-                "template": event_type.display_name,
-                "scope": match event_type.scope {
-                    Scope::App => "app",
-                    Scope::Account => "account",
-                },
-                "further": event_type.origin == Origin::Further,
-                "type_data_schema": (event_type.schema)(),
-            })
-        })
-        .collect();
-    ok(&json!({ "event_types": event_types }))
+async fn list_event_types() -> Response {
+    let event_types = catalogue::all().iter().map(|event_type| EventTypeView {
+        id: lasting_id("event type", event_type.name),
+        category_id: lasting_id("event category", event_type.category.describe().0),
+        name: event_type.name,
+        display_name: event_type.display_name,
+        description: event_type.when.trim(),
+        template: event_type.display_name,
+        scope: match event_type.scope {
+            Scope::App => "app",
+            Scope::Account => "account",
+        },
+        further: event_type.origin == Origin::Further,
+        type_data_schema: (event_type.schema)().to_value(),
+    });
+    ok(&EventTypesAnswer { event_types: event_types.collect() })
 }
 
 /// Every category of event types.
-pub(crate) async fn list_event_categories() -> Response {
-    let categories: Vec<Value> = Category::ALL
-        .iter()
-        .map(|category| {
-            let (name, display_name, position) = category.describe();
-            let id = lasting_id("event category", name);
-            json!({ "id": id, "name": name, "display_name": display_name, "position": position })
-        })
-        .collect();
-    ok(&json!({ "event_categories": categories }))
+async fn list_event_categories() -> Response {
+    let event_categories = Category::ALL.iter().map(|category| {
+        let (name, display_name, position) = category.describe();
+        CategoryView { id: lasting_id("event category", name), name, display_name, position }
+    });
+    ok(&CategoriesAnswer { event_categories: event_categories.collect() })
 }
 
 /// An identifier in the form clients know, the same in every installation and version.
 fn lasting_id(kind: &str, name: &str) -> String {
     let digest = Sha256::new().chain_update(kind).chain_update([0]).chain_update(name).finalize();
     hex::encode(&digest[..12])
+}
+
+#[derive(Serialize, JsonSchema)]
+struct EventTypesAnswer {
+    event_types: Vec<EventTypeView>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct EventTypeView {
+    id: String,
+    category_id: String,
+    name: &'static str,
+    display_name: &'static str,
+    description: &'static str,
+    template: &'static str,
+    /// Whether it belongs to an app's timeline, or to an account's alone.
+    scope: &'static str,
+    /// Whether it is beyond the contract of the Events API.
+    further: bool,
+    /// The JSON Schema of its `type_data`.
+    type_data_schema: Value,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct CategoriesAnswer {
+    event_categories: Vec<CategoryView>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct CategoryView {
+    id: String,
+    name: &'static str,
+    display_name: &'static str,
+    position: u32,
 }

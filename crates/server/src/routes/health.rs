@@ -3,30 +3,61 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::answer::{json_response, ok};
+use crate::api::{Api, op};
 use crate::service::Service;
 
+pub(crate) fn api() -> Api {
+    let text = serde_json::json!({ "type": "string" });
+    Api::of("Platform")
+        .get("/healthz", health, op("Whether the process answers").open().ok::<StatusAnswer>())
+        .get(
+            "/readyz",
+            readiness,
+            op("Whether requests can be carried out")
+                .open()
+                .ok::<StatusAnswer>()
+                .answers::<StatusAnswer>(StatusCode::SERVICE_UNAVAILABLE),
+        )
+        .get(
+            "/metrics",
+            metrics,
+            op("Measurements, for Prometheus").open().answers_with(StatusCode::OK, METRICS_TYPE, text),
+        )
+}
+
+const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+#[derive(Serialize, JsonSchema)]
+struct StatusAnswer {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+}
+
 /// The process answers.
-pub(crate) async fn health() -> Response {
-    ok(&json!({ "status": "ok" }))
+async fn health() -> Response {
+    ok(&StatusAnswer { status: "ok", error: None })
 }
 
 /// Requests can be carried out, writes included.
-pub(crate) async fn readiness(State(service): State<Service>) -> Response {
+async fn readiness(State(service): State<Service>) -> Response {
     if service.store.statistics().writable {
-        ok(&json!({ "status": "ready" }))
+        ok(&StatusAnswer { status: "ready", error: None })
     } else {
-        let body =
-            json!({ "status": "not ready", "error": "the store accepts no writes: restart the server" });
+        let body = StatusAnswer {
+            status: "not ready",
+            error: Some("the store accepts no writes: restart the server"),
+        };
         json_response(StatusCode::SERVICE_UNAVAILABLE, &body)
     }
 }
 
 /// Measurements, for Prometheus.
-pub(crate) async fn metrics(State(service): State<Service>) -> Response {
+async fn metrics(State(service): State<Service>) -> Response {
     let text = service.metrics.text(service.store.statistics());
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], text).into_response()
+    ([(header::CONTENT_TYPE, METRICS_TYPE)], text).into_response()
 }

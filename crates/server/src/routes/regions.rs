@@ -2,22 +2,45 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::answer::ok;
+use crate::api::{Api, op};
 use crate::service::Service;
 
+pub(crate) fn api() -> Api {
+    Api::of("Platform").get("/v1/regions", list_regions, op("The one region").open().ok::<RegionsAnswer>())
+}
+
 /// The one region.
-pub(crate) async fn list_regions(State(service): State<Service>) -> Response {
+async fn list_regions(State(service): State<Service>) -> Response {
     let config = &service.config;
     let url = &config.public_url;
-    ok(&json!({ "regions": [{
-        "name": config.region,
-        "display_name": config.region,
-        "ssh": "",
-        "api": url,
-        "dashboard": url,
-        "database_api": url,
-        "default": true,
-    }] }))
+    let region = RegionView {
+        name: config.region.clone(),
+        display_name: config.region.clone(),
+        ssh: "",
+        api: url.clone(),
+        dashboard: url.clone(),
+        database_api: url.clone(),
+        default: true,
+    };
+    ok(&RegionsAnswer { regions: vec![region] })
+}
+
+#[derive(Serialize, JsonSchema)]
+struct RegionsAnswer {
+    regions: Vec<RegionView>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct RegionView {
+    name: String,
+    display_name: String,
+    ssh: &'static str,
+    api: String,
+    dashboard: String,
+    database_api: String,
+    default: bool,
 }

@@ -4,18 +4,37 @@ use annals_model::report::{InvalidReports, parse_json, parse_ndjson};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::header;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::access::{idempotency, idempotency_key, target};
 use crate::answer::created;
+use crate::api::{Api, op};
 use crate::auth::Operator;
 use crate::body::read;
 use crate::error::ApiError;
 use crate::limits::REPORT_BYTES_MAX;
 use crate::service::Service;
 
+pub(crate) fn api() -> Api {
+    Api::of("Events").post(
+        "/v1/events",
+        report_events,
+        op("Report what happened elsewhere")
+            .operator()
+            .raw_body(&["application/json", "application/x-ndjson"])
+            .created::<AcceptedAnswer>(),
+    )
+}
+
+#[derive(Serialize, JsonSchema)]
+struct AcceptedAnswer {
+    /// How many events were recorded.
+    accepted: usize,
+}
+
 /// Records all of the reported events, or none. Answers when they are durable.
-pub(crate) async fn report_events(
+async fn report_events(
     State(service): State<Service>,
     _: Operator,
     request: Request,
@@ -53,5 +72,5 @@ pub(crate) async fn report_events(
     })?;
     let accepted =
         service.recorder.report(reports, idempotency(key.as_ref(), &target(&parts), &body)).await?;
-    Ok(created(&json!({ "accepted": accepted })))
+    Ok(created(&AcceptedAnswer { accepted }))
 }

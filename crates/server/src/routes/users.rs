@@ -1,30 +1,45 @@
 //! People.
 
-use annals_model::{Account, UserId};
+use std::collections::BTreeMap;
+
+use annals_model::{Account, Time, UserId};
 use annals_store::NewUser;
-use argon2::Argon2;
-use argon2::password_hash::PasswordHasher;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use axum::response::Response;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::answer::{created, ok};
+use crate::api::{Api, op};
 use crate::auth::{Operator, SignedIn, new_secret};
 use crate::body::{JsonBody, required};
 use crate::error::ApiError;
+use crate::password;
+use crate::remote_ip::RemoteIp;
 use crate::routes::tokens;
 use crate::service::Service;
 
-/// The shortest password, and the longest that is worth hashing.
-const PASSWORD_BYTES: std::ops::RangeInclusive<usize> = 12..=1024;
+pub(crate) fn api() -> Api {
+    Api::of("Account")
+        .post(
+            "/v1/users",
+            register_user,
+            op("Register somebody; or, where the operator lets people do so, oneself (new_user)")
+                .operator()
+                .body::<UserBody>()
+                .created::<RegisteredAnswer>(),
+        )
+        .get("/v1/users/self", show_self, op("Who you are").ok::<UserAnswer>())
+}
 
-#[derive(Deserialize)]
-pub(crate) struct UserBody {
+#[derive(Deserialize, JsonSchema)]
+struct UserBody {
     user: Option<UserFields>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct UserFields {
     id: Option<String>,
     username: Option<String>,
@@ -33,63 +48,111 @@ struct UserFields {
 }
 
 /// Registers somebody, and answers with their first API token.
-pub(crate) async fn register_user(
+async fn register_user(
     State(service): State<Service>,
-    _: Operator,
+    registrar: Registrar,
     body: JsonBody<UserBody>,
 ) -> Result<Response, ApiError> {
     let fields = required(body.value.user, "user")?;
+    if let Registrar::Themself(remote_ip) = registrar {
+        return sign_up(&service, remote_ip, fields).await;
+    }
     let id = fields.id.map(|id| id.parse::<UserId>()).transpose();
     let id = id.map_err(|error| ApiError::invalid("id", &error.to_string()))?;
     let username = required(fields.username, "username")?;
     let email = required(fields.email, "email")?;
     let password_hash = match fields.password {
-        Some(password) => Some(hash(password).await?),
+        Some(password) => Some(password::hash(password).await?),
         None => None,
     };
-    let user = NewUser { id, username, email, password_hash };
+    let user = NewUser { id, username, email, password_hash, signs_up: false };
     let (account, issued) = service.recorder.register_user(user, new_secret("tk-us-")).await?;
-    Ok(created(&json!({ "user": view(&account), "token": tokens::view_with_secret(&issued) })))
+    Ok(created(&RegisteredAnswer {
+        user: UserView::new(&account),
+        token: tokens::TokenView::with_secret(&issued),
+    }))
+}
+
+/// Lets somebody register themself. Without a username they get what stands before the @ of their address.
+async fn sign_up(service: &Service, remote_ip: RemoteIp, fields: UserFields) -> Result<Response, ApiError> {
+    let email = required(fields.email, "email")?;
+    service.attempts.check(remote_ip.0, &email)?;
+    let local_part = || email.split('@').next().unwrap_or_default().to_owned();
+    let username = fields.username.unwrap_or_else(local_part);
+    let password_hash = Some(password::hash(required(fields.password, "password")?).await?);
+    let user = NewUser { id: None, username, email, password_hash, signs_up: true };
+    let (account, issued) = service.recorder.register_user(user, new_secret("tk-us-")).await?;
+    Ok(created(&RegisteredAnswer {
+        user: UserView::new(&account),
+        token: tokens::TokenView::with_secret(&issued),
+    }))
+}
+
+/// Who registers somebody.
+enum Registrar {
+    Operator,
+    /// Nobody known, where the operator lets people sign up.
+    Themself(RemoteIp),
+}
+
+impl FromRequestParts<Service> for Registrar {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, ApiError> {
+        if service.config.sign_up && !parts.headers.contains_key(AUTHORIZATION) {
+            return Ok(Self::Themself(RemoteIp::of(parts, &service.config.trusted_proxies)));
+        }
+        Operator::from_request_parts(parts, service).await.map(|_| Self::Operator)
+    }
 }
 
 /// Who asks.
-pub(crate) async fn show_self(user: SignedIn) -> Response {
-    ok(&json!({ "user": view(&user.account) }))
+async fn show_self(user: SignedIn) -> Response {
+    ok(&UserAnswer { user: UserView::new(&user.account) })
 }
 
-/// The hash of a password. It takes long on purpose, so it is made where it holds up nobody.
-async fn hash(password: String) -> Result<String, ApiError> {
-    if !PASSWORD_BYTES.contains(&password.len()) {
-        let message = format!("must have {} to {} bytes", PASSWORD_BYTES.start(), PASSWORD_BYTES.end());
-        return Err(ApiError::invalid("password", &message));
-    }
-    let hashed = tokio::task::spawn_blocking(move || {
-        Argon2::default().hash_password(password.as_bytes()).map(|hash| hash.to_string())
-    });
-    match hashed.await {
-        Ok(Ok(hash)) => Ok(hash),
-        Ok(Err(error)) => {
-            tracing::error!(%error, "a password could not be hashed");
-            Err(ApiError::Internal)
-        }
-        Err(_) => Err(ApiError::Internal),
-    }
+#[derive(Serialize, JsonSchema)]
+struct UserAnswer {
+    user: UserView,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct RegisteredAnswer {
+    user: UserView,
+    token: tokens::TokenView,
 }
 
 /// An account as clients read it. `flags` never has `admin`, which would make the official CLI ask questions.
-fn view(account: &Account) -> Value {
-    let person = &account.person;
-    json!({
-        "id": person.id,
-        "uuid": person.id,
-        "username": person.username,
-        "email": person.email,
-        "fullname": person.username,
-        "company": null,
-        "location": null,
-        "created_at": account.created_at,
-        "tos_accepted": true,
-        "flags": {},
-        "limits": {},
-    })
+#[derive(Serialize, JsonSchema)]
+struct UserView {
+    id: UserId,
+    uuid: UserId,
+    username: String,
+    email: String,
+    fullname: String,
+    company: Option<String>,
+    location: Option<String>,
+    created_at: Time,
+    tos_accepted: bool,
+    flags: BTreeMap<String, bool>,
+    limits: BTreeMap<String, u32>,
+}
+
+impl UserView {
+    fn new(account: &Account) -> Self {
+        let person = &account.person;
+        Self {
+            id: person.id,
+            uuid: person.id,
+            username: person.username.clone(),
+            email: person.email.clone(),
+            fullname: person.username.clone(),
+            company: None,
+            location: None,
+            created_at: account.created_at,
+            tos_accepted: true,
+            flags: BTreeMap::new(),
+            limits: BTreeMap::new(),
+        }
+    }
 }

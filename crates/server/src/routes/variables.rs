@@ -6,27 +6,66 @@ use annals_model::app::{
     ChangeVariable, DeleteVariable, DeleteVariables, NewValue, SetVariable, SetVariables, VariableId,
     variable_id,
 };
-use annals_model::{App, Role};
+use annals_model::{App, AppId, Role};
 use axum::extract::{Path, Query, RawQuery};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::access::{Access, Readable};
 use crate::answer::{created, ok};
+use crate::api::{Api, op};
 use crate::body::{JsonBody, required};
 use crate::error::ApiError;
 
+pub(crate) fn api() -> Api {
+    const ALL: &str = "/v1/apps/{app}/variables";
+    const ONE: &str = "/v1/apps/{app}/variables/{variable}";
+    Api::of("Variables")
+        .get(
+            ALL,
+            list_variables,
+            op("The environment of an app")
+                .query("aliases", "`true` to show what a value that names another variable stands for.")
+                .anybody_known()
+                .ok::<VariablesAnswer>(),
+        )
+        .post(
+            ALL,
+            set_variable,
+            op("Set a variable (new_variable, edit_variable)")
+                .body::<VariableBody>()
+                .ok::<VariableAnswer>()
+                .created::<VariableAnswer>(),
+        )
+        .put(
+            ALL,
+            set_variables,
+            op("Set many variables at once (edit_variables)").body::<VariablesBody>().ok::<VariablesAnswer>(),
+        )
+        .delete(
+            ALL,
+            delete_variables,
+            op("Delete many variables at once (edit_variables)").body::<DeleteBody>().no_content(),
+        )
+        .patch(
+            ONE,
+            change_variable,
+            op("Give a variable another value (edit_variable)").body::<VariableBody>().ok::<VariableAnswer>(),
+        )
+        .delete(ONE, delete_variable, op("Delete a variable (delete_variable)").no_content())
+}
+
 /// The variables. With `aliases=true`, one whose value names another (`$OTHER`) shows that one's value. A limited
 /// collaborator sees names only.
-pub(crate) async fn list_variables(
+async fn list_variables(
     readable: Readable,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Response, ApiError> {
     let Readable { app, role } = readable.live()?;
     let follows_aliases = query.get("aliases").is_some_and(|value| value == "true");
-    let variables: Vec<Value> = app
+    let variables = app
         .variables
         .iter()
         .map(|(name, value)| {
@@ -35,18 +74,18 @@ pub(crate) async fn list_variables(
                 _ if follows_aliases => Some(alias(&app, value).unwrap_or(value)),
                 _ => Some(value),
             };
-            view(&app, name, shown)
+            VariableView::new(&app, name, shown)
         })
         .collect();
-    Ok(ok(&json!({ "variables": variables })))
+    Ok(ok(&VariablesAnswer { variables }))
 }
 
-#[derive(Deserialize)]
-pub(crate) struct VariableBody {
+#[derive(Deserialize, JsonSchema)]
+struct VariableBody {
     variable: Option<VariableFields>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct VariableFields {
     name: Option<String>,
     value: Option<String>,
@@ -59,20 +98,21 @@ impl VariableFields {
 }
 
 /// Sets a variable: 201 if it is new, 200 if it was there.
-pub(crate) async fn set_variable(
+async fn set_variable(
     access: Access<SetVariable>,
     body: JsonBody<VariableBody>,
 ) -> Result<Response, ApiError> {
     let new = required(body.value.variable, "variable")?.into_new_value()?;
     let name = new.name.clone();
     let outcome = access.act(SetVariable(new), &body.bytes).await?;
-    let is_new = outcome.recorded.iter().any(|recorded| recorded == "new_variable");
-    let answer = json!({ "variable": view(&outcome.app, &name, outcome.app.variables.get(&name)) });
+    let is_new = outcome.recorded("new_variable").is_some();
+    let answer =
+        VariableAnswer { variable: VariableView::new(&outcome.app, &name, outcome.app.variables.get(&name)) };
     Ok(if is_new { created(&answer) } else { ok(&answer) })
 }
 
 /// Gives a variable another value.
-pub(crate) async fn change_variable(
+async fn change_variable(
     access: Access<ChangeVariable>,
     Path((_, id)): Path<(String, String)>,
     body: JsonBody<VariableBody>,
@@ -82,11 +122,11 @@ pub(crate) async fn change_variable(
     let app = access.act(ChangeVariable { id, value }, &body.bytes).await?.app;
     let changed = app.variables.iter().find(|(name, _)| variable_id(app.id, name) == id);
     let (name, value) = changed.ok_or(ApiError::NotFound("variable"))?;
-    Ok(ok(&json!({ "variable": view(&app, name, Some(value)) })))
+    Ok(ok(&VariableAnswer { variable: VariableView::new(&app, name, Some(value)) }))
 }
 
 /// Deletes a variable.
-pub(crate) async fn delete_variable(
+async fn delete_variable(
     access: Access<DeleteVariable>,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
@@ -94,13 +134,13 @@ pub(crate) async fn delete_variable(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-#[derive(Deserialize)]
-pub(crate) struct VariablesBody {
+#[derive(Deserialize, JsonSchema)]
+struct VariablesBody {
     variables: Option<Vec<VariableFields>>,
 }
 
 /// Sets many variables; those not named stay.
-pub(crate) async fn set_variables(
+async fn set_variables(
     access: Access<SetVariables>,
     body: JsonBody<VariablesBody>,
 ) -> Result<Response, ApiError> {
@@ -109,17 +149,17 @@ pub(crate) async fn set_variables(
         variables.into_iter().map(VariableFields::into_new_value).collect::<Result<Vec<_>, ApiError>>()?;
     let names: Vec<_> = variables.iter().map(|variable| variable.name.clone()).collect();
     let app = access.act(SetVariables(variables), &body.bytes).await?.app;
-    let set: Vec<_> = names.iter().map(|name| view(&app, name, app.variables.get(name))).collect();
-    Ok(ok(&json!({ "variables": set })))
+    let set = names.iter().map(|name| VariableView::new(&app, name, app.variables.get(name)));
+    Ok(ok(&VariablesAnswer { variables: set.collect() }))
 }
 
-#[derive(Deserialize)]
-pub(crate) struct DeleteBody {
+#[derive(Deserialize, JsonSchema)]
+struct DeleteBody {
     variable_ids: Option<Vec<String>>,
 }
 
 /// Deletes many variables, named in the body or, as some clients do, by `variable_ids[]` in the query.
-pub(crate) async fn delete_variables(
+async fn delete_variables(
     access: Access<DeleteVariables>,
     RawQuery(query): RawQuery,
     body: JsonBody<DeleteBody>,
@@ -151,6 +191,28 @@ fn alias<'a>(app: &'a App, value: &str) -> Option<&'a String> {
     app.variables.get(name)
 }
 
-fn view(app: &App, name: &str, value: Option<&String>) -> Value {
-    json!({ "id": variable_id(app.id, name).to_string(), "app_id": app.id, "name": name, "value": value })
+#[derive(Serialize, JsonSchema)]
+struct VariablesAnswer {
+    variables: Vec<VariableView>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct VariableAnswer {
+    variable: VariableView,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct VariableView {
+    id: String,
+    app_id: AppId,
+    name: String,
+    /// Null for limited collaborators.
+    value: Option<String>,
+}
+
+impl VariableView {
+    fn new(app: &App, name: &str, value: Option<&String>) -> Self {
+        let id = variable_id(app.id, name).to_string();
+        Self { id, app_id: app.id, name: name.to_owned(), value: value.cloned() }
+    }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use annals_model::{AppId, EventId, IdSource, Time, UserId};
+use annals_model::{AppId, EventId, IdSource, SECRET_BYTES, Time, UserId};
 use annals_server::{Config, Metrics, Service, router};
 use annals_store::fjall::Options;
 use annals_store::{Clock, Store};
@@ -42,7 +42,7 @@ impl Clock for ManualClock {
 
 /// Identifiers that count, so that every run has the same.
 #[derive(Default)]
-struct CountingIds(AtomicU32);
+struct CountingIds(AtomicU32, AtomicU32);
 
 impl CountingIds {
     fn next(&self) -> u32 {
@@ -61,6 +61,12 @@ impl IdSource for CountingIds {
 
     fn user_id(&self) -> UserId {
         format!("us-00000000-0000-4000-8000-{:012x}", self.next()).parse().unwrap()
+    }
+
+    fn secret(&self) -> [u8; SECRET_BYTES] {
+        let mut secret = [0; SECRET_BYTES];
+        secret[..4].copy_from_slice(&(self.1.fetch_add(1, Ordering::Relaxed) + 1).to_be_bytes());
+        secret
     }
 }
 

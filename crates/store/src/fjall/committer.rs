@@ -5,13 +5,13 @@
 //! seen by readers before it.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use annals_model::EventId;
+use annals_model::{AppId, EventId};
 use fjall::PersistMode;
 use foldhash::{HashMap, HashMapExt};
 use tokio::sync::{mpsc, oneshot};
@@ -118,6 +118,7 @@ struct Group<'a> {
     kept: &'a Kept,
     heads: HashMap<TimelineId, Head>,
     rows: HashMap<RowKey, Option<Row>>,
+    beyond_events: HashSet<AppId>,
     open_runs: HashMap<TimelineId, RunBuilder>,
     full_runs: Vec<(Vec<u8>, Vec<u8>)>,
     /// Where the events with given identifiers are.
@@ -161,6 +162,7 @@ impl<'a> Group<'a> {
             kept,
             heads: HashMap::new(),
             rows: HashMap::new(),
+            beyond_events: HashSet::new(),
             open_runs: HashMap::new(),
             full_runs: Vec::new(),
             given: HashMap::new(),
@@ -203,6 +205,7 @@ impl<'a> Group<'a> {
             self.append(&event)?;
         }
         self.rows.extend(writes.rows);
+        self.beyond_events.extend(writes.beyond_events);
         Ok(())
     }
 
@@ -281,7 +284,9 @@ impl<'a> Group<'a> {
                     let before = kept.row_cache.peek(&key).filter(|before| before.row.is_some());
                     match before.map(|before| (before.bytes, before.checkpoint.plus(added))) {
                         // Rebuilt from its timeline, if it has to be read before it is written again.
-                        Some((bytes, checkpoint)) if checkpoint.is_good_for(position) => {
+                        Some((bytes, checkpoint))
+                            if checkpoint.is_good_for(position) && !self.beyond_events.contains(id) =>
+                        {
                             cached.push((key, CachedRow { row, bytes, checkpoint }));
                             continue;
                         }

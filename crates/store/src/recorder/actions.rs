@@ -1,28 +1,27 @@
 //! Actions on apps.
 
+use annals_model::app::{AcceptInvitation, AppAction, CreateApp};
+use annals_model::{App, AppId, AppRef, Event, EventId, Person, Rejection, Role, Time, TypeData};
+
 use std::sync::Arc;
 
-use annals_model::app::{AppAction, CreateApp};
-use annals_model::{App, AppId, AppRef, Event, EventId, Rejection, Time, TypeData};
-
 use crate::contract::{CommitError, Refusal};
-use crate::rows::Caller;
+use crate::rows::{Caller, Row, RowKey, TokenHash};
 
 use super::draft::Draft;
-use super::{Outcome, Recorder, Request};
+use super::{Outcome, Recorded, Recorder, Request};
 
 impl Recorder {
-    /// Makes a new app.
+    /// Makes a new app. Where it is to be a child, who asks works on its parent.
     pub async fn create_app(&self, request: Request, action: CreateApp) -> Result<Outcome, CommitError> {
         self.act_once(request, move |draft, request| {
-            let decided = action.decide(&draft.context(&request.actor))?;
-            draft.require_free_name(&action.name)?;
-            let app = AppRef { id: draft.ids().app_id(draft.now()), name: action.name.clone() };
-            let recorded = names(&decided);
-            for data in decided {
-                draft.record(unplaced(request, app.clone(), data))?;
+            if let Some(parent) = action.parent {
+                require_role(draft, request, &*present(draft, parent)?, Role::Collaborator)?;
             }
-            Ok(Outcome { app: present(draft, app.id)?, recorded })
+            let actor = request.actor.as_ref();
+            let id = draft.ids().app_id(draft.now());
+            let recorded = create(draft, request, actor, id, &action)?;
+            outcome(draft, id, recorded)
         })
         .await
     }
@@ -35,40 +34,47 @@ impl Recorder {
         action: A,
     ) -> Result<Outcome, CommitError> {
         self.act_once(request, move |draft, request| {
-            let app = present(draft, id)?;
-            let role = app.role_of(request.actor.id).filter(|_| app.deleted_at.is_none());
-            let role = role.ok_or(Rejection::NotFound("app"))?;
-            if role < A::ROLE {
-                let message = format!("this needs the role of {}", annals_model::action::in_words(A::ROLE));
-                return Err(Rejection::Forbidden(message).into());
-            }
-            let decided = action.decide(&app, &draft.context(&request.actor))?;
-            let recorded = names(&decided);
-            for data in decided {
-                let app = app.named_in(&data);
-                if draft.app(id)?.is_some_and(|before| before.name != app.name) {
-                    draft.require_free_name(&app.name)?;
-                }
-                draft.record(unplaced(request, app, data))?;
-            }
-            Ok(Outcome { app: present(draft, id)?, recorded })
+            let recorded = act_on(draft, request, id, &action)?;
+            outcome(draft, id, recorded)
         })
         .await
     }
 
-    async fn act_once(
+    /// Accepts the invitation to an app that has this token.
+    pub async fn accept_invitation(&self, request: Request, token: String) -> Result<Outcome, CommitError> {
+        self.act_once(request, move |draft, request| {
+            let key = RowKey::Invitation(TokenHash::of(&token));
+            let Some(Row::AppWithName(id)) = draft.row(&key)? else {
+                return Err(already_used(draft, request, &token)?.into());
+            };
+            let app = present(draft, id)?;
+            if app.deleted_at.is_some() {
+                return Err(Rejection::NotFound("collaborator").into());
+            }
+            let mut facts = draft.facts(id)?;
+            let context = draft.context(request, request.actor.as_ref(), None);
+            let action = AcceptInvitation { token: token.clone() };
+            let decided = action.decide(&app, &mut facts, &context);
+            let decided = draft.decided(decided)?;
+            draft.put_facts(id, facts)?;
+            // Who accepts again is told so, and not that there was no invitation.
+            draft.put(RowKey::UsedInvitation(TokenHash::of(&token)), Row::AppWithName(id));
+            let recorded = record_all(draft, request.actor.as_ref(), id, decided)?;
+            outcome(draft, id, recorded)
+        })
+        .await
+    }
+
+    pub(super) async fn act_once(
         &self,
         request: Request,
         mut decide: impl FnMut(&mut Draft<'_>, &Request) -> Result<Outcome, Refusal> + Send + 'static,
     ) -> Result<Outcome, CommitError> {
-        let caller = Caller::User(request.actor.id);
+        let caller = request.actor.as_ref().map_or(Caller::Operator, |actor| Caller::User(actor.id));
         // A request that records nothing needs nothing to make its repeat harmless.
         let idempotency = request.idempotency.clone().filter(|_| !request.dry_run);
         self.commit_once(caller, idempotency, move |draft| {
-            // As they are now, which may not be as they were when the request came.
-            let actor = draft.account(request.actor.id)?.map(|account| account.person.clone());
-            let request =
-                Request { actor: actor.unwrap_or_else(|| request.actor.clone()), ..request.clone() };
+            let request = up_to_date(draft, &request)?;
             let outcome = decide(draft, &request)?;
             if request.dry_run {
                 draft.discard();
@@ -79,20 +85,112 @@ impl Recorder {
     }
 }
 
-fn present(draft: &Draft<'_>, id: AppId) -> Result<Arc<App>, Refusal> {
+/// The request of who asks as they are now, which may not be as they were when the request came.
+pub(super) fn up_to_date(draft: &Draft<'_>, request: &Request) -> Result<Request, Refusal> {
+    let Some(actor) = &request.actor else { return Ok(request.clone()) };
+    let now = draft.account(actor.id)?.map_or_else(|| actor.clone(), |account| account.person.clone());
+    Ok(Request { actor: Some(now), ..request.clone() })
+}
+
+/// Does something with an app, as a part of a change.
+pub(super) fn act_on<A: AppAction>(
+    draft: &mut Draft<'_>,
+    request: &Request,
+    id: AppId,
+    action: &A,
+) -> Result<Vec<Recorded>, Refusal> {
+    let app = present(draft, id)?;
+    let role = require_role(draft, request, &app, A::ROLE)?;
+    let mut facts = draft.facts(id)?;
+    let actor = action.actor(&app, &facts, request.actor.as_ref());
+    let context = draft.context(request, actor.as_ref(), Some(role));
+    let decided = action.decide(&app, &mut facts, &context);
+    let decided = draft.decided(decided)?;
+    draft.put_facts(id, facts)?;
+    record_all(draft, actor.as_ref(), id, decided)
+}
+
+/// Makes a new app with that identifier, as a part of a change.
+pub(super) fn create(
+    draft: &mut Draft<'_>,
+    request: &Request,
+    actor: Option<&Person>,
+    id: AppId,
+    action: &CreateApp,
+) -> Result<Vec<Recorded>, Refusal> {
+    let context = draft.context(request, actor, None);
+    let decided = action.decide(&context);
+    let decided = draft.decided(decided)?;
+    let app = AppRef { id, name: action.name.clone() };
+    let mut recorded = Vec::with_capacity(decided.len());
+    for data in decided {
+        recorded.push(draft.record(unplaced(actor, app.clone(), data))?);
+    }
+    draft.require_free(None, &*present(draft, id)?)?;
+    Ok(recorded)
+}
+
+/// Records what was decided for an app.
+pub(super) fn record_all(
+    draft: &mut Draft<'_>,
+    actor: Option<&Person>,
+    id: AppId,
+    decided: Vec<TypeData>,
+) -> Result<Vec<Recorded>, Refusal> {
+    if decided.is_empty() {
+        return Ok(Vec::new());
+    }
+    let before = present(draft, id)?;
+    let mut recorded = Vec::with_capacity(decided.len());
+    for data in decided {
+        let app = present(draft, id)?.named_in(&data);
+        recorded.push(draft.record(unplaced(actor, app, data))?);
+    }
+    draft.require_free(Some(&before), &*present(draft, id)?)?;
+    Ok(recorded)
+}
+
+pub(super) fn outcome(draft: &Draft<'_>, id: AppId, recorded: Vec<Recorded>) -> Result<Outcome, Refusal> {
+    Ok(Outcome { app: present(draft, id)?, facts: draft.facts(id)?, recorded })
+}
+
+pub(super) fn present(draft: &Draft<'_>, id: AppId) -> Result<Arc<App>, Refusal> {
     draft.app(id)?.ok_or_else(|| Rejection::NotFound("app").into())
 }
 
-fn names(decided: &[TypeData]) -> Vec<String> {
-    decided.iter().map(|data| data.event_type().name.to_owned()).collect()
+/// What who asks may do with that app, if it is at least that.
+pub(super) fn require_role(
+    draft: &Draft<'_>,
+    request: &Request,
+    app: &App,
+    needed: Role,
+) -> Result<Role, Refusal> {
+    let role = match &request.actor {
+        None => Some(Role::Platform),
+        Some(actor) => draft.role_of(app, actor.id)?,
+    };
+    let role = role.filter(|_| app.deleted_at.is_none()).ok_or(Rejection::NotFound("app"))?;
+    if role < needed { Err(Rejection::needs(needed).into()) } else { Ok(role) }
+}
+
+/// Why a token leads to no invitation.
+fn already_used(draft: &Draft<'_>, request: &Request, token: &str) -> Result<Rejection, Refusal> {
+    let used = draft.row(&RowKey::UsedInvitation(TokenHash::of(token)))?;
+    if let (Some(Row::AppWithName(id)), Some(actor)) = (used, &request.actor)
+        && let Some(app) = draft.app(id)?
+        && app.role_of(actor.id).is_some()
+    {
+        return Ok(Rejection::AlreadyCollaborator);
+    }
+    Ok(Rejection::NotFound("collaborator"))
 }
 
 /// An event whose identifier and time the draft will say.
-fn unplaced(request: &Request, app: AppRef, data: TypeData) -> Event {
+fn unplaced(actor: Option<&Person>, app: AppRef, data: TypeData) -> Event {
     Event {
         id: EventId::from_bytes([0; EventId::BYTES]),
         created_at: Time::EPOCH,
-        user: Some(request.actor.clone()),
+        user: actor.cloned(),
         app: Some(app),
         data,
     }

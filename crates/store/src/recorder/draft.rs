@@ -2,8 +2,17 @@
 
 use std::sync::Arc;
 
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeSet;
+
+use annals_model::account::{AccountFacts, Integration};
+use annals_model::app::addon_id;
+use annals_model::catalogue::Origin;
 use annals_model::report::AHEAD_MILLIS_MAX;
-use annals_model::{Account, App, AppId, Context, Event, EventId, IdSource, Person, Rejection, Time, UserId};
+use annals_model::{
+    Account, App, AppId, Context, Directory, Event, EventId, Facts, IdSource, Person, Platform, Rejection,
+    Role, Rules, Time, UserId,
+};
 
 use foldhash::fast::RandomState;
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
@@ -11,17 +20,26 @@ use indexmap::IndexMap;
 use indexmap::map::Entry;
 
 use crate::contract::{Error, NewEvent, Refusal, TimelineId, View, Writes};
-use crate::rows::{Row, RowKey};
+use crate::rows::{Row, RowKey, TokenHash};
+
+use super::{Recorded, Request, Settings};
 
 /// The store in view, with what was drafted so far on top of it.
 pub(super) struct Draft<'a> {
     view: &'a dyn View,
     ids: &'a dyn IdSource,
+    settings: &'a Settings,
     now: Time,
     last_times: HashMap<TimelineId, Time>,
     /// In the order in which they were met, which decides who was first to hold a name.
     apps: IndexMap<AppId, Drafted<App>, RandomState>,
     accounts: IndexMap<UserId, Drafted<Account>, RandomState>,
+    facts: IndexMap<AppId, Drafted<Facts>, RandomState>,
+    account_facts: IndexMap<UserId, Drafted<AccountFacts>, RandomState>,
+    directory: OnceCell<Arc<Directory>>,
+    /// Why something could not be looked up while the rules decided, which makes the decision worth nothing.
+    failed_lookup: RefCell<Option<Error>>,
+    beyond_events: Vec<AppId>,
     given: HashSet<EventId>,
     rows: HashMap<RowKey, Option<Row>>,
     events: Vec<NewEvent>,
@@ -40,14 +58,20 @@ impl<T> Drafted<T> {
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(view: &'a dyn View, ids: &'a dyn IdSource, now: Time) -> Self {
+    pub(super) fn new(view: &'a dyn View, ids: &'a dyn IdSource, settings: &'a Settings, now: Time) -> Self {
         Self {
             view,
             ids,
+            settings,
             now,
             last_times: HashMap::new(),
             apps: IndexMap::default(),
             accounts: IndexMap::default(),
+            facts: IndexMap::default(),
+            account_facts: IndexMap::default(),
+            directory: OnceCell::new(),
+            failed_lookup: RefCell::default(),
+            beyond_events: Vec::new(),
             given: HashSet::new(),
             rows: HashMap::new(),
             events: Vec::new(),
@@ -55,11 +79,29 @@ impl<'a> Draft<'a> {
     }
 
     /// What the rules decide from.
-    pub(super) fn context<'b>(&self, actor: &'b Person) -> Context<'b>
-    where
-        'a: 'b,
-    {
-        Context { now: self.now, actor, ids: self.ids }
+    pub(super) fn context<'b>(
+        &'b self,
+        request: &Request,
+        actor: Option<&'b Person>,
+        role: Option<Role>,
+    ) -> Context<'b> {
+        let (now, remote_ip) = (self.now, request.remote_ip);
+        Context { now, actor, role, remote_ip, ids: self.ids, platform: self }
+    }
+
+    /// What the rules decided, if all they looked up could be looked up.
+    pub(super) fn decided<T>(&self, decided: Result<T, Rejection>) -> Result<T, Refusal> {
+        match self.failed_lookup.take() {
+            Some(error) => Err(error.into()),
+            None => Ok(decided?),
+        }
+    }
+
+    /// What a user may do with an app, by themself or as a member of the app it is a child of.
+    pub(super) fn role_of(&self, app: &App, user: UserId) -> Result<Option<Role>, Error> {
+        let own = app.role_of(user);
+        let Some(parent) = app.parent.filter(|_| app.deleted_at.is_none()) else { return Ok(own) };
+        Ok(own.max(self.app(parent)?.and_then(|parent| parent.role_of(user))))
     }
 
     pub(super) fn now(&self) -> Time {
@@ -108,6 +150,50 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// The private facts of an app.
+    pub(super) fn facts(&self, id: AppId) -> Result<Arc<Facts>, Error> {
+        if let Some(drafted) = self.facts.get(&id) {
+            return Ok(Arc::clone(&drafted.now));
+        }
+        match self.view.row(&RowKey::Facts(id))? {
+            Some(Row::Facts(facts)) => Ok(facts),
+            _ => Ok(Arc::default()),
+        }
+    }
+
+    pub(super) fn put_facts(&mut self, id: AppId, facts: Arc<Facts>) -> Result<(), Error> {
+        let found = self.facts(id)?;
+        if !Arc::ptr_eq(&found, &facts) {
+            let drafted =
+                self.facts.entry(id).or_insert(Drafted { found: Some(found), now: Arc::clone(&facts) });
+            drafted.now = facts;
+        }
+        Ok(())
+    }
+
+    /// The private facts of an account.
+    pub(super) fn account_facts(&self, id: UserId) -> Result<Arc<AccountFacts>, Error> {
+        if let Some(drafted) = self.account_facts.get(&id) {
+            return Ok(Arc::clone(&drafted.now));
+        }
+        match self.view.row(&RowKey::AccountFacts(id))? {
+            Some(Row::AccountFacts(facts)) => Ok(facts),
+            _ => Ok(Arc::default()),
+        }
+    }
+
+    pub(super) fn put_account_facts(&mut self, id: UserId, facts: Arc<AccountFacts>) -> Result<(), Error> {
+        let found = self.account_facts(id)?;
+        if !Arc::ptr_eq(&found, &facts) {
+            let drafted = self
+                .account_facts
+                .entry(id)
+                .or_insert(Drafted { found: Some(found), now: Arc::clone(&facts) });
+            drafted.now = facts;
+        }
+        Ok(())
+    }
+
     /// Registers an account, or gives a known one these particulars.
     pub(super) fn put_account(&mut self, account: Account) -> Result<(), Error> {
         let found = self.account(account.id())?;
@@ -127,11 +213,33 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Where people reach the platform.
+    pub(super) fn public_url(&self) -> &'a str {
+        &self.settings.rules.public_url
+    }
+
+    /// Refuses what an app has only now, while another one has it already.
+    pub(super) fn require_free(&self, before: Option<&App>, now: &App) -> Result<(), Refusal> {
+        if before.is_some_and(|before| before.name == now.name && before.domains.len() >= now.domains.len()) {
+            return Ok(());
+        }
+        let before = before.map(names_of_app).unwrap_or_default();
+        for name in names_of_app(now).difference(&before) {
+            let holder = self.row(&RowKey::from(name))?;
+            if holder.is_some_and(|holder| holder != Row::AppWithName(now.id)) {
+                return Err(Rejection::invalid("name", "has already been taken").into());
+            }
+        }
+        Ok(())
+    }
+
     /// Records an event now: the event's own identifier and time are replaced.
-    pub(super) fn record(&mut self, event: Event) -> Result<(), Refusal> {
+    pub(super) fn record(&mut self, event: Event) -> Result<Recorded, Refusal> {
         let mut tail = Vec::with_capacity(512);
         event.write_tail_to(&mut tail);
-        self.record_written(&mut { event }, &tail, None, None)
+        let mut event = event;
+        self.record_written(&mut event, &tail, None, None)?;
+        Ok(Recorded { id: event.id, event_type: event.data.event_type().name.to_owned() })
     }
 
     /// Records an event whose tail is written already, with that identifier and time where they are given.
@@ -144,6 +252,7 @@ impl<'a> Draft<'a> {
     ) -> Result<(), Refusal> {
         let app = event.app.as_ref().map(|app| app.id);
         let user = event.user.as_ref().map(|user| user.id);
+        let is_recorded = !self.settings.contract_only || event.data.event_type().origin == Origin::Contract;
         let timelines = [app.map(TimelineId::App), user.map(TimelineId::User)];
         event.created_at = self.time_for(timelines, created_at)?;
         event.id = match id {
@@ -157,6 +266,11 @@ impl<'a> Draft<'a> {
             self.last_times.insert(timeline, event.created_at);
         }
         self.apply(event)?;
+        if !is_recorded {
+            // Timelines hold only the contract's types here, so nothing but the state itself tells of this change.
+            self.beyond_events.extend(app);
+            return Ok(());
+        }
         self.events.push(NewEvent {
             id: event.id,
             id_given: id.is_some(),
@@ -254,33 +368,39 @@ impl<'a> Draft<'a> {
 
     /// Forgets all that was drafted.
     pub(super) fn discard(&mut self) {
-        *self = Self::new(self.view, self.ids, self.now);
+        *self = Self::new(self.view, self.ids, self.settings, self.now);
     }
 
     /// All that was drafted, with the rows that states imply. Names are all freed before any is taken, so that it does
     /// not matter who is looked at first when one gives up a name for another.
     pub(super) fn finish(mut self) -> Result<Writes, Error> {
         let (apps, accounts) = (std::mem::take(&mut self.apps), std::mem::take(&mut self.accounts));
-        let names: Vec<_> = apps
-            .values()
-            .filter(|drafted| drafted.is_changed())
-            .flat_map(names_of_app)
-            .chain(accounts.values().filter(|drafted| drafted.is_changed()).flat_map(names_of_account))
-            .filter(|name| name.before != name.now)
+        let changed_apps = apps.values().filter(|drafted| drafted.is_changed());
+        let changed_accounts = accounts.values().filter(|drafted| drafted.is_changed());
+        let names: Vec<_> = changed_apps
+            .flat_map(changed_names_of_app)
+            .chain(changed_accounts.flat_map(changed_names_of_account))
             .collect();
-        for Name { before, holder, .. } in &names {
-            if let Some(before) = before
-                && self.row(before)?.as_ref() == Some(holder)
+        for change in &names {
+            if let NameChange::Freed(name, holder) = change
+                && self.row(name)?.as_ref() == Some(holder)
             {
-                self.remove(before.clone());
+                self.remove(name.clone());
             }
         }
-        for Name { now, holder, .. } in names {
-            if let Some(now) = now
-                && self.row(&now)?.is_none()
+        for change in names {
+            if let NameChange::Taken(name, holder) = change
+                && self.row(&name)?.is_none()
             {
-                self.put(now, holder);
+                self.put(name, holder);
             }
+        }
+        for (id, Drafted { found, now }) in std::mem::take(&mut self.facts) {
+            self.keep_index_of_facts(id, found.as_deref(), &now);
+            self.put(RowKey::Facts(id), Row::Facts(now));
+        }
+        for (id, Drafted { now, .. }) in std::mem::take(&mut self.account_facts) {
+            self.put(RowKey::AccountFacts(id), Row::AccountFacts(now));
         }
         for Drafted { found, now } in apps.into_values() {
             self.keep_members(found.as_deref(), &now);
@@ -290,7 +410,27 @@ impl<'a> Draft<'a> {
         for Drafted { now, .. } in accounts.into_values().filter(Drafted::is_changed) {
             self.put(RowKey::Account(now.id()), Row::Account(now));
         }
-        Ok(Writes { events: self.events, rows: self.rows.into_iter().collect() })
+        let (events, beyond_events) = (self.events, self.beyond_events);
+        Ok(Writes { events, rows: self.rows.into_iter().collect(), beyond_events })
+    }
+
+    /// What leads to private facts: invitations by their tokens, and what is due by its time.
+    fn keep_index_of_facts(&mut self, app: AppId, found: Option<&Facts>, now: &Facts) {
+        let index = |facts: &Facts| -> BTreeSet<(Option<Time>, u64, String)> {
+            let timers = facts.timers().map(|(time, number)| (Some(time), number, String::new()));
+            timers.chain(facts.invitations.values().map(|token| (None, 0, token.0.clone()))).collect()
+        };
+        let key = |(time, number, token): &(Option<Time>, u64, String)| match time {
+            Some(time) => RowKey::Timer(*time, app, *number),
+            None => RowKey::Invitation(TokenHash::of(token)),
+        };
+        let (before, after) = (found.map(index).unwrap_or_default(), index(now));
+        for gone in before.difference(&after) {
+            self.remove(key(gone));
+        }
+        for new in after.difference(&before) {
+            self.put(key(new), if new.0.is_some() { Row::Present } else { Row::AppWithName(app) });
+        }
     }
 
     fn keep_members(&mut self, found: Option<&App>, now: &App) {
@@ -308,28 +448,114 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// A name that somebody or something has: the row before and the row now, and what it leads to. Where reports give a
-/// name to two, the first one keeps it until it goes; the other is found by its identifier.
-struct Name {
-    before: Option<RowKey>,
-    now: Option<RowKey>,
-    holder: Row,
+impl Platform for Draft<'_> {
+    fn directory(&self) -> &Directory {
+        self.directory.get_or_init(|| match self.row(&RowKey::Directory) {
+            Ok(Some(Row::Directory(directory))) => directory,
+            Ok(_) => Arc::clone(&self.settings.default_directory),
+            Err(error) => {
+                self.failed_lookup.replace(Some(error));
+                Arc::clone(&self.settings.default_directory)
+            }
+        })
+    }
+
+    fn rules(&self) -> &Rules {
+        &self.settings.rules
+    }
+
+    fn person_with_email(&self, email: &str) -> Option<Person> {
+        let found = self.row(&RowKey::email(email)).and_then(|row| match row {
+            Some(Row::UserWithName(user)) => self.account(user),
+            _ => Ok(None),
+        });
+        Some(self.looked_up(found)?.person.clone())
+    }
+
+    fn integration(&self, user: UserId, name: &str) -> Option<Integration> {
+        self.looked_up(self.account(user))?.integration(name).cloned()
+    }
 }
 
-fn names_of_app(drafted: &Drafted<App>) -> Vec<Name> {
-    let name = |app: &App| app.deleted_at.is_none().then(|| RowKey::AppName(app.name.clone()));
-    let before = drafted.found.as_deref().and_then(name);
-    vec![Name { before, now: name(&drafted.now), holder: Row::AppWithName(drafted.now.id) }]
+impl Draft<'_> {
+    /// What was looked up; a failure is kept for [`Draft::decided`].
+    fn looked_up<T>(&self, found: Result<Option<T>, Error>) -> Option<T> {
+        found.unwrap_or_else(|error| {
+            self.failed_lookup.replace(Some(error));
+            None
+        })
+    }
 }
 
-fn names_of_account(drafted: &Drafted<Account>) -> Vec<Name> {
-    let name = |key: fn(&Person) -> RowKey| Name {
-        before: drafted.found.as_ref().map(|account| key(&account.person)),
-        now: Some(key(&drafted.now.person)),
-        holder: Row::UserWithName(drafted.now.id()),
+/// A name that came to lead to somebody or something, or no longer does. Where reports give a name to two, the first one
+/// keeps it until it goes; the other is found by its identifier.
+enum NameChange {
+    Freed(RowKey, Row),
+    Taken(RowKey, Row),
+}
+
+/// What leads to an app besides its identifier.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum AppName {
+    Name(String),
+    Domain(String),
+    Addon(String),
+    AddonOf(String, String),
+}
+
+impl From<&AppName> for RowKey {
+    fn from(name: &AppName) -> Self {
+        match name {
+            AppName::Name(name) => Self::AppName(name.clone()),
+            AppName::Domain(name) => Self::Domain(name.clone()),
+            AppName::Addon(id) => Self::Addon(id.clone()),
+            AppName::AddonOf(provider, id) => Self::AddonOf(provider.clone(), id.clone()),
+        }
+    }
+}
+
+fn names_of_app(app: &App) -> BTreeSet<AppName> {
+    if app.deleted_at.is_some() {
+        return BTreeSet::new();
+    }
+    let domains = app.domains.keys().cloned().map(AppName::Domain);
+    let addons = app.addons.iter().flat_map(|(resource_id, addon)| {
+        let id = addon_id(app.id, resource_id);
+        [AppName::AddonOf(addon.provider.clone(), id.clone()), AppName::Addon(id)]
+    });
+    std::iter::once(AppName::Name(app.name.clone())).chain(domains).chain(addons).collect()
+}
+
+fn changed_names_of_app(drafted: &Drafted<App>) -> Vec<NameChange> {
+    let now = &drafted.now;
+    // Most events change none, and looking is cheaper than collecting.
+    let is_same = |found: &App| {
+        found.name == now.name
+            && found.deleted_at.is_some() == now.deleted_at.is_some()
+            && found.domains.keys().eq(now.domains.keys())
+            && found.addons.keys().eq(now.addons.keys())
     };
-    vec![
-        name(|person| RowKey::Username(person.username.clone())),
-        name(|person| RowKey::email(&person.email)),
-    ]
+    if drafted.found.as_deref().is_some_and(is_same) {
+        return Vec::new();
+    }
+    let before = drafted.found.as_deref().map(names_of_app).unwrap_or_default();
+    let after = names_of_app(now);
+    let holder = || Row::AppWithName(now.id);
+    let freed = before.difference(&after).map(|name| NameChange::Freed(name.into(), holder()));
+    freed.chain(after.difference(&before).map(|name| NameChange::Taken(name.into(), holder()))).collect()
+}
+
+fn changed_names_of_account(drafted: &Drafted<Account>) -> Vec<NameChange> {
+    let names = |person: &Person| [RowKey::Username(person.username.clone()), RowKey::email(&person.email)];
+    let holder = || Row::UserWithName(drafted.now.id());
+    let now = names(&drafted.now.person);
+    match drafted.found.as_ref().map(|account| names(&account.person)) {
+        None => now.into_iter().map(|name| NameChange::Taken(name, holder())).collect(),
+        Some(before) => before
+            .into_iter()
+            .zip(now)
+            .filter(|(before, now)| before != now)
+            .flat_map(|(before, now)| [NameChange::Freed(before, holder()), NameChange::Taken(now, holder())])
+            .collect(),
+    }
 }

@@ -3,15 +3,21 @@
 //! Each method is one decision, made by the pure rules of `annals-model` with the store in view, and recorded together
 //! with all that follows from it: the events, the states they change, the names they take and free.
 
+mod accounts;
 mod actions;
 mod answers;
 mod draft;
+mod outbox;
 mod people;
 mod reports;
+mod review_apps;
+mod vouchers;
 
 use std::sync::{Arc, Mutex};
 
-use annals_model::{App, IdSource, Person, Rejection, Time};
+use std::net::IpAddr;
+
+use annals_model::{App, Directory, EventId, Facts, IdSource, Person, Rejection, Rules, Time};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +25,7 @@ use crate::contract::{Change, CommitError, Error, Refusal, Store, View, Writes};
 use crate::rows::{Caller, Row, RowKey, Setting};
 use draft::Draft;
 
+pub use accounts::SignInOutcome;
 pub use people::{IssuedToken, NewUser, TOKEN_NAME_MAX};
 
 /// Where the time comes from.
@@ -40,11 +47,13 @@ impl Clock for SystemClock {
     }
 }
 
-/// What a user's request says besides the action itself.
-#[derive(Debug, Clone)]
+/// What a request says besides the action itself.
+#[derive(Debug, Clone, Default)]
 pub struct Request {
-    /// Who asks.
-    pub actor: Person,
+    /// Who asks; the platform itself where there is nobody.
+    pub actor: Option<Person>,
+    /// Where from, if that is known.
+    pub remote_ip: Option<IpAddr>,
     /// What makes a repeat of it harmless, if it carries that.
     pub idempotency: Option<Idempotency>,
     /// Whether to decide only, and record nothing.
@@ -65,8 +74,44 @@ pub struct Idempotency {
 pub struct Outcome {
     /// The app after it.
     pub app: Arc<App>,
-    /// The types of the events recorded; none where nothing changed.
-    pub recorded: Vec<String>,
+    /// Its private facts after it.
+    pub facts: Arc<Facts>,
+    /// The events recorded; none where nothing changed.
+    pub recorded: Vec<Recorded>,
+}
+
+/// An event that was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// Its identifier.
+    pub id: EventId,
+    /// Its type.
+    pub event_type: String,
+}
+
+impl Outcome {
+    /// The event of that type, if one was recorded.
+    pub fn recorded(&self, event_type: &str) -> Option<&Recorded> {
+        self.recorded.iter().find(|recorded| recorded.event_type == event_type)
+    }
+}
+
+/// How a platform is run, as far as it decides what is recorded.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What the rules go by.
+    pub rules: Rules,
+    /// Whether only the contract's event types are recorded, and none of the further ones.
+    pub contract_only: bool,
+    /// The add-ons on offer until the operator says otherwise.
+    pub default_directory: Arc<Directory>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let rules = Rules { instant_builder: false, public_url: "http://127.0.0.1:8080".to_owned() };
+        Self { rules, contract_only: false, default_directory: Arc::default() }
+    }
 }
 
 /// Changes the store, one decision at a time.
@@ -75,12 +120,37 @@ pub struct Recorder {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
+    settings: Arc<Settings>,
 }
 
 impl Recorder {
     /// A recorder for that store.
-    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Self {
-        Self { store, clock, ids }
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+        settings: Settings,
+    ) -> Self {
+        Self { store, clock, ids, settings: Arc::new(settings) }
+    }
+
+    /// The add-ons on offer.
+    pub async fn directory(&self) -> Result<Arc<Directory>, Error> {
+        match self.store.row(&RowKey::Directory).await? {
+            Some(Row::Directory(directory)) => Ok(directory),
+            _ => Ok(Arc::clone(&self.settings.default_directory)),
+        }
+    }
+
+    /// Puts other add-ons on offer.
+    pub async fn set_directory(&self, directory: Directory) -> Result<(), CommitError> {
+        directory.check().map_err(|errors| CommitError::Rejected(Rejection::Invalid(errors)))?;
+        let directory = Arc::new(directory);
+        self.commit(move |draft| {
+            draft.put(RowKey::Directory, Row::Directory(Arc::clone(&directory)));
+            Ok(())
+        })
+        .await
     }
 
     /// The value of a setting, which becomes this one if there is none yet.
@@ -106,11 +176,12 @@ impl Recorder {
     ) -> Result<T, CommitError> {
         let result = Arc::new(Mutex::new(None));
         let ids = Arc::clone(&self.ids);
+        let settings = Arc::clone(&self.settings);
         let now = self.clock.now();
         let change = Decision({
             let result = Arc::clone(&result);
             move |view: &dyn View| {
-                let mut draft = Draft::new(view, &*ids, now);
+                let mut draft = Draft::new(view, &*ids, &settings, now);
                 let decided = decide(&mut draft)?;
                 let writes = draft.finish()?;
                 *result.lock().expect("nothing panics while it holds this lock") = Some(decided);

@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
+use annals_model::app::is_email;
+use annals_model::catalogue::{self, AccountChanges, TokenEvent};
 use annals_model::{Account, FieldErrors, Person, Rejection, Time, UserId};
 
 use crate::contract::{CommitError, Refusal};
 use crate::rows::{Row, RowKey, Token, TokenHash, TokenId};
 
 use super::Recorder;
+use super::accounts::record;
 use super::draft::Draft;
 
 /// The longest name of a token, in characters.
 pub const TOKEN_NAME_MAX: usize = 128;
 /// The longest username.
 const USERNAME_MAX: usize = 64;
-/// The longest email address, by RFC 5321.
-const EMAIL_MAX: usize = 254;
 /// How exactly it is kept when a token was last used: keeping every use would be a write for every command somebody runs.
 const LAST_USED_MILLIS: u64 = 60 * 1000;
 
@@ -30,6 +31,9 @@ pub struct NewUser {
     pub email: String,
     /// The hash of their password, as a PHC string.
     pub password_hash: Option<String>,
+    /// Whether they register themself. Who is registered by the operator did nothing yet: an event of theirs now would
+    /// keep what they did before from being reported.
+    pub signs_up: bool,
 }
 
 /// A token with its secret, which is shown once and never kept.
@@ -59,11 +63,15 @@ impl Recorder {
             };
             draft.put_account(account.clone())?;
             draft.put(RowKey::Registered(id), Row::Present);
+            if user.signs_up {
+                record(draft, &account.person, AccountChanges::NewUser(catalogue::NewUser {}).into())?;
+            }
             if let Some(hash) = &user.password_hash {
                 draft.put(RowKey::Password(id), Row::Password(hash.as_str().into()));
             }
             let token = issue(draft, id, "default".to_owned(), &secret);
-            Ok((Arc::new(account), IssuedToken { token, secret: secret.clone() }))
+            let account = draft.account(id)?.unwrap_or_else(|| Arc::new(account));
+            Ok((account, IssuedToken { token, secret: secret.clone() }))
         })
         .await
     }
@@ -81,6 +89,7 @@ impl Recorder {
         }
         self.commit(move |draft| {
             let token = issue(draft, user, name.clone(), &secret);
+            record_of_token(draft, user, &token, AccountChanges::NewToken)?;
             Ok(IssuedToken { token, secret: secret.clone() })
         })
         .await
@@ -97,6 +106,7 @@ impl Recorder {
             let before = take(draft, user, id)?;
             let token = Token { issued_at: draft.now(), hash: TokenHash::of(&secret).to_string(), ..before };
             keep(draft, user, &token, TokenHash::of(&secret));
+            record_of_token(draft, user, &token, AccountChanges::RegenerateToken)?;
             Ok(IssuedToken { token, secret: secret.clone() })
         })
         .await
@@ -104,7 +114,11 @@ impl Recorder {
 
     /// Revokes a token.
     pub async fn revoke_token(&self, user: UserId, id: TokenId) -> Result<(), CommitError> {
-        self.commit(move |draft| take(draft, user, id).map(|_| ())).await
+        self.commit(move |draft| {
+            let token = take(draft, user, id)?;
+            record_of_token(draft, user, &token, AccountChanges::DeleteToken)
+        })
+        .await
     }
 
     /// Keeps that a token was used.
@@ -156,12 +170,7 @@ fn check(user: &NewUser) -> Result<(), Rejection> {
             .username
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
-    let email_is_good = user.email.len() <= EMAIL_MAX
-        && user
-            .email
-            .split_once('@')
-            .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'))
-        && !user.email.chars().any(|character| character.is_whitespace() || character.is_control());
+    let email_is_good = is_email(&user.email);
     let errors = [
         (!username_is_good).then(|| {
             let message =
@@ -173,7 +182,18 @@ fn check(user: &NewUser) -> Result<(), Rejection> {
     FieldErrors::any(errors.into_iter().flatten()).map_or(Ok(()), |errors| Err(Rejection::Invalid(errors)))
 }
 
-fn issue(draft: &mut Draft<'_>, user: UserId, name: String, secret: &str) -> Token {
+fn record_of_token(
+    draft: &mut Draft<'_>,
+    user: UserId,
+    token: &Token,
+    event: fn(TokenEvent) -> AccountChanges,
+) -> Result<(), Refusal> {
+    let account = draft.account(user)?.ok_or(Rejection::NotFound("user"))?;
+    let data = TokenEvent { token_name: token.name.clone(), token_id: token.id.to_string() };
+    record(draft, &account.person, event(data).into()).map(|_| ())
+}
+
+pub(super) fn issue(draft: &mut Draft<'_>, user: UserId, name: String, secret: &str) -> Token {
     let now: Time = draft.now();
     let hash = TokenHash::of(secret);
     let token = Token {

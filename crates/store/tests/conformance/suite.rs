@@ -39,7 +39,9 @@ pub(crate) async fn commit(
 }
 
 pub(crate) async fn append(store: &dyn Store, events: Vec<NewEvent>) {
-    commit(store, move |_| Ok(Writes { events: events.clone(), rows: Vec::new() })).await.unwrap();
+    commit(store, move |_| Ok(Writes { events: events.clone(), rows: Vec::new(), ..Writes::default() }))
+        .await
+        .unwrap();
 }
 
 pub(crate) fn event(ids: &RandomIds, app: Option<AppId>, user: Option<UserId>, time: Time) -> NewEvent {
@@ -149,7 +151,7 @@ pub(crate) async fn events_are_found_by_identifier(engine: &dyn Engine) {
             for event in part.iter().filter(|event| event.id_given) {
                 assert!(!view.holds(event.id, event.home()).unwrap());
             }
-            Ok(Writes { events: part.clone(), rows: Vec::new() })
+            Ok(Writes { events: part.clone(), rows: Vec::new(), ..Writes::default() })
         })
         .await
         .unwrap();
@@ -178,7 +180,9 @@ pub(crate) async fn rows_are_kept_replaced_removed_and_listed(engine: &dyn Engin
     let store = engine.open();
     let name = |name: &str| RowKey::AppName(name.to_owned());
     async fn put(store: &dyn Store, rows: Vec<(RowKey, Option<Row>)>) {
-        commit(store, move |_| Ok(Writes { events: Vec::new(), rows: rows.clone() })).await.unwrap();
+        commit(store, move |_| Ok(Writes { events: Vec::new(), rows: rows.clone(), ..Writes::default() }))
+            .await
+            .unwrap();
     }
     assert_eq!(store.row(&name("a")).await.unwrap(), None);
     let rows = vec![
@@ -244,6 +248,7 @@ pub(crate) async fn a_change_sees_all_before_it(engine: &dyn Engine) {
                 Ok(Writes {
                     events: Vec::new(),
                     rows: vec![(key, Some(Row::Setting((count + 1).to_string().into())))],
+                    ..Writes::default()
                 })
             })
             .await
@@ -274,7 +279,7 @@ pub(crate) async fn concurrent_commits_leave_no_gap(engine: &dyn Engine) {
                         .fold(START, Time::max)
                         .plus_millis(1);
                     let events = [shared, own, shared].map(|app| event(&ids, app, Some(user(task)), time));
-                    Ok(Writes { events: events.to_vec(), rows: Vec::new() })
+                    Ok(Writes { events: events.to_vec(), rows: Vec::new(), ..Writes::default() })
                 })
                 .await
                 .unwrap();

@@ -1,0 +1,185 @@
+//! How an account pays.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Account, AccountAction, AccountFacts};
+use crate::action::Context;
+use crate::catalogue::{self, Billing, BillingProfile, Card, TypeData};
+use crate::{FieldErrors, Rejection, Time};
+
+/// The smallest and the largest credit.
+const CREDIT_MIN: f64 = 5.0;
+const CREDIT_MAX: f64 = 1_000_000.0;
+/// The longest text.
+const TEXT_MAX: usize = 255;
+
+/// Adds credit.
+#[derive(Debug, Clone)]
+pub struct AddCredit {
+    /// How it was paid.
+    pub payment_method: String,
+    /// How much.
+    pub amount: f64,
+}
+
+impl AccountAction for AddCredit {
+    fn decide(
+        &self,
+        _: &Account,
+        _: &mut Arc<AccountFacts>,
+        _: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        let cents = self.amount * 100.0;
+        let amount_error = if !(CREDIT_MIN..=CREDIT_MAX).contains(&self.amount) {
+            Some(format!("must be from {CREDIT_MIN} to {CREDIT_MAX}"))
+        } else if (cents - cents.round()).abs() > 1e-6 {
+            Some("must not have more than two decimals".to_owned())
+        } else {
+            None
+        };
+        let errors = [
+            amount_error.map(|message| ("amount".to_owned(), message)),
+            name_error("payment_method", &self.payment_method),
+        ];
+        refuse(errors.into_iter().flatten())?;
+        let (payment_method, amount) = (self.payment_method.clone(), Some(self.amount));
+        Ok(vec![Billing::AddCredit(catalogue::AddCredit { payment_method, amount, value: amount }).into()])
+    }
+}
+
+/// Adds a way to pay.
+#[derive(Debug, Clone)]
+pub struct AddPaymentMethod {
+    /// The kind: `stripe`, `sepa`, `paypal`, …
+    pub kind: String,
+    /// The company's name, unless it stays.
+    pub company: Option<String>,
+    /// The company's EU VAT registration number, unless it stays.
+    pub vat_number: Option<String>,
+    /// The card, for the kind that is one.
+    pub card: Option<Card>,
+}
+
+impl AccountAction for AddPaymentMethod {
+    fn decide(
+        &self,
+        account: &Account,
+        _: &mut Arc<AccountFacts>,
+        _: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        let too_long = |field: &str, text: &Option<String>| {
+            let is_too_long = text.as_ref().is_some_and(|text| text.chars().count() > TEXT_MAX);
+            is_too_long.then(|| (field.to_owned(), format!("must not be longer than {TEXT_MAX} characters")))
+        };
+        let needs_card = self.kind == "stripe" && self.card.is_none();
+        let errors = [
+            name_error("payment_method_type", &self.kind),
+            too_long("company", &self.company),
+            too_long("vat_number", &self.vat_number),
+            needs_card.then(|| ("stripe".to_owned(), "is missing".to_owned())),
+        ];
+        refuse(errors.into_iter().flatten().chain(self.card.iter().flat_map(card_errors)))?;
+        let known = account.payment_methods.last().map(|method| &method.profile);
+        let profile = BillingProfile {
+            company: self.company.clone().or_else(|| known?.company.clone()),
+            vat_number: self.vat_number.clone().or_else(|| known?.vat_number.clone()),
+            payment_method_type: Some(self.kind.clone()),
+            stripe: self.card.clone(),
+        };
+        let BillingProfile { company, vat_number, payment_method_type, stripe } = profile.clone();
+        let added = catalogue::AddPaymentMethod {
+            company,
+            vat_number,
+            payment_method_type,
+            stripe,
+            billing_profile: Some(profile),
+        };
+        Ok(vec![Billing::AddPaymentMethod(added).into()])
+    }
+}
+
+/// A code that is worth something, as the operator made it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Voucher {
+    /// The code, in its canonical form.
+    pub code: String,
+    /// What it is worth.
+    pub amount: f64,
+    /// When it was made.
+    pub created_at: Time,
+    /// From when on it is worth nothing.
+    pub expires_at: Option<Time>,
+    /// How often it may be used.
+    pub uses_max: u32,
+    /// How often it was.
+    pub uses: u32,
+}
+
+impl Voucher {
+    /// The form in which codes are kept and compared.
+    pub fn canonical(code: &str) -> String {
+        code.trim().to_uppercase()
+    }
+}
+
+/// Uses a voucher.
+#[derive(Debug, Clone)]
+pub struct AddVoucher(pub Voucher);
+
+impl AccountAction for AddVoucher {
+    fn decide(
+        &self,
+        account: &Account,
+        _: &mut Arc<AccountFacts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        let Voucher { code, expires_at, uses, uses_max, .. } = &self.0;
+        let error = if account.vouchers.contains(code) {
+            "was used by you before"
+        } else if expires_at.is_some_and(|expires_at| expires_at <= context.now) {
+            "has expired"
+        } else if uses >= uses_max {
+            "was used already"
+        } else {
+            return Ok(vec![Billing::AddVoucher(catalogue::AddVoucher { code: code.clone() }).into()]);
+        };
+        Err(Rejection::invalid("code", error))
+    }
+}
+
+fn name_error(field: &str, name: &str) -> Option<(String, String)> {
+    let is_good = (1..=32).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'));
+    let message = if name.is_empty() { "is missing" } else { "must be a short name, such as paypal" };
+    (!is_good).then(|| (field.to_owned(), message.to_owned()))
+}
+
+/// A whole card number must not come in by any of these.
+fn card_errors(card: &Card) -> Vec<(String, String)> {
+    let is_number =
+        |text: &str, digits: usize| text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
+    let exp_is_good = card.exp.split_once('/').is_some_and(|(month, year)| {
+        is_number(month, 2)
+            && is_number(year, 4)
+            && month.parse().is_ok_and(|month: u8| (1..=12).contains(&month))
+    });
+    let brand_is_good =
+        (1..=32).contains(&card.brand.len()) && card.brand.bytes().filter(u8::is_ascii_digit).count() <= 4;
+    [
+        ("stripe.last4", is_number(&card.last4, 4), "must be the last four digits of the card, and no more"),
+        ("stripe.exp", exp_is_good, "must be a month, such as 01/2027"),
+        ("stripe.brand", brand_is_good, "must be the brand of the card"),
+    ]
+    .into_iter()
+    .filter(|(_, is_good, _)| !is_good)
+    .map(|(field, _, message)| (field.to_owned(), message.to_owned()))
+    .collect()
+}
+
+fn refuse(errors: impl Iterator<Item = (String, String)>) -> Result<(), Rejection> {
+    FieldErrors::any(errors).map_or(Ok(()), |errors| Err(Rejection::Invalid(errors)))
+}

@@ -1,0 +1,184 @@
+//! How people sign in, and how they get back in.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{Account, AccountAction, AccountFacts};
+use crate::action::Context;
+use crate::catalogue::{RemoteAct, Sessions, TypeData};
+use crate::{Rejection, Time, UserId};
+
+/// How many attempts in a row fail until the account is locked.
+pub const FAILED_LOGINS_MAX: u32 = 10;
+
+/// How long a mailed token is good for: six hours.
+const MAILED_MILLIS: u64 = 6 * 60 * 60 * 1000;
+
+/// What somebody is told whose account is locked.
+pub const LOCKED: &str = "the account is locked after too many failed attempts: ask for a link to unlock it, or for a new password";
+
+/// A token that was mailed, of which only the hash is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailedToken {
+    /// Its SHA-256, in hexadecimal.
+    pub sha256: String,
+    /// From when on it is worth nothing.
+    pub expires_at: Time,
+}
+
+impl MailedToken {
+    fn new(token: &str, now: Time) -> Self {
+        Self { sha256: hex::encode(Sha256::digest(token)), expires_at: now.plus_millis(MAILED_MILLIS) }
+    }
+
+    fn is(&self, token: &str, now: Time) -> bool {
+        now < self.expires_at && self.sha256 == hex::encode(Sha256::digest(token))
+    }
+}
+
+/// A token for that user, of that secret. It says whose it is, so that it is found without a search.
+fn token_of(user: UserId, secret: &[u8]) -> String {
+    format!("{}{}", hex::encode(user.as_bytes()), hex::encode(secret))
+}
+
+/// Whose token that is, if it is one.
+pub fn user_of_token(token: &str) -> Option<UserId> {
+    let mut bytes = [0; UserId::BYTES];
+    hex::decode_to_slice(token.get(..UserId::BYTES * 2)?, &mut bytes).ok()?;
+    Some(UserId::from_bytes(bytes))
+}
+
+/// Signs in, with the right password.
+#[derive(Debug, Clone)]
+pub struct SignIn;
+
+impl AccountAction for SignIn {
+    fn decide(
+        &self,
+        account: &Account,
+        _: &mut Arc<AccountFacts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        if account.locked {
+            return Err(Rejection::Forbidden(LOCKED.to_owned()));
+        }
+        Ok(vec![Sessions::LoginSuccess(from(context)).into()])
+    }
+}
+
+/// Fails to sign in: with a wrong password, or because the account is locked.
+#[derive(Debug, Clone)]
+pub struct FailLogin;
+
+impl AccountAction for FailLogin {
+    fn decide(
+        &self,
+        account: &Account,
+        _: &mut Arc<AccountFacts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        let mut events = vec![Sessions::LoginFailure(from(context)).into()];
+        if !account.locked && account.failed_logins + 1 >= FAILED_LOGINS_MAX {
+            events.push(Sessions::LoginLock(from(context)).into());
+        }
+        Ok(events)
+    }
+}
+
+/// Asks for a new password. The token is to be mailed.
+#[derive(Debug, Clone)]
+pub struct RequestReset;
+
+impl RequestReset {
+    /// The events, and the token.
+    pub fn decide(
+        &self,
+        account: &Account,
+        facts: &mut Arc<AccountFacts>,
+        context: &Context<'_>,
+    ) -> (Vec<TypeData>, String) {
+        let token = token_of(account.id(), &context.ids.secret());
+        Arc::make_mut(facts).reset = Some(MailedToken::new(&token, context.now));
+        (vec![Sessions::PasswordResetQuery(from(context)).into()], token)
+    }
+}
+
+/// Asks for a link to unlock the account. The token is to be mailed.
+#[derive(Debug, Clone)]
+pub struct RequestUnlock;
+
+impl RequestUnlock {
+    /// The token, where the account is locked.
+    pub fn decide(
+        &self,
+        account: &Account,
+        facts: &mut Arc<AccountFacts>,
+        context: &Context<'_>,
+    ) -> Option<String> {
+        let token = account.locked.then(|| token_of(account.id(), &context.ids.secret()))?;
+        Arc::make_mut(facts).unlock = Some(MailedToken::new(&token, context.now));
+        Some(token)
+    }
+}
+
+/// Sets a new password with a mailed token.
+#[derive(Debug, Clone)]
+pub struct Reset {
+    /// The token.
+    pub token: String,
+}
+
+impl AccountAction for Reset {
+    fn decide(
+        &self,
+        account: &Account,
+        facts: &mut Arc<AccountFacts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        if !facts.reset.as_ref().is_some_and(|mailed| mailed.is(&self.token, context.now)) {
+            return Err(Rejection::invalid("reset_password_token", "is unknown, used or expired"));
+        }
+        let facts = Arc::make_mut(facts);
+        (facts.reset, facts.unlock) = (None, None);
+        let mut events = vec![Sessions::PasswordResetSuccess(from(context)).into()];
+        if account.locked {
+            events.push(Sessions::LoginUnlockSuccess(from(context)).into());
+        }
+        Ok(events)
+    }
+}
+
+/// Unlocks an account: with a mailed token, or without one by the operator.
+#[derive(Debug, Clone)]
+pub struct Unlock {
+    /// The token; the operator needs none.
+    pub token: Option<String>,
+}
+
+impl AccountAction for Unlock {
+    fn decide(
+        &self,
+        account: &Account,
+        facts: &mut Arc<AccountFacts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        if let Some(token) = &self.token
+            && !facts.unlock.as_ref().is_some_and(|mailed| mailed.is(token, context.now))
+        {
+            return Err(Rejection::invalid("unlock_token", "is unknown, used or expired"));
+        }
+        if facts.unlock.is_some() {
+            Arc::make_mut(facts).unlock = None;
+        }
+        if !account.locked {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Sessions::LoginUnlockSuccess(from(context)).into()])
+    }
+}
+
+fn from(context: &Context<'_>) -> RemoteAct {
+    RemoteAct { remote_ip: context.remote_ip }
+}

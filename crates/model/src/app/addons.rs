@@ -1,0 +1,282 @@
+//! The add-ons of an app, and the variables they bring.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::restart::restarted;
+use super::variables::{check_total, check_values, set_one};
+use super::{App, AppAction, Facts, NewValue};
+use crate::action::{Context, Role};
+use crate::catalogue::{self, Addons, MaintenanceWindow, TypeData, VariableEvent, Variables};
+use crate::directory::{Directory, Plan, Provider};
+use crate::{AppId, Event, FieldErrors, IdSource, Rejection, Time};
+
+/// The most add-ons of one app.
+const ADDONS_MAX: usize = 50;
+
+/// An add-on of an app.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Addon {
+    /// The provider's short name.
+    pub provider: String,
+    /// The name of its plan.
+    pub plan: String,
+    /// When it was added.
+    pub created_at: Time,
+    /// The names of the variables it brought that are still there.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub variables: BTreeSet<String>,
+    /// The features it has, where it is a database.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub features: BTreeSet<String>,
+    /// Where its logs are sent.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub log_drains: BTreeSet<String>,
+    /// When its maintenance may begin, where that was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance_window: Option<MaintenanceWindow>,
+}
+
+impl Addon {
+    /// The provider's name for people; its short name where the directory does not know it.
+    pub fn display_name<'a>(&'a self, directory: &'a Directory) -> &'a str {
+        directory.provider(&self.provider).map_or(&self.provider, |provider| &provider.name)
+    }
+}
+
+/// Identifies that app's add-on with that resource: `ad-` and a UUID, derived as a
+/// [`ResourceId`](crate::ResourceId) is.
+pub fn addon_id(app: AppId, resource_id: &str) -> String {
+    let digest = Sha256::new()
+        .chain_update(app.as_bytes())
+        .chain_update("addon\0")
+        .chain_update(resource_id)
+        .finalize();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    format!("ad-{}", uuid::Builder::from_custom_bytes(bytes).into_uuid().hyphenated())
+}
+
+/// Whether that could identify an add-on.
+pub fn is_addon_id(text: &str) -> bool {
+    text.strip_prefix("ad-").is_some_and(|uuid| Uuid::parse_str(uuid).is_ok())
+}
+
+/// The add-on of that identifier, with the provider's name for its resource.
+pub fn find<'a>(app: &'a App, id: &str) -> Result<(&'a String, &'a Addon), Rejection> {
+    let found = app.addons.iter().find(|(resource_id, _)| addon_id(app.id, resource_id) == id);
+    found.ok_or(Rejection::NotFound("addon"))
+}
+
+/// Adds an add-on.
+#[derive(Debug, Clone)]
+pub struct AddAddon {
+    /// The provider's short name.
+    pub provider_id: String,
+    /// The plan's identifier.
+    pub plan_id: String,
+}
+
+impl AppAction for AddAddon {
+    const ROLE: Role = Role::Collaborator;
+
+    fn decide(
+        &self,
+        app: &App,
+        _facts: &mut Arc<Facts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        let provider = context.platform.directory().provider(&self.provider_id);
+        let provider = provider.ok_or(Rejection::NotFound("addon_provider"))?;
+        let plan = choose_plan(provider, &self.plan_id)?;
+        if app.addons.len() >= ADDONS_MAX {
+            return Err(Rejection::invalid(
+                "addon",
+                format!("is one too many: an app has up to {ADDONS_MAX}"),
+            ));
+        }
+        let resource_id = new_resource_id(app, context.ids);
+        let password = hex::encode(context.ids.secret());
+        let brought: Vec<NewValue> = provider
+            .variables
+            .iter()
+            // What the app has already under that name stays: somebody chose it.
+            .filter(|variable| !app.variables.contains_key(&variable.name))
+            .map(|variable| NewValue {
+                name: variable.name.clone(),
+                value: variable.value.replace("{resource_id}", &resource_id).replace("{password}", &password),
+            })
+            .collect();
+        check_total(app, brought.iter().map(|variable| (&variable.name, &variable.value)))?;
+        let added = catalogue::Addon {
+            addon_provider_name: provider.id.clone(),
+            plan_name: plan.name.clone(),
+            resource_id: resource_id.clone(),
+        };
+        let mut events = vec![Addons::NewAddon(added).into()];
+        events.extend(brought.into_iter().map(|NewValue { name, value }| {
+            let (addon_name, resource_id) = (Some(provider.name.clone()), Some(resource_id.clone()));
+            Variables::NewVariable(VariableEvent { name, value, addon_name, resource_id }).into()
+        }));
+        Ok(events)
+    }
+}
+
+/// Gives an add-on another plan of the same provider.
+#[derive(Debug, Clone)]
+pub struct UpgradeAddon {
+    /// Which add-on.
+    pub id: String,
+    /// The plan's identifier.
+    pub plan_id: String,
+}
+
+impl AppAction for UpgradeAddon {
+    const ROLE: Role = Role::Collaborator;
+
+    fn decide(
+        &self,
+        app: &App,
+        _facts: &mut Arc<Facts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        let (resource_id, addon) = find(app, &self.id)?;
+        let provider = context.platform.directory().provider(&addon.provider);
+        let plan = choose_plan(provider.ok_or(Rejection::NotFound("addon_provider"))?, &self.plan_id)?;
+        if plan.name == addon.plan {
+            return Err(Rejection::invalid("plan_id", "is the plan it already has"));
+        }
+        let upgraded = catalogue::UpgradeAddon {
+            addon_provider_name: addon.provider.clone(),
+            old_plan_name: addon.plan.clone(),
+            new_plan_name: plan.name.clone(),
+            resource_id: resource_id.clone(),
+        };
+        Ok(vec![Addons::UpgradeAddon(upgraded).into()])
+    }
+}
+
+/// Removes an add-on, and the variables it brought.
+#[derive(Debug, Clone)]
+pub struct DeleteAddon {
+    /// Which add-on.
+    pub id: String,
+}
+
+impl AppAction for DeleteAddon {
+    const ROLE: Role = Role::Collaborator;
+
+    fn decide(
+        &self,
+        app: &App,
+        _facts: &mut Arc<Facts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        let (resource_id, addon) = find(app, &self.id)?;
+        let taken = addon.variables.iter().filter_map(|name| Some((name, app.variables.get(name)?)));
+        let mut events: Vec<TypeData> = taken
+            .map(|(name, value)| {
+                let addon_name = Some(addon.display_name(context.platform.directory()).to_owned());
+                let (name, value, resource_id) = (name.clone(), value.clone(), Some(resource_id.clone()));
+                Variables::DeleteVariable(VariableEvent { name, value, addon_name, resource_id }).into()
+            })
+            .collect();
+        events.push(
+            Addons::DeleteAddon(catalogue::Addon {
+                addon_provider_name: addon.provider.clone(),
+                plan_name: addon.plan.clone(),
+                resource_id: resource_id.clone(),
+            })
+            .into(),
+        );
+        Ok(events)
+    }
+}
+
+/// Changes variables that an add-on brought, for its provider, and restarts the app.
+#[derive(Debug, Clone)]
+pub struct ConfigureAddon {
+    /// Which add-on.
+    pub id: String,
+    /// The variables, with the values they are to have.
+    pub config: Vec<NewValue>,
+}
+
+impl AppAction for ConfigureAddon {
+    const ROLE: Role = Role::Platform;
+
+    fn decide(
+        &self,
+        app: &App,
+        _facts: &mut Arc<Facts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        let (resource_id, addon) = find(app, &self.id)?;
+        let provider = context.platform.directory().provider(&addon.provider);
+        let provider = provider.ok_or(Rejection::NotFound("addon_provider"))?;
+        let is_declared = |name: &String| provider.variables.iter().any(|variable| variable.name == *name);
+        let undeclared = self.config.iter().filter(|variable| !is_declared(&variable.name));
+        let errors = undeclared.map(|variable| {
+            ("config".to_owned(), format!("has a variable that is not the provider's: {:.64}", variable.name))
+        });
+        if let Some(errors) = FieldErrors::any(errors) {
+            return Err(Rejection::Invalid(errors));
+        }
+        check_values(&self.config)?;
+        check_total(app, self.config.iter().map(|variable| (&variable.name, &variable.value)))?;
+        let by_addon = Some((provider.name.as_str(), resource_id.as_str()));
+        let mut events: Vec<_> = self
+            .config
+            .iter()
+            .flat_map(|variable| set_one(app, &variable.name, &variable.value, by_addon))
+            .collect();
+        events.push(restarted(None, &provider.name));
+        Ok(events)
+    }
+}
+
+pub(super) fn apply(app: &mut App, data: &Addons, event: &Event) {
+    match data {
+        Addons::NewAddon(data) => {
+            let addon = Addon {
+                provider: data.addon_provider_name.clone(),
+                plan: data.plan_name.clone(),
+                created_at: event.created_at,
+                variables: BTreeSet::new(),
+                features: BTreeSet::new(),
+                log_drains: BTreeSet::new(),
+                maintenance_window: None,
+            };
+            app.addons.insert(data.resource_id.clone(), addon);
+        }
+        Addons::UpgradeAddon(data) => {
+            if let Some(addon) = app.addons.get_mut(&data.resource_id) {
+                addon.plan.clone_from(&data.new_plan_name);
+            }
+        }
+        Addons::DeleteAddon(data) => _ = app.addons.remove(&data.resource_id),
+    }
+}
+
+fn choose_plan<'a>(provider: &'a Provider, id: &str) -> Result<&'a Plan, Rejection> {
+    let plan = provider.plan(id).ok_or(Rejection::NotFound("plan"))?;
+    if plan.disabled {
+        return Err(Rejection::invalid("plan_id", "can no longer be chosen"));
+    }
+    Ok(plan)
+}
+
+/// A name for a new resource, as `my_app_4724`.
+fn new_resource_id(app: &App, ids: &dyn IdSource) -> String {
+    let stem = app.name.replace('-', "_");
+    let [a, b, ..] = ids.secret();
+    let start = u16::from_be_bytes([a, b]);
+    (0..=u16::MAX)
+        .map(|step| format!("{stem}_{}", 1000 + u32::from(start.wrapping_add(step)) % 9000))
+        .find(|resource_id| !app.addons.contains_key(resource_id))
+        .expect("an app has fewer add-ons than there are numbers")
+}

@@ -1,0 +1,82 @@
+//! Until when the platform's people may look into an app.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{App, AppAction, Facts};
+use crate::action::{Context, Role};
+use crate::catalogue::{self, Access, TypeData};
+use crate::{Event, FieldErrors, Rejection, Time, UserId};
+
+/// The longest consent: thirty days.
+const MILLIS_MAX: u64 = 30 * 24 * 60 * 60 * 1000;
+
+/// What was consented to last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consent {
+    /// Who gave it last.
+    pub user_id: Option<UserId>,
+    /// Until when its databases may be looked into.
+    pub databases_until: Option<Time>,
+    /// Until when its containers may be looked into.
+    pub containers_until: Option<Time>,
+}
+
+/// Consents.
+#[derive(Debug, Clone)]
+pub struct GrantConsent {
+    /// Until when its databases may be looked into.
+    pub databases_until: Option<Time>,
+    /// Until when its containers may be looked into.
+    pub containers_until: Option<Time>,
+}
+
+impl AppAction for GrantConsent {
+    const ROLE: Role = Role::LimitedCollaborator;
+
+    fn decide(&self, _: &App, _: &mut Arc<Facts>, context: &Context<'_>) -> Result<Vec<TypeData>, Rejection> {
+        let fields = [("databases_until", self.databases_until), ("containers_until", self.containers_until)];
+        let latest = context.now.plus_millis(MILLIS_MAX);
+        let errors = fields.into_iter().filter_map(|(field, until)| {
+            let until = until?;
+            let message = if until <= context.now {
+                "must be in the future"
+            } else if until > latest {
+                "must be within the next 30 days"
+            } else {
+                return None;
+            };
+            Some((field.to_owned(), message.to_owned()))
+        });
+        if let Some(errors) = FieldErrors::any(errors) {
+            return Err(Rejection::Invalid(errors));
+        }
+        let consent = |end_at, databases, containers| {
+            let remote_ip = context.remote_ip;
+            Access::CreateConsent(catalogue::Consent { end_at, databases, containers, remote_ip }).into()
+        };
+        match (self.databases_until, self.containers_until) {
+            (None, None) => Err(Rejection::invalid("databases_until", "or containers_until is missing")),
+            (Some(databases), Some(containers)) if databases == containers => {
+                Ok(vec![consent(databases, true, true)])
+            }
+            (databases, containers) => {
+                let databases = databases.map(|until| consent(until, true, false));
+                let containers = containers.map(|until| consent(until, false, true));
+                Ok(databases.into_iter().chain(containers).collect())
+            }
+        }
+    }
+}
+
+pub(super) fn apply(app: &mut App, data: &catalogue::Consent, event: &Event) {
+    let before = app.consent.take();
+    let (databases, containers) =
+        before.map_or((None, None), |consent| (consent.databases_until, consent.containers_until));
+    app.consent = Some(Consent {
+        user_id: event.user.as_ref().map(|user| user.id),
+        databases_until: if data.databases { Some(data.end_at) } else { databases },
+        containers_until: if data.containers { Some(data.end_at) } else { containers },
+    });
+}

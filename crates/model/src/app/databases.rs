@@ -1,0 +1,442 @@
+//! The add-ons of an app that are databases: their features, and their maintenance.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::addons::{Addon, addon_id, find};
+use super::facts::push_bounded;
+use super::{App, AppAction, Facts};
+use crate::action::{Context, Role};
+use crate::catalogue::{self, AddonChanges, AddonUpdated, Databases, MaintenanceWindow, TypeData};
+use crate::directory::Provider;
+use crate::{EventId, Person, Rejection, Time};
+
+/// How long a maintenance window is.
+pub const WINDOW_HOURS: u32 = 8;
+/// How many maintenances are remembered.
+const REMEMBERED: usize = 100;
+const HOUR_MILLIS: u64 = 60 * 60 * 1000;
+const DAY_MILLIS: u64 = 24 * HOUR_MILLIS;
+const WEEK_MILLIS: u64 = 7 * DAY_MILLIS;
+/// What may be done in a maintenance, besides what begins with one of these.
+const TYPE_BYTES_MAX: usize = 64;
+
+/// A maintenance that is planned or under way, as its events tell of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Maintenance {
+    /// What is done.
+    pub maintenance_type: String,
+    /// The add-on's name for people.
+    pub addon_name: String,
+    /// When its window begins.
+    pub window: Time,
+    /// When it began, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Time>,
+}
+
+/// A maintenance as the platform knows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MaintenanceRecord {
+    /// Identifies it.
+    pub id: EventId,
+    /// The add-on it is of.
+    pub addon_id: String,
+    /// What is done.
+    pub maintenance_type: String,
+    /// How far it is.
+    pub status: MaintenanceStatus,
+    /// When its window begins.
+    pub window: Time,
+    /// When it began, if it did.
+    pub started_at: Option<Time>,
+    /// When it ended, if it did.
+    pub ended_at: Option<Time>,
+}
+
+/// How far a maintenance is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum MaintenanceStatus {
+    Scheduled,
+    Running,
+    Done,
+    Failed,
+    Cancelled,
+}
+
+/// Gives a database a feature.
+#[derive(Debug, Clone)]
+pub struct AddFeature {
+    /// Which add-on.
+    pub addon_id: String,
+    /// The feature.
+    pub feature: String,
+}
+
+impl AppAction for AddFeature {
+    const ROLE: Role = Role::Collaborator;
+
+    fn decide(
+        &self,
+        app: &App,
+        _facts: &mut Arc<Facts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        let (provider, _, addon) = database(app, &self.addon_id, context)?;
+        let known = provider.features.iter().find(|feature| feature.name == self.feature);
+        let Some(feature) = known else {
+            let names: Vec<_> = provider.features.iter().map(|feature| feature.name.as_str()).collect();
+            return Err(Rejection::invalid("feature", format!("must be one of {}", names.join(", "))));
+        };
+        if let Some(needed) = feature.requires.as_ref().filter(|needed| !addon.features.contains(*needed)) {
+            return Err(Rejection::invalid("feature", format!("needs {needed}")));
+        }
+        if addon.features.contains(&self.feature) {
+            return Ok(Vec::new());
+        }
+        let event = feature_event(&self.feature, &self.addon_id, provider, context);
+        Ok(vec![Databases::AddFeature(event).into()])
+    }
+}
+
+/// Takes a feature from a database.
+#[derive(Debug, Clone)]
+pub struct RemoveFeature {
+    /// Which add-on.
+    pub addon_id: String,
+    /// The feature.
+    pub feature: String,
+}
+
+impl AppAction for RemoveFeature {
+    const ROLE: Role = Role::Collaborator;
+
+    fn decide(
+        &self,
+        app: &App,
+        _facts: &mut Arc<Facts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        let (provider, _, addon) = database(app, &self.addon_id, context)?;
+        if !addon.features.contains(&self.feature) {
+            return Err(Rejection::NotFound("feature"));
+        }
+        let needs_it = |name: &String| {
+            let feature = provider.features.iter().find(|feature| feature.name == *name);
+            feature.is_some_and(|feature| feature.requires.as_deref() == Some(&self.feature))
+        };
+        if let Some(needing) = addon.features.iter().find(|name| needs_it(name)) {
+            return Err(Rejection::invalid("feature", format!("is needed by {needing}")));
+        }
+        let event = feature_event(&self.feature, &self.addon_id, provider, context);
+        Ok(vec![Databases::RemoveFeature(event).into()])
+    }
+}
+
+/// Chooses when maintenance of a database may begin.
+#[derive(Debug, Clone)]
+pub struct ChooseMaintenanceWindow {
+    /// Which add-on.
+    pub addon_id: String,
+    /// The day, from 0 for Sunday to 6, unless it stays; any number, so that a wrong one can be refused by name.
+    pub weekday_utc: Option<i64>,
+    /// The hour, from 0 to 23, unless it stays.
+    pub starting_hour_utc: Option<i64>,
+}
+
+impl AppAction for ChooseMaintenanceWindow {
+    const ROLE: Role = Role::Collaborator;
+
+    fn decide(
+        &self,
+        app: &App,
+        _facts: &mut Arc<Facts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        let (provider, resource_id, addon) = database(app, &self.addon_id, context)?;
+        let before = maintenance_window(app.id, resource_id, addon);
+        let within = |field: &str, wanted: Option<i64>, now: u8, max: u8| match wanted {
+            None => Ok(now),
+            Some(wanted) => match u8::try_from(wanted) {
+                Ok(wanted) if wanted <= max => Ok(wanted),
+                _ => Err(Rejection::invalid(field, format!("must be from 0 to {max}"))),
+            },
+        };
+        let window = MaintenanceWindow {
+            weekday_utc: within("weekday_utc", self.weekday_utc, before.weekday_utc, 6)?,
+            starting_hour_utc: within(
+                "starting_hour_utc",
+                self.starting_hour_utc,
+                before.starting_hour_utc,
+                23,
+            )?,
+        };
+        if window == before {
+            return Ok(Vec::new());
+        }
+        let updated = AddonUpdated {
+            addon_id: self.addon_id.clone(),
+            addon_plan_name: addon.plan.clone(),
+            addon_resource_id: resource_id.clone(),
+            addon_provider_id: provider.internal_id().to_string(),
+            addon_provider_name: provider.id.clone(),
+            status: ["running".to_owned(), "running".to_owned()],
+            attributes_changed: vec!["maintenance_window".to_owned()],
+            maintenance_window: Some(window),
+        };
+        Ok(vec![AddonChanges::AddonUpdated(updated).into()])
+    }
+}
+
+/// Plans a maintenance of a database for its next window.
+#[derive(Debug, Clone)]
+pub struct PlanMaintenance {
+    /// Which add-on.
+    pub addon_id: String,
+    /// What is to be done.
+    pub maintenance_type: String,
+}
+
+impl AppAction for PlanMaintenance {
+    const ROLE: Role = Role::Platform;
+
+    fn actor(&self, app: &App, _: &Facts, _: Option<&Person>) -> Option<Person> {
+        app.owner.clone()
+    }
+
+    fn decide(
+        &self,
+        app: &App,
+        facts: &mut Arc<Facts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        let (provider, resource_id, addon) = database(app, &self.addon_id, context)?;
+        let is_good = (1..=TYPE_BYTES_MAX).contains(&self.maintenance_type.len())
+            && self
+                .maintenance_type
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        if !is_good {
+            let message = "must be lower-case letters, digits and hyphens, such as db-upgrade";
+            return Err(Rejection::invalid("type", message));
+        }
+        let record = MaintenanceRecord {
+            id: context.ids.event_id(context.now),
+            addon_id: self.addon_id.clone(),
+            maintenance_type: self.maintenance_type.clone(),
+            status: MaintenanceStatus::Scheduled,
+            window: next_start(maintenance_window(app.id, resource_id, addon), context.now),
+            started_at: None,
+            ended_at: None,
+        };
+        let event = maintenance_event(&record, &provider.name);
+        push_bounded(&mut Arc::make_mut(facts).maintenances, record, REMEMBERED);
+        Ok(vec![Databases::PlanMaintenance(event).into()])
+    }
+}
+
+/// What is to become of a maintenance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum MaintenanceMove {
+    Start,
+    Complete,
+    Fail,
+    Cancel,
+}
+
+/// Moves a maintenance on.
+#[derive(Debug, Clone)]
+pub struct MoveMaintenance {
+    /// Which add-on.
+    pub addon_id: String,
+    /// Which maintenance.
+    pub id: EventId,
+    /// Where to.
+    pub to: MaintenanceMove,
+}
+
+impl AppAction for MoveMaintenance {
+    const ROLE: Role = Role::Platform;
+
+    fn actor(&self, app: &App, _: &Facts, _: Option<&Person>) -> Option<Person> {
+        app.owner.clone()
+    }
+
+    fn decide(
+        &self,
+        app: &App,
+        facts: &mut Arc<Facts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        let (provider, ..) = database(app, &self.addon_id, context)?;
+        let index = facts
+            .maintenances
+            .iter()
+            .position(|record| record.id == self.id && record.addon_id == self.addon_id);
+        let record =
+            &mut Arc::make_mut(facts).maintenances[index.ok_or(Rejection::NotFound("maintenance"))?];
+        let event = maintenance_event(record, &provider.name);
+        match (record.status, self.to) {
+            (MaintenanceStatus::Scheduled, MaintenanceMove::Start) => {
+                let end = record.window.plus_millis(u64::from(WINDOW_HOURS) * HOUR_MILLIS);
+                if !(record.window..end).contains(&context.now) {
+                    let message =
+                        format!("the maintenance may begin in its window, from {} to {end}", record.window);
+                    return Err(Rejection::Conflict(message));
+                }
+                (record.status, record.started_at) = (MaintenanceStatus::Running, Some(context.now));
+                Ok(vec![Databases::StartMaintenance(event).into()])
+            }
+            (MaintenanceStatus::Running, MaintenanceMove::Complete) => {
+                (record.status, record.ended_at) = (MaintenanceStatus::Done, Some(context.now));
+                Ok(vec![Databases::CompleteMaintenance(event).into()])
+            }
+            (MaintenanceStatus::Running, MaintenanceMove::Fail) => {
+                (record.status, record.ended_at) = (MaintenanceStatus::Failed, Some(context.now));
+                Ok(Vec::new())
+            }
+            (MaintenanceStatus::Scheduled, MaintenanceMove::Cancel) => {
+                (record.status, record.ended_at) = (MaintenanceStatus::Cancelled, Some(context.now));
+                Ok(Vec::new())
+            }
+            (status, to) => {
+                let (status, to) = (format!("{status:?}").to_lowercase(), format!("{to:?}").to_lowercase());
+                Err(Rejection::Conflict(format!("the maintenance is {status}: it cannot {to}")))
+            }
+        }
+    }
+}
+
+/// When in a week the maintenance of that add-on may begin: as it was chosen, else at 21:00 UTC of a day that follows
+/// from its identifier, so that the databases of a platform are spread over the week.
+pub fn maintenance_window(app: crate::AppId, resource_id: &str, addon: &Addon) -> MaintenanceWindow {
+    addon.maintenance_window.unwrap_or_else(|| {
+        let spread: u32 = addon_id(app, resource_id).bytes().map(u32::from).sum();
+        MaintenanceWindow { weekday_utc: (spread % 7) as u8, starting_hour_utc: 21 }
+    })
+}
+
+/// The first beginning of that window strictly after that time.
+fn next_start(window: MaintenanceWindow, after: Time) -> Time {
+    // 1970 began on a Thursday, the fourth day after Sunday.
+    let into_week = u64::from(window.weekday_utc + 7 - 4) % 7 * DAY_MILLIS
+        + u64::from(window.starting_hour_utc) * HOUR_MILLIS;
+    let this_week = after.as_millis() / WEEK_MILLIS * WEEK_MILLIS + into_week;
+    Time::from_millis(if this_week > after.as_millis() { this_week } else { this_week + WEEK_MILLIS })
+}
+
+/// A database of an app: its provider, the name of its resource, and itself.
+fn database<'a>(
+    app: &'a App,
+    id: &str,
+    context: &Context<'a>,
+) -> Result<(&'a Provider, &'a String, &'a Addon), Rejection> {
+    let (resource_id, addon) = find(app, id).map_err(|_| Rejection::NotFound("database"))?;
+    let provider =
+        context.platform.directory().provider(&addon.provider).filter(|provider| provider.is_database);
+    Ok((provider.ok_or(Rejection::NotFound("database"))?, resource_id, addon))
+}
+
+fn feature_event(
+    feature: &str,
+    addon_id: &str,
+    provider: &Provider,
+    context: &Context<'_>,
+) -> catalogue::Feature {
+    catalogue::Feature {
+        feature: feature.to_owned(),
+        remote_ip: context.remote_ip,
+        addon_uuid: addon_id.to_owned(),
+        addon_provider_id: provider.internal_id().to_string(),
+        addon_provider_name: provider.id.clone(),
+    }
+}
+
+fn maintenance_event(record: &MaintenanceRecord, addon_name: &str) -> catalogue::Maintenance {
+    catalogue::Maintenance {
+        addon_name: addon_name.to_owned(),
+        maintenance_id: record.id.to_string(),
+        maintenance_type: record.maintenance_type.clone(),
+        maintenance_window_in_hours: WINDOW_HOURS,
+        next_maintenance_window: record.window,
+    }
+}
+
+pub(super) fn apply(app: &mut App, data: &Databases, at: Time) {
+    let app_id = app.id;
+    let mut features = |feature: &catalogue::Feature, is_there: bool| {
+        let addon = app
+            .addons
+            .iter_mut()
+            .find(|(resource_id, _)| addon_id(app_id, resource_id) == feature.addon_uuid);
+        match addon {
+            Some((_, addon)) if is_there => _ = addon.features.insert(feature.feature.clone()),
+            Some((_, addon)) => _ = addon.features.remove(&feature.feature),
+            None => {}
+        }
+    };
+    match data {
+        Databases::AddFeature(feature) => features(feature, true),
+        Databases::RemoveFeature(feature) => features(feature, false),
+        Databases::PlanMaintenance(data) => {
+            _ = app.maintenances.insert(data.maintenance_id.clone(), planned(data))
+        }
+        Databases::StartMaintenance(data) => {
+            app.maintenances.entry(data.maintenance_id.clone()).or_insert_with(|| planned(data)).started_at =
+                Some(at);
+        }
+        Databases::CompleteMaintenance(data) => _ = app.maintenances.remove(&data.maintenance_id),
+    }
+    bound(&mut app.maintenances);
+}
+
+pub(super) fn apply_update(app: &mut App, data: &AddonUpdated) {
+    if let (Some(addon), Some(window)) =
+        (app.addons.get_mut(&data.addon_resource_id), data.maintenance_window)
+    {
+        addon.maintenance_window = Some(window);
+    }
+}
+
+fn planned(data: &catalogue::Maintenance) -> Maintenance {
+    Maintenance {
+        maintenance_type: data.maintenance_type.clone(),
+        addon_name: data.addon_name.clone(),
+        window: data.next_maintenance_window,
+        started_at: None,
+    }
+}
+
+/// Forgets the oldest planned maintenance where there are too many: one that failed or was cancelled has no event.
+fn bound(maintenances: &mut BTreeMap<String, Maintenance>) {
+    if maintenances.len() > REMEMBERED {
+        let oldest =
+            maintenances.iter().min_by_key(|(_, maintenance)| maintenance.window).map(|(id, _)| id.clone());
+        maintenances.remove(&oldest.unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_window_is_the_first_strictly_after_now() {
+        let window = |weekday_utc, starting_hour_utc| MaintenanceWindow { weekday_utc, starting_hour_utc };
+        // 2026-11-01 was a Sunday.
+        for (now, window, next) in [
+            ("2026-11-01T12:00:00Z", window(0, 21), "2026-11-01T21:00:00.000Z"),
+            ("2026-11-01T21:00:00Z", window(0, 21), "2026-11-08T21:00:00.000Z"),
+            ("2026-11-01T12:00:00Z", window(3, 0), "2026-11-04T00:00:00.000Z"),
+            ("2026-11-01T12:00:00Z", window(6, 23), "2026-11-07T23:00:00.000Z"),
+            ("2026-11-05T00:00:00Z", window(4, 0), "2026-11-12T00:00:00.000Z"),
+        ] {
+            assert_eq!(next_start(window, now.parse().unwrap()).to_string(), next);
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! The domains of an app.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::facts::Certificate;
+use super::{App, AppAction, Facts};
+use crate::action::{Context, Role};
+use crate::catalogue::{self, Domains, TypeData};
+use crate::{AppId, Event, Rejection, ResourceId, Time};
+
+/// The most domains of one app.
+const DOMAINS_MAX: usize = 20;
+/// The longest host name, by RFC 1035.
+const NAME_MAX: usize = 253;
+/// The longest label of a host name.
+const LABEL_MAX: usize = 63;
+
+/// A domain of an app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Domain {
+    /// When it was added.
+    pub created_at: Time,
+    /// Whether it has a certificate of its own.
+    #[serde(default)]
+    pub ssl: bool,
+    /// Whether it is the one that the app's other domains lead to.
+    #[serde(default)]
+    pub canonical: bool,
+    /// Whether a certificate of Let's Encrypt is asked for.
+    #[serde(default)]
+    pub letsencrypt_enabled: bool,
+}
+
+/// The identifier of that app's domain of that name.
+pub fn domain_id(app: AppId, name: &str) -> ResourceId {
+    ResourceId::derived(app, "domain", name)
+}
+
+/// Adds a domain.
+#[derive(Debug, Clone)]
+pub struct AddDomain {
+    /// The host name; its first label may be `*`.
+    pub name: String,
+    /// Its own certificate, if it has one.
+    pub certificate: Option<Certificate>,
+    /// Whether the app's other domains are to lead to it.
+    pub canonical: bool,
+    /// Whether to ask for a certificate of Let's Encrypt.
+    pub letsencrypt_enabled: bool,
+}
+
+impl AppAction for AddDomain {
+    const ROLE: Role = Role::Collaborator;
+
+    fn decide(
+        &self,
+        app: &App,
+        facts: &mut Arc<Facts>,
+        _context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        check_name(&self.name)?;
+        if app.domains.contains_key(&self.name) {
+            return Err(Rejection::invalid("name", "has already been taken"));
+        }
+        if app.domains.len() >= DOMAINS_MAX {
+            return Err(Rejection::invalid(
+                "name",
+                format!("is one too many: an app has up to {DOMAINS_MAX}"),
+            ));
+        }
+        if let Some(certificate) = &self.certificate {
+            Arc::make_mut(facts).certificates.insert(self.name.clone(), certificate.clone());
+        }
+        Ok(vec![
+            Domains::NewDomain(catalogue::NewDomain {
+                hostname: self.name.clone(),
+                ssl: self.certificate.is_some(),
+                name: self.name.clone(),
+                canonical: self.canonical,
+                letsencrypt_enabled: (!self.letsencrypt_enabled).then_some(false),
+            })
+            .into(),
+        ])
+    }
+}
+
+/// What is to become of the certificate of a domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CertificateChange {
+    /// It stays as it is.
+    Keep,
+    /// There is to be none.
+    Remove,
+    /// This one takes its place.
+    Set(Certificate),
+}
+
+/// Changes a domain.
+#[derive(Debug, Clone)]
+pub struct EditDomain {
+    /// Which domain.
+    pub id: ResourceId,
+    /// What is to become of its certificate.
+    pub certificate: CertificateChange,
+    /// Whether it is to be the canonical one, unless that stays.
+    pub canonical: Option<bool>,
+    /// Whether to ask for a certificate of Let's Encrypt, unless that stays.
+    pub letsencrypt_enabled: Option<bool>,
+}
+
+impl AppAction for EditDomain {
+    const ROLE: Role = Role::Collaborator;
+
+    fn decide(
+        &self,
+        app: &App,
+        facts: &mut Arc<Facts>,
+        _context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        let (hostname, domain) = find(app, self.id)?;
+        let ssl = match &self.certificate {
+            CertificateChange::Keep => domain.ssl,
+            CertificateChange::Remove => false,
+            CertificateChange::Set(_) => true,
+        };
+        let is_another = match &self.certificate {
+            CertificateChange::Set(new) => facts.certificates.get(hostname) != Some(new),
+            _ => ssl != domain.ssl,
+        };
+        let canonical = self.canonical.filter(|wanted| *wanted != domain.canonical);
+        let letsencrypt_enabled =
+            self.letsencrypt_enabled.filter(|wanted| *wanted != domain.letsencrypt_enabled);
+        if !is_another && canonical.is_none() && letsencrypt_enabled.is_none() {
+            return Ok(Vec::new());
+        }
+        match &self.certificate {
+            CertificateChange::Keep => {}
+            CertificateChange::Remove => _ = Arc::make_mut(facts).certificates.remove(hostname),
+            CertificateChange::Set(new) => {
+                Arc::make_mut(facts).certificates.insert(hostname.clone(), new.clone());
+            }
+        }
+        let (hostname, old_ssl) = (hostname.clone(), domain.ssl);
+        let edited = catalogue::EditDomain { hostname, old_ssl, ssl, canonical, letsencrypt_enabled };
+        Ok(vec![Domains::EditDomain(edited).into()])
+    }
+}
+
+/// Removes a domain, and its certificate with it.
+#[derive(Debug, Clone)]
+pub struct DeleteDomain {
+    /// Which domain.
+    pub id: ResourceId,
+}
+
+impl AppAction for DeleteDomain {
+    const ROLE: Role = Role::Collaborator;
+
+    fn decide(
+        &self,
+        app: &App,
+        facts: &mut Arc<Facts>,
+        _context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        let (hostname, _) = find(app, self.id)?;
+        if facts.certificates.contains_key(hostname) {
+            Arc::make_mut(facts).certificates.remove(hostname);
+        }
+        Ok(vec![Domains::DeleteDomain(catalogue::DeleteDomain { hostname: hostname.clone() }).into()])
+    }
+}
+
+pub(super) fn apply(app: &mut App, data: &Domains, event: &Event) {
+    match data {
+        Domains::NewDomain(new) => {
+            if new.canonical {
+                unset_canonical(app);
+            }
+            let domain = Domain {
+                created_at: event.created_at,
+                ssl: new.ssl,
+                canonical: new.canonical,
+                letsencrypt_enabled: new.letsencrypt_enabled.unwrap_or(true),
+            };
+            app.domains.insert(new.hostname.clone(), domain);
+        }
+        Domains::EditDomain(edited) => {
+            if edited.canonical == Some(true) {
+                unset_canonical(app);
+            }
+            if let Some(domain) = app.domains.get_mut(&edited.hostname) {
+                domain.ssl = edited.ssl;
+                domain.canonical = edited.canonical.unwrap_or(domain.canonical);
+                domain.letsencrypt_enabled = edited.letsencrypt_enabled.unwrap_or(domain.letsencrypt_enabled);
+            }
+        }
+        Domains::DeleteDomain(deleted) => _ = app.domains.remove(&deleted.hostname),
+    }
+}
+
+fn unset_canonical(app: &mut App) {
+    for domain in app.domains.values_mut() {
+        domain.canonical = false;
+    }
+}
+
+fn find(app: &App, id: ResourceId) -> Result<(&String, &Domain), Rejection> {
+    app.domains.iter().find(|(name, _)| domain_id(app.id, name) == id).ok_or(Rejection::NotFound("domain"))
+}
+
+/// Whether that is a host name, by RFC 1123, or one with a wildcard as its first label.
+fn check_name(name: &str) -> Result<(), Rejection> {
+    if name.is_empty() {
+        return Err(Rejection::invalid("name", "is missing"));
+    }
+    let is_label = |label: &str| {
+        (1..=LABEL_MAX).contains(&label.len())
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'))
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let labels = name.strip_prefix("*.").unwrap_or(name);
+    if name.len() <= NAME_MAX && labels.contains('.') && labels.split('.').all(is_label) {
+        return Ok(());
+    }
+    Err(Rejection::invalid(
+        "name",
+        "must be a host name in lower case, such as www.example.com or *.example.com",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_domains_are_host_names() {
+        for good in
+            ["a.io", "www.example.com", "*.example.com", "_acme.x1.io", &format!("{}.io", "a".repeat(63))]
+        {
+            assert_eq!(check_name(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "localhost",
+            "a..io",
+            ".io",
+            "a.io.",
+            "A.io",
+            "a b.io",
+            "-a.io",
+            "a.*.io",
+            "https://a.io",
+            "é.io",
+        ] {
+            assert!(matches!(check_name(bad), Err(Rejection::Invalid(_))), "{bad}");
+        }
+        assert!(check_name(&format!("{}.io", "a".repeat(64))).is_err());
+        assert!(check_name(&"a.".repeat(127)).is_err());
+    }
+}

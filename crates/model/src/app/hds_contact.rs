@@ -1,0 +1,79 @@
+//! Who answers for the health data of an app.
+
+use std::sync::Arc;
+
+use super::collaborators::is_email;
+use super::{App, AppAction, Facts};
+use crate::action::{Context, Role};
+use crate::catalogue::{Access, HdsContact, TypeData};
+use crate::{FieldErrors, Rejection};
+
+/// The longest field, and the longest notes, in characters.
+const TEXT_MAX: usize = 255;
+const NOTES_MAX: usize = 2_000;
+
+/// Names the contact for health data. All of it is replaced.
+#[derive(Debug, Clone)]
+pub struct SetHdsContact(pub HdsContact);
+
+impl AppAction for SetHdsContact {
+    const ROLE: Role = Role::Collaborator;
+
+    fn decide(
+        &self,
+        app: &App,
+        _: &mut Arc<Facts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        check(&self.0)?;
+        if app.hds_contact.as_ref() == Some(&self.0) {
+            return Ok(Vec::new());
+        }
+        let contact = HdsContact { remote_ip: context.remote_ip, ..self.0.clone() };
+        Ok(vec![Access::EditHdsContact(contact).into()])
+    }
+}
+
+pub(super) fn apply(app: &mut App, data: &HdsContact) {
+    // Where the request came from is of the event, not of the contact.
+    app.hds_contact = Some(HdsContact { remote_ip: None, ..data.clone() });
+}
+
+fn check(contact: &HdsContact) -> Result<(), Rejection> {
+    let optional = [
+        ("phone_number", &contact.phone_number, TEXT_MAX),
+        ("company", &contact.company, TEXT_MAX),
+        ("address_line1", &contact.address_line1, TEXT_MAX),
+        ("address_line2", &contact.address_line2, TEXT_MAX),
+        ("address_city", &contact.address_city, TEXT_MAX),
+        ("address_zip", &contact.address_zip, TEXT_MAX),
+        ("notes", &contact.notes, NOTES_MAX),
+    ];
+    let too_long = |text: &str, max: usize| text.chars().count() > max;
+    let named = |field: &str, message: String| Some((field.to_owned(), message));
+    let name_error = match contact.name.trim() {
+        "" => named("name", "is missing".to_owned()),
+        name if too_long(name, TEXT_MAX) => {
+            named("name", format!("must not be longer than {TEXT_MAX} characters"))
+        }
+        _ => None,
+    };
+    let email_error = match contact.email.as_str() {
+        "" => named("email", "is missing".to_owned()),
+        email if !is_email(email) => named("email", "must be an email address".to_owned()),
+        _ => None,
+    };
+    let country_error = match contact.address_country.as_deref() {
+        Some(country) if country.len() != 2 || !country.bytes().all(|byte| byte.is_ascii_uppercase()) => {
+            named("address_country", "must be two capital letters, such as FR".to_owned())
+        }
+        _ => None,
+    };
+    let length_errors = optional.into_iter().filter_map(|(field, text, max)| {
+        text.as_ref()
+            .filter(|text| too_long(text, max))
+            .and_then(|_| named(field, format!("must not be longer than {max} characters")))
+    });
+    let errors = [name_error, email_error, country_error].into_iter().flatten().chain(length_errors);
+    FieldErrors::any(errors).map_or(Ok(()), |errors| Err(Rejection::Invalid(errors)))
+}

@@ -1,0 +1,58 @@
+//! Restarts.
+
+use super::{App, AppAction, Facts};
+use crate::action::{Context, Role};
+use crate::catalogue::{self, AppOperations, TypeData};
+use crate::{FieldErrors, Rejection};
+use std::sync::Arc;
+
+/// The most entries of a scope.
+const SCOPE_MAX: usize = 100;
+
+/// Restarts an app or some of its containers.
+#[derive(Debug, Clone)]
+pub struct Restart {
+    /// Container types (`web`) and single containers (`web-1`); none are all.
+    pub scope: Vec<String>,
+}
+
+impl AppAction for Restart {
+    const ROLE: Role = Role::LimitedCollaborator;
+
+    fn decide(
+        &self,
+        app: &App,
+        _facts: &mut Arc<Facts>,
+        _context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        if app.last_deployment.is_none() {
+            return Err(Rejection::invalid("app", "has not been deployed yet"));
+        }
+        if self.scope.len() > SCOPE_MAX {
+            return Err(Rejection::invalid("scope", format!("must not have more than {SCOPE_MAX} entries")));
+        }
+        let unknown = self.scope.iter().filter(|entry| !has_containers(app, entry));
+        let errors =
+            unknown.map(|entry| ("scope".to_owned(), format!("has no containers called {entry:.64}")));
+        if let Some(errors) = FieldErrors::any(errors) {
+            return Err(Rejection::Invalid(errors));
+        }
+        let scope = (!self.scope.is_empty()).then(|| self.scope.clone());
+        Ok(vec![restarted(scope, "")])
+    }
+}
+
+/// The event of a restart; of an add-on of that name, unless it is empty.
+pub(super) fn restarted(scope: Option<Vec<String>>, addon_name: &str) -> TypeData {
+    let (addon_name, addon_provider) = (addon_name.to_owned(), addon_name.to_owned());
+    AppOperations::Restart(catalogue::Restart { scope, addon_name, addon_provider }).into()
+}
+
+/// Whether that is a container type of the app, or one of its containers.
+fn has_containers(app: &App, entry: &str) -> bool {
+    app.formation.contains_key(entry)
+        || entry.rsplit_once('-').is_some_and(|(name, index)| {
+            let amount = app.formation.get(name).map_or(0, |container| container.amount);
+            index.parse().is_ok_and(|index: u32| (1..=amount).contains(&index))
+        })
+}

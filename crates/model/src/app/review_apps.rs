@@ -1,0 +1,272 @@
+//! Review apps: one app for each pull request, made and destroyed with it.
+//!
+//! Two apps change with each: the parent, whose timeline says that the review app came or went, and the review app
+//! itself. What is decided here is the parent's part, and what is to follow.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::scm_link::Automation;
+use super::{App, Facts};
+use crate::action::Context;
+use crate::catalogue::{self, SourceControl, TypeData};
+use crate::{AppId, Rejection, Time};
+
+/// How many pull requests of an app are remembered.
+const REMEMBERED: usize = 300;
+/// The longest name of an app.
+const APP_NAME_MAX: usize = 48;
+const HOUR_MILLIS: u64 = 60 * 60 * 1000;
+
+/// A review app of an app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReviewApp {
+    /// Identifies it, where it is one of ours.
+    pub app_id: Option<AppId>,
+    /// When it was created.
+    pub created_at: Time,
+    /// Where the dashboard shows it.
+    pub url: Option<String>,
+    /// The number of its pull request.
+    pub pr_number: u64,
+    /// The title of its pull request.
+    pub pr_name: String,
+    /// The URL of its pull request.
+    pub pr_url: String,
+    /// The repository the pull request comes from, as `owner/repository`.
+    pub source_repo_name: String,
+    /// That repository's URL.
+    pub source_repo_url: String,
+    /// Whether that is a fork of the linked repository.
+    pub comes_from_a_fork: bool,
+}
+
+/// A pull request as its forge told of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullRequest {
+    /// Identifies it at the forge.
+    pub id: u64,
+    /// Its number in the repository.
+    pub number: u64,
+    /// Its title.
+    pub title: String,
+    /// Its URL.
+    pub html_url: String,
+    /// The repository it comes from, as `owner/repository`.
+    pub source_repo_name: String,
+    /// That repository's URL.
+    pub source_repo_url: String,
+    /// Whether that is a fork of the linked repository.
+    pub comes_from_a_fork: bool,
+    /// Its branch there.
+    pub branch: String,
+    /// The branch it is to be merged into.
+    pub base_branch: String,
+    /// Its last commit.
+    pub head: String,
+    /// When it was heard of first.
+    pub opened_at: Time,
+    /// When it was closed, if it is.
+    pub closed_at: Option<Time>,
+    /// When something last happened to it.
+    pub active_at: Time,
+    /// When its review app is to be destroyed, as things are now.
+    pub delete_at: Option<Time>,
+}
+
+/// What happened to a pull request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PullChange {
+    /// It was opened, or opened again.
+    Opened,
+    /// It got other commits.
+    Synchronised,
+    /// It was closed, merged or not.
+    Closed,
+    /// Something else that is worth no more than remembering it.
+    Other,
+}
+
+/// What is to follow, after what happened to a pull request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FollowUp {
+    /// Nothing.
+    Nothing,
+    /// It gets its review app.
+    Create,
+    /// Its review app gets its new commits.
+    Deploy(AppId),
+    /// Its review app goes.
+    Destroy,
+}
+
+/// What a forge tells of a pull request, remembered. Gives what is to follow.
+pub fn hear_of(
+    app: &App,
+    facts: &mut Arc<Facts>,
+    told: PullRequest,
+    change: PullChange,
+    now: Time,
+) -> Result<FollowUp, Rejection> {
+    let link = app.scm_link.as_ref().ok_or(Rejection::NotFound("scm_repo_link"))?;
+    let automation = &link.automation;
+    let before = facts.pull_requests.get(&told.number);
+    let closed_at = before.and_then(|pull| pull.closed_at);
+    let pull = PullRequest {
+        opened_at: before.map_or(now, |pull| pull.opened_at),
+        // A closing that is told twice is one closing.
+        closed_at: match change {
+            PullChange::Closed => closed_at.or(Some(now)),
+            PullChange::Opened | PullChange::Synchronised => None,
+            PullChange::Other => closed_at,
+        },
+        active_at: now,
+        ..told
+    };
+    let review_app = of_pull(app, pull.number);
+    let has_new_commits = before.is_none_or(|before| before.head != pull.head);
+    let follow_up = match (change, review_app) {
+        (PullChange::Closed, Some(_))
+            if automation.delete_on_close && automation.hours_before_delete_on_close == 0 =>
+        {
+            FollowUp::Destroy
+        }
+        (PullChange::Opened | PullChange::Synchronised, Some((_, review_app))) if has_new_commits => {
+            review_app.app_id.map_or(FollowUp::Nothing, FollowUp::Deploy)
+        }
+        (PullChange::Opened, None) if wants_review_app(automation, &pull) => FollowUp::Create,
+        _ => FollowUp::Nothing,
+    };
+    let delete_at = delete_at(review_app.is_some() || follow_up == FollowUp::Create, automation, &pull);
+    let pulls = &mut Arc::make_mut(facts).pull_requests;
+    pulls.insert(pull.number, PullRequest { delete_at, ..pull });
+    while pulls.len() > REMEMBERED {
+        let oldest = pulls
+            .iter()
+            .filter(|(number, _)| of_pull(app, **number).is_none())
+            .min_by_key(|(_, pull)| pull.active_at)
+            .map(|(number, _)| *number);
+        let Some(oldest) = oldest else { break };
+        pulls.remove(&oldest);
+    }
+    Ok(follow_up)
+}
+
+/// The review app of a pull request comes: the parent's event. The app itself is made with it.
+pub fn create(
+    app: &App,
+    facts: &mut Arc<Facts>,
+    number: u64,
+    child: AppId,
+    context: &Context<'_>,
+) -> Result<TypeData, Rejection> {
+    let link = app.scm_link.as_ref().ok_or(Rejection::NotFound("scm_repo_link"))?;
+    let pull = facts.pull_requests.get(&number).ok_or(Rejection::NotFound("pull_request"))?;
+    if pull.closed_at.is_some() {
+        return Err(Rejection::invalid("pull_request_id", "is the number of a closed pull request"));
+    }
+    if let Some((name, _)) = of_pull(app, number) {
+        return Err(Rejection::invalid("pull_request_id", format!("has its review app already: {name}")));
+    }
+    let name = name_of(app, number);
+    let created = catalogue::ReviewApp {
+        review_app_url: Some(format!("{}/apps/{name}", context.platform.rules().public_url)),
+        review_app_name: name,
+        source_repo_name: pull.source_repo_name.clone(),
+        source_repo_url: pull.source_repo_url.clone(),
+        pr_name: pull.title.clone(),
+        pr_number: number,
+        pr_url: pull.html_url.clone(),
+        pr_comes_from_a_fork: pull.comes_from_a_fork,
+        app_id: Some(child),
+    };
+    let delete_at = delete_at(true, &link.automation, pull);
+    if let Some(pull) = Arc::make_mut(facts).pull_requests.get_mut(&number) {
+        pull.delete_at = delete_at;
+    }
+    Ok(SourceControl::CreateReviewApp(created).into())
+}
+
+/// The review app of that name goes: the parent's event. The app itself is deleted with it.
+pub fn destroy(app: &App, facts: &mut Arc<Facts>, name: &str) -> Option<TypeData> {
+    let review_app = app.review_apps.get(name)?;
+    if facts.pull_requests.get(&review_app.pr_number).is_some_and(|pull| pull.delete_at.is_some())
+        && let Some(pull) = Arc::make_mut(facts).pull_requests.get_mut(&review_app.pr_number)
+    {
+        pull.delete_at = None;
+    }
+    let destroyed = catalogue::ReviewApp {
+        review_app_name: name.to_owned(),
+        review_app_url: review_app.url.clone(),
+        source_repo_name: review_app.source_repo_name.clone(),
+        source_repo_url: review_app.source_repo_url.clone(),
+        pr_name: review_app.pr_name.clone(),
+        pr_number: review_app.pr_number,
+        pr_url: review_app.pr_url.clone(),
+        pr_comes_from_a_fork: review_app.comes_from_a_fork,
+        app_id: review_app.app_id,
+    };
+    Some(SourceControl::DestroyReviewApp(destroyed).into())
+}
+
+/// What was due has been done, or will not be.
+pub fn forget_timer(facts: &mut Arc<Facts>, number: u64) {
+    if let Some(pull) = Arc::make_mut(facts).pull_requests.get_mut(&number) {
+        pull.delete_at = None;
+    }
+}
+
+/// The review app of that pull request, with its name.
+pub fn of_pull(app: &App, number: u64) -> Option<(&String, &ReviewApp)> {
+    app.review_apps.iter().find(|(_, review_app)| review_app.pr_number == number)
+}
+
+/// What the review app of that pull request is called.
+pub fn name_of(app: &App, number: u64) -> String {
+    let end = format!("-pr{number}");
+    let room = APP_NAME_MAX.saturating_sub(end.len());
+    let stem = app.name.get(..room).unwrap_or(&app.name).trim_end_matches('-');
+    format!("{stem}{end}")
+}
+
+/// Looks again when review apps are to go, by other rules.
+pub(super) fn reschedule(app: &App, facts: &mut Arc<Facts>, automation: &Automation) {
+    if facts.pull_requests.is_empty() {
+        return;
+    }
+    for (number, pull) in &mut Arc::make_mut(facts).pull_requests {
+        pull.delete_at = delete_at(of_pull(app, *number).is_some(), automation, pull);
+    }
+}
+
+pub(super) fn apply_created(app: &mut App, data: &catalogue::ReviewApp, at: Time) {
+    let review_app = ReviewApp {
+        app_id: data.app_id,
+        created_at: at,
+        url: data.review_app_url.clone(),
+        pr_number: data.pr_number,
+        pr_name: data.pr_name.clone(),
+        pr_url: data.pr_url.clone(),
+        source_repo_name: data.source_repo_name.clone(),
+        source_repo_url: data.source_repo_url.clone(),
+        comes_from_a_fork: data.pr_comes_from_a_fork,
+    };
+    app.review_apps.insert(data.review_app_name.clone(), review_app);
+}
+
+fn wants_review_app(automation: &Automation, pull: &PullRequest) -> bool {
+    automation.auto_deploy_review_apps && (!pull.comes_from_a_fork || automation.creation_from_forks_allowed)
+}
+
+/// When the review app of a pull request is to be destroyed: some time after its closing, or after the last thing that
+/// happened to it.
+fn delete_at(has_review_app: bool, automation: &Automation, pull: &PullRequest) -> Option<Time> {
+    let after = |time: Time, hours: u32| time.plus_millis(u64::from(hours) * HOUR_MILLIS);
+    let on_close = pull
+        .closed_at
+        .filter(|_| automation.delete_on_close)
+        .map(|closed_at| after(closed_at, automation.hours_before_delete_on_close));
+    let stale = automation.delete_stale.then(|| after(pull.active_at, automation.hours_before_delete_stale));
+    on_close.into_iter().chain(stale).min().filter(|_| has_review_app)
+}

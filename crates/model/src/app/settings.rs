@@ -1,0 +1,108 @@
+//! What an app's routing and its stack are set to.
+
+use std::sync::Arc;
+
+use super::{App, AppAction, Facts};
+use crate::action::{Context, Role};
+use crate::catalogue::{self, AppChanges, AppOperations, TypeData};
+use crate::directory::{self, Stack};
+use crate::{Rejection, Time};
+
+/// Changes settings of an app; those not named stay.
+#[derive(Debug, Clone, Default)]
+pub struct EditApp {
+    /// Whether plain HTTP is to be redirected to HTTPS.
+    pub force_https: Option<bool>,
+    /// Whether requests of one client are to go to the same container.
+    pub sticky_session: Option<bool>,
+    /// Whether the router's logs are to be among the app's.
+    pub router_logs: Option<bool>,
+}
+
+impl AppAction for EditApp {
+    const ROLE: Role = Role::Collaborator;
+
+    fn decide(
+        &self,
+        app: &App,
+        _facts: &mut Arc<Facts>,
+        _context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        let changed = |wanted: Option<bool>, now: bool| wanted.filter(|wanted| *wanted != now);
+        let data = catalogue::EditApp {
+            force_https: changed(self.force_https, app.force_https),
+            sticky_session: changed(self.sticky_session, app.sticky_session),
+            router_logs: changed(self.router_logs, app.router_logs),
+        };
+        if data == catalogue::EditApp::default() {
+            return Ok(Vec::new());
+        }
+        Ok(vec![AppChanges::EditApp(data).into()])
+    }
+}
+
+/// Moves an app to another stack.
+#[derive(Debug, Clone)]
+pub struct ChangeStack {
+    /// The identifier of the stack, or its name.
+    pub stack_id: String,
+}
+
+impl AppAction for ChangeStack {
+    const ROLE: Role = Role::Collaborator;
+
+    fn decide(
+        &self,
+        app: &App,
+        _facts: &mut Arc<Facts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
+        let current = choose(&self.stack_id, context.now)?;
+        let previous_stack_name = stack_name(app);
+        if previous_stack_name == current.name {
+            return Ok(Vec::new());
+        }
+        Ok(vec![
+            AppOperations::StackChanged(catalogue::StackChanged {
+                previous_stack_id: stack_id(app),
+                current_stack_id: current.id.to_owned(),
+                previous_stack_name: previous_stack_name.to_owned(),
+                current_stack_name: current.name.to_owned(),
+            })
+            .into(),
+        ])
+    }
+}
+
+/// The stack that is asked for, if an app may have it from now on.
+pub(super) fn choose(id_or_name: &str, now: Time) -> Result<&'static Stack, Rejection> {
+    let stack = directory::stack(id_or_name).ok_or(Rejection::NotFound("stack"))?;
+    if directory::may_be_chosen(stack.id, now) {
+        return Ok(stack);
+    }
+    Err(Rejection::invalid("stack_id", format!("is {}, which is deprecated", stack.name)))
+}
+
+/// The name of the stack of an app.
+pub fn stack_name(app: &App) -> &str {
+    app.stack.as_deref().unwrap_or(directory::default_stack().name)
+}
+
+/// The identifier of the stack of an app; empty where a report named one that is not known here.
+pub fn stack_id(app: &App) -> String {
+    directory::stack(stack_name(app)).map_or_else(String::new, |stack| stack.id.to_owned())
+}
+
+pub(super) fn apply(app: &mut App, data: &catalogue::EditApp) {
+    for (setting, changed) in [
+        (&mut app.force_https, data.force_https),
+        (&mut app.sticky_session, data.sticky_session),
+        (&mut app.router_logs, data.router_logs),
+    ] {
+        *setting = changed.unwrap_or(*setting);
+    }
+}
+
+pub(super) fn apply_stack(app: &mut App, data: &catalogue::StackChanged) {
+    app.stack = Some(data.current_stack_name.clone());
+}

@@ -1,0 +1,97 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Shape, event_types};
+
+/// Nothing beyond the event itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewUser {}
+
+/// An API token, without its secret.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokenEvent {
+    /// What its user calls it.
+    pub token_name: String,
+    /// Identifies it.
+    pub token_id: String,
+}
+
+/// A public key that came.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewKey {
+    /// What its user calls it.
+    pub name: String,
+    /// Its fingerprint, as OpenSSH writes it.
+    pub fingerprint: String,
+}
+
+/// A public key that went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteKey {
+    /// What its user called it.
+    pub name: String,
+}
+
+/// An account at a forge that came or went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IntegrationEvent {
+    /// Identifies the integration.
+    pub integration_id: String,
+    /// The kind of forge: `github`, `gitlab-self-hosted`, …
+    pub integration_type: String,
+    /// The account there.
+    pub data: IntegrationData,
+}
+
+/// An account at a forge.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IntegrationData {
+    /// The name of the account, where it is known.
+    #[serde(default)]
+    pub login: String,
+    /// A picture, where there is one.
+    #[serde(default)]
+    pub avatar_url: String,
+    /// The root of the forge.
+    pub url: String,
+}
+
+event_types! {
+    /// What happens to an account and has no type in the contract.
+    AccountChanges, Account, Further;
+
+    /// When an account is registered.
+    NewUser(NewUser) = "new_user", "Account registered", Account: |_| "joined";
+    /// When an API token is created.
+    NewToken(TokenEvent) = "new_token", "API token created", Account:
+        |data| format!("created API token {}", data.token_name);
+    /// When an API token gets another secret.
+    RegenerateToken(TokenEvent) = "regenerate_token", "API token renewed", Account:
+        |data| format!("renewed API token {}", data.token_name);
+    /// When an API token is revoked.
+    DeleteToken(TokenEvent) = "delete_token", "API token revoked", Account:
+        |data| format!("revoked API token {}", data.token_name);
+    /// When a public key is added.
+    NewKey(NewKey) = "new_key", "Public key added", Account: |data| format!("added public key {}", data.name);
+    /// When a public key is removed.
+    DeleteKey(DeleteKey) = "delete_key", "Public key removed", Account:
+        |data| format!("removed public key {}", data.name);
+    /// When an account at a forge is connected.
+    NewIntegration(IntegrationEvent) = "new_integration", "Forge connected", Account:
+        |data| format!("connected {}", data.data.url);
+    /// When an account at a forge is disconnected.
+    DeleteIntegration(IntegrationEvent) = "delete_integration", "Forge disconnected", Account:
+        |data| format!("disconnected {}", data.data.url);
+}
+
+impl Shape for NewUser {}
+impl Shape for TokenEvent {}
+impl Shape for NewKey {}
+impl Shape for DeleteKey {}
+impl Shape for IntegrationEvent {}

@@ -1,0 +1,88 @@
+//! What is done without being asked: what is due, and mail.
+//!
+//! Nothing is lost where the process ends: what is due stands in the store until it is done, and so does mail.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use annals_model::EventId;
+use annals_store::{Listing, Row, RowKey};
+
+use crate::limits::MAILS_MAX;
+use crate::mail::{Failure, Mailer};
+use crate::service::Service;
+
+/// How often it is looked for what is due, where nothing says that there is something.
+const TICK: Duration = Duration::from_secs(5);
+/// How long a mail that could not be sent waits for its next attempt at first; each time twice as long.
+const RETRY: Duration = Duration::from_secs(10);
+const RETRY_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// Works until it is dropped.
+pub async fn work(service: Service) {
+    let mut retries = HashMap::new();
+    loop {
+        let has_more = match service.fire_due_timers().await {
+            Ok(fired) => fired > 0,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "what is due could not be done");
+                false
+            }
+        };
+        if let Some(mailer) = &service.mailer {
+            send_mail(&service, mailer, &mut retries).await;
+        }
+        if !has_more {
+            _ = tokio::time::timeout(TICK, service.work.notified()).await;
+        }
+    }
+}
+
+/// When to try a mail again, and how often that was tried.
+type Retries = HashMap<EventId, (Instant, u32)>;
+
+async fn send_mail(service: &Service, mailer: &Mailer, retries: &mut Retries) {
+    let waiting = match service.store.list(Listing::Outbox, MAILS_MAX).await {
+        Ok(waiting) => waiting,
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "the outbox could not be read");
+            return;
+        }
+    };
+    let now = service.clock.now();
+    for (key, row) in waiting {
+        let (RowKey::Mail(user, id), Row::Mail(mail)) = (key, row) else { continue };
+        if retries.get(&id).is_some_and(|(at, _)| *at > Instant::now()) {
+            continue;
+        }
+        // What mail says is never logged: it holds tokens.
+        let is_done = if mail.expires_at <= now {
+            tracing::warn!(mail = %id, "a mail could not be sent before it was worth nothing");
+            true
+        } else {
+            match mailer.send(&mail).await {
+                Ok(()) => true,
+                Err(Failure::Never(error)) => {
+                    tracing::error!(mail = %id, error, "a mail was refused for good");
+                    true
+                }
+                Err(Failure::Later(error)) => {
+                    let attempts = retries.get(&id).map_or(0, |(_, attempts)| *attempts);
+                    let wait = RETRY.saturating_mul(1 << attempts.min(10)).min(RETRY_MAX);
+                    tracing::warn!(mail = %id, error, retry_after_ms = wait.as_millis() as u64, "a mail could not be sent yet");
+                    retries.insert(id, (Instant::now() + wait, attempts + 1));
+                    false
+                }
+            }
+        };
+        if is_done {
+            retries.remove(&id);
+            if let Err(error) = service.recorder.mail_done(user, id).await {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "that a mail was sent could not be kept"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! GitHub's webhooks, as its documentation describes them.
+
+use annals_model::app::PullChange;
+use serde::Deserialize;
+
+use super::{Commit, Pull, Told, commit_list, is_nothing, null_as_default, parse};
+use crate::error::ApiError;
+
+/// What GitHub tells with an event of that name.
+pub(crate) fn read(event: &str, body: &[u8]) -> Result<Told, ApiError> {
+    match event {
+        "push" => Ok(push(parse(body)?)),
+        "pull_request" => Ok(pull_request(parse(body)?)),
+        _ => Ok(Told::Nothing),
+    }
+}
+
+#[derive(Deserialize)]
+struct Push {
+    #[serde(rename = "ref")]
+    git_ref: String,
+    after: String,
+    #[serde(default, deserialize_with = "null_as_default")]
+    commits: Vec<Commit>,
+}
+
+fn push(push: Push) -> Told {
+    match push.git_ref.strip_prefix("refs/heads/") {
+        Some(branch) if !is_nothing(&push.after) => Told::Push {
+            branch: branch.to_owned(),
+            head: push.after,
+            commits: commit_list(&push.commits, push.commits.len()),
+        },
+        _ => Told::Nothing,
+    }
+}
+
+#[derive(Deserialize)]
+struct PullRequestEvent {
+    action: String,
+    pull_request: PullRequest,
+    repository: Repository,
+}
+
+#[derive(Deserialize)]
+struct PullRequest {
+    id: u64,
+    number: u64,
+    title: String,
+    html_url: String,
+    head: Side,
+    base: Side,
+}
+
+#[derive(Deserialize)]
+struct Side {
+    #[serde(rename = "ref")]
+    git_ref: String,
+    sha: String,
+    /// Null where a fork was deleted.
+    repo: Option<Repository>,
+}
+
+#[derive(Deserialize)]
+struct Repository {
+    id: u64,
+    full_name: String,
+    html_url: String,
+}
+
+fn pull_request(event: PullRequestEvent) -> Told {
+    let change = match event.action.as_str() {
+        "opened" | "reopened" => PullChange::Opened,
+        "synchronize" => PullChange::Synchronised,
+        "closed" => PullChange::Closed,
+        _ => PullChange::Other,
+    };
+    let PullRequest { id, number, title, html_url, head, base } = event.pull_request;
+    let comes_from_a_fork = head.repo.as_ref().is_none_or(|repo| repo.id != event.repository.id);
+    let source = head.repo.unwrap_or(event.repository);
+    let pull = Pull {
+        id,
+        number,
+        title,
+        html_url,
+        source_repo_name: source.full_name,
+        source_repo_url: source.html_url,
+        comes_from_a_fork,
+        branch: head.git_ref,
+        base_branch: base.git_ref,
+        head: head.sha,
+    };
+    Told::Pull { pull, change }
+}

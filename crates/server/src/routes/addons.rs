@@ -1,0 +1,396 @@
+//! The add-ons of an app, and who offers them.
+
+use annals_model::app::{AddAddon, Addon, DeleteAddon, UpgradeAddon, addon_id, find_addon};
+use annals_model::directory::{Plan, Provider};
+use annals_model::{App, AppId, Directory, Time};
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Access, Acting, LastSegment, Readable};
+use crate::answer::{created, ok};
+use crate::api::{Api, op};
+use crate::auth::Operator;
+use crate::body::{JsonBody, required};
+use crate::error::ApiError;
+use crate::service::Service;
+
+pub(crate) fn api() -> Api {
+    const ALL: &str = "/v1/apps/{app}/addons";
+    const ONE: &str = "/v1/apps/{app}/addons/{addon}";
+    Api::of("Add-ons")
+        .get("/v1/addon_providers", list_providers, op("The add-ons on offer").open().ok::<ProvidersAnswer>())
+        .put(
+            "/v1/addon_providers",
+            set_providers,
+            op("Put other add-ons on offer").operator().body::<Directory>().ok::<ProvidersAnswer>(),
+        )
+        .get(
+            "/v1/addon_categories",
+            list_categories,
+            op("What add-ons are listed under").open().ok::<CategoriesAnswer>(),
+        )
+        .get(
+            "/v1/addon_providers/{provider}/plans",
+            list_plans,
+            op("What an add-on is offered as").open().ok::<PlansAnswer>(),
+        )
+        .get(ALL, list_addons, op("The add-ons of an app").anybody_known().ok::<AddonsAnswer>())
+        .post(
+            ALL,
+            add_addon,
+            op("Add an add-on (new_addon, new_variable)").body::<AddBody>().created::<AddonAnswer>(),
+        )
+        .get(ONE, show_addon, op("One add-on").anybody_known().ok::<AddonAnswer>())
+        .patch(
+            ONE,
+            upgrade_addon,
+            op("Give an add-on another plan (upgrade_addon)").body::<UpgradeBody>().ok::<AddonAnswer>(),
+        )
+        .delete(ONE, delete_addon, op("Remove an add-on (delete_addon, delete_variable)").no_content())
+        .post(
+            "/v1/apps/{app}/addons/{addon}/token",
+            issue_token,
+            op("A token for this one database, of an hour").ok::<TokenAnswer>(),
+        )
+}
+
+/// The add-ons on offer.
+async fn list_providers(State(service): State<Service>) -> Result<Response, ApiError> {
+    let directory = service.recorder.directory().await?;
+    Ok(ok(&ProvidersAnswer::new(&directory)))
+}
+
+/// Puts other add-ons on offer. Those that apps have stay as they are.
+async fn set_providers(
+    State(service): State<Service>,
+    _: Operator,
+    body: JsonBody<Directory>,
+) -> Result<Response, ApiError> {
+    service.recorder.set_directory(body.value.clone()).await?;
+    Ok(ok(&ProvidersAnswer::new(&body.value)))
+}
+
+/// What add-ons are listed under.
+async fn list_categories(State(service): State<Service>) -> Result<Response, ApiError> {
+    let directory = service.recorder.directory().await?;
+    let mut addon_categories: Vec<CategoryView> = Vec::new();
+    for provider in &directory.addon_providers {
+        let category = CategoryView::new(provider);
+        if !addon_categories.iter().any(|known| known.id == category.id) {
+            addon_categories.push(category);
+        }
+    }
+    Ok(ok(&CategoriesAnswer { addon_categories }))
+}
+
+/// What an add-on is offered as.
+async fn list_plans(
+    State(service): State<Service>,
+    LastSegment(provider): LastSegment,
+) -> Result<Response, ApiError> {
+    let directory = service.recorder.directory().await?;
+    let provider = directory.provider(&provider).ok_or(ApiError::NotFound("addon_provider"))?;
+    let offered = provider.plans.iter().enumerate().filter(|(_, plan)| !plan.disabled);
+    Ok(ok(&PlansAnswer { plans: offered.map(|(index, plan)| PlanView::new(plan, index)).collect() }))
+}
+
+/// The add-ons of an app.
+async fn list_addons(State(service): State<Service>, readable: Readable) -> Result<Response, ApiError> {
+    let Readable { app, .. } = readable.live()?;
+    let directory = service.recorder.directory().await?;
+    let addons = app.addons.iter().map(|(id, addon)| AddonView::new(&app, &directory, id, addon));
+    Ok(ok(&AddonsAnswer { addons: addons.collect() }))
+}
+
+/// One add-on.
+async fn show_addon(
+    State(service): State<Service>,
+    readable: Readable,
+    LastSegment(id): LastSegment,
+) -> Result<Response, ApiError> {
+    let Readable { app, .. } = readable.live()?;
+    Ok(ok(&AddonAnswer::new(&service, &app, &id, "").await?))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct AddBody {
+    addon: Option<AddFields>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct AddFields {
+    /// The provider's short name.
+    addon_provider_id: Option<String>,
+    /// The plan's identifier.
+    plan_id: Option<String>,
+}
+
+/// Adds an add-on.
+async fn add_addon(
+    State(service): State<Service>,
+    access: Access<AddAddon>,
+    body: JsonBody<AddBody>,
+) -> Result<Response, ApiError> {
+    let fields = needed(body.value.addon, "addon")?;
+    let provider_id = needed(fields.addon_provider_id, "addon_provider_id")?;
+    let plan_id = needed(fields.plan_id, "plan_id")?;
+    let before = access.app.clone();
+    let outcome = access.act(AddAddon { provider_id, plan_id }, &body.bytes).await?;
+    let new = outcome.app.addons.iter().filter(|(id, _)| !before.addons.contains_key(*id));
+    // Where two came at once, the one that this request made is the one that its event names; the later one is as good.
+    let (resource_id, _) =
+        new.max_by_key(|(_, addon)| addon.created_at).ok_or(ApiError::NotFound("addon"))?;
+    let id = addon_id(outcome.app.id, resource_id);
+    Ok(created(&AddonAnswer::new(&service, &outcome.app, &id, "The add-on is provisioned.").await?))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct UpgradeBody {
+    addon: Option<UpgradeFields>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct UpgradeFields {
+    /// The plan's identifier.
+    plan_id: Option<String>,
+}
+
+/// Gives an add-on another plan.
+async fn upgrade_addon(
+    State(service): State<Service>,
+    access: Access<UpgradeAddon>,
+    LastSegment(id): LastSegment,
+    body: JsonBody<UpgradeBody>,
+) -> Result<Response, ApiError> {
+    let plan_id = needed(needed(body.value.addon, "addon")?.plan_id, "plan_id")?;
+    let app = access.act(UpgradeAddon { id: id.clone(), plan_id }, &body.bytes).await?.app;
+    Ok(ok(&AddonAnswer::new(&service, &app, &id, "The plan is changed.").await?))
+}
+
+/// Removes an add-on.
+async fn delete_addon(
+    access: Access<DeleteAddon>,
+    LastSegment(id): LastSegment,
+) -> Result<Response, ApiError> {
+    access.act(DeleteAddon { id }, b"").await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// A bearer token that is good for one database, in the name of who asks.
+async fn issue_token(
+    State(service): State<Service>,
+    access: Access<DeleteAddon>,
+    axum::extract::Path((_, id)): axum::extract::Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    find_addon(&access.app, &id)?;
+    let acting: &Acting = &access.acting;
+    let token =
+        service.signing_key.issue_for_addon(acting.user()?, id.clone(), service.clock.now().as_seconds());
+    Ok(ok(&TokenAnswer { addon: AddonToken { id, token } }))
+}
+
+/// A field that must be there. Clients know a missing one here as a malformed request, not as a wrong field.
+fn needed<T>(field: Option<T>, name: &str) -> Result<T, ApiError> {
+    required(field, name).map_err(|_| ApiError::BadRequest(format!("{name} is required")))
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ProvidersAnswer {
+    addon_providers: Vec<ProviderView>,
+}
+
+impl ProvidersAnswer {
+    fn new(directory: &Directory) -> Self {
+        Self { addon_providers: directory.addon_providers.iter().map(ProviderView::new).collect() }
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ProviderView {
+    id: String,
+    name: String,
+    logo_url: &'static str,
+    short_description: String,
+    description: String,
+    category: CategoryView,
+    provider_name: String,
+    provider_url: &'static str,
+    hds_available: bool,
+    plans: Vec<PlanView>,
+}
+
+impl ProviderView {
+    fn new(provider: &Provider) -> Self {
+        Self {
+            id: provider.id.clone(),
+            name: provider.name.clone(),
+            logo_url: "",
+            short_description: provider.short_description.clone(),
+            description: provider.short_description.clone(),
+            category: CategoryView::new(provider),
+            provider_name: provider.name.clone(),
+            provider_url: "",
+            hds_available: provider.is_database,
+            plans: provider
+                .plans
+                .iter()
+                .enumerate()
+                .map(|(index, plan)| PlanView::new(plan, index))
+                .collect(),
+        }
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+struct CategoriesAnswer {
+    addon_categories: Vec<CategoryView>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct CategoryView {
+    id: String,
+    name: String,
+    description: String,
+    position: u32,
+}
+
+impl CategoryView {
+    fn new(provider: &Provider) -> Self {
+        let name = if provider.category.is_empty() { "Other" } else { provider.category.as_str() };
+        Self { id: name.to_lowercase(), name: name.to_owned(), description: String::new(), position: 0 }
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+struct PlansAnswer {
+    plans: Vec<PlanView>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct PlanView {
+    id: String,
+    name: String,
+    display_name: String,
+    price: f64,
+    description: String,
+    position: Option<usize>,
+    on_demand: bool,
+    disabled: bool,
+    disabled_alternative_plan_id: Option<String>,
+    sku: Option<String>,
+}
+
+impl PlanView {
+    fn new(plan: &Plan, index: usize) -> Self {
+        Self {
+            id: plan.id.clone(),
+            name: plan.name.clone(),
+            display_name: plan.display_name.clone(),
+            price: plan.price,
+            description: plan.description.clone(),
+            position: Some(index),
+            on_demand: false,
+            disabled: plan.disabled,
+            disabled_alternative_plan_id: None,
+            sku: None,
+        }
+    }
+
+    /// A plan that the directory does not know any more.
+    fn unknown(name: &str) -> Self {
+        let name = name.to_owned();
+        let plan = Plan {
+            id: name.clone(),
+            display_name: name.clone(),
+            name,
+            price: 0.0,
+            description: String::new(),
+            disabled: true,
+        };
+        Self::new(&plan, 0)
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+struct AddonsAnswer {
+    addons: Vec<AddonView>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct AddonAnswer {
+    addon: AddonView,
+    message: String,
+    variables: Vec<String>,
+    vars: Vec<String>,
+}
+
+impl AddonAnswer {
+    async fn new(service: &Service, app: &App, id: &str, message: &str) -> Result<Self, ApiError> {
+        let directory = service.recorder.directory().await?;
+        let (resource_id, addon) = find_addon(app, id)?;
+        let mut view = AddonView::new(app, &directory, resource_id, addon);
+        view.message = Some(message.to_owned());
+        let (variables, vars) = (view.variables.clone(), view.variables.clone());
+        Ok(Self { addon: view, message: message.to_owned(), variables, vars })
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+struct AddonView {
+    id: String,
+    app_id: AppId,
+    resource_id: String,
+    addon_provider: AddonProviderView,
+    plan: PlanView,
+    provisioned_at: Time,
+    deprovisioned_at: Option<Time>,
+    status: &'static str,
+    message: Option<String>,
+    variables: Vec<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct AddonProviderView {
+    id: String,
+    name: String,
+    logo_url: &'static str,
+}
+
+impl AddonView {
+    fn new(app: &App, directory: &Directory, resource_id: &str, addon: &Addon) -> Self {
+        let known = directory
+            .provider(&addon.provider)
+            .and_then(|provider| provider.plans.iter().enumerate().find(|(_, plan)| plan.name == addon.plan));
+        Self {
+            id: addon_id(app.id, resource_id),
+            app_id: app.id,
+            resource_id: resource_id.to_owned(),
+            addon_provider: AddonProviderView {
+                id: addon.provider.clone(),
+                name: addon.display_name(directory).to_owned(),
+                logo_url: "",
+            },
+            plan: known
+                .map_or_else(|| PlanView::unknown(&addon.plan), |(index, plan)| PlanView::new(plan, index)),
+            provisioned_at: addon.created_at,
+            deprovisioned_at: None,
+            status: "running",
+            message: None,
+            variables: addon.variables.iter().cloned().collect(),
+        }
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+struct TokenAnswer {
+    addon: AddonToken,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct AddonToken {
+    id: String,
+    token: String,
+}

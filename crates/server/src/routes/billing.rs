@@ -1,0 +1,335 @@
+//! How an account pays.
+
+use annals_model::account::{AddCredit, AddPaymentMethod, PaymentMethod, Voucher};
+use annals_model::catalogue::{BillingProfile, Card};
+use annals_model::{Account, EventId, Time, UserId};
+use annals_store::{Listing, Row};
+use axum::extract::{Path, State};
+use axum::response::Response;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::access::Acting;
+use crate::answer::{created, ok};
+use crate::api::{Api, op};
+use crate::auth::{Operator, SignedIn};
+use crate::body::{JsonBody, required};
+use crate::error::ApiError;
+use crate::limits::VOUCHERS_MAX;
+use crate::service::Service;
+
+pub(crate) fn api() -> Api {
+    const VOUCHERS: &str = "/v1/operator/vouchers";
+    let credit = |summary| op(summary).body::<CreditBody>().created::<CreditAnswer>();
+    Api::of("Billing")
+        .get("/v1/account/billing/profile", show_profile, op("How you pay").ok::<ProfileAnswer>())
+        .post("/v1/account/billing/credits", add_credit, credit("Add credit (add_credit)"))
+        .post(
+            "/v1/operator/users/{user}/credits",
+            add_credit_of,
+            credit("Add credit to an account, for the payment system (add_credit)").operator(),
+        )
+        .get(
+            "/v1/account/billing/payment_methods",
+            list_methods,
+            op("Your payment methods").ok::<MethodsAnswer>(),
+        )
+        .post(
+            "/v1/account/billing/payment_methods",
+            add_method,
+            op("Add a payment method (add_payment_method)").body::<MethodBody>().created::<MethodAnswer>(),
+        )
+        .post(
+            "/v1/account/billing/vouchers",
+            add_voucher,
+            op("Use a voucher (add_voucher)").body::<UseBody>().created::<VoucherAnswer>(),
+        )
+        .get(VOUCHERS, list_vouchers, op("The vouchers").operator().ok::<VouchersAnswer>())
+        .post(
+            VOUCHERS,
+            create_voucher,
+            op("Make a voucher").operator().body::<VoucherBody>().created::<FullVoucherAnswer>(),
+        )
+}
+
+/// How who asks pays.
+async fn show_profile(user: SignedIn) -> Result<Response, ApiError> {
+    let last = user.account.payment_methods.last();
+    let missing = || ApiError::NotFound("billing_profile");
+    Ok(ok(&ProfileAnswer { billing_profile: last.map(|method| method.profile.clone()).ok_or_else(missing)? }))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct CreditBody {
+    credit: Option<CreditFields>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct CreditFields {
+    /// How it was paid, as `paypal`.
+    payment_method: Option<String>,
+    /// How much, with at most two decimals.
+    amount: Option<f64>,
+}
+
+/// Adds credit to the account of who asks.
+async fn add_credit(
+    State(service): State<Service>,
+    acting: Acting,
+    body: JsonBody<CreditBody>,
+) -> Result<Response, ApiError> {
+    let user = acting.user()?.id();
+    credit(&service, &acting, user, body).await
+}
+
+/// Adds credit to somebody's account.
+async fn add_credit_of(
+    State(service): State<Service>,
+    _: Operator,
+    acting: Acting,
+    Path(user): Path<String>,
+    body: JsonBody<CreditBody>,
+) -> Result<Response, ApiError> {
+    let user = user.parse().map_err(|_| ApiError::NotFound("user"))?;
+    credit(&service, &acting, user, body).await
+}
+
+async fn credit(
+    service: &Service,
+    acting: &Acting,
+    user: UserId,
+    body: JsonBody<CreditBody>,
+) -> Result<Response, ApiError> {
+    let fields = required(body.value.credit, "credit")?;
+    let payment_method = fields.payment_method.unwrap_or_default();
+    let amount = required(fields.amount, "amount")?;
+    let action = AddCredit { payment_method: payment_method.clone(), amount };
+    let outcome = service.recorder.act_on_account_of(acting.request(&body.bytes), user, action).await?;
+    let recorded = outcome.recorded.first().ok_or(ApiError::NotFound("credit"))?;
+    let credit = CreditView {
+        id: recorded.id,
+        payment_method,
+        amount,
+        balance: outcome.account.credit_cents as f64 / 100.0,
+        created_at: recorded.id.time(),
+    };
+    Ok(created(&CreditAnswer { credit }))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct MethodBody {
+    payment_method: Option<MethodFields>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct MethodFields {
+    /// stripe, sepa, paypal, …
+    payment_method_type: Option<String>,
+    company: Option<String>,
+    vat_number: Option<String>,
+    /// What may be known of a card, for the type stripe.
+    stripe: Option<CardFields>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct CardFields {
+    brand: Option<String>,
+    /// The last four digits, never more.
+    last4: Option<String>,
+    /// The month it expires, as `01/2027`.
+    exp: Option<String>,
+}
+
+/// Adds a payment method.
+async fn add_method(
+    State(service): State<Service>,
+    acting: Acting,
+    body: JsonBody<MethodBody>,
+) -> Result<Response, ApiError> {
+    acting.user()?;
+    let fields = required(body.value.payment_method, "payment_method")?;
+    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let card = fields.stripe.map(|card| Card {
+        brand: card.brand.unwrap_or_default(),
+        last4: card.last4.unwrap_or_default(),
+        exp: card.exp.unwrap_or_default(),
+    });
+    let action = AddPaymentMethod {
+        kind: fields.payment_method_type.unwrap_or_default(),
+        company: given(fields.company),
+        vat_number: given(fields.vat_number),
+        card,
+    };
+    let account = service.recorder.act_on_account(acting.request(&body.bytes), action).await?.account;
+    let last = account.payment_methods.last().ok_or(ApiError::NotFound("payment_method"))?;
+    Ok(created(&MethodAnswer { payment_method: MethodView::new(&account, last) }))
+}
+
+/// The payment methods of who asks, oldest first.
+async fn list_methods(user: SignedIn) -> Response {
+    let methods = user.account.payment_methods.iter().map(|method| MethodView::new(&user.account, method));
+    ok(&MethodsAnswer { payment_methods: methods.collect() })
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct UseBody {
+    voucher: Option<UseFields>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct UseFields {
+    code: Option<String>,
+}
+
+/// Uses a voucher.
+async fn add_voucher(
+    State(service): State<Service>,
+    acting: Acting,
+    body: JsonBody<UseBody>,
+) -> Result<Response, ApiError> {
+    acting.user()?;
+    let code = required(required(body.value.voucher, "voucher")?.code, "code")?;
+    let voucher = service.recorder.use_voucher(acting.request(&body.bytes), &code).await?;
+    let Voucher { code, amount, .. } = voucher;
+    Ok(created(&VoucherAnswer { voucher: VoucherView { code, amount, created_at: service.clock.now() } }))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct VoucherBody {
+    voucher: Option<VoucherFields>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct VoucherFields {
+    /// 4 to 64 letters, digits and hyphens.
+    code: Option<String>,
+    /// What it is worth.
+    amount: Option<f64>,
+    expires_at: Option<Time>,
+    /// How often it may be used; once, where nothing is said.
+    max_uses: Option<u32>,
+}
+
+/// Makes a voucher.
+async fn create_voucher(
+    State(service): State<Service>,
+    _: Operator,
+    acting: Acting,
+    body: JsonBody<VoucherBody>,
+) -> Result<Response, ApiError> {
+    let fields = required(body.value.voucher, "voucher")?;
+    let code = Voucher::canonical(&required(fields.code, "code")?);
+    let code_is_good = (4..=64).contains(&code.len())
+        && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if !code_is_good {
+        return Err(ApiError::invalid("code", "must be 4 to 64 letters, digits and hyphens"));
+    }
+    let amount = required(fields.amount, "amount")?;
+    if !(amount > 0.0 && amount <= 1_000_000.0) {
+        return Err(ApiError::invalid("amount", "must be more than 0, and not more than 1000000"));
+    }
+    let uses_max = fields.max_uses.unwrap_or(1);
+    let now = service.clock.now();
+    let voucher = Voucher { code, amount, created_at: now, expires_at: fields.expires_at, uses_max, uses: 0 };
+    let voucher = service.recorder.create_voucher(voucher, acting.request(&body.bytes).idempotency).await?;
+    Ok(created(&FullVoucherAnswer { voucher: FullVoucherView::new(&voucher) }))
+}
+
+/// The vouchers, by code.
+async fn list_vouchers(State(service): State<Service>, _: Operator) -> Result<Response, ApiError> {
+    let listed = service.store.list(Listing::Vouchers, VOUCHERS_MAX).await?;
+    let vouchers = listed.iter().filter_map(|(_, row)| match row {
+        Row::Voucher(voucher) => Some(FullVoucherView::new(voucher)),
+        _ => None,
+    });
+    Ok(ok(&VouchersAnswer { vouchers: vouchers.collect() }))
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ProfileAnswer {
+    billing_profile: BillingProfile,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct CreditAnswer {
+    credit: CreditView,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct CreditView {
+    id: EventId,
+    payment_method: String,
+    amount: f64,
+    /// All credit that was added.
+    balance: f64,
+    created_at: Time,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct MethodsAnswer {
+    payment_methods: Vec<MethodView>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct MethodAnswer {
+    payment_method: MethodView,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct MethodView {
+    id: String,
+    created_at: Time,
+    #[serde(flatten)]
+    profile: BillingProfile,
+}
+
+impl MethodView {
+    fn new(account: &Account, method: &PaymentMethod) -> Self {
+        let named = format!("{}", method.created_at);
+        Self {
+            id: annals_model::ResourceId::derived(account.id().as_bytes(), "payment_method", &named)
+                .to_string(),
+            created_at: method.created_at,
+            profile: method.profile.clone(),
+        }
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+struct VoucherAnswer {
+    voucher: VoucherView,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct VoucherView {
+    code: String,
+    amount: f64,
+    created_at: Time,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct VouchersAnswer {
+    vouchers: Vec<FullVoucherView>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct FullVoucherAnswer {
+    voucher: FullVoucherView,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct FullVoucherView {
+    code: String,
+    amount: f64,
+    created_at: Time,
+    expires_at: Option<Time>,
+    max_uses: u32,
+    uses: u32,
+}
+
+impl FullVoucherView {
+    fn new(voucher: &Voucher) -> Self {
+        let &Voucher { amount, created_at, expires_at, uses_max, uses, .. } = voucher;
+        Self { code: voucher.code.clone(), amount, created_at, expires_at, max_uses: uses_max, uses }
+    }
+}

@@ -1,0 +1,251 @@
+//! Who may work on an app.
+
+use std::collections::HashMap;
+
+use annals_model::app::{
+    AcceptInvitation, ChangeRole, Collaborator, Found, Invitation, Invite, RemoveCollaborator,
+    collaborator_id, find_collaborator,
+};
+use annals_model::{App, AppId, Facts, ResourceId, UserId};
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Access, Acting, LastSegment, Readable};
+use crate::answer::{created, ok};
+use crate::api::{Api, op};
+use crate::body::{JsonBody, required};
+use crate::error::ApiError;
+use crate::routes::apps::AppAnswer;
+use crate::service::Service;
+
+pub(crate) fn api() -> Api {
+    const ALL: &str = "/v1/apps/{app}/collaborators";
+    const ONE: &str = "/v1/apps/{app}/collaborators/{collaborator}";
+    const ACCEPT: &str = "/v1/apps/collaboration";
+    Api::of("Collaborators")
+        .get(
+            ALL,
+            list_collaborators,
+            op("Who may work on an app").anybody_known().ok::<CollaboratorsAnswer>(),
+        )
+        .post(
+            ALL,
+            invite,
+            op("Invite somebody (new_collaborator)").body::<InviteBody>().created::<CollaboratorAnswer>(),
+        )
+        .patch(
+            ONE,
+            change_role,
+            op("Give somebody another role (change_collaborator_role)")
+                .body::<RoleBody>()
+                .ok::<CollaboratorAnswer>(),
+        )
+        .delete(ONE, remove, op("Remove somebody (delete_collaborator)").no_content())
+        .get(
+            ACCEPT,
+            accept_by_link,
+            op("Accept an invitation (accept_collaborator)")
+                .query("token", "The invitation's token.")
+                .ok::<AppAnswer>(),
+        )
+        .post(
+            ACCEPT,
+            accept,
+            op("Accept an invitation (accept_collaborator)").body::<AcceptBody>().ok::<AppAnswer>(),
+        )
+}
+
+/// The collaborators, and who was invited.
+async fn list_collaborators(
+    State(service): State<Service>,
+    readable: Readable,
+) -> Result<Response, ApiError> {
+    let Readable { app, .. } = readable.live()?;
+    let facts = service.facts(app.id).await?;
+    let accepted = app
+        .collaborators
+        .iter()
+        .map(|(&user, collaborator)| CollaboratorView::accepted(&app, user, collaborator));
+    let invited = app
+        .invitations
+        .iter()
+        .map(|(email, invitation)| CollaboratorView::invited(&service, &app, &facts, email, invitation));
+    Ok(ok(&CollaboratorsAnswer { collaborators: accepted.chain(invited).collect() }))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct InviteBody {
+    collaborator: Option<InviteFields>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct InviteFields {
+    email: Option<String>,
+    /// Whether as a limited collaborator.
+    is_limited: Option<bool>,
+}
+
+/// Invites somebody. The answer is an object, although the documentation of old shows a list.
+async fn invite(
+    State(service): State<Service>,
+    access: Access<Invite>,
+    body: JsonBody<InviteBody>,
+) -> Result<Response, ApiError> {
+    let fields = required(body.value.collaborator, "collaborator")?;
+    let email = fields.email.unwrap_or_default();
+    let action = Invite { email: email.clone(), is_limited: fields.is_limited.unwrap_or(false) };
+    let outcome = access.act(action, &body.bytes).await?;
+    let id = collaborator_id(outcome.app.id, &email);
+    Ok(created(&CollaboratorAnswer::new(&service, &outcome.app, &outcome.facts, id)?))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct RoleBody {
+    collaborator: Option<RoleFields>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct RoleFields {
+    is_limited: Option<bool>,
+}
+
+/// Gives somebody another role.
+async fn change_role(
+    State(service): State<Service>,
+    access: Access<ChangeRole>,
+    LastSegment(id): LastSegment,
+    body: JsonBody<RoleBody>,
+) -> Result<Response, ApiError> {
+    let id = parse_id(&id)?;
+    let is_limited = required(required(body.value.collaborator, "collaborator")?.is_limited, "is_limited")?;
+    let outcome = access.act(ChangeRole { id, is_limited }, &body.bytes).await?;
+    Ok(ok(&CollaboratorAnswer::new(&service, &outcome.app, &outcome.facts, id)?))
+}
+
+/// Removes somebody, or withdraws their invitation.
+async fn remove(
+    access: Access<RemoveCollaborator>,
+    LastSegment(id): LastSegment,
+) -> Result<Response, ApiError> {
+    access.act(RemoveCollaborator { id: parse_id(&id)? }, b"").await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct AcceptBody {
+    token: Option<String>,
+}
+
+/// Accepts an invitation. That a GET does this is what the invitation's link needs; a HEAD does nothing.
+async fn accept_by_link(
+    State(service): State<Service>,
+    acting: Acting,
+    method: http::Method,
+    Query(mut query): Query<HashMap<String, String>>,
+) -> Result<Response, ApiError> {
+    if method != http::Method::GET {
+        return Err(ApiError::MethodNotAllowed);
+    }
+    accept_token(&service, &acting, query.remove("token"), b"").await
+}
+
+/// Accepts an invitation.
+async fn accept(
+    State(service): State<Service>,
+    acting: Acting,
+    body: JsonBody<AcceptBody>,
+) -> Result<Response, ApiError> {
+    accept_token(&service, &acting, body.value.token, &body.bytes).await
+}
+
+async fn accept_token(
+    service: &Service,
+    acting: &Acting,
+    token: Option<String>,
+    body: &[u8],
+) -> Result<Response, ApiError> {
+    acting.user()?;
+    let token = AcceptInvitation { token: required(token, "token")? }.token;
+    let outcome = service.recorder.accept_invitation(acting.request(body), token).await?;
+    let mut response = ok(&AppAnswer::new(service, &outcome.app).await?);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+fn parse_id(text: &str) -> Result<ResourceId, ApiError> {
+    text.parse().map_err(|_| ApiError::NotFound("collaborator"))
+}
+
+#[derive(Serialize, JsonSchema)]
+struct CollaboratorsAnswer {
+    collaborators: Vec<CollaboratorView>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct CollaboratorAnswer {
+    collaborator: CollaboratorView,
+}
+
+impl CollaboratorAnswer {
+    fn new(service: &Service, app: &App, facts: &Facts, id: ResourceId) -> Result<Self, ApiError> {
+        let collaborator = match find_collaborator(app, id)? {
+            Found::Collaborator(user, collaborator) => CollaboratorView::accepted(app, user, collaborator),
+            Found::Invitation(email, invitation) => {
+                CollaboratorView::invited(service, app, facts, email, invitation)
+            }
+        };
+        Ok(Self { collaborator })
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+struct CollaboratorView {
+    id: ResourceId,
+    email: String,
+    user_id: Option<UserId>,
+    /// `n/a` until the invitation is accepted.
+    username: String,
+    tfa_status: Option<bool>,
+    status: &'static str,
+    is_limited: bool,
+    /// Where the invitation is accepted; empty once it is.
+    invitation_link: String,
+    app_id: AppId,
+    app_name: String,
+}
+
+impl CollaboratorView {
+    fn accepted(app: &App, user: UserId, collaborator: &Collaborator) -> Self {
+        Self {
+            id: collaborator.id(app.id),
+            email: collaborator.email.clone(),
+            user_id: Some(user),
+            username: collaborator.username.clone(),
+            tfa_status: Some(false),
+            status: "accepted",
+            is_limited: collaborator.is_limited,
+            invitation_link: String::new(),
+            app_id: app.id,
+            app_name: app.name.clone(),
+        }
+    }
+
+    fn invited(service: &Service, app: &App, facts: &Facts, email: &str, invitation: &Invitation) -> Self {
+        let link = |token: &str| format!("{}/v1/apps/collaboration?token={token}", service.config.public_url);
+        Self {
+            id: collaborator_id(app.id, email),
+            email: email.to_owned(),
+            user_id: None,
+            username: "n/a".to_owned(),
+            tfa_status: None,
+            status: "pending",
+            is_limited: invitation.is_limited,
+            invitation_link: facts.invitations.get(email).map(|token| link(&token.0)).unwrap_or_default(),
+            app_id: app.id,
+            app_name: app.name.clone(),
+        }
+    }
+}

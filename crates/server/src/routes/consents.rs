@@ -1,0 +1,93 @@
+//! Until when the platform's people may look into an app.
+
+use annals_model::app::{Consent, GrantConsent};
+use annals_model::{AppId, Time, UserId};
+use axum::response::Response;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Access, Readable};
+use crate::answer::{created, ok};
+use crate::api::{Api, op};
+use crate::body::{JsonBody, required};
+use crate::error::ApiError;
+
+pub(crate) fn api() -> Api {
+    const PATH: &str = "/v1/apps/{app}/data_access_consent";
+    Api::of("Data access")
+        .get(PATH, show_consent, op("What was consented to").anybody_known().ok::<ConsentAnswer>())
+        .post(
+            PATH,
+            grant_consent,
+            op("Let the platform's people look into an app for a time (create_data_access_consent)")
+                .body::<ConsentBody>()
+                .created::<ConsentAnswer>(),
+        )
+        .patch(
+            PATH,
+            renew_consent,
+            op("Consent once more (create_data_access_consent)").body::<ConsentBody>().ok::<ConsentAnswer>(),
+        )
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct ConsentBody {
+    data_access_consent: Option<ConsentFields>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct ConsentFields {
+    databases_until: Option<Time>,
+    containers_until: Option<Time>,
+}
+
+/// Consents for the first time.
+async fn grant_consent(
+    access: Access<GrantConsent>,
+    body: JsonBody<ConsentBody>,
+) -> Result<Response, ApiError> {
+    Ok(created(&grant(access, body).await?))
+}
+
+/// Consents once more.
+async fn renew_consent(
+    access: Access<GrantConsent>,
+    body: JsonBody<ConsentBody>,
+) -> Result<Response, ApiError> {
+    Ok(ok(&grant(access, body).await?))
+}
+
+async fn grant(access: Access<GrantConsent>, body: JsonBody<ConsentBody>) -> Result<ConsentAnswer, ApiError> {
+    let fields = required(body.value.data_access_consent, "data_access_consent")?;
+    let ConsentFields { databases_until, containers_until } = fields;
+    let app = access.act(GrantConsent { databases_until, containers_until }, &body.bytes).await?.app;
+    let consent = app.consent.as_ref().ok_or(ApiError::NotFound("data_access_consent"))?;
+    Ok(ConsentAnswer { data_access_consent: ConsentView::new(app.id, consent) })
+}
+
+/// What was consented to last.
+async fn show_consent(readable: Readable) -> Result<Response, ApiError> {
+    let Readable { app, .. } = readable.live()?;
+    let consent = app.consent.as_ref().ok_or(ApiError::NotFound("data_access_consent"))?;
+    Ok(ok(&ConsentAnswer { data_access_consent: ConsentView::new(app.id, consent) }))
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ConsentAnswer {
+    data_access_consent: ConsentView,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct ConsentView {
+    app_id: AppId,
+    user_id: Option<UserId>,
+    databases_until: Option<Time>,
+    containers_until: Option<Time>,
+}
+
+impl ConsentView {
+    pub(crate) fn new(app_id: AppId, consent: &Consent) -> Self {
+        let &Consent { user_id, databases_until, containers_until } = consent;
+        Self { app_id, user_id, databases_until, containers_until }
+    }
+}

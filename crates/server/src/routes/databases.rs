@@ -1,0 +1,419 @@
+//! The databases of an app: their features, and their maintenance.
+
+use std::collections::HashMap;
+
+use annals_model::app::{
+    AddFeature, ChooseMaintenanceWindow, MaintenanceMove, MaintenanceRecord, MaintenanceStatus,
+    MoveMaintenance, PlanMaintenance, RemoveFeature, WINDOW_HOURS, find_addon, maintenance_window,
+};
+use annals_model::{App, Directory, EventId, Facts, Time};
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Access, LastSegment, Readable};
+use crate::answer::{created, ok};
+use crate::api::{Api, op};
+use crate::body::{JsonBody, required};
+use crate::error::ApiError;
+use crate::page::{Paged, Selection};
+use crate::routes::events::Meta;
+use crate::service::Service;
+
+pub(crate) fn api() -> Api {
+    const ONE: &str = "/api/databases/{database}";
+    const FEATURES: &str = "/api/databases/{database}/features";
+    const MAINTENANCES: &str = "/api/databases/{database}/maintenance";
+    let moves = |summary| op(summary).operator().body::<MoveBody>().ok::<MaintenanceAnswer>();
+    Api::of("Databases")
+        .get(ONE, show_database, op("One database").anybody_known().ok::<DatabaseAnswer>())
+        .patch(
+            ONE,
+            change_database,
+            op("Choose when maintenance may begin (addon_updated)")
+                .body::<WindowBody>()
+                .ok::<DatabaseAnswer>(),
+        )
+        .post(
+            FEATURES,
+            add_feature,
+            op("Give a database a feature (database/add_feature)").body::<FeatureBody>().ok::<FeatureView>(),
+        )
+        .delete(
+            FEATURES,
+            remove_feature,
+            op("Take a feature from a database (database/remove_feature)")
+                .query("feature", "The feature's name.")
+                .body::<RemoveBody>()
+                .ok::<MessageAnswer>(),
+        )
+        .get(
+            MAINTENANCES,
+            list_maintenances,
+            op("The maintenances of a database")
+                .query_number("page", "Which page, from 1.")
+                .query_number("per_page", "How many a page has: 20, or up to 100.")
+                .anybody_known()
+                .ok::<MaintenancesAnswer>(),
+        )
+        .post(
+            MAINTENANCES,
+            plan_maintenance,
+            op("Plan a maintenance (plan_database_maintenance)")
+                .operator()
+                .body::<PlanBody>()
+                .created::<MaintenanceAnswer>(),
+        )
+        .get(
+            "/api/databases/{database}/maintenance/{maintenance}",
+            show_maintenance,
+            op("One maintenance").anybody_known().ok::<MaintenanceAnswer>(),
+        )
+        .post(
+            "/api/databases/{database}/maintenance/{maintenance}/start",
+            start_maintenance,
+            moves("Start a maintenance in its window (start_database_maintenance)"),
+        )
+        .post(
+            "/api/databases/{database}/maintenance/{maintenance}/complete",
+            complete_maintenance,
+            moves("Complete a maintenance (complete_database_maintenance), or say that it failed"),
+        )
+        .post(
+            "/api/databases/{database}/maintenance/{maintenance}/cancel",
+            cancel_maintenance,
+            moves("Cancel a maintenance"),
+        )
+}
+
+/// One database.
+async fn show_database(
+    State(service): State<Service>,
+    readable: Readable,
+    LastSegment(id): LastSegment,
+) -> Result<Response, ApiError> {
+    let Readable { app, .. } = readable.live()?;
+    Ok(ok(&DatabaseAnswer::new(&app, &*service.recorder.directory().await?, &id)?))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct WindowBody {
+    database: Option<WindowFields>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct WindowFields {
+    maintenance_window: Option<WindowChoice>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct WindowChoice {
+    /// From 0 for Sunday to 6.
+    weekday_utc: Option<i64>,
+    /// From 0 to 23.
+    starting_hour_utc: Option<i64>,
+}
+
+/// Chooses when maintenance may begin.
+async fn change_database(
+    State(service): State<Service>,
+    access: Access<ChooseMaintenanceWindow>,
+    LastSegment(addon_id): LastSegment,
+    body: JsonBody<WindowBody>,
+) -> Result<Response, ApiError> {
+    let fields = required(body.value.database, "database")?;
+    let WindowChoice { weekday_utc, starting_hour_utc } =
+        required(fields.maintenance_window, "maintenance_window")?;
+    let action = ChooseMaintenanceWindow { addon_id: addon_id.clone(), weekday_utc, starting_hour_utc };
+    let app = access.act(action, &body.bytes).await?.app;
+    Ok(ok(&DatabaseAnswer::new(&app, &*service.recorder.directory().await?, &addon_id)?))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct FeatureBody {
+    feature: Option<FeatureFields>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct FeatureFields {
+    name: Option<String>,
+}
+
+/// Gives a database a feature.
+async fn add_feature(
+    access: Access<AddFeature>,
+    Path(addon_id): Path<String>,
+    body: JsonBody<FeatureBody>,
+) -> Result<Response, ApiError> {
+    let name = required(required(body.value.feature, "feature")?.name, "feature")?;
+    access.act(AddFeature { addon_id, feature: name.clone() }, &body.bytes).await?;
+    let message = format!("The feature {name} is active.");
+    Ok(ok(&FeatureView { name, status: "ACTIVATED", message }))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct RemoveBody {
+    feature: Option<String>,
+}
+
+/// Takes a feature from a database. Clients want a body, so this is no 204.
+async fn remove_feature(
+    access: Access<RemoveFeature>,
+    Path(addon_id): Path<String>,
+    Query(mut query): Query<HashMap<String, String>>,
+    body: JsonBody<RemoveBody>,
+) -> Result<Response, ApiError> {
+    let feature = required(query.remove("feature").or(body.value.feature), "feature")?;
+    let message = format!("The feature {feature} is no longer active.");
+    access.act(RemoveFeature { addon_id, feature }, &body.bytes).await?;
+    Ok(ok(&MessageAnswer { message }))
+}
+
+/// The maintenances of a database, newest first.
+async fn list_maintenances(
+    State(service): State<Service>,
+    readable: Readable,
+    Path(addon_id): Path<String>,
+    selection: Selection,
+) -> Result<Response, ApiError> {
+    let Readable { app, .. } = readable.live()?;
+    find_addon(&app, &addon_id).map_err(|_| ApiError::NotFound("database"))?;
+    let facts = service.facts(app.id).await?;
+    let of_database: Vec<_> = facts
+        .maintenances
+        .iter()
+        .filter(|record| record.addon_id == addon_id)
+        .map(MaintenanceView::new)
+        .collect();
+    let Paged { items, pagination } = selection.page_of(of_database);
+    Ok(ok(&MaintenancesAnswer { maintenance: items, meta: Meta { pagination } }))
+}
+
+/// One maintenance.
+async fn show_maintenance(
+    State(service): State<Service>,
+    readable: Readable,
+    Path((addon_id, id)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    let Readable { app, .. } = readable.live()?;
+    Ok(ok(&MaintenanceAnswer::new(&*service.facts(app.id).await?, &addon_id, parse_id(&id)?)?))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct PlanBody {
+    maintenance: Option<PlanFields>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct PlanFields {
+    /// What is to be done, as `db-upgrade`.
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+
+/// Plans a maintenance for the next window.
+async fn plan_maintenance(
+    access: Access<PlanMaintenance>,
+    Path(addon_id): Path<String>,
+    body: JsonBody<PlanBody>,
+) -> Result<Response, ApiError> {
+    let kind = required(required(body.value.maintenance, "maintenance")?.kind, "type")?;
+    let action = PlanMaintenance { addon_id: addon_id.clone(), maintenance_type: kind };
+    let facts = access.act(action, &body.bytes).await?.facts;
+    let planned = facts.maintenances.iter().rfind(|record| record.addon_id == addon_id);
+    let id = planned.map(|record| record.id).ok_or(ApiError::NotFound("maintenance"))?;
+    Ok(created(&MaintenanceAnswer::new(&facts, &addon_id, id)?))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct MoveBody {
+    /// How it ended: `done`, or `failed`.
+    status: Option<String>,
+}
+
+/// Starts a maintenance.
+async fn start_maintenance(
+    access: Access<MoveMaintenance>,
+    Path(path): Path<(String, String)>,
+    body: JsonBody<MoveBody>,
+) -> Result<Response, ApiError> {
+    move_on(access, path, MaintenanceMove::Start, &body.bytes).await
+}
+
+/// Completes a maintenance.
+async fn complete_maintenance(
+    access: Access<MoveMaintenance>,
+    Path(path): Path<(String, String)>,
+    body: JsonBody<MoveBody>,
+) -> Result<Response, ApiError> {
+    let to = match body.value.status.as_deref() {
+        None | Some("done" | "") => MaintenanceMove::Complete,
+        Some("failed") => MaintenanceMove::Fail,
+        Some(_) => return Err(ApiError::invalid("status", "must be done or failed")),
+    };
+    move_on(access, path, to, &body.bytes).await
+}
+
+/// Cancels a maintenance.
+async fn cancel_maintenance(
+    access: Access<MoveMaintenance>,
+    Path(path): Path<(String, String)>,
+    body: JsonBody<MoveBody>,
+) -> Result<Response, ApiError> {
+    move_on(access, path, MaintenanceMove::Cancel, &body.bytes).await
+}
+
+async fn move_on(
+    access: Access<MoveMaintenance>,
+    (addon_id, id): (String, String),
+    to: MaintenanceMove,
+    body: &[u8],
+) -> Result<Response, ApiError> {
+    let id = parse_id(&id)?;
+    let facts = access.act(MoveMaintenance { addon_id: addon_id.clone(), id, to }, body).await?.facts;
+    Ok(ok(&MaintenanceAnswer::new(&facts, &addon_id, id)?))
+}
+
+fn parse_id(text: &str) -> Result<EventId, ApiError> {
+    text.parse().map_err(|_| ApiError::NotFound("maintenance"))
+}
+
+#[derive(Serialize, JsonSchema)]
+struct DatabaseAnswer {
+    database: DatabaseView,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct DatabaseView {
+    id: String,
+    created_at: Time,
+    resource_id: String,
+    app_name: String,
+    encryption_at_rest: bool,
+    features: Vec<ActiveFeature>,
+    plan: String,
+    status: &'static str,
+    type_id: String,
+    type_name: String,
+    version_id: &'static str,
+    next_version_id: Option<String>,
+    readable_version: &'static str,
+    instances: Vec<String>,
+    hostname: String,
+    cluster: bool,
+    periodic_backups_enabled: bool,
+    periodic_backups_scheduled_at: Vec<u8>,
+    maintenance_window: WindowView,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ActiveFeature {
+    name: String,
+    status: &'static str,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct WindowView {
+    weekday_utc: u8,
+    starting_hour_utc: u8,
+    duration_in_hour: u32,
+}
+
+impl DatabaseAnswer {
+    fn new(app: &App, directory: &Directory, id: &str) -> Result<Self, ApiError> {
+        let (resource_id, addon) = find_addon(app, id).map_err(|_| ApiError::NotFound("database"))?;
+        let provider = directory.provider(&addon.provider).filter(|provider| provider.is_database);
+        let provider = provider.ok_or(ApiError::NotFound("database"))?;
+        let window = maintenance_window(app.id, resource_id, addon);
+        let features =
+            addon.features.iter().map(|name| ActiveFeature { name: name.clone(), status: "ACTIVATED" });
+        let database = DatabaseView {
+            id: id.to_owned(),
+            created_at: addon.created_at,
+            resource_id: resource_id.clone(),
+            app_name: app.name.clone(),
+            encryption_at_rest: false,
+            features: features.collect(),
+            plan: addon.plan.clone(),
+            status: "running",
+            type_id: provider.internal_id().to_string(),
+            type_name: provider.id.clone(),
+            version_id: "",
+            next_version_id: None,
+            readable_version: "",
+            instances: Vec::new(),
+            hostname: String::new(),
+            cluster: false,
+            periodic_backups_enabled: false,
+            periodic_backups_scheduled_at: Vec::new(),
+            maintenance_window: WindowView {
+                weekday_utc: window.weekday_utc,
+                starting_hour_utc: window.starting_hour_utc,
+                duration_in_hour: WINDOW_HOURS,
+            },
+        };
+        Ok(Self { database })
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+struct FeatureView {
+    name: String,
+    status: &'static str,
+    message: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct MessageAnswer {
+    message: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct MaintenancesAnswer {
+    maintenance: Vec<MaintenanceView>,
+    meta: Meta,
+}
+
+/// A maintenance flat, as clients read it, and nested, as the documentation has it.
+#[derive(Serialize, JsonSchema)]
+struct MaintenanceAnswer {
+    #[serde(flatten)]
+    flat: MaintenanceView,
+    maintenance: MaintenanceView,
+}
+
+impl MaintenanceAnswer {
+    fn new(facts: &Facts, addon_id: &str, id: EventId) -> Result<Self, ApiError> {
+        let found = facts.maintenances.iter().find(|record| record.id == id && record.addon_id == addon_id);
+        let view = MaintenanceView::new(found.ok_or(ApiError::NotFound("maintenance"))?);
+        Ok(Self { flat: view.clone(), maintenance: view })
+    }
+}
+
+#[derive(Clone, Serialize, JsonSchema)]
+struct MaintenanceView {
+    id: EventId,
+    database_id: String,
+    #[serde(rename = "type")]
+    kind: String,
+    status: MaintenanceStatus,
+    /// When its window begins.
+    planned_for: Time,
+    started_at: Option<Time>,
+    ended_at: Option<Time>,
+}
+
+impl MaintenanceView {
+    fn new(record: &MaintenanceRecord) -> Self {
+        Self {
+            id: record.id,
+            database_id: record.addon_id.clone(),
+            kind: record.maintenance_type.clone(),
+            status: record.status,
+            planned_for: record.window,
+            started_at: record.started_at,
+            ended_at: record.ended_at,
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! The deployments of an app.
+
+use annals_model::app::{
+    BuildDetails, DeployArchive, DeployBranch, DeploymentRecord, ImportDeployment, MoveDeployment, Progress,
+};
+use annals_model::catalogue::{CommitList, DeploymentType};
+use annals_model::{App, AppId, EventId, Facts, Person, Time, UserId};
+use annals_store::{Outcome, Row, RowKey};
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Access, LastSegment, Readable};
+use crate::answer::{created, ok};
+use crate::api::{Api, op};
+use crate::auth::Caller;
+use crate::body::{JsonBody, required};
+use crate::error::ApiError;
+use crate::page::{Paged, Selection};
+use crate::routes::events::Meta;
+use crate::service::Service;
+
+pub(crate) fn api() -> Api {
+    const ALL: &str = "/v1/apps/{app}/deployments";
+    const ONE: &str = "/v1/apps/{app}/deployments/{deployment}";
+    Api::of("Deployments")
+        .get(
+            ALL,
+            list_deployments,
+            op("The last deployments of an app")
+                .query_number("page", "Which page, from 1.")
+                .query_number("per_page", "How many a page has: 20, or up to 100.")
+                .anybody_known()
+                .ok::<DeploymentsAnswer>(),
+        )
+        .post(
+            ALL,
+            start_deployment,
+            op("Deploy an archive; or, for the operator, record a deployment made elsewhere (deployment)")
+                .anybody_known()
+                .body::<StartBody>()
+                .created::<DeploymentAnswer>(),
+        )
+        .get(ONE, show_deployment, op("One deployment").anybody_known().ok::<DeploymentAnswer>())
+        .patch(
+            ONE,
+            move_deployment,
+            op("Say how far a deployment is, or how it ended (deployment)")
+                .operator()
+                .body::<MoveBody>()
+                .ok::<DeploymentAnswer>(),
+        )
+        .get(
+            "/v1/apps/{app}/deployments/{deployment}/output",
+            show_output,
+            op("What a builder wrote").anybody_known().answers_with(
+                StatusCode::OK,
+                "text/plain",
+                serde_json::json!({ "type": "string" }),
+            ),
+        )
+        .delete(
+            "/v1/apps/{app}/caches/deployment",
+            reset_cache,
+            op("Forget what builds left behind for later ones").no_content(),
+        )
+        .post(
+            "/v1/apps/{app}/scm_repo_link/manual_deploy",
+            deploy_branch,
+            op("Deploy a branch of the linked repository (deployment)")
+                .body::<BranchBody>()
+                .ok::<DeploymentAnswer>(),
+        )
+}
+
+/// The last deployments, newest first.
+async fn list_deployments(
+    State(service): State<Service>,
+    readable: Readable,
+    selection: Selection,
+) -> Result<Response, ApiError> {
+    let Readable { app, .. } = readable.live()?;
+    let facts = service.facts(app.id).await?;
+    let Paged { items, pagination } = selection.page_of(facts.deployments.iter().collect());
+    let deployments = items.into_iter().map(|record| DeploymentView::new(&service, &app, record)).collect();
+    Ok(ok(&DeploymentsAnswer { deployments, meta: Meta { pagination } }))
+}
+
+/// One deployment.
+async fn show_deployment(
+    State(service): State<Service>,
+    readable: Readable,
+    LastSegment(id): LastSegment,
+) -> Result<Response, ApiError> {
+    let Readable { app, .. } = readable.live()?;
+    let facts = service.facts(app.id).await?;
+    Ok(ok(&DeploymentAnswer::new(&service, &app, &facts, parse_id(&id)?)?))
+}
+
+/// What a builder wrote: builders keep that themselves, so it is a line about the deployment.
+async fn show_output(
+    State(service): State<Service>,
+    readable: Readable,
+    Path((_, id)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    let Readable { app, .. } = readable.live()?;
+    let facts = service.facts(app.id).await?;
+    let record = facts.deployment(parse_id(&id)?).ok_or(ApiError::NotFound("deployment"))?;
+    let status = serde_json::to_value(record.status).unwrap_or_default();
+    let text =
+        format!("{} deployment {}: {}\n", record.created_at, record.id, status.as_str().unwrap_or_default());
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct StartBody {
+    deployment: Option<StartFields>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct StartFields {
+    /// Where the archive is.
+    source_url: Option<String>,
+    /// What its code is called.
+    git_ref: Option<String>,
+    /// For the operator: who pushed the code.
+    pusher_id: Option<String>,
+    #[serde(flatten)]
+    build: BuildFields,
+}
+
+/// What a builder tells.
+#[derive(Deserialize, JsonSchema)]
+struct BuildFields {
+    /// queued, building, pushing or starting; or how it ended: success, crashed-error, timeout-error, build-error,
+    /// hook-error or aborted.
+    status: Option<Progress>,
+    /// How long it took, in seconds.
+    duration: Option<u64>,
+    finished_at: Option<Time>,
+    /// The size of the image, in bytes.
+    image_size: Option<u64>,
+    last_commits: Option<CommitList>,
+    /// The container types that the code has.
+    container_types: Option<Vec<String>>,
+}
+
+impl BuildFields {
+    fn into_parts(self, git_ref: Option<String>) -> Result<(Progress, BuildDetails), ApiError> {
+        let message = "must be queued, building, pushing, starting, success, crashed-error, timeout-error, build-error, hook-error or aborted";
+        let status = self.status.ok_or_else(|| ApiError::invalid("status", message))?;
+        let Self { duration, finished_at, image_size, last_commits, container_types, .. } = self;
+        Ok((
+            status,
+            BuildDetails { git_ref, duration, finished_at, image_size, last_commits, container_types },
+        ))
+    }
+}
+
+/// Starts a deployment; or, for the operator, records one that was made elsewhere.
+async fn start_deployment(
+    State(service): State<Service>,
+    caller: Caller,
+    access: Result<Access<DeployArchive>, ApiError>,
+    import: Result<Access<ImportDeployment>, ApiError>,
+    body: JsonBody<StartBody>,
+) -> Result<Response, ApiError> {
+    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let outcome = match caller {
+        Caller::User(_) => {
+            let access = access?;
+            let fields = required(body.value.deployment, "deployment")?;
+            let source_url = required(given(fields.source_url), "source_url")?;
+            access.act(DeployArchive { source_url, git_ref: given(fields.git_ref) }, &body.bytes).await?
+        }
+        Caller::Operator => {
+            let access = import?;
+            let fields = required(body.value.deployment, "deployment")?;
+            let pusher = pusher(&service, &access.app, given(fields.pusher_id)).await?;
+            let (status, details) = fields.build.into_parts(given(fields.git_ref))?;
+            access.act(ImportDeployment { pusher, status, details }, &body.bytes).await?
+        }
+    };
+    Ok(created(&last_of(&service, &outcome)?))
+}
+
+/// Who pushed: who is named, or the app's owner.
+async fn pusher(service: &Service, app: &App, id: Option<String>) -> Result<Person, ApiError> {
+    let unknown = || ApiError::invalid("pusher_id", "must be the identifier of a user");
+    let Some(id) = id else { return app.owner.clone().ok_or_else(unknown) };
+    let id: UserId = id.parse().map_err(|_| unknown())?;
+    match service.store.row(&RowKey::Account(id)).await? {
+        Some(Row::Account(account)) => Ok(account.person.clone()),
+        _ => Err(unknown()),
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct MoveBody {
+    deployment: Option<MoveFields>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct MoveFields {
+    git_ref: Option<String>,
+    #[serde(flatten)]
+    build: BuildFields,
+}
+
+/// Moves a deployment on.
+async fn move_deployment(
+    State(service): State<Service>,
+    access: Access<MoveDeployment>,
+    LastSegment(id): LastSegment,
+    body: JsonBody<MoveBody>,
+) -> Result<Response, ApiError> {
+    let id = parse_id(&id)?;
+    let fields = required(body.value.deployment, "deployment")?;
+    let (status, details) = fields.build.into_parts(fields.git_ref)?;
+    let outcome = access.act(MoveDeployment { id, status, details }, &body.bytes).await?;
+    Ok(ok(&DeploymentAnswer::new(&service, &outcome.app, &outcome.facts, id)?))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct BranchBody {
+    branch: Option<String>,
+}
+
+/// Deploys a branch of the linked repository.
+async fn deploy_branch(
+    State(service): State<Service>,
+    access: Access<DeployBranch>,
+    body: JsonBody<BranchBody>,
+) -> Result<Response, ApiError> {
+    let branch = required(body.value.branch, "branch")?;
+    let outcome = access.act(DeployBranch { branch }, &body.bytes).await?;
+    Ok(ok(&last_of(&service, &outcome)?))
+}
+
+/// Forgets what builds left behind. Nothing is kept here, so there is nothing to be recorded either.
+async fn reset_cache(_: Access<DeployBranch>) -> Result<Response, ApiError> {
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn parse_id(text: &str) -> Result<EventId, ApiError> {
+    text.parse().map_err(|_| ApiError::NotFound("deployment"))
+}
+
+fn last_of(service: &Service, outcome: &Outcome) -> Result<DeploymentAnswer, ApiError> {
+    let last = outcome.facts.deployments.last().ok_or(ApiError::NotFound("deployment"))?;
+    DeploymentAnswer::new(service, &outcome.app, &outcome.facts, last.id)
+}
+
+#[derive(Serialize, JsonSchema)]
+struct DeploymentsAnswer {
+    deployments: Vec<DeploymentView>,
+    meta: Meta,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct DeploymentAnswer {
+    deployment: DeploymentView,
+}
+
+impl DeploymentAnswer {
+    fn new(service: &Service, app: &App, facts: &Facts, id: EventId) -> Result<Self, ApiError> {
+        let record = facts.deployment(id).ok_or(ApiError::NotFound("deployment"))?;
+        Ok(Self { deployment: DeploymentView::new(service, app, record) })
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+struct DeploymentView {
+    id: EventId,
+    app_id: AppId,
+    created_at: Time,
+    finished_at: Option<Time>,
+    status: Progress,
+    git_ref: Option<String>,
+    previous_git_ref: Option<String>,
+    #[serde(rename = "type")]
+    kind: DeploymentType,
+    image: Option<String>,
+    registry: Option<String>,
+    postdeploy_hook: Option<String>,
+    duration: Option<u64>,
+    image_size: Option<u64>,
+    stack_base_image: String,
+    pusher: Person,
+    links: Links,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Links {
+    output: String,
+}
+
+impl DeploymentView {
+    fn new(service: &Service, app: &App, record: &DeploymentRecord) -> Self {
+        let output =
+            format!("{}/v1/apps/{}/deployments/{}/output", service.config.public_url, app.id, record.id);
+        Self {
+            id: record.id,
+            app_id: app.id,
+            created_at: record.created_at,
+            finished_at: record.finished_at,
+            status: record.status,
+            git_ref: record.git_ref.clone(),
+            previous_git_ref: None,
+            kind: record.deployment_type,
+            image: None,
+            registry: None,
+            postdeploy_hook: None,
+            duration: record.duration,
+            image_size: record.image_size,
+            stack_base_image: record.stack.clone(),
+            pusher: record.pusher.clone(),
+            links: Links { output },
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The API's own description: as a document for programs, and as pages for people. Nothing is fetched from elsewhere.
+
+use axum::extract::State;
+use axum::response::{Html, IntoResponse, Response};
+use http::{StatusCode, header};
+
+use crate::answer::json_bytes;
+use crate::api::{Api, op};
+use crate::error::ApiError;
+use crate::service::Service;
+
+pub(crate) fn api() -> Api {
+    let text = |summary, kind| {
+        op(summary).open().answers_with(StatusCode::OK, kind, serde_json::json!({ "type": "string" }))
+    };
+    Api::of("Platform")
+        .get(
+            "/openapi.json",
+            show_document,
+            op("This document").open().ok::<serde_json::Map<String, serde_json::Value>>(),
+        )
+        .get("/docs", show_pages, text("This document, for people", "text/html"))
+        .get("/docs.css", show_style, text("How the pages look", "text/css"))
+        .get(
+            "/password",
+            show_password_page,
+            text("Where a mailed link leads, to set a new password", "text/html"),
+        )
+        .get("/password.js", show_password_script, text("What that page does", "text/javascript"))
+}
+
+/// The OpenAPI document.
+async fn show_document(State(service): State<Service>) -> Result<Response, ApiError> {
+    let documents = service.documents.get().ok_or(ApiError::Internal)?;
+    Ok(json_bytes(StatusCode::OK, documents.openapi.clone().into()))
+}
+
+/// The pages, in one.
+async fn show_pages(State(service): State<Service>) -> Result<Response, ApiError> {
+    let documents = service.documents.get().ok_or(ApiError::Internal)?;
+    Ok(page(documents.page.clone()))
+}
+
+/// How the pages look.
+async fn show_style() -> Response {
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("../pages/docs.css")).into_response()
+}
+
+/// A form for a new password.
+async fn show_password_page() -> Response {
+    page(include_str!("../pages/password.html").to_owned())
+}
+
+/// What the form does.
+async fn show_password_script() -> Response {
+    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("../pages/password.js"))
+        .into_response()
+}
+
+fn page(html: String) -> Response {
+    // A page may only load what is served here.
+    const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'";
+    ([(header::CONTENT_SECURITY_POLICY, POLICY), (header::REFERRER_POLICY, "no-referrer")], Html(html))
+        .into_response()
+}

@@ -1,0 +1,232 @@
+//! The domains of an app.
+
+use std::collections::BTreeMap;
+
+use annals_model::app::{
+    AddDomain, Certificate, CertificateChange, DeleteDomain, Domain, EditDomain, Secret, domain_id,
+};
+use annals_model::{App, AppId, Facts, ResourceId, Time};
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use rustls::crypto::ring::sign::any_supported_type;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Access, LastSegment, Readable};
+use crate::answer::{created, ok};
+use crate::api::{Api, op};
+use crate::body::{JsonBody, required};
+use crate::error::ApiError;
+use crate::limits::PEM_BYTES_MAX;
+use crate::service::Service;
+
+pub(crate) fn api() -> Api {
+    const ALL: &str = "/v1/apps/{app}/domains";
+    const ONE: &str = "/v1/apps/{app}/domains/{domain}";
+    Api::of("Domains")
+        .get(ALL, list_domains, op("The domains of an app").anybody_known().ok::<DomainsAnswer>())
+        .post(ALL, add_domain, op("Add a domain (new_domain)").body::<AddBody>().created::<DomainAnswer>())
+        .get(ONE, show_domain, op("One domain").anybody_known().ok::<DomainAnswer>())
+        .patch(
+            ONE,
+            edit_domain,
+            op("Change a domain, its certificate included (edit_domain)")
+                .body::<EditBody>()
+                .ok::<DomainAnswer>(),
+        )
+        .delete(ONE, delete_domain, op("Remove a domain (delete_domain)").no_content())
+}
+
+/// The domains, by name.
+async fn list_domains(State(service): State<Service>, readable: Readable) -> Result<Response, ApiError> {
+    let Readable { app, .. } = readable.live()?;
+    let facts = service.facts(app.id).await?;
+    let domains = app.domains.iter().map(|(name, domain)| DomainView::new(&app, &facts, name, domain));
+    Ok(ok(&DomainsAnswer { domains: domains.collect() }))
+}
+
+/// One domain.
+async fn show_domain(
+    State(service): State<Service>,
+    readable: Readable,
+    LastSegment(id): LastSegment,
+) -> Result<Response, ApiError> {
+    let Readable { app, .. } = readable.live()?;
+    let facts = service.facts(app.id).await?;
+    Ok(ok(&DomainAnswer::new(&app, &facts, parse_id(&id)?)?))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct AddBody {
+    domain: Option<AddFields>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct AddFields {
+    name: Option<String>,
+    /// A certificate in PEM, and those that vouch for it.
+    tlscert: Option<String>,
+    /// Its private key in PEM. It is never shown again.
+    tlskey: Option<String>,
+    canonical: Option<bool>,
+    letsencrypt_enabled: Option<bool>,
+}
+
+/// Adds a domain.
+async fn add_domain(access: Access<AddDomain>, body: JsonBody<AddBody>) -> Result<Response, ApiError> {
+    let fields = required(body.value.domain, "domain")?;
+    let certificate = match certificate(fields.tlscert, fields.tlskey)? {
+        CertificateChange::Set(certificate) => Some(certificate),
+        CertificateChange::Keep | CertificateChange::Remove => None,
+    };
+    let name = fields.name.unwrap_or_default();
+    let action = AddDomain {
+        name: name.clone(),
+        certificate,
+        canonical: fields.canonical.unwrap_or(false),
+        letsencrypt_enabled: fields.letsencrypt_enabled.unwrap_or(true),
+    };
+    let outcome = access.act(action, &body.bytes).await?;
+    let id = domain_id(outcome.app.id, &name);
+    Ok(created(&DomainAnswer::new(&outcome.app, &outcome.facts, id)?))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct EditBody {
+    domain: Option<EditFields>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct EditFields {
+    /// A certificate in PEM; empty to remove the one there is.
+    tlscert: Option<String>,
+    /// Its private key in PEM; empty to remove the one there is.
+    tlskey: Option<String>,
+    canonical: Option<bool>,
+    letsencrypt_enabled: Option<bool>,
+}
+
+/// Changes a domain.
+async fn edit_domain(
+    access: Access<EditDomain>,
+    LastSegment(id): LastSegment,
+    body: JsonBody<EditBody>,
+) -> Result<Response, ApiError> {
+    let id = parse_id(&id)?;
+    let fields = required(body.value.domain, "domain")?;
+    let certificate = certificate(fields.tlscert, fields.tlskey)?;
+    let EditFields { canonical, letsencrypt_enabled, .. } = fields;
+    let outcome =
+        access.act(EditDomain { id, certificate, canonical, letsencrypt_enabled }, &body.bytes).await?;
+    Ok(ok(&DomainAnswer::new(&outcome.app, &outcome.facts, id)?))
+}
+
+/// Removes a domain.
+async fn delete_domain(
+    access: Access<DeleteDomain>,
+    LastSegment(id): LastSegment,
+) -> Result<Response, ApiError> {
+    access.act(DeleteDomain { id: parse_id(&id)? }, b"").await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn parse_id(text: &str) -> Result<ResourceId, ApiError> {
+    text.parse().map_err(|_| ApiError::NotFound("domain"))
+}
+
+/// What is to become of a certificate: both parts empty remove it, both given replace it.
+fn certificate(cert: Option<String>, key: Option<String>) -> Result<CertificateChange, ApiError> {
+    let (cert, key) = match (cert, key) {
+        (None, None) => return Ok(CertificateChange::Keep),
+        (Some(cert), Some(key)) if cert.is_empty() && key.is_empty() => return Ok(CertificateChange::Remove),
+        (Some(cert), Some(key)) => (cert, key),
+        (Some(cert), None) if cert.is_empty() => return Ok(CertificateChange::Remove),
+        (Some(_), None) => return Err(ApiError::invalid("tlskey", "is missing")),
+        (None, Some(_)) => return Err(ApiError::invalid("tlscert", "is missing")),
+    };
+    if cert.len() + key.len() > PEM_BYTES_MAX {
+        let message = format!("must not have more than {PEM_BYTES_MAX} bytes, its key included");
+        return Err(ApiError::invalid("tlscert", &message));
+    }
+    let bad_certificate = || ApiError::invalid("tlscert", "must be a certificate in PEM");
+    let bad_key =
+        || ApiError::invalid("tlskey", "must be an RSA, P-256, P-384 or Ed25519 key in PEM, not encrypted");
+    let der = CertificateDer::from_pem_slice(cert.as_bytes()).map_err(|_| bad_certificate())?;
+    let (_, parsed) = x509_parser::parse_x509_certificate(&der).map_err(|_| bad_certificate())?;
+    let signing = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| bad_key())?;
+    let signing = any_supported_type(&signing).map_err(|_| bad_key())?;
+    if signing.public_key().is_none_or(|public_key| *public_key != *parsed.public_key().raw) {
+        return Err(ApiError::invalid("tlskey", "is not the key of that certificate"));
+    }
+    let seconds = u64::try_from(parsed.validity().not_after.timestamp()).unwrap_or_default();
+    let valid_until = Time::from_millis(seconds.saturating_mul(1000));
+    Ok(CertificateChange::Set(Certificate { certificate: cert, private_key: Secret(key), valid_until }))
+}
+
+#[derive(Serialize, JsonSchema)]
+struct DomainsAnswer {
+    domains: Vec<DomainView>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct DomainAnswer {
+    domain: DomainView,
+}
+
+impl DomainAnswer {
+    fn new(app: &App, facts: &Facts, id: ResourceId) -> Result<Self, ApiError> {
+        let found = app.domains.iter().find(|(name, _)| domain_id(app.id, name) == id);
+        let (name, domain) = found.ok_or(ApiError::NotFound("domain"))?;
+        Ok(Self { domain: DomainView::new(app, facts, name, domain) })
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+struct DomainView {
+    id: ResourceId,
+    app_id: AppId,
+    name: String,
+    created_at: Time,
+    ssl: bool,
+    ssl_status: Option<&'static str>,
+    tlscert: Option<String>,
+    /// Always null: keys are never shown.
+    tlskey: Option<String>,
+    validity: Option<Time>,
+    letsencrypt: bool,
+    letsencrypt_enabled: bool,
+    letsencrypt_status: &'static str,
+    canonical: bool,
+    acme_dns_fqdn: Option<String>,
+    acme_dns_value: Option<String>,
+    acme_dns_error: BTreeMap<String, String>,
+    acme_challenge_error: Option<String>,
+}
+
+impl DomainView {
+    fn new(app: &App, facts: &Facts, name: &str, domain: &Domain) -> Self {
+        let certificate = facts.certificates.get(name);
+        Self {
+            id: domain_id(app.id, name),
+            app_id: app.id,
+            name: name.to_owned(),
+            created_at: domain.created_at,
+            ssl: domain.ssl,
+            ssl_status: domain.ssl.then_some("success"),
+            tlscert: certificate.map(|certificate| certificate.certificate.clone()),
+            tlskey: None,
+            validity: certificate.map(|certificate| certificate.valid_until),
+            letsencrypt: false,
+            letsencrypt_enabled: domain.letsencrypt_enabled,
+            letsencrypt_status: "new",
+            canonical: domain.canonical,
+            acme_dns_fqdn: None,
+            acme_dns_value: None,
+            acme_dns_error: BTreeMap::new(),
+            acme_challenge_error: None,
+        }
+    }
+}

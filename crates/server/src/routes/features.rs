@@ -1,0 +1,76 @@
+//! What a platform offers to every app. Anybody may read it; clients want nothing beside the one list.
+
+use annals_model::app::CONTAINER_SIZES;
+use annals_model::directory::{STACKS, Stack};
+use axum::response::Response;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::answer::ok;
+use crate::api::{Api, op};
+
+pub(crate) fn api() -> Api {
+    Api::of("Platform")
+        .get("/v1/features/stacks", list_stacks, op("What apps run on").open().ok::<StacksAnswer>())
+        .get(
+            "/v1/features/container_sizes",
+            list_sizes,
+            op("How large containers are").open().ok::<SizesAnswer>(),
+        )
+}
+
+/// The stacks, oldest first.
+async fn list_stacks() -> Response {
+    ok(&StacksAnswer { stacks: STACKS.to_vec() })
+}
+
+/// The sizes, smallest first.
+async fn list_sizes() -> Response {
+    ok(&SizesAnswer { container_sizes: CONTAINER_SIZES.iter().map(|name| SizeView::of(name)).collect() })
+}
+
+#[derive(Serialize, JsonSchema)]
+struct StacksAnswer {
+    stacks: Vec<Stack>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct SizesAnswer {
+    container_sizes: Vec<SizeView>,
+}
+
+/// A size of containers. Each has twice the memory of the one before.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct SizeView {
+    id: String,
+    name: String,
+    human_name: String,
+    human_cpu: String,
+    /// In bytes.
+    memory: u64,
+    pids_limit: u32,
+    hourly_price: u32,
+    thirtydays_price: u32,
+    swap: u64,
+    ordinal: usize,
+    sku: Option<String>,
+}
+
+impl SizeView {
+    pub(crate) fn of(name: &str) -> Self {
+        let ordinal = CONTAINER_SIZES.iter().position(|size| *size == name).unwrap_or_default();
+        Self {
+            id: name.to_owned(),
+            name: name.to_owned(),
+            human_name: name.to_owned(),
+            human_cpu: "shared".to_owned(),
+            memory: (256 << 20) << ordinal,
+            pids_limit: 256,
+            hourly_price: 0,
+            thirtydays_price: 0,
+            swap: 0,
+            ordinal,
+            sku: None,
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Who answers for the health data of an app.
+
+use annals_model::app::SetHdsContact;
+use annals_model::catalogue::HdsContact;
+use annals_model::{App, ResourceId, Time};
+use axum::response::Response;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Access, Readable};
+use crate::answer::ok;
+use crate::api::{Api, op};
+use crate::body::{JsonBody, required};
+use crate::error::ApiError;
+
+pub(crate) fn api() -> Api {
+    const PATH: &str = "/v1/apps/{app}/hds_contact";
+    Api::of("Data access")
+        .get(PATH, show_contact, op("The contact for health data").anybody_known().ok::<ContactAnswer>())
+        .put(
+            PATH,
+            set_contact,
+            op("Name the contact for health data (edit_hds_contact)")
+                .body::<ContactBody>()
+                .ok::<ContactAnswer>(),
+        )
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct ContactBody {
+    hds_contact: Option<ContactFields>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct ContactFields {
+    name: Option<String>,
+    email: Option<String>,
+    phone_number: Option<String>,
+    company: Option<String>,
+    address_line1: Option<String>,
+    address_line2: Option<String>,
+    address_city: Option<String>,
+    address_zip: Option<String>,
+    /// Two capital letters.
+    address_country: Option<String>,
+    notes: Option<String>,
+}
+
+/// Replaces the whole contact.
+async fn set_contact(
+    access: Access<SetHdsContact>,
+    body: JsonBody<ContactBody>,
+) -> Result<Response, ApiError> {
+    let fields = required(body.value.hds_contact, "hds_contact")?;
+    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let contact = HdsContact {
+        name: fields.name.unwrap_or_default(),
+        email: fields.email.unwrap_or_default(),
+        phone_number: given(fields.phone_number),
+        company: given(fields.company),
+        address_line1: given(fields.address_line1),
+        address_line2: given(fields.address_line2),
+        address_city: given(fields.address_city),
+        address_zip: given(fields.address_zip),
+        address_country: given(fields.address_country),
+        notes: given(fields.notes),
+        remote_ip: None,
+    };
+    let app = access.act(SetHdsContact(contact), &body.bytes).await?.app;
+    Ok(ok(&ContactAnswer::new(&app)?))
+}
+
+/// The contact.
+async fn show_contact(readable: Readable) -> Result<Response, ApiError> {
+    let Readable { app, .. } = readable.live()?;
+    Ok(ok(&ContactAnswer::new(&app)?))
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ContactAnswer {
+    hds_contact: ContactView,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ContactView {
+    id: ResourceId,
+    name: String,
+    email: String,
+    phone_number: Option<String>,
+    company: Option<String>,
+    address_line1: Option<String>,
+    address_line2: Option<String>,
+    address_city: Option<String>,
+    address_zip: Option<String>,
+    address_country: Option<String>,
+    notes: Option<String>,
+    updated_at: Time,
+    up_to_date: bool,
+}
+
+impl ContactAnswer {
+    fn new(app: &App) -> Result<Self, ApiError> {
+        let contact = app.hds_contact.clone().ok_or(ApiError::NotFound("hds_contact"))?;
+        let HdsContact {
+            name,
+            email,
+            phone_number,
+            company,
+            address_line1,
+            address_line2,
+            address_city,
+            address_zip,
+            address_country,
+            notes,
+            remote_ip: _,
+        } = contact;
+        let hds_contact = ContactView {
+            id: ResourceId::derived(app.id, "hds_contact", ""),
+            name,
+            email,
+            phone_number,
+            company,
+            address_line1,
+            address_line2,
+            address_city,
+            address_zip,
+            address_country,
+            notes,
+            updated_at: app.updated_at,
+            up_to_date: true,
+        };
+        Ok(Self { hds_contact })
+    }
+}

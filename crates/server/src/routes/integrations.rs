@@ -1,0 +1,142 @@
+//! The accounts at forges that somebody connected.
+
+use annals_model::account::{Connect, Disconnect, Integration};
+use annals_model::{Account, Time};
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Acting, LastSegment};
+use crate::answer::{created, ok};
+use crate::api::{Api, op};
+use crate::auth::SignedIn;
+use crate::body::{JsonBody, required};
+use crate::error::ApiError;
+use crate::service::Service;
+
+pub(crate) fn api() -> Api {
+    const ALL: &str = "/v1/scm_integrations";
+    const ONE: &str = "/v1/scm_integrations/{integration}";
+    Api::of("Source control")
+        .get(ALL, list_integrations, op("The forges you connected").ok::<IntegrationsAnswer>())
+        .post(
+            ALL,
+            connect,
+            op("Connect an account at a forge (new_integration)")
+                .body::<ConnectBody>()
+                .created::<IntegrationAnswer>(),
+        )
+        .get(
+            ONE,
+            show_integration,
+            op("One of them, by identifier or kind of forge").ok::<IntegrationAnswer>(),
+        )
+        .delete(ONE, disconnect, op("Disconnect an account at a forge (delete_integration)").no_content())
+}
+
+/// The forges that who asks connected.
+async fn list_integrations(user: SignedIn) -> Response {
+    let views = user.account.integrations.values().map(|one| IntegrationView::new(&user.account, one));
+    ok(&IntegrationsAnswer { scm_integrations: views.collect() })
+}
+
+/// One of them. The official CLI asks by kind.
+async fn show_integration(user: SignedIn, LastSegment(name): LastSegment) -> Result<Response, ApiError> {
+    let one = user.account.integration(&name).ok_or(ApiError::NotFound("scm_integration"))?;
+    Ok(ok(&IntegrationAnswer { scm_integration: IntegrationView::new(&user.account, one) }))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct ConnectBody {
+    scm_integration: Option<ConnectFields>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct ConnectFields {
+    /// github, github-enterprise, gitlab or gitlab-self-hosted.
+    scm_type: Option<String>,
+    /// The root of the forge, where there is more than one of the kind.
+    url: Option<String>,
+    /// What the forge takes for proof. It is never shown again.
+    access_token: Option<String>,
+    /// The name of the account there.
+    username: Option<String>,
+}
+
+/// Connects an account at a forge.
+async fn connect(
+    State(service): State<Service>,
+    acting: Acting,
+    body: JsonBody<ConnectBody>,
+) -> Result<Response, ApiError> {
+    acting.user()?;
+    let fields = required(body.value.scm_integration, "scm_integration")?;
+    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let action = Connect {
+        scm_type: fields.scm_type.unwrap_or_default(),
+        url: given(fields.url),
+        access_token: fields.access_token.unwrap_or_default(),
+        login: given(fields.username),
+    };
+    let scm_type = action.scm_type.clone();
+    let account = service.recorder.act_on_account(acting.request(&body.bytes), action).await?.account;
+    let newest =
+        account.integrations.values().filter(|one| one.scm_type == scm_type).max_by_key(|one| one.created_at);
+    let newest = newest.ok_or(ApiError::NotFound("scm_integration"))?;
+    Ok(created(&IntegrationAnswer { scm_integration: IntegrationView::new(&account, newest) }))
+}
+
+/// Disconnects an account at a forge.
+async fn disconnect(
+    State(service): State<Service>,
+    acting: Acting,
+    LastSegment(name): LastSegment,
+) -> Result<Response, ApiError> {
+    let id = acting.user()?.account.integration(&name).and_then(|one| one.id.parse().ok());
+    let id = id.ok_or(ApiError::NotFound("scm_integration"))?;
+    service.recorder.act_on_account(acting.request(b""), Disconnect { id }).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+#[derive(Serialize, JsonSchema)]
+struct IntegrationsAnswer {
+    scm_integrations: Vec<IntegrationView>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct IntegrationAnswer {
+    scm_integration: IntegrationView,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct IntegrationView {
+    id: String,
+    scm_type: String,
+    url: String,
+    uid: String,
+    username: String,
+    email: String,
+    avatar_url: String,
+    profile_url: String,
+    created_at: Time,
+    owner: annals_model::Person,
+}
+
+impl IntegrationView {
+    fn new(account: &Account, integration: &Integration) -> Self {
+        Self {
+            id: integration.id.clone(),
+            scm_type: integration.scm_type.clone(),
+            url: integration.url.clone(),
+            uid: String::new(),
+            username: integration.login.clone(),
+            email: String::new(),
+            avatar_url: String::new(),
+            profile_url: format!("{}/{}", integration.url, integration.login),
+            created_at: integration.created_at,
+            owner: account.person.clone(),
+        }
+    }
+}

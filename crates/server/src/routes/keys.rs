@@ -1,0 +1,110 @@
+//! The public keys of an account.
+
+use annals_model::account::{AccountFacts, AddKey, DeleteKey, Key, key_id};
+use annals_model::{ResourceId, Time, UserId};
+use annals_store::{Row, RowKey};
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Acting, LastSegment};
+use crate::answer::{created, ok};
+use crate::api::{Api, op};
+use crate::auth::SignedIn;
+use crate::body::{JsonBody, required};
+use crate::error::ApiError;
+use crate::service::Service;
+
+pub(crate) fn api() -> Api {
+    Api::of("Account")
+        .get("/v1/keys", list_keys, op("Your public keys").ok::<KeysAnswer>())
+        .post("/v1/keys", add_key, op("Add a public key (new_key)").body::<KeyBody>().created::<KeyAnswer>())
+        .delete("/v1/keys/{key}", delete_key, op("Remove a public key (delete_key)").no_content())
+}
+
+/// The keys of who asks.
+async fn list_keys(State(service): State<Service>, user: SignedIn) -> Result<Response, ApiError> {
+    let facts = match service.store.row(&RowKey::AccountFacts(user.id())).await? {
+        Some(Row::AccountFacts(facts)) => facts,
+        _ => Default::default(),
+    };
+    let keys = user.account.keys.iter().map(|(name, key)| KeyView::new(user.id(), &facts, name, key));
+    Ok(ok(&KeysAnswer { keys: keys.collect() }))
+}
+
+/// Clients send the fields in an object or bare.
+#[derive(Deserialize, JsonSchema)]
+struct KeyBody {
+    key: Option<KeyFields>,
+    #[serde(flatten)]
+    bare: KeyFields,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct KeyFields {
+    name: Option<String>,
+    /// The key, as in `~/.ssh/id_ed25519.pub`.
+    content: Option<String>,
+}
+
+/// Adds a key.
+async fn add_key(
+    State(service): State<Service>,
+    acting: Acting,
+    body: JsonBody<KeyBody>,
+) -> Result<Response, ApiError> {
+    let user = acting.user()?.id();
+    let fields = body.value.key.unwrap_or(body.value.bare);
+    let name = required(fields.name, "name")?;
+    let content = required(fields.content, "content")?;
+    let action = AddKey { name: name.clone(), content: content.clone() };
+    let account = service.recorder.act_on_account(acting.request(&body.bytes), action).await?.account;
+    let key = account.keys.get(&name).ok_or(ApiError::NotFound("key"))?;
+    let facts = AccountFacts { keys: [(name.clone(), content)].into(), ..AccountFacts::default() };
+    Ok(created(&KeyAnswer { key: KeyView::new(user, &facts, &name, key) }))
+}
+
+/// Removes a key.
+async fn delete_key(
+    State(service): State<Service>,
+    acting: Acting,
+    LastSegment(id): LastSegment,
+) -> Result<Response, ApiError> {
+    acting.user()?;
+    let id = id.parse().map_err(|_| ApiError::NotFound("key"))?;
+    service.recorder.act_on_account(acting.request(b""), DeleteKey { id }).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+#[derive(Serialize, JsonSchema)]
+struct KeysAnswer {
+    keys: Vec<KeyView>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct KeyAnswer {
+    key: KeyView,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct KeyView {
+    id: ResourceId,
+    name: String,
+    content: String,
+    fingerprint: String,
+    created_at: Time,
+}
+
+impl KeyView {
+    fn new(user: UserId, facts: &AccountFacts, name: &str, key: &Key) -> Self {
+        Self {
+            id: key_id(user, name),
+            name: name.to_owned(),
+            content: facts.keys.get(name).cloned().unwrap_or_default(),
+            fingerprint: key.fingerprint.clone(),
+            created_at: key.created_at,
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Where the logs of an app and of its add-ons are sent.
+
+use std::collections::HashMap;
+
+use annals_model::AppId;
+use annals_model::app::{
+    AddAddonLogDrain, AddLogDrain, DeleteAddonLogDrain, DeleteLogDrain, Drain, find_addon,
+};
+use axum::extract::{Path, Query};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Access, LastSegment, Readable};
+use crate::answer::{created, ok};
+use crate::api::{Api, op};
+use crate::body::{JsonBody, required};
+use crate::error::ApiError;
+
+pub(crate) fn api() -> Api {
+    const OF_APP: &str = "/v1/apps/{app}/log_drains";
+    const OF_ADDON: &str = "/v1/apps/{app}/addons/{addon}/log_drains";
+    let deletes = |summary| op(summary).query("url", "The drain's URL.").body::<DeleteBody>().no_content();
+    Api::of("Log drains")
+        .get(OF_APP, list_drains, op("Where an app's logs are sent").anybody_known().ok::<DrainsAnswer>())
+        .post(
+            OF_APP,
+            add_drain,
+            op("Send an app's logs somewhere (new_log_drain)").body::<DrainBody>().created::<DrainAnswer>(),
+        )
+        .delete(OF_APP, delete_drain, deletes("Send an app's logs there no longer (delete_log_drain)"))
+        .get(
+            OF_ADDON,
+            list_addon_drains,
+            op("Where an add-on's logs are sent").anybody_known().ok::<DrainsAnswer>(),
+        )
+        .post(
+            OF_ADDON,
+            add_addon_drain,
+            op("Send an add-on's logs somewhere (new_addon_log_drain)")
+                .body::<DrainBody>()
+                .created::<DrainAnswer>(),
+        )
+        .delete(
+            OF_ADDON,
+            delete_addon_drain,
+            deletes("Send an add-on's logs there no longer (delete_addon_log_drain)"),
+        )
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct DrainBody {
+    drain: Option<DrainFields>,
+}
+
+/// Clients send an empty text for what a kind does not need.
+#[derive(Deserialize, JsonSchema)]
+struct DrainFields {
+    /// appsignal, betterstack, datadog, elk, logtail, ovh-graylog, papertrail or syslog.
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    url: Option<String>,
+    host: Option<String>,
+    port: Option<String>,
+    token: Option<String>,
+    drain_region: Option<String>,
+}
+
+impl DrainBody {
+    fn into_drain(self) -> Result<Drain, ApiError> {
+        let fields = required(self.drain, "drain")?;
+        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+        Ok(Drain {
+            kind: fields.kind.unwrap_or_default(),
+            url: given(fields.url),
+            host: given(fields.host),
+            port: given(fields.port),
+            token: given(fields.token),
+            drain_region: given(fields.drain_region),
+        })
+    }
+}
+
+/// Where an app's logs are sent.
+async fn list_drains(readable: Readable) -> Result<Response, ApiError> {
+    let Readable { app, .. } = readable.live()?;
+    Ok(ok(&DrainsAnswer::new(app.id, &app.log_drains)))
+}
+
+/// Sends an app's logs somewhere.
+async fn add_drain(access: Access<AddLogDrain>, body: JsonBody<DrainBody>) -> Result<Response, ApiError> {
+    let drain = body.value.into_drain()?;
+    let (app_id, url) = (access.app.id, drain.clone().into_url()?);
+    access.act(AddLogDrain(drain), &body.bytes).await?;
+    Ok(created(&DrainAnswer { drain: DrainView { app_id, url } }))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct DeleteBody {
+    url: Option<String>,
+}
+
+/// Sends an app's logs there no longer.
+async fn delete_drain(
+    access: Access<DeleteLogDrain>,
+    Query(mut query): Query<HashMap<String, String>>,
+    body: JsonBody<DeleteBody>,
+) -> Result<Response, ApiError> {
+    let url = required(query.remove("url").or(body.value.url), "url")?;
+    access.act(DeleteLogDrain { url }, &body.bytes).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Where an add-on's logs are sent.
+async fn list_addon_drains(
+    readable: Readable,
+    LastSegment(addon): LastSegment,
+) -> Result<Response, ApiError> {
+    let Readable { app, .. } = readable.live()?;
+    let (_, addon) = find_addon(&app, &addon)?;
+    Ok(ok(&DrainsAnswer::new(app.id, &addon.log_drains)))
+}
+
+/// Sends an add-on's logs somewhere.
+async fn add_addon_drain(
+    access: Access<AddAddonLogDrain>,
+    Path((_, addon_id)): Path<(String, String)>,
+    body: JsonBody<DrainBody>,
+) -> Result<Response, ApiError> {
+    let drain = body.value.into_drain()?;
+    find_addon(&access.app, &addon_id)?;
+    let (app_id, url) = (access.app.id, drain.clone().into_url()?);
+    access.act(AddAddonLogDrain { addon_id, drain }, &body.bytes).await?;
+    Ok(created(&DrainAnswer { drain: DrainView { app_id, url } }))
+}
+
+/// Sends an add-on's logs there no longer.
+async fn delete_addon_drain(
+    access: Access<DeleteAddonLogDrain>,
+    Path((_, addon_id)): Path<(String, String)>,
+    Query(mut query): Query<HashMap<String, String>>,
+    body: JsonBody<DeleteBody>,
+) -> Result<Response, ApiError> {
+    let url = required(query.remove("url").or(body.value.url), "url")?;
+    access.act(DeleteAddonLogDrain { addon_id, url }, &body.bytes).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+#[derive(Serialize, JsonSchema)]
+struct DrainsAnswer {
+    drains: Vec<DrainView>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct DrainAnswer {
+    drain: DrainView,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct DrainView {
+    app_id: AppId,
+    /// Where to. It may hold a token.
+    url: String,
+}
+
+impl DrainsAnswer {
+    fn new<'a>(app_id: AppId, urls: impl IntoIterator<Item = &'a String>) -> Self {
+        Self { drains: urls.into_iter().map(|url| DrainView { app_id, url: url.clone() }).collect() }
+    }
+}

@@ -1,0 +1,242 @@
+//! How people get back in: a new password, or an account unlocked, with a token that was mailed to them.
+//!
+//! Whether there is an account nobody learns here who does not get its mail.
+
+use annals_model::UserId;
+use annals_model::account::Unlock;
+use annals_store::{Listing, Mail, Request, Row, RowKey};
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use http::StatusCode;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+use crate::access::Acting;
+use crate::answer::{json_response, ok};
+use crate::api::{Api, op};
+use crate::auth::Operator;
+use crate::body::{JsonBody, required};
+use crate::error::ApiError;
+use crate::limits::MAILS_MAX;
+use crate::password;
+use crate::remote_ip::RemoteIp;
+use crate::service::Service;
+
+pub(crate) fn api() -> Api {
+    const PASSWORD: &str = "/v1/users/password";
+    const UNLOCK: &str = "/v1/users/unlock";
+    Api::of("Account")
+        .post(
+            PASSWORD,
+            request_reset,
+            op("Ask for a new password (password_reset_query)")
+                .open()
+                .body::<AddressBody>()
+                .answers::<MessageAnswer>(StatusCode::ACCEPTED),
+        )
+        .put(
+            PASSWORD,
+            reset,
+            op("Set a new password with a mailed token (password_reset_success)")
+                .open()
+                .body::<ResetBody>()
+                .ok::<MessageAnswer>(),
+        )
+        .get(
+            UNLOCK,
+            unlock_by_link,
+            op("Unlock an account with a mailed token (login_unlock_success)")
+                .open()
+                .query("unlock_token", "The token.")
+                .ok::<MessageAnswer>(),
+        )
+        .post(
+            UNLOCK,
+            unlock_or_ask,
+            op("Unlock an account with a mailed token (login_unlock_success), or ask for one")
+                .open()
+                .body::<UnlockBody>()
+                .ok::<MessageAnswer>()
+                .answers::<MessageAnswer>(StatusCode::ACCEPTED),
+        )
+        .post(
+            "/v1/operator/users/{user}/unlock",
+            unlock_as_operator,
+            op("Unlock somebody's account (login_unlock_success)").operator().ok::<MessageAnswer>(),
+        )
+        .get(
+            "/v1/operator/users/{user}/outbox",
+            list_outbox,
+            op("The mail to somebody that waits to be sent").operator().ok::<OutboxAnswer>(),
+        )
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct AddressBody {
+    user: Option<AddressFields>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct AddressFields {
+    email: Option<String>,
+}
+
+/// Asks for a new password. The answer is the same for every address.
+async fn request_reset(
+    State(service): State<Service>,
+    remote_ip: RemoteIp,
+    body: JsonBody<AddressBody>,
+) -> Result<Response, ApiError> {
+    let email = required(required(body.value.user, "user")?.email, "email")?;
+    service.attempts.check(remote_ip.0, &email)?;
+    if let Some(user) = with_email(&service, &email).await? {
+        service.recorder.request_reset(from(remote_ip), user).await?;
+        service.work.notify_one();
+    }
+    let message = "If there is an account with this address, a mail is on its way.";
+    Ok(json_response(StatusCode::ACCEPTED, &MessageAnswer { message }))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct ResetBody {
+    user: Option<ResetFields>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct ResetFields {
+    reset_password_token: Option<String>,
+    /// At least 12 bytes.
+    password: Option<String>,
+    password_confirmation: Option<String>,
+}
+
+/// Sets a new password.
+async fn reset(
+    State(service): State<Service>,
+    remote_ip: RemoteIp,
+    body: JsonBody<ResetBody>,
+) -> Result<Response, ApiError> {
+    let fields = required(body.value.user, "user")?;
+    let token = required(fields.reset_password_token, "reset_password_token")?;
+    let new = required(fields.password, "password")?;
+    if fields.password_confirmation.is_some_and(|confirmation| confirmation != new) {
+        return Err(ApiError::invalid("password_confirmation", "must be the same as password"));
+    }
+    service.attempts.check(remote_ip.0, &token)?;
+    let hash = password::hash(new).await?;
+    service.recorder.reset_password(from(remote_ip), token, hash).await?;
+    Ok(ok(&MessageAnswer { message: "The new password is set." }))
+}
+
+/// Unlocks an account: what the link in the mail leads to.
+async fn unlock_by_link(
+    State(service): State<Service>,
+    remote_ip: RemoteIp,
+    method: http::Method,
+    Query(mut query): Query<HashMap<String, String>>,
+) -> Result<Response, ApiError> {
+    if method != http::Method::GET {
+        return Err(ApiError::MethodNotAllowed);
+    }
+    let token = required(query.remove("unlock_token"), "unlock_token")?;
+    unlock(&service, remote_ip, token).await
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct UnlockBody {
+    /// The token, to unlock an account.
+    unlock_token: Option<String>,
+    /// Whose account is locked, to ask for a token.
+    user: Option<AddressFields>,
+}
+
+/// Unlocks an account, or mails what it is unlocked with.
+async fn unlock_or_ask(
+    State(service): State<Service>,
+    remote_ip: RemoteIp,
+    body: JsonBody<UnlockBody>,
+) -> Result<Response, ApiError> {
+    if let Some(token) = body.value.unlock_token {
+        return unlock(&service, remote_ip, token).await;
+    }
+    let fields = body.value.user.ok_or_else(|| ApiError::invalid("unlock_token", "or user is missing"))?;
+    let email = required(fields.email, "email")?;
+    service.attempts.check(remote_ip.0, &email)?;
+    if let Some(user) = with_email(&service, &email).await? {
+        service.recorder.request_unlock(from(remote_ip), user).await?;
+        service.work.notify_one();
+    }
+    let message = "If there is a locked account with this address, a mail is on its way.";
+    Ok(json_response(StatusCode::ACCEPTED, &MessageAnswer { message }))
+}
+
+async fn unlock(service: &Service, remote_ip: RemoteIp, token: String) -> Result<Response, ApiError> {
+    service.attempts.check(remote_ip.0, &token)?;
+    service.recorder.unlock(from(remote_ip), token).await?;
+    Ok(ok(&MessageAnswer { message: "The account is unlocked." }))
+}
+
+/// Unlocks somebody's account.
+async fn unlock_as_operator(
+    State(service): State<Service>,
+    _: Operator,
+    acting: Acting,
+    Path(user): Path<String>,
+) -> Result<Response, ApiError> {
+    let user: UserId = user.parse().map_err(|_| ApiError::NotFound("user"))?;
+    service.recorder.act_on_account_of(acting.request(b""), user, Unlock { token: None }).await?;
+    Ok(ok(&MessageAnswer { message: "The account is unlocked." }))
+}
+
+/// The mail to somebody that waits, oldest first.
+async fn list_outbox(
+    State(service): State<Service>,
+    _: Operator,
+    Path(user): Path<String>,
+) -> Result<Response, ApiError> {
+    let user: UserId = user.parse().map_err(|_| ApiError::NotFound("user"))?;
+    let listed = service.store.list(Listing::MailTo(user), MAILS_MAX).await?;
+    let mails = listed.into_iter().filter_map(|(_, row)| match row {
+        Row::Mail(mail) => Some(MailView::new(&mail)),
+        _ => None,
+    });
+    Ok(ok(&OutboxAnswer { mails: mails.collect() }))
+}
+
+async fn with_email(service: &Service, email: &str) -> Result<Option<UserId>, ApiError> {
+    match service.store.row(&RowKey::email(email)).await? {
+        Some(Row::UserWithName(user)) => Ok(Some(user)),
+        _ => Ok(None),
+    }
+}
+
+fn from(remote_ip: RemoteIp) -> Request {
+    Request { remote_ip: remote_ip.0, ..Request::default() }
+}
+
+#[derive(Serialize, JsonSchema)]
+struct MessageAnswer {
+    message: &'static str,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct OutboxAnswer {
+    mails: Vec<MailView>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct MailView {
+    to: String,
+    subject: String,
+    text: String,
+    created_at: annals_model::Time,
+    expires_at: annals_model::Time,
+}
+
+impl MailView {
+    fn new(mail: &Mail) -> Self {
+        let Mail { to, subject, text, created_at, expires_at, .. } = mail.clone();
+        Self { to, subject, text, created_at, expires_at }
+    }
+}

@@ -1,0 +1,122 @@
+//! Restarts, and the operations that clients follow.
+//!
+//! What is asked for is done when it is recorded, so an operation is its event, looked at in another way.
+
+use annals_model::app::Restart;
+use annals_model::catalogue::AppOperations;
+use annals_model::{AppId, Event, EventId, Time, TypeData};
+use annals_store::{Recorded, TimelineId};
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Access, LastSegment, Readable};
+use crate::answer::ok;
+use crate::api::{Api, op};
+use crate::body::JsonBody;
+use crate::error::ApiError;
+use crate::service::Service;
+
+pub(crate) fn api() -> Api {
+    Api::of("Containers")
+        .post(
+            "/v1/apps/{app}/restart",
+            restart,
+            op("Restart an app or some of its containers (restart)")
+                .body::<RestartBody>()
+                .empty(StatusCode::ACCEPTED),
+        )
+        .get(
+            "/v1/apps/{app}/operations/{operation}",
+            show_operation,
+            op("How something goes that was asked for").anybody_known().ok::<OperationAnswer>(),
+        )
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct RestartBody {
+    /// Container types and single containers, as `web` and `web-1`; none are all.
+    scope: Option<Vec<String>>,
+}
+
+/// Restarts.
+async fn restart(
+    State(service): State<Service>,
+    access: Access<Restart>,
+    body: JsonBody<RestartBody>,
+) -> Result<Response, ApiError> {
+    let scope = body.value.scope.unwrap_or_default();
+    let outcome = access.act(Restart { scope }, &body.bytes).await?;
+    let mut response = StatusCode::ACCEPTED.into_response();
+    locate_operation(&service, outcome.app.id, outcome.recorded("restart"), &mut response);
+    Ok(response)
+}
+
+/// Says where the operation is that this event tells of.
+pub(crate) fn locate_operation(
+    service: &Service,
+    app: AppId,
+    event: Option<&Recorded>,
+    response: &mut Response,
+) {
+    let Some(event) = event else { return };
+    let url = operation_url(service, app, event.id);
+    if let Ok(url) = HeaderValue::from_str(&url) {
+        response.headers_mut().insert(header::LOCATION, url);
+    }
+}
+
+pub(crate) fn operation_url(service: &Service, app: AppId, event: EventId) -> String {
+    format!("{}/v1/apps/{app}/operations/{event}", service.config.public_url)
+}
+
+/// How something goes that was asked for.
+async fn show_operation(
+    State(service): State<Service>,
+    readable: Readable,
+    LastSegment(id): LastSegment,
+) -> Result<Response, ApiError> {
+    let Readable { app, .. } = readable.live()?;
+    let id: EventId = id.parse().map_err(|_| ApiError::NotFound("operation"))?;
+    let found = service.store.find(TimelineId::App(app.id), id).await?;
+    let event = found.and_then(|json| Event::from_json(&json)).ok_or(ApiError::NotFound("operation"))?;
+    let (kind, error) = match &event.data {
+        TypeData::AppOperations(AppOperations::Restart(_)) => ("restart", None),
+        TypeData::AppOperations(AppOperations::Scale(_)) => ("scale", None),
+        TypeData::AppOperations(AppOperations::Run(run)) if run.detached => ("start-one-off", None),
+        TypeData::AppOperations(AppOperations::Run(_)) => (
+            "start-one-off",
+            Some("annals records commands and attaches no terminal to them: run it with --detached"),
+        ),
+        _ => return Err(ApiError::NotFound("operation")),
+    };
+    let operation = OperationView {
+        id,
+        app_id: app.id,
+        created_at: event.created_at,
+        finished_at: Some(event.created_at),
+        status: if error.is_some() { "error" } else { "done" },
+        kind,
+        error,
+    };
+    Ok(ok(&OperationAnswer { operation }))
+}
+
+#[derive(Serialize, JsonSchema)]
+struct OperationAnswer {
+    operation: OperationView,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct OperationView {
+    id: EventId,
+    app_id: AppId,
+    created_at: Time,
+    finished_at: Option<Time>,
+    status: &'static str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    error: Option<&'static str>,
+}

@@ -1,0 +1,349 @@
+//! Review apps, and the pull requests they are made from.
+
+use annals_model::app::{PullChange, PullRequest, ReviewApp, Unlink, review_apps};
+use annals_model::{App, AppId, EventId, Facts, Person, ResourceId, Time};
+use annals_store::{Row, RowKey};
+use axum::extract::{Path, State};
+use axum::response::Response;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Access, LastSegment, Readable};
+use crate::answer::ok;
+use crate::api::{Api, op};
+use crate::body::{JsonBody, required};
+use crate::error::ApiError;
+use crate::routes::scm_hooks::HearOfForge;
+use crate::service::Service;
+
+pub(crate) fn api() -> Api {
+    const PULLS: &str = "/v1/apps/{app}/scm_repo_link/pulls";
+    Api::of("Source control")
+        .get(
+            "/v1/apps/{app}/scm_repo_link/review_apps",
+            list_review_apps,
+            op("The review apps of an app").anybody_known().ok::<ReviewAppsAnswer>(),
+        )
+        .post(
+            "/v1/apps/{app}/scm_repo_link/manual_review_app",
+            create_review_app,
+            op("Make the review app of a pull request (create_review_app, new_app)")
+                .body::<CreateBody>()
+                .ok::<ReviewAppAnswer>(),
+        )
+        .get(
+            PULLS,
+            list_pulls,
+            op("The open pull requests that were heard of").anybody_known().ok::<PullsAnswer>(),
+        )
+        .post(
+            PULLS,
+            tell_of_pull,
+            op("Tell of a pull request, where no webhook does (create_review_app, destroy_review_app)")
+                .operator()
+                .body::<PullBody>()
+                .ok::<PullAnswer>(),
+        )
+        .get(
+            "/v1/apps/{app}/scm_repo_link/pulls/{pull}",
+            show_pull,
+            op("One pull request").anybody_known().ok::<PullAnswer>(),
+        )
+        .post(
+            "/v1/apps/{app}/scm_repo_link/pulls/{pull}/close",
+            close_pull,
+            op("Tell that a pull request is closed (destroy_review_app)").operator().ok::<PullAnswer>(),
+        )
+}
+
+/// The review apps of an app.
+async fn list_review_apps(State(service): State<Service>, readable: Readable) -> Result<Response, ApiError> {
+    let Readable { app, .. } = readable.live()?;
+    let facts = service.facts(app.id).await?;
+    let mut review_apps = Vec::new();
+    for (name, review_app) in &app.review_apps {
+        review_apps.push(ReviewAppView::new(&service, &app, &facts, name, review_app).await?);
+    }
+    Ok(ok(&ReviewAppsAnswer { review_apps }))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct CreateBody {
+    pull_request_id: Option<Number>,
+}
+
+/// Clients send a text; the documentation has a number.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum Number {
+    Number(u64),
+    Text(String),
+}
+
+/// Makes a review app by hand.
+async fn create_review_app(
+    State(service): State<Service>,
+    access: Access<Unlink>,
+    body: JsonBody<CreateBody>,
+) -> Result<Response, ApiError> {
+    let number = match required(body.value.pull_request_id, "pull_request_id")? {
+        Number::Number(number) => number,
+        Number::Text(text) => {
+            text.parse().map_err(|_| ApiError::invalid("pull_request_id", "must be a number"))?
+        }
+    };
+    let request = access.acting.request(&body.bytes);
+    let outcome = service.recorder.create_review_app(request, access.app.id, number).await?;
+    let (name, review_app) = review_apps::of_pull(&outcome.app, number).ok_or(ApiError::NotFound("app"))?;
+    let review_app = ReviewAppView::new(&service, &outcome.app, &outcome.facts, name, review_app).await?;
+    Ok(ok(&ReviewAppAnswer { review_app }))
+}
+
+/// The open pull requests that were heard of.
+async fn list_pulls(State(service): State<Service>, readable: Readable) -> Result<Response, ApiError> {
+    let Readable { app, .. } = readable.live()?;
+    let facts = service.facts(app.id).await?;
+    let open = facts.pull_requests.values().filter(|pull| pull.closed_at.is_none());
+    Ok(ok(&PullsAnswer { pulls: open.map(PullView::new).collect() }))
+}
+
+/// One pull request.
+async fn show_pull(
+    State(service): State<Service>,
+    readable: Readable,
+    LastSegment(number): LastSegment,
+) -> Result<Response, ApiError> {
+    let Readable { app, .. } = readable.live()?;
+    Ok(ok(&PullAnswer::new(&*service.facts(app.id).await?, parse_number(&number)?)?))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct PullBody {
+    pull: Option<PullFields>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct PullFields {
+    id: Option<u64>,
+    number: Option<u64>,
+    title: Option<String>,
+    html_url: Option<String>,
+    source_repo_name: Option<String>,
+    source_repo_html_url: Option<String>,
+    opened_from_a_forked_repo: Option<bool>,
+    branch_name: Option<String>,
+    base_branch_name: Option<String>,
+    /// The last commit.
+    head: Option<String>,
+    /// `open`, or `closed`.
+    state: Option<String>,
+}
+
+/// Takes in what the platform tells of a pull request.
+async fn tell_of_pull(
+    State(service): State<Service>,
+    access: Access<HearOfForge>,
+    body: JsonBody<PullBody>,
+) -> Result<Response, ApiError> {
+    let fields = required(body.value.pull, "pull")?;
+    let now = service.clock.now();
+    let number = required(fields.number, "number")?;
+    let change = match fields.state.as_deref() {
+        None | Some("open" | "opened" | "") => PullChange::Opened,
+        Some("closed" | "merged") => PullChange::Closed,
+        Some(_) => return Err(ApiError::invalid("state", "must be open or closed")),
+    };
+    let told = PullRequest {
+        id: fields.id.unwrap_or(number),
+        number,
+        title: required(fields.title, "title")?,
+        html_url: required(fields.html_url, "html_url")?,
+        source_repo_name: required(fields.source_repo_name, "source_repo_name")?,
+        source_repo_url: fields.source_repo_html_url.unwrap_or_default(),
+        comes_from_a_fork: fields.opened_from_a_forked_repo.unwrap_or(false),
+        branch: fields.branch_name.unwrap_or_default(),
+        base_branch: fields.base_branch_name.unwrap_or_default(),
+        head: fields.head.unwrap_or_default(),
+        opened_at: now,
+        closed_at: None,
+        active_at: now,
+        delete_at: None,
+    };
+    let request = access.acting.request(&body.bytes);
+    let outcome = service.recorder.hear_of_pull(request, access.app.id, told, change).await?;
+    Ok(ok(&PullAnswer::new(&outcome.facts, number)?))
+}
+
+/// Takes in that a pull request is closed.
+async fn close_pull(
+    State(service): State<Service>,
+    access: Access<HearOfForge>,
+    Path((_, number)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    let number = parse_number(&number)?;
+    let facts = service.facts(access.app.id).await?;
+    let told = facts.pull_requests.get(&number).cloned().ok_or(ApiError::NotFound("pull_request"))?;
+    let request = access.acting.request(b"");
+    let outcome = service.recorder.hear_of_pull(request, access.app.id, told, PullChange::Closed).await?;
+    Ok(ok(&PullAnswer::new(&outcome.facts, number)?))
+}
+
+fn parse_number(text: &str) -> Result<u64, ApiError> {
+    text.parse().map_err(|_| ApiError::NotFound("pull_request"))
+}
+
+#[derive(Serialize, JsonSchema)]
+struct PullsAnswer {
+    pulls: Vec<PullView>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct PullAnswer {
+    pull: PullView,
+}
+
+impl PullAnswer {
+    fn new(facts: &Facts, number: u64) -> Result<Self, ApiError> {
+        let pull = facts.pull_requests.get(&number).ok_or(ApiError::NotFound("pull_request"))?;
+        Ok(Self { pull: PullView::new(pull) })
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+struct PullView {
+    id: u64,
+    number: u64,
+    title: String,
+    html_url: String,
+    source_repo_name: String,
+    source_repo_html_url: String,
+    opened_from_a_forked_repo: bool,
+    branch_name: String,
+    state: &'static str,
+}
+
+impl PullView {
+    fn new(pull: &PullRequest) -> Self {
+        Self {
+            id: pull.id,
+            number: pull.number,
+            title: pull.title.clone(),
+            html_url: pull.html_url.clone(),
+            source_repo_name: pull.source_repo_name.clone(),
+            source_repo_html_url: pull.source_repo_url.clone(),
+            opened_from_a_forked_repo: pull.comes_from_a_fork,
+            branch_name: pull.branch.clone(),
+            state: if pull.closed_at.is_some() { "closed" } else { "open" },
+        }
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ReviewAppsAnswer {
+    review_apps: Vec<ReviewAppView>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ReviewAppAnswer {
+    review_app: ReviewAppView,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ReviewAppView {
+    id: ResourceId,
+    repo_link_id: Option<ResourceId>,
+    app_id: Option<AppId>,
+    app_name: String,
+    parent_app_id: AppId,
+    parent_app_name: String,
+    created_at: Time,
+    stale_deletion_date: Option<Time>,
+    on_close_deletion_date: Option<Time>,
+    pull_request: PullOfReviewApp,
+    last_deployment: DeploymentOfReviewApp,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct PullOfReviewApp {
+    number: u64,
+    branch_name: String,
+    source_repo_name: String,
+    source_repo_url: String,
+    title: String,
+    url: String,
+    html_url: String,
+    #[serde(rename = "ref")]
+    git_ref: String,
+    base_ref: String,
+    created_at: Time,
+    closed_at: Option<Time>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct DeploymentOfReviewApp {
+    id: Option<EventId>,
+    created_at: Time,
+    status: annals_model::app::Progress,
+    git_ref: Option<String>,
+    scm_link: Option<String>,
+    pusher: Option<Person>,
+}
+
+impl ReviewAppView {
+    async fn new(
+        service: &Service,
+        app: &App,
+        facts: &Facts,
+        name: &str,
+        review_app: &ReviewApp,
+    ) -> Result<Self, ApiError> {
+        let pull = facts.pull_requests.get(&review_app.pr_number);
+        let of_child = match review_app.app_id {
+            Some(child) => service.facts(child).await?,
+            None => Default::default(),
+        };
+        let last = of_child.deployments.last();
+        let app_name = match review_app.app_id {
+            Some(child) => match service.store.row(&RowKey::App(child)).await? {
+                Some(Row::App(child)) => child.name.clone(),
+                _ => name.to_owned(),
+            },
+            None => name.to_owned(),
+        };
+        let delete_at = pull.and_then(|pull| pull.delete_at);
+        let is_closed = pull.is_some_and(|pull| pull.closed_at.is_some());
+        let queued = annals_model::app::Progress::UnderWay(annals_model::app::Stage::Queued);
+        Ok(Self {
+            id: ResourceId::derived(app.id, "review_app", name),
+            repo_link_id: app.scm_link.as_ref().map(|link| link.id(app.id)),
+            app_id: review_app.app_id,
+            app_name,
+            parent_app_id: app.id,
+            parent_app_name: app.name.clone(),
+            created_at: review_app.created_at,
+            stale_deletion_date: delete_at.filter(|_| !is_closed),
+            on_close_deletion_date: delete_at.filter(|_| is_closed),
+            pull_request: PullOfReviewApp {
+                number: review_app.pr_number,
+                branch_name: pull.map(|pull| pull.branch.clone()).unwrap_or_default(),
+                source_repo_name: review_app.source_repo_name.clone(),
+                source_repo_url: review_app.source_repo_url.clone(),
+                title: review_app.pr_name.clone(),
+                url: review_app.pr_url.clone(),
+                html_url: review_app.pr_url.clone(),
+                git_ref: pull.map(|pull| pull.head.clone()).unwrap_or_default(),
+                base_ref: pull.map(|pull| pull.base_branch.clone()).unwrap_or_default(),
+                created_at: pull.map_or(review_app.created_at, |pull| pull.opened_at),
+                closed_at: pull.and_then(|pull| pull.closed_at),
+            },
+            last_deployment: DeploymentOfReviewApp {
+                id: last.map(|deployment| deployment.id),
+                created_at: last.map_or(review_app.created_at, |deployment| deployment.created_at),
+                status: last.map_or(queued, |deployment| deployment.status),
+                git_ref: last.and_then(|deployment| deployment.git_ref.clone()),
+                scm_link: None,
+                pusher: last.map(|deployment| deployment.pusher.clone()),
+            },
+        })
+    }
+}

@@ -1,0 +1,208 @@
+//! One-off commands, and the containers of an app.
+
+use annals_model::app::{AuditLogEntry, OneOff, Run, StopOneOff, WriteAuditLog};
+use annals_model::{App, AppId, EventId, ResourceId, Time};
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Access, LastSegment, Readable};
+use crate::answer::ok;
+use crate::api::{Api, op};
+use crate::body::{JsonBody, required};
+use crate::error::ApiError;
+use crate::routes::features::SizeView;
+use crate::routes::restarts::operation_url;
+use crate::service::Service;
+
+pub(crate) fn api() -> Api {
+    const AUDIT_LOG: &str = "/v1/apps/{app}/audit_logs/{audit_log}";
+    Api::of("Containers")
+        .post(
+            "/v1/apps/{app}/run",
+            run,
+            op("Run a one-off command (run)").body::<RunBody>().ok::<RunAnswer>(),
+        )
+        .get(
+            "/v1/apps/{app}/ps",
+            list_containers,
+            op("The containers of an app").anybody_known().ok::<ContainersAnswer>(),
+        )
+        .post(
+            "/v1/apps/{app}/containers/{container}/stop",
+            stop,
+            op("End a one-off command").empty(StatusCode::ACCEPTED),
+        )
+        .get(
+            AUDIT_LOG,
+            show_audit_log,
+            op("What was written during a one-off command").anybody_known().ok::<Vec<AuditLogEntry>>(),
+        )
+        .patch(
+            AUDIT_LOG,
+            write_audit_log,
+            op("Say what was written during a one-off command, and that it ended")
+                .operator()
+                .body::<AuditLogBody>()
+                .ok::<Vec<AuditLogEntry>>(),
+        )
+}
+
+/// Whatever environment clients send is not looked at: it may hold secrets.
+#[derive(Deserialize, JsonSchema)]
+struct RunBody {
+    /// The command line.
+    command: Option<String>,
+    /// The size of its container.
+    size: Option<String>,
+    /// Whether without a terminal attached.
+    detached: Option<bool>,
+}
+
+/// Runs a command.
+async fn run(
+    State(service): State<Service>,
+    access: Access<Run>,
+    body: JsonBody<RunBody>,
+) -> Result<Response, ApiError> {
+    let action = Run {
+        command: required(body.value.command, "command")?,
+        size: body.value.size.filter(|size| !size.is_empty()),
+        detached: body.value.detached.unwrap_or(false),
+    };
+    let outcome = access.act(action, &body.bytes).await?;
+    let one_off = outcome.facts.one_offs.last().ok_or(ApiError::NotFound("container"))?;
+    let event = outcome.recorded("run").ok_or(ApiError::NotFound("operation"))?;
+    let container = ContainerView::of_one_off(&outcome.app, one_off);
+    let operation_url = operation_url(&service, outcome.app.id, event.id);
+    Ok(ok(&RunAnswer { container, operation_url, attach_url: None }))
+}
+
+/// The containers there should be, and the one-offs that have not ended.
+async fn list_containers(State(service): State<Service>, readable: Readable) -> Result<Response, ApiError> {
+    let Readable { app, .. } = readable.live()?;
+    let facts = service.facts(app.id).await?;
+    let is_deployed = app.last_deployment.is_some();
+    let formation = app.formation.iter().filter(|_| is_deployed).flat_map(|(name, container)| {
+        let app = &app;
+        (1..=container.amount)
+            .map(move |index| ContainerView::of_formation(app, name, index, &container.size))
+    });
+    let one_offs = facts.one_offs.iter().filter(|one_off| one_off.ended_at.is_none());
+    let containers =
+        formation.chain(one_offs.map(|one_off| ContainerView::of_one_off(&app, one_off))).collect();
+    Ok(ok(&ContainersAnswer { containers }))
+}
+
+/// Ends a one-off command.
+async fn stop(
+    access: Access<StopOneOff>,
+    Path((_, id)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    let id = id.parse().map_err(|_| ApiError::NotFound("container"))?;
+    access.act(StopOneOff { id }, b"").await?;
+    Ok(StatusCode::ACCEPTED.into_response())
+}
+
+/// What was written: a list at the top, the only one of the API.
+async fn show_audit_log(
+    State(service): State<Service>,
+    readable: Readable,
+    LastSegment(id): LastSegment,
+) -> Result<Response, ApiError> {
+    let Readable { app, role } = readable.live()?;
+    if role == Some(annals_model::Role::LimitedCollaborator) {
+        return Err(annals_model::Rejection::needs(annals_model::Role::Collaborator).into());
+    }
+    let facts = service.facts(app.id).await?;
+    let one_off = facts.one_offs.iter().find(|one_off| one_off.id.to_string() == id);
+    Ok(ok(&one_off.ok_or(ApiError::NotFound("audit_log"))?.audit_log))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct AuditLogBody {
+    /// What was written since the last time.
+    entries: Option<Vec<AuditLogEntry>>,
+    /// Whether the command has ended.
+    finished: Option<bool>,
+}
+
+/// Adds to what was written.
+async fn write_audit_log(
+    access: Access<WriteAuditLog>,
+    LastSegment(id): LastSegment,
+    body: JsonBody<AuditLogBody>,
+) -> Result<Response, ApiError> {
+    let id: EventId = id.parse().map_err(|_| ApiError::NotFound("audit_log"))?;
+    let AuditLogBody { entries, finished } = body.value;
+    let action =
+        WriteAuditLog { id, entries: entries.unwrap_or_default(), finished: finished.unwrap_or(false) };
+    let facts = access.act(action, &body.bytes).await?.facts;
+    let one_off = facts.one_offs.iter().find(|one_off| one_off.id == id);
+    Ok(ok(&one_off.ok_or(ApiError::NotFound("audit_log"))?.audit_log))
+}
+
+#[derive(Serialize, JsonSchema)]
+struct RunAnswer {
+    container: ContainerView,
+    operation_url: String,
+    attach_url: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ContainersAnswer {
+    containers: Vec<ContainerView>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ContainerView {
+    id: String,
+    app_id: AppId,
+    created_at: Time,
+    deleted_at: Option<Time>,
+    command: String,
+    #[serde(rename = "type")]
+    kind: String,
+    type_index: u32,
+    label: String,
+    state: &'static str,
+    container_size: SizeView,
+}
+
+impl ContainerView {
+    fn of_formation(app: &App, name: &str, index: u32, size: &str) -> Self {
+        let label = format!("{name}-{index}");
+        Self {
+            id: ResourceId::derived(app.id, "container", &label).to_string(),
+            app_id: app.id,
+            created_at: app.updated_at,
+            deleted_at: None,
+            command: String::new(),
+            kind: name.to_owned(),
+            type_index: index,
+            label,
+            state: "running",
+            container_size: SizeView::of(size),
+        }
+    }
+
+    fn of_one_off(app: &App, one_off: &OneOff) -> Self {
+        // As much of the identifier as tells the one-offs of an app apart.
+        let bytes = one_off.id.as_bytes();
+        let index = u32::from(u16::from_be_bytes([bytes[8], bytes[9]]));
+        Self {
+            id: one_off.id.to_string(),
+            app_id: app.id,
+            created_at: one_off.created_at,
+            deleted_at: one_off.ended_at,
+            command: one_off.command.clone(),
+            kind: "one-off".to_owned(),
+            type_index: index,
+            label: format!("one-off-{index}"),
+            state: if one_off.ended_at.is_some() { "stopped" } else { "running" },
+            container_size: SizeView::of(&one_off.size),
+        }
+    }
+}

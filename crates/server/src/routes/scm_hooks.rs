@@ -1,0 +1,139 @@
+//! What forges tell: the webhooks of GitHub and GitLab.
+//!
+//! Each link has its own secret, so that nobody can tell of another app's repository. A delivery that comes twice is
+//! one: it carries an identifier, which is remembered for a day, and what it tells changes nothing the second time.
+
+use std::sync::Arc;
+
+use annals_model::app::{AppAction, PushReceived};
+use annals_model::{App, Context, Facts, Rejection, Role, TypeData};
+use annals_store::{Idempotency, Request};
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use hmac::{Hmac, KeyInit, Mac};
+use http::HeaderMap;
+use schemars::JsonSchema;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::access::find;
+use crate::answer::ok;
+use crate::api::{Api, op};
+use crate::body::read;
+use crate::error::ApiError;
+use crate::forges::{Told, github, gitlab};
+use crate::limits::HOOK_BYTES_MAX;
+use crate::service::Service;
+
+pub(crate) fn api() -> Api {
+    Api::of("Source control").post(
+        "/v1/apps/{app}/scm_repo_link/hook",
+        receive,
+        op("Where forges tell of pushes and pull requests (deployment, create_review_app, destroy_review_app)")
+            .open()
+            .raw_body(&["application/json", "application/x-www-form-urlencoded"])
+            .ok::<ReceivedAnswer>(),
+    )
+}
+
+/// What only a forge does: it says who may.
+pub(crate) struct HearOfForge;
+
+impl AppAction for HearOfForge {
+    const ROLE: Role = Role::Platform;
+
+    fn decide(&self, _: &App, _: &mut Arc<Facts>, _: &Context<'_>) -> Result<Vec<TypeData>, Rejection> {
+        Ok(Vec::new())
+    }
+}
+
+/// Takes in what a forge tells. What is of no interest here is answered 200 too, or the forge would give up.
+async fn receive(
+    State(service): State<Service>,
+    Path(app): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let body = read(body, HOOK_BYTES_MAX).await?;
+    const UNPROVEN: ApiError = ApiError::Unauthorized("the signature or the token is not the link's");
+    // Whether there is such an app, or a link, is nobody's business who cannot prove to be its forge.
+    let app = find(&service, &app).await?.filter(|app| app.deleted_at.is_none()).ok_or(UNPROVEN)?;
+    let secret = service.facts(app.id).await?.hook_secret.clone().ok_or(UNPROVEN)?;
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let (told, delivery) = if let Some(event) = header("x-github-event") {
+        if !is_signed(secret.0.as_bytes(), &body, header("x-hub-signature-256").unwrap_or_default()) {
+            return Err(UNPROVEN);
+        }
+        (github::read(event, &json_in(&headers, &body)?)?, header("x-github-delivery"))
+    } else if header("x-gitlab-event").is_some() {
+        let token = header("x-gitlab-token").unwrap_or_default();
+        if !bool::from(token.as_bytes().ct_eq(secret.0.as_bytes())) {
+            return Err(UNPROVEN);
+        }
+        let delivery = header("idempotency-key").or(header("webhook-id")).or(header("x-gitlab-event-uuid"));
+        (gitlab::read(&body)?, delivery)
+    } else {
+        let message =
+            "this is no webhook of a forge that is known here: X-GitHub-Event or X-Gitlab-Event is missing";
+        return Err(ApiError::BadRequest(message.to_owned()));
+    };
+    let fingerprint = hex::encode(Sha256::digest(&body));
+    let idempotency =
+        delivery.map(|delivery| Idempotency { key: format!("hook {} {delivery:.128}", app.id), fingerprint });
+    let request = Request { idempotency, ..Request::default() };
+    let outcome = match told {
+        Told::Push { branch, head, commits } => {
+            Some(service.recorder.act(request, app.id, PushReceived { branch, head, commits }).await?)
+        }
+        Told::Pull { pull, change } => {
+            let pull = pull.at(service.clock.now());
+            Some(service.recorder.hear_of_pull(request, app.id, pull, change).await?)
+        }
+        Told::Nothing => None,
+    };
+    let recorded = outcome.map(|outcome| outcome.recorded).unwrap_or_default();
+    Ok(ok(&ReceivedAnswer { recorded: recorded.into_iter().map(|event| event.event_type).collect() }))
+}
+
+/// Whether GitHub's signature is of this body and this secret.
+fn is_signed(secret: &[u8], body: &[u8], header: &str) -> bool {
+    let Some(Ok(tag)) = header.strip_prefix("sha256=").map(hex::decode) else { return false };
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("a key may have any length");
+    mac.update(body);
+    mac.verify_slice(&tag).is_ok()
+}
+
+/// GitHub sends JSON as it is or, if its user left it so, in a form.
+fn json_in(headers: &HeaderMap, body: &[u8]) -> Result<Vec<u8>, ApiError> {
+    let kind =
+        headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !kind.starts_with("application/x-www-form-urlencoded") {
+        return Ok(body.to_vec());
+    }
+    let payload = url::form_urlencoded::parse(body).find(|(name, _)| name == "payload");
+    payload
+        .map(|(_, payload)| payload.into_owned().into_bytes())
+        .ok_or_else(|| ApiError::BadRequest("the form has no payload".to_owned()))
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ReceivedAnswer {
+    /// The types of the events that came of it.
+    recorded: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_are_github_s() {
+        let header = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+        assert!(is_signed(b"It's a Secret to Everybody", b"Hello, World!", header));
+        assert!(!is_signed(b"It's a Secret to Everybody", b"Hello, World?", header));
+        assert!(!is_signed(b"another", b"Hello, World!", header));
+        assert!(!is_signed(b"", b"", "sha256="));
+    }
+}
