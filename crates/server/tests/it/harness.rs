@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use annals_model::{AppId, EventId, IdSource, SECRET_BYTES, Time, UserId};
-use annals_server::{Config, Metrics, Service, router};
+use annals_server::{Config, Metrics, Peer, Service, router};
 use annals_store::fjall::Options;
 use annals_store::{Clock, Store};
 use axum::Router;
@@ -147,7 +147,8 @@ impl TestService {
         for (name, value) in head.lines().filter_map(|line| line.split_once(": ")) {
             request = request.header(name, value);
         }
-        let answer = self.send(request.body(body.to_owned().into()).unwrap()).await;
+        let peer = Peer("192.0.2.7:4711".parse().unwrap());
+        let answer = self.send(request.extension(peer).body(body.to_owned().into()).unwrap()).await;
         self.note(&format!("{method} {path}"), head, body, &answer);
         answer
     }
