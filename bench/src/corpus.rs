@@ -142,7 +142,7 @@ impl Corpus {
             _ => writeln!(
                 text,
                 r#""type":"new_addon","type_data":{{"addon_provider_name":"postgresql","plan_name":"starter-512","resource_id":"app_{}"}}}}"#,
-                id % 10_000
+                id % 5
             ),
         };
     }

@@ -69,7 +69,7 @@ pub(crate) struct Options {
     sign_up: bool,
 
     /// How many attempts to sign in may come in a minute from one address, or about one account.
-    #[arg(long, env = "ANNALS_ATTEMPTS_PER_MINUTE", default_value = "30", value_name = "NUMBER")]
+    #[arg(long, env = "ANNALS_ATTEMPTS_PER_MINUTE", default_value = "60", value_name = "NUMBER")]
     attempts_per_minute: NonZeroU32,
 
     /// The server that sends mail, as smtps://user:password@mail.example.com. Without it, mail waits for the operator to

@@ -6,5 +6,6 @@ mod program {
     pub(crate) mod clients;
     pub(crate) mod crash;
     pub(crate) mod journeys;
+    pub(crate) mod mail;
     pub(crate) mod running;
 }

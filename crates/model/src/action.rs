@@ -36,6 +36,9 @@ pub trait Platform {
     /// How this platform is run.
     fn rules(&self) -> &Rules;
 
+    /// That user as they are now.
+    fn person(&self, user: UserId) -> Option<Person>;
+
     /// Who has that email address.
     fn person_with_email(&self, email: &str) -> Option<Person>;
 

@@ -80,6 +80,10 @@ impl Platform for Fixed {
         &self.rules
     }
 
+    fn person(&self, user: UserId) -> Option<Person> {
+        self.people.iter().find(|person| person.id == user).cloned()
+    }
+
     fn person_with_email(&self, email: &str) -> Option<Person> {
         self.people.iter().find(|person| person.email == email).cloned()
     }

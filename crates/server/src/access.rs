@@ -69,6 +69,16 @@ impl Readable {
     }
 }
 
+impl Readable {
+    /// The same, but not for a limited collaborator.
+    pub(crate) fn not_limited(self) -> Result<Self, ApiError> {
+        match self.role {
+            Some(Role::LimitedCollaborator) => Err(Rejection::needs(Role::Collaborator).into()),
+            _ => Ok(self),
+        }
+    }
+}
+
 impl FromRequestParts<Service> for Acting {
     type Rejection = ApiError;
 
@@ -151,7 +161,7 @@ async fn role_of(service: &Service, app: &App, user: UserId) -> Result<Option<Ro
     let own = app.role_of(user);
     let Some(parent) = app.parent.filter(|_| app.deleted_at.is_none()) else { return Ok(own) };
     match service.store.row(&RowKey::App(parent)).await? {
-        Some(Row::App(parent)) => Ok(own.max(parent.role_of(user))),
+        Some(Row::App(parent)) if parent.deleted_at.is_none() => Ok(own.max(parent.role_of(user))),
         _ => Ok(own),
     }
 }
@@ -177,6 +187,19 @@ pub(crate) fn idempotency(key: Option<&String>, target: &str, body: &[u8]) -> Op
 /// What is asked for, but for the body.
 pub(crate) fn target(parts: &Parts) -> String {
     format!("{} {}", parts.method, parts.uri)
+}
+
+/// What the parts of the path that are not fixed say.
+pub(crate) struct Segments<const N: usize>(pub(crate) [String; N]);
+
+impl<const N: usize> FromRequestParts<Service> for Segments<N> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Service) -> Result<Self, ApiError> {
+        let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| ApiError::NoSuchPath)?;
+        let values: Vec<_> = params.iter().map(|(_, value)| value.to_owned()).collect();
+        values.try_into().map(Self).map_err(|_| ApiError::NoSuchPath)
+    }
 }
 
 /// What the last part of the path that is not fixed says.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use annals_model::EventId;
 use annals_store::{Listing, Row, RowKey};
 
-use crate::limits::MAILS_MAX;
+use crate::limits::OUTBOX_MAX;
 use crate::mail::{Failure, Mailer};
 use crate::service::Service;
 
@@ -20,21 +20,29 @@ const RETRY_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// Works until it is dropped.
 pub async fn work(service: Service) {
-    let mut retries = HashMap::new();
+    // A mail server that does not answer must hold up nothing that is due.
+    tokio::join!(fire_timers(&service), send_mails(&service));
+}
+
+async fn fire_timers(service: &Service) {
     loop {
-        let has_more = match service.fire_due_timers().await {
-            Ok(fired) => fired > 0,
+        match service.fire_due_timers().await {
+            Ok(0) => tokio::time::sleep(TICK).await,
+            Ok(_) => {}
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "what is due could not be done");
-                false
+                tokio::time::sleep(TICK).await;
             }
-        };
-        if let Some(mailer) = &service.mailer {
-            send_mail(&service, mailer, &mut retries).await;
         }
-        if !has_more {
-            _ = tokio::time::timeout(TICK, service.work.notified()).await;
-        }
+    }
+}
+
+async fn send_mails(service: &Service) {
+    let Some(mailer) = &service.mailer else { return };
+    let mut retries = HashMap::new();
+    loop {
+        send_mail(service, mailer, &mut retries).await;
+        _ = tokio::time::timeout(TICK, service.work.notified()).await;
     }
 }
 
@@ -42,7 +50,7 @@ pub async fn work(service: Service) {
 type Retries = HashMap<EventId, (Instant, u32)>;
 
 async fn send_mail(service: &Service, mailer: &Mailer, retries: &mut Retries) {
-    let waiting = match service.store.list(Listing::Outbox, MAILS_MAX).await {
+    let waiting = match service.store.list(Listing::Outbox, OUTBOX_MAX).await {
         Ok(waiting) => waiting,
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "the outbox could not be read");

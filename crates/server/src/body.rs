@@ -1,11 +1,12 @@
 //! Bodies of requests.
 
-use annals_model::FieldErrors;
+use annals_model::{FieldErrors, Time};
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
 use crate::error::ApiError;
 use crate::limits::BODY_BYTES_MAX;
@@ -67,4 +68,19 @@ fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
 /// A field that must be there.
 pub(crate) fn required<T>(field: Option<T>, name: &str) -> Result<T, ApiError> {
     field.ok_or_else(|| ApiError::invalid(name, "is missing"))
+}
+
+/// A text that says something: clients send an empty one for a field they do not mean.
+pub(crate) fn given(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+/// A time, where it is one: Go clients send an empty text, or the first second of the first year, for none.
+pub(crate) fn given_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
+    match Option::<String>::deserialize(deserializer)? {
+        Some(text) if !text.is_empty() && !text.starts_with("0001-01-01T") => {
+            text.parse().map(Some).map_err(serde::de::Error::custom)
+        }
+        _ => Ok(None),
+    }
 }

@@ -55,7 +55,7 @@ impl Default for Config {
             operator_token: None,
             public_url: "http://127.0.0.1:8080".to_owned(),
             requests_per_minute: None,
-            attempts_per_minute: NonZeroU32::new(30),
+            attempts_per_minute: NonZeroU32::new(60),
             connections_max: 1024,
             scale_strings: true,
             region: "local".to_owned(),

@@ -69,6 +69,9 @@ pub(crate) const HOOK_BYTES_MAX: usize = 5 << 20;
 /// The most vouchers of a list.
 pub(crate) const VOUCHERS_MAX: usize = 10_000;
 
+/// How many waiting mails are looked at: more than those of a few people whose mail nobody takes.
+pub(crate) const OUTBOX_MAX: usize = 2_000;
+
 /// The most mails of a list.
 pub(crate) const MAILS_MAX: usize = 100;
 
@@ -79,4 +82,7 @@ pub(crate) const FOLD_STEP: u64 = 1_000;
 pub(crate) const FOLD_BYTES: usize = 4 << 20;
 
 /// How many states on the way through timelines are kept.
-pub(crate) const STATES_MAX: usize = 1_000;
+pub(crate) const STATES_MAX: usize = 200;
+
+/// How many timelines are folded at once.
+pub(crate) const FOLDS_MAX: usize = 4;

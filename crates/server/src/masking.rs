@@ -1,11 +1,21 @@
-//! Events as a limited collaborator may read them: without the values of variables.
+//! Events as a limited collaborator may read them: without the values of variables, and without the URLs of log drains,
+//! which may hold a token.
 
 use serde_json::Value;
 
-/// The types that tell of values.
-const TYPES: &[&str] = &["new_variable", "edit_variable", "edit_variables", "delete_variable"];
+/// The types that tell of such.
+const TYPES: &[&str] = &[
+    "new_variable",
+    "edit_variable",
+    "edit_variables",
+    "delete_variable",
+    "new_log_drain",
+    "delete_log_drain",
+    "new_addon_log_drain",
+    "delete_addon_log_drain",
+];
 
-/// Appends an event with the values of variables hidden. Hidden is null, which every client reads.
+/// Appends an event with such values hidden. Hidden is null, which every client reads.
 pub(crate) fn write(event: &[u8], out: &mut Vec<u8>) {
     let tells = annals_model::event::type_in(event).is_some_and(|name| TYPES.contains(&name));
     let masked = tells.then(|| serde_json::from_slice::<Value>(event).ok()).flatten().map(|mut event| {
@@ -25,7 +35,7 @@ fn mask(data: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(mask),
         Value::Object(fields) => {
             for (name, field) in fields {
-                if matches!(name.as_str(), "value" | "old_value") {
+                if matches!(name.as_str(), "value" | "old_value" | "url") {
                     *field = Value::Null
                 } else {
                     mask(field)

@@ -1,7 +1,7 @@
 //! How fast requests may come: those of a user, and those of whoever tries to sign in.
 
 use std::hash::Hash;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -59,11 +59,19 @@ impl Attempts {
     pub(crate) fn check(&self, address: Option<IpAddr>, name: &str) -> Result<(), ApiError> {
         const NAME_CHARS: usize = 254;
         if let (Some(limit), Some(address)) = (&self.by_address, address) {
-            limit.check(address)?;
+            limit.check(whose(address))?;
         }
         match &self.by_name {
             Some(limit) => limit.check(name.chars().take(NAME_CHARS).collect::<String>().to_lowercase()),
             None => Ok(()),
         }
+    }
+}
+
+/// What addresses of one subscriber have in common: of IPv6, who has one has all of its /64.
+fn whose(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
     }
 }

@@ -14,7 +14,7 @@ use tokio::sync::{Notify, Semaphore};
 use crate::auth::{SigningKey, new_secret};
 use crate::config::Config;
 use crate::documents::Documents;
-use crate::limits::{PAGES_BYTES_MAX, PAGES_ESTIMATE, REPORT_BYTES_IN_WORK_MAX, STATES_MAX};
+use crate::limits::{FOLDS_MAX, PAGES_BYTES_MAX, PAGES_ESTIMATE, REPORT_BYTES_IN_WORK_MAX, STATES_MAX};
 use crate::mail::Mailer;
 use crate::metrics::Metrics;
 use crate::rate_limit::{Attempts, RateLimit};
@@ -35,10 +35,12 @@ pub struct Shared {
     pub(crate) rate_limit: Option<RateLimit<UserId>>,
     pub(crate) attempts: Attempts,
     pub(crate) mailer: Option<Mailer>,
-    /// Says that there is something to be done in the background.
+    /// Says that there is mail to be sent.
     pub(crate) work: Notify,
     /// The API's own description, once there is a router.
     pub(crate) documents: OnceLock<Documents>,
+    /// One permit per timeline that is folded.
+    pub(crate) folds: Semaphore,
     /// States on the way through timelines, by how many events are in them.
     pub(crate) states: Cache<(AppId, u64), Arc<App>>,
     /// Pages of timelines, by their first and last position.
@@ -116,10 +118,21 @@ impl Service {
             mailer,
             work: Notify::new(),
             documents: OnceLock::new(),
+            folds: Semaphore::new(FOLDS_MAX),
             states: Cache::new(STATES_MAX),
             report_bytes,
         };
         Ok((Self(Arc::new(shared)), made))
+    }
+
+    /// The store behind it.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// What the operator chose.
+    pub fn config(&self) -> Config {
+        self.config.clone()
     }
 
     /// Does what is due by now. Gives how many timers there were.

@@ -192,16 +192,22 @@ pub enum Setting {
     SigningKey,
     /// The SHA-256 of the operator token made at the first start, in hexadecimal.
     OperatorTokenHash,
+    /// When somebody last tried to get into an account that does not exist.
+    LastUnknownAttempt,
 }
 
 impl Setting {
-    const ALL: [(Self, &'static str); 2] =
-        [(Self::SigningKey, "signing_key"), (Self::OperatorTokenHash, "operator_token_hash")];
+    const ALL: [(Self, &'static str); 3] = [
+        (Self::SigningKey, "signing_key"),
+        (Self::OperatorTokenHash, "operator_token_hash"),
+        (Self::LastUnknownAttempt, "last_unknown_attempt"),
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::SigningKey => "signing_key",
             Self::OperatorTokenHash => "operator_token_hash",
+            Self::LastUnknownAttempt => "last_unknown_attempt",
         }
     }
 }
@@ -277,6 +283,8 @@ impl RowKey {
         match self {
             Self::AppName(text) | Self::Username(text) | Self::Email(text) => text.len(),
             Self::Answer(_, text) | Self::AnswerExpiry(_, _, text) => text.len(),
+            Self::Domain(text) | Self::Addon(text) | Self::Voucher(text) => text.len(),
+            Self::AddonOf(provider, id) => provider.len() + id.len(),
             _ => 0,
         }
     }

@@ -24,10 +24,16 @@ pub(crate) struct Running {
 impl Running {
     /// Serves the store in that directory.
     pub(crate) fn serve(store: &Path) -> Self {
+        Self::serve_with(store, &[])
+    }
+
+    /// Serves the store in that directory, with further options.
+    pub(crate) fn serve_with(store: &Path, options: &[&str]) -> Self {
         let mut command = command();
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--operator-token", OPERATOR, "--store"])
-            .arg(store);
+            .arg(store)
+            .args(options);
         Self::start(command)
     }
 

@@ -12,6 +12,8 @@ use crate::{FieldErrors, Rejection, Time};
 /// The smallest and the largest credit.
 const CREDIT_MIN: f64 = 5.0;
 const CREDIT_MAX: f64 = 1_000_000.0;
+/// The most vouchers of one account.
+const VOUCHERS_MAX: usize = 1_000;
 /// The longest text.
 const TEXT_MAX: usize = 255;
 
@@ -138,6 +140,8 @@ impl AccountAction for AddVoucher {
         let Voucher { code, expires_at, uses, uses_max, .. } = &self.0;
         let error = if account.vouchers.contains(code) {
             "was used by you before"
+        } else if account.vouchers.len() >= VOUCHERS_MAX {
+            "is one too many for one account"
         } else if expires_at.is_some_and(|expires_at| expires_at <= context.now) {
             "has expired"
         } else if uses >= uses_max {

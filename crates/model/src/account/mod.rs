@@ -25,7 +25,7 @@ pub use sessions::{
     user_of_token,
 };
 
-/// How many payment methods and vouchers are remembered besides their events.
+/// How many payment methods are remembered besides their events.
 const REMEMBERED: usize = 100;
 
 /// The public state of an account: what folding its timeline gives, and who it was registered as.
@@ -48,7 +48,7 @@ pub struct Account {
     /// The last payment methods, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub payment_methods: Vec<PaymentMethod>,
-    /// The codes of the last vouchers.
+    /// The codes of the vouchers, none of which is good twice.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub vouchers: BTreeSet<String>,
     /// The public keys, by name.
@@ -203,9 +203,6 @@ fn apply_billing(account: &mut Account, data: &Billing, at: Time) {
         }
         Billing::AddVoucher(data) => {
             account.vouchers.insert(data.code.clone());
-            if account.vouchers.len() > REMEMBERED {
-                account.vouchers.pop_first();
-            }
         }
     }
 }

@@ -148,7 +148,7 @@ impl AppAction for UpgradeAddon {
         let provider = context.platform.directory().provider(&addon.provider);
         let plan = choose_plan(provider.ok_or(Rejection::NotFound("addon_provider"))?, &self.plan_id)?;
         if plan.name == addon.plan {
-            return Err(Rejection::invalid("plan_id", "is the plan it already has"));
+            return Ok(Vec::new());
         }
         let upgraded = catalogue::UpgradeAddon {
             addon_provider_name: addon.provider.clone(),
@@ -218,7 +218,12 @@ impl AppAction for ConfigureAddon {
         let (resource_id, addon) = find(app, &self.id)?;
         let provider = context.platform.directory().provider(&addon.provider);
         let provider = provider.ok_or(Rejection::NotFound("addon_provider"))?;
-        let is_declared = |name: &String| provider.variables.iter().any(|variable| variable.name == *name);
+        // What somebody else gave the app under the same name is not the provider's to change.
+        let is_declared = |name: &String| {
+            addon.variables.contains(name)
+                || (provider.variables.iter().any(|variable| variable.name == *name)
+                    && !app.variables.contains_key(name))
+        };
         let undeclared = self.config.iter().filter(|variable| !is_declared(&variable.name));
         let errors = undeclared.map(|variable| {
             ("config".to_owned(), format!("has a variable that is not the provider's: {:.64}", variable.name))

@@ -137,7 +137,10 @@ impl AcceptInvitation {
             let owner = app.owner.as_ref()?;
             Some(Inviter { email: owner.email.clone(), username: owner.username.clone() })
         });
-        Arc::make_mut(facts).invitations.remove(&email);
+        // An invitation to their own address goes too: there is nothing left for it to do.
+        let is_same =
+            |other: &str| other.eq_ignore_ascii_case(&email) || other.eq_ignore_ascii_case(&person.email);
+        Arc::make_mut(facts).invitations.retain(|invited, _| !is_same(invited));
         let accepted = Accepted {
             id: person.id,
             email: person.email.clone(),
@@ -252,16 +255,31 @@ pub struct TransferApp {
 impl AppAction for TransferApp {
     const ROLE: Role = Role::Owner;
 
-    fn decide(&self, app: &App, _: &mut Arc<Facts>, _: &Context<'_>) -> Result<Vec<TypeData>, Rejection> {
+    fn decide(
+        &self,
+        app: &App,
+        _: &mut Arc<Facts>,
+        context: &Context<'_>,
+    ) -> Result<Vec<TypeData>, Rejection> {
         if let Some(current_name) = &self.current_name {
             super::lifecycle::check_current_name(app, current_name)?;
         }
-        let found = app.collaborators.iter().find(|(_, known)| known.email.eq_ignore_ascii_case(&self.owner));
-        let (Some((&id, new)), Some(old_owner)) = (found, app.owner.clone()) else {
+        let old_owner = context.person().clone();
+        // Who owns the app that this is a child of may do much with it, but cannot give away what is another's.
+        if app.owner.as_ref().is_none_or(|owner| owner.id != old_owner.id) {
+            return Err(Rejection::needs(Role::Owner));
+        }
+        let found = app.collaborators.iter().find(|(id, known)| {
+            let now =
+                context.platform.person(**id).map_or_else(|| known.email.clone(), |person| person.email);
+            now.eq_ignore_ascii_case(&self.owner)
+        });
+        let Some((&id, new)) = found else {
             let message = "must be the email address of somebody who accepted to collaborate on the app";
             return Err(Rejection::invalid("owner", message));
         };
-        let new_owner = Person { username: new.username.clone(), email: new.email.clone(), id };
+        let noted = || Person { username: new.username.clone(), email: new.email.clone(), id };
+        let new_owner = context.platform.person(id).unwrap_or_else(noted);
         Ok(vec![AppOperations::TransferApp(catalogue::TransferApp { old_owner, new_owner }).into()])
     }
 }
@@ -315,7 +333,10 @@ pub(super) fn apply(app: &mut App, data: &Collaborators, event: &Event) {
             app.invitations.insert(invited.email.clone(), invitation);
         }
         Collaborators::AcceptCollaborator(AcceptCollaborator { collaborator: accepted }) => {
-            withdraw(app, accepted.invited_email.as_ref().unwrap_or(&accepted.email));
+            withdraw(app, &accepted.email);
+            if let Some(invited_email) = &accepted.invited_email {
+                withdraw(app, invited_email);
+            }
             let collaborator = Collaborator {
                 username: accepted.username.clone(),
                 email: accepted.email.clone(),

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::facts::push_bounded;
 use super::settings::stack_name;
 use super::{App, AppAction, Facts};
 use crate::action::{Context, Role};
@@ -113,7 +112,7 @@ impl AppAction for DeployArchive {
             source_url: Some(self.source_url.clone()),
             last_commits: CommitList::default(),
         };
-        Ok(start(app, facts, started, context))
+        start(app, facts, started, context)
     }
 }
 
@@ -150,7 +149,7 @@ impl AppAction for DeployBranch {
             source_url: None,
             last_commits: CommitList::default(),
         };
-        Ok(start(app, facts, started, context))
+        start(app, facts, started, context)
     }
 }
 
@@ -176,17 +175,19 @@ impl AppAction for DeployCommit {
         facts: &mut Arc<Facts>,
         context: &Context<'_>,
     ) -> Result<Vec<TypeData>, Rejection> {
-        if facts.deployments.iter().any(|known| known.git_ref.as_ref() == Some(&self.head)) {
+        let head = Some(self.head.clone()).filter(|head| !head.is_empty());
+        check_git_ref(head.as_deref())?;
+        if head.is_some() && facts.deployments.last().is_some_and(|last| last.git_ref == head) {
             return Ok(Vec::new());
         }
         let started = Start {
             deployment_type: DeploymentType::Deployment,
             pusher: self.pusher.clone(),
-            git_ref: Some(self.head.clone()),
+            git_ref: head,
             source_url: None,
             last_commits: CommitList::default(),
         };
-        Ok(start(app, facts, started, context))
+        start(app, facts, started, context)
     }
 }
 
@@ -277,8 +278,7 @@ impl AppAction for ImportDeployment {
             source_url: None,
             last_commits: CommitList::default(),
         };
-        push_bounded(&mut facts.deployments, record(app, started, context), REMEMBERED);
-        let index = facts.deployments.len() - 1;
+        let index = remember(facts, record(app, started, context))?;
         Ok(advance(app, facts, index, self.status, &self.details, context))
     }
 }
@@ -293,14 +293,33 @@ pub(super) struct Start {
 }
 
 /// Starts a deployment, which ends at once where there is no builder.
-pub(super) fn start(app: &App, facts: &mut Arc<Facts>, start: Start, context: &Context<'_>) -> Vec<TypeData> {
+pub(super) fn start(
+    app: &App,
+    facts: &mut Arc<Facts>,
+    start: Start,
+    context: &Context<'_>,
+) -> Result<Vec<TypeData>, Rejection> {
     let facts = Arc::make_mut(facts);
-    push_bounded(&mut facts.deployments, record(app, start, context), REMEMBERED);
+    let index = remember(facts, record(app, start, context))?;
     if !context.platform.rules().instant_builder {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    let (index, success) = (facts.deployments.len() - 1, Progress::Ended(DeploymentStatus::Success));
-    advance(app, facts, index, success, &BuildDetails::default(), context)
+    let success = Progress::Ended(DeploymentStatus::Success);
+    Ok(advance(app, facts, index, success, &BuildDetails::default(), context))
+}
+
+/// Adds a deployment to the last ones, and gives its place. One that is under way is never forgotten for it: its event is
+/// still to come.
+fn remember(facts: &mut Facts, new: DeploymentRecord) -> Result<usize, Rejection> {
+    if facts.deployments.len() >= REMEMBERED {
+        let ended = facts.deployments.iter().position(|known| matches!(known.status, Progress::Ended(_)));
+        let ended = ended.ok_or_else(|| {
+            Rejection::Conflict(format!("{REMEMBERED} deployments are under way: say first how they ended"))
+        })?;
+        facts.deployments.remove(ended);
+    }
+    facts.deployments.push(new);
+    Ok(facts.deployments.len() - 1)
 }
 
 fn record(app: &App, start: Start, context: &Context<'_>) -> DeploymentRecord {
@@ -367,11 +386,11 @@ fn advance(
 /// Where the linked forge shows that commit.
 fn git_ref_url(app: &App, git_ref: &str) -> Option<String> {
     let link = app.scm_link.as_ref()?;
-    let path = if link.source.contains("gitlab") { "/-/commit/" } else { "/commit/" };
+    let path = if link.scm_type().starts_with("gitlab") { "/-/commit/" } else { "/commit/" };
     Some(format!("{}{path}{git_ref}", link.source))
 }
 
-fn check_git_ref(git_ref: Option<&str>) -> Result<(), Rejection> {
+pub(super) fn check_git_ref(git_ref: Option<&str>) -> Result<(), Rejection> {
     let is_good = |text: &str| {
         (1..=TEXT_BYTES_MAX).contains(&text.len())
             && !text.chars().any(|c| c.is_control() || c.is_whitespace())
@@ -390,7 +409,8 @@ pub(super) fn apply(app: &mut App, data: &catalogue::Deployment, event: &Event) 
         status: data.status,
         finished_at: data.finished_at.unwrap_or(event.created_at),
     });
-    if let Some(stack) = &data.stack {
-        app.stack = Some(stack.clone());
+    // Where it is known, only a change of stack changes it: this one may have been started before such a change.
+    if app.stack.is_none() {
+        app.stack.clone_from(&data.stack);
     }
 }

@@ -126,7 +126,7 @@ impl AppAction for EditDomain {
             CertificateChange::Set(_) => true,
         };
         let is_another = match &self.certificate {
-            CertificateChange::Set(new) => facts.certificates.get(hostname) != Some(new),
+            CertificateChange::Set(new) => !domain.ssl || facts.certificates.get(hostname) != Some(new),
             _ => ssl != domain.ssl,
         };
         let canonical = self.canonical.filter(|wanted| *wanted != domain.canonical);

@@ -26,6 +26,9 @@ pub struct Facts {
     /// The account at the forge through which it is linked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub integration_id: Option<String>,
+    /// The kind of that forge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scm_type: Option<String>,
     /// What the forge proves itself with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hook_secret: Option<Secret>,
@@ -50,6 +53,14 @@ impl Facts {
     /// When something of it is due, and the number of the pull request that it concerns.
     pub fn timers(&self) -> impl Iterator<Item = (Time, u64)> {
         self.pull_requests.iter().filter_map(|(&number, pull)| Some((pull.delete_at?, number)))
+    }
+
+    /// The newest of what has an identifier of its own here: deployments, one-offs and maintenances.
+    pub fn newest(&self) -> Option<EventId> {
+        let deployments = self.deployments.last().map(|deployment| deployment.id);
+        let one_offs = self.one_offs.last().map(|one_off| one_off.id);
+        let maintenances = self.maintenances.last().map(|maintenance| maintenance.id);
+        deployments.max(one_offs).max(maintenances)
     }
 
     /// The deployment of that identifier.

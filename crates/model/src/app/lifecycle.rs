@@ -99,13 +99,21 @@ impl AppAction for DeleteApp {
     fn decide(
         &self,
         app: &App,
-        _facts: &mut Arc<Facts>,
+        facts: &mut Arc<Facts>,
         context: &Context<'_>,
     ) -> Result<Vec<TypeData>, Rejection> {
         if app.pull_request.is_none() && context.role < Some(Role::Owner) {
             return Err(Rejection::needs(Role::Owner));
         }
         check_current_name(app, &self.current_name)?;
+        // Of a deleted app there is nothing to be proved, accepted or hooked into any more.
+        if **facts != Facts::default() {
+            let facts = Arc::make_mut(facts);
+            facts.certificates.clear();
+            facts.invitations.clear();
+            facts.pull_requests.clear();
+            (facts.integration_id, facts.hook_secret) = (None, None);
+        }
         Ok(vec![AppChanges::DeleteApp(catalogue::DeleteApp {}).into()])
     }
 }

@@ -181,9 +181,9 @@ pub fn create(
         pr_comes_from_a_fork: pull.comes_from_a_fork,
         app_id: Some(child),
     };
-    let delete_at = delete_at(true, &link.automation, pull);
     if let Some(pull) = Arc::make_mut(facts).pull_requests.get_mut(&number) {
-        pull.delete_at = delete_at;
+        pull.active_at = context.now;
+        pull.delete_at = delete_at(true, &link.automation, pull);
     }
     Ok(SourceControl::CreateReviewApp(created).into())
 }

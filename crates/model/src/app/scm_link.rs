@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::deployments::{Start, start};
+use super::deployments::{Start, check_git_ref, start};
 use super::facts::Secret;
 use super::review_apps;
 use super::{App, AppAction, Facts};
@@ -62,6 +62,16 @@ impl ScmLink {
         repo_name(&self.source)
     }
 
+    /// The kind of forge, as its host says.
+    pub fn scm_type(&self) -> &'static str {
+        match self.source.split('/').nth(2).unwrap_or_default() {
+            "github.com" => "github",
+            "gitlab.com" => "gitlab",
+            host if host.contains("gitlab") => "gitlab-self-hosted",
+            _ => "github-enterprise",
+        }
+    }
+
     /// Identifies the link.
     pub fn id(&self, app: AppId) -> ResourceId {
         ResourceId::derived(app, "scm_repo_link", &self.created_at.to_string())
@@ -101,7 +111,13 @@ impl LinkSettings {
         }
     }
 
-    fn check(&self) -> Result<(), Rejection> {
+    /// Refuses what makes no sense, on top of what was set before.
+    fn check(&self, before: &Automation) -> Result<(), Rejection> {
+        let after = self.over(before);
+        if after.delete_stale && after.hours_before_delete_stale == 0 {
+            let message = "must be at least 1 where delete_stale_enabled is set";
+            return Err(Rejection::invalid("hours_before_delete_stale", message));
+        }
         let is_branch = |branch: &String| {
             (1..=TEXT_BYTES_MAX).contains(&branch.len())
                 && !branch.chars().any(|character| character.is_control() || character.is_whitespace())
@@ -146,7 +162,7 @@ impl AppAction for Link {
                 "the app is linked to a repository already: unlink it first".to_owned(),
             ));
         }
-        self.settings.check()?;
+        self.settings.check(&Automation::default())?;
         let actor = context.person();
         let integration = context.platform.integration(actor.id, &self.integration_id).ok_or_else(|| {
             Rejection::invalid(
@@ -174,7 +190,10 @@ impl AppAction for Link {
             return Err(Rejection::invalid("source", message));
         }
         let facts = Arc::make_mut(facts);
+        // What was heard of may be of another repository.
+        facts.pull_requests.clear();
         facts.integration_id = Some(integration.id);
+        facts.scm_type = Some(integration.scm_type);
         facts.hook_secret = Some(Secret(hex::encode(context.ids.secret())));
         let automation = self.settings.over(&Automation::default());
         let data = event_data(&source, &actor.username, self.settings.branch.clone(), &automation);
@@ -191,7 +210,7 @@ impl AppAction for UpdateLink {
 
     fn decide(&self, app: &App, facts: &mut Arc<Facts>, _: &Context<'_>) -> Result<Vec<TypeData>, Rejection> {
         let link = app.scm_link.as_ref().ok_or(Rejection::NotFound("scm_repo_link"))?;
-        self.0.check()?;
+        self.0.check(&link.automation)?;
         let automation = self.0.over(&link.automation);
         let branch = self.0.branch.clone().or_else(|| link.branch.clone());
         if automation == link.automation && branch == link.branch {
@@ -254,10 +273,10 @@ impl AppAction for PushReceived {
         context: &Context<'_>,
     ) -> Result<Vec<TypeData>, Rejection> {
         let link = app.scm_link.as_ref().ok_or(Rejection::NotFound("scm_repo_link"))?;
+        check_git_ref(Some(&self.head))?;
         let is_wanted = link.automation.auto_deploy && link.branch.as_ref() == Some(&self.branch);
         // A forge that got no answer tells again.
-        let is_known =
-            facts.deployments.iter().any(|deployment| deployment.git_ref.as_ref() == Some(&self.head));
+        let is_known = facts.deployments.last().is_some_and(|last| last.git_ref.as_ref() == Some(&self.head));
         let Some(pusher) = context.actor.filter(|_| is_wanted && !is_known) else { return Ok(Vec::new()) };
         let started = Start {
             deployment_type: DeploymentType::Deployment,
@@ -266,7 +285,7 @@ impl AppAction for PushReceived {
             source_url: None,
             last_commits: self.commits.clone(),
         };
-        Ok(start(app, facts, started, context))
+        start(app, facts, started, context)
     }
 }
 

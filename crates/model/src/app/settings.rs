@@ -57,11 +57,11 @@ impl AppAction for ChangeStack {
         _facts: &mut Arc<Facts>,
         context: &Context<'_>,
     ) -> Result<Vec<TypeData>, Rejection> {
-        let current = choose(&self.stack_id, context.now)?;
         let previous_stack_name = stack_name(app);
-        if previous_stack_name == current.name {
+        if directory::stack(&self.stack_id).is_some_and(|stack| stack.name == previous_stack_name) {
             return Ok(Vec::new());
         }
+        let current = choose(&self.stack_id, context.now)?;
         Ok(vec![
             AppOperations::StackChanged(catalogue::StackChanged {
                 previous_stack_id: stack_id(app),

@@ -1,7 +1,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Shape, event_types, listing};
+use super::{Shape, check_length, event_types, listing};
+use crate::FieldErrors;
 
 /// An add-on that came or went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -90,6 +91,23 @@ event_types! {
     );
 }
 
-impl Shape for AddonUpdated {}
-impl Shape for Addon {}
+impl Shape for AddonUpdated {
+    fn complete(&mut self) -> Result<(), FieldErrors> {
+        match self.maintenance_window {
+            Some(window) if window.weekday_utc > 6 => {
+                Err(FieldErrors::one("maintenance_window.weekday_utc", "must be from 0 to 6"))
+            }
+            Some(window) if window.starting_hour_utc > 23 => {
+                Err(FieldErrors::one("maintenance_window.starting_hour_utc", "must be from 0 to 23"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+impl Shape for Addon {
+    fn complete(&mut self) -> Result<(), FieldErrors> {
+        check_length("addon_provider_name", &self.addon_provider_name)?;
+        check_length("resource_id", &self.resource_id)
+    }
+}
 impl Shape for UpgradeAddon {}

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Shape, event_types, is_false};
+use super::{Shape, check_length, event_types, is_false};
 use crate::FieldErrors;
 
 /// A domain that came.
@@ -82,6 +82,6 @@ impl Shape for NewDomain {
             }
             (false, false) => {}
         }
-        Ok(())
+        check_length("hostname", &self.hostname)
     }
 }

@@ -299,6 +299,15 @@ impl EventType {
     }
 }
 
+/// Refuses a name that is longer than names may be.
+fn check_length(field: &str, name: &str) -> Result<(), crate::FieldErrors> {
+    use crate::report::NAME_BYTES_MAX;
+    if name.len() <= NAME_BYTES_MAX {
+        return Ok(());
+    }
+    Err(crate::FieldErrors::one(field, format!("must not be longer than {NAME_BYTES_MAX} bytes")))
+}
+
 /// For fields that are left out where they are false.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "this is how serde calls it")]
 pub(crate) fn is_false(value: &bool) -> bool {

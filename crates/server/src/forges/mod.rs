@@ -91,7 +91,9 @@ fn commit_list(commits: &[Commit], total: usize) -> CommitList {
                 commit.message.lines().next().unwrap_or_default().chars().take(TEXT_MAX).collect();
             let author =
                 commit.author.as_ref().map(|author| author.name.chars().take(TEXT_MAX).collect::<String>());
-            let commit = json!({ "id": commit.id, "message": subject, "url": commit.url, "author": author });
+            let short = |text: &String| text.chars().take(TEXT_MAX).collect::<String>();
+            let (id, url) = (short(&commit.id), commit.url.as_ref().map(short));
+            let commit = json!({ "id": id, "message": subject, "url": url, "author": author });
             commit.as_object().cloned()
         })
         .collect();

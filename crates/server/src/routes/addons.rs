@@ -9,11 +9,11 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, Acting, LastSegment, Readable};
+use crate::access::{Access, Acting, LastSegment, Readable, Segments};
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
 use crate::auth::Operator;
-use crate::body::{JsonBody, required};
+use crate::body::{JsonBody, given, required};
 use crate::error::ApiError;
 use crate::service::Service;
 
@@ -135,14 +135,12 @@ async fn add_addon(
     body: JsonBody<AddBody>,
 ) -> Result<Response, ApiError> {
     let fields = needed(body.value.addon, "addon")?;
-    let provider_id = needed(fields.addon_provider_id, "addon_provider_id")?;
-    let plan_id = needed(fields.plan_id, "plan_id")?;
-    let before = access.app.clone();
+    let provider_id = needed(given(fields.addon_provider_id), "addon_provider_id")?;
+    let plan_id = needed(given(fields.plan_id), "plan_id")?;
     let outcome = access.act(AddAddon { provider_id, plan_id }, &body.bytes).await?;
-    let new = outcome.app.addons.iter().filter(|(id, _)| !before.addons.contains_key(*id));
-    // Where two came at once, the one that this request made is the one that its event names; the later one is as good.
-    let (resource_id, _) =
-        new.max_by_key(|(_, addon)| addon.created_at).ok_or(ApiError::NotFound("addon"))?;
+    let added_at = outcome.recorded("new_addon").map(|event| event.id.time());
+    let new = outcome.app.addons.iter().find(|(_, addon)| Some(addon.created_at) == added_at);
+    let (resource_id, _) = new.ok_or(ApiError::NotFound("addon"))?;
     let id = addon_id(outcome.app.id, resource_id);
     Ok(created(&AddonAnswer::new(&service, &outcome.app, &id, "The add-on is provisioned.").await?))
 }
@@ -165,7 +163,7 @@ async fn upgrade_addon(
     LastSegment(id): LastSegment,
     body: JsonBody<UpgradeBody>,
 ) -> Result<Response, ApiError> {
-    let plan_id = needed(needed(body.value.addon, "addon")?.plan_id, "plan_id")?;
+    let plan_id = needed(given(needed(body.value.addon, "addon")?.plan_id), "plan_id")?;
     let app = access.act(UpgradeAddon { id: id.clone(), plan_id }, &body.bytes).await?.app;
     Ok(ok(&AddonAnswer::new(&service, &app, &id, "The plan is changed.").await?))
 }
@@ -183,7 +181,7 @@ async fn delete_addon(
 async fn issue_token(
     State(service): State<Service>,
     access: Access<DeleteAddon>,
-    axum::extract::Path((_, id)): axum::extract::Path<(String, String)>,
+    Segments([_, id]): Segments<2>,
 ) -> Result<Response, ApiError> {
     find_addon(&access.app, &id)?;
     let acting: &Acting = &access.acting;

@@ -17,7 +17,7 @@ use crate::access::{Access, Acting, Readable, to_uuid};
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
 use crate::auth::SignedIn;
-use crate::body::{JsonBody, required};
+use crate::body::{JsonBody, given, required};
 use crate::error::ApiError;
 use crate::limits::APPS_MAX;
 use crate::routes::consents::ConsentView;
@@ -131,7 +131,6 @@ async fn create(
     parent: Option<AppId>,
     body: &[u8],
 ) -> Result<Response, ApiError> {
-    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     if given(fields.project_id).is_some() {
         return Err(ApiError::NotFound("project"));
     }
@@ -210,7 +209,8 @@ async fn change_app(
     let has_settings =
         [settings.force_https, settings.sticky_session, settings.router_logs].iter().any(Option::is_some);
     let bytes = &body.bytes;
-    let outcome = match (fields.owner, fields.stack_id, has_settings, fields.project_id) {
+    let outcome = match (given(fields.owner), given(fields.stack_id), has_settings, given(fields.project_id))
+    {
         (Some(owner), None, false, None) => {
             let current_name = query.remove("current_name").or(current_name);
             access.instead().act(TransferApp { owner, current_name }, bytes).await?
@@ -363,7 +363,10 @@ impl AppView {
             last_deployed_at: deployment.map(|deployment| deployment.finished_at),
             last_deployed_by: deployment.map(|deployment| deployment.pusher.clone()),
             last_deployment_id: deployment.map(|deployment| deployment.id.clone()),
-            links: BTreeMap::new(),
+            links: BTreeMap::from([(
+                "deployments_stream".to_owned(),
+                format!("{public_url}/v1/apps/{}/deployments", app.id),
+            )]),
             git_source: app.git_source.clone(),
             flags: BTreeMap::new(),
             limits: BTreeMap::new(),

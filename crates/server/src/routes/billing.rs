@@ -4,16 +4,16 @@ use annals_model::account::{AddCredit, AddPaymentMethod, PaymentMethod, Voucher}
 use annals_model::catalogue::{BillingProfile, Card};
 use annals_model::{Account, EventId, Time, UserId};
 use annals_store::{Listing, Row};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::Acting;
+use crate::access::{Acting, Segments};
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
 use crate::auth::{Operator, SignedIn};
-use crate::body::{JsonBody, required};
+use crate::body::{JsonBody, given, required};
 use crate::error::ApiError;
 use crate::limits::VOUCHERS_MAX;
 use crate::service::Service;
@@ -87,7 +87,7 @@ async fn add_credit_of(
     State(service): State<Service>,
     _: Operator,
     acting: Acting,
-    Path(user): Path<String>,
+    Segments([user]): Segments<1>,
     body: JsonBody<CreditBody>,
 ) -> Result<Response, ApiError> {
     let user = user.parse().map_err(|_| ApiError::NotFound("user"))?;
@@ -148,7 +148,6 @@ async fn add_method(
 ) -> Result<Response, ApiError> {
     acting.user()?;
     let fields = required(body.value.payment_method, "payment_method")?;
-    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     let card = fields.stripe.map(|card| Card {
         brand: card.brand.unwrap_or_default(),
         last4: card.last4.unwrap_or_default(),
@@ -231,7 +230,7 @@ async fn create_voucher(
     let uses_max = fields.max_uses.unwrap_or(1);
     let now = service.clock.now();
     let voucher = Voucher { code, amount, created_at: now, expires_at: fields.expires_at, uses_max, uses: 0 };
-    let voucher = service.recorder.create_voucher(voucher, acting.request(&body.bytes).idempotency).await?;
+    let voucher = service.recorder.create_voucher(acting.request(&body.bytes), voucher).await?;
     Ok(created(&FullVoucherAnswer { voucher: FullVoucherView::new(&voucher) }))
 }
 

@@ -6,7 +6,7 @@ use annals_model::app::{
     AcceptInvitation, ChangeRole, Collaborator, Found, Invitation, Invite, RemoveCollaborator,
     collaborator_id, find_collaborator,
 };
-use annals_model::{App, AppId, Facts, ResourceId, UserId};
+use annals_model::{App, AppId, Facts, ResourceId, Role, UserId};
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
@@ -63,8 +63,12 @@ async fn list_collaborators(
     State(service): State<Service>,
     readable: Readable,
 ) -> Result<Response, ApiError> {
-    let Readable { app, .. } = readable.live()?;
-    let facts = service.facts(app.id).await?;
+    let Readable { app, role } = readable.live()?;
+    let mut facts = service.facts(app.id).await?;
+    if role == Some(Role::LimitedCollaborator) {
+        // Who holds a link can accept with it, and be more than they are now.
+        std::sync::Arc::make_mut(&mut facts).invitations.clear();
+    }
     let accepted = app
         .collaborators
         .iter()
@@ -84,7 +88,7 @@ struct InviteBody {
 #[derive(Deserialize, JsonSchema)]
 struct InviteFields {
     email: Option<String>,
-    /// Whether as a limited collaborator.
+    /// Whether as a limited collaborator: yes, where nothing is said.
     is_limited: Option<bool>,
 }
 
@@ -96,7 +100,7 @@ async fn invite(
 ) -> Result<Response, ApiError> {
     let fields = required(body.value.collaborator, "collaborator")?;
     let email = fields.email.unwrap_or_default();
-    let action = Invite { email: email.clone(), is_limited: fields.is_limited.unwrap_or(false) };
+    let action = Invite { email: email.clone(), is_limited: fields.is_limited.unwrap_or(true) };
     let outcome = access.act(action, &body.bytes).await?;
     let id = collaborator_id(outcome.app.id, &email);
     Ok(created(&CollaboratorAnswer::new(&service, &outcome.app, &outcome.facts, id)?))

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::{Access, Readable};
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
-use crate::body::{JsonBody, required};
+use crate::body::{JsonBody, given_time, required};
 use crate::error::ApiError;
 
 pub(crate) fn api() -> Api {
@@ -37,7 +37,11 @@ struct ConsentBody {
 
 #[derive(Deserialize, JsonSchema)]
 struct ConsentFields {
+    #[serde(default, deserialize_with = "given_time")]
+    #[schemars(with = "Option<Time>")]
     databases_until: Option<Time>,
+    #[serde(default, deserialize_with = "given_time")]
+    #[schemars(with = "Option<Time>")]
     containers_until: Option<Time>,
 }
 

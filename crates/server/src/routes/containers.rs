@@ -69,8 +69,8 @@ async fn scale_app(
         .collect::<Result<_, ApiError>>()?;
     let outcome = access.act(Scale { containers }, &body.bytes).await?;
     let answer = ContainersAnswer::new(&outcome.app);
-    // Before there is a deployment there is nothing to be started or stopped, so no operation to follow.
-    if outcome.app.last_deployment.is_none() {
+    // Where nothing changes, or before there is a deployment, nothing is started or stopped: no operation to follow.
+    if outcome.app.last_deployment.is_none() || outcome.recorded("scale").is_none() {
         return Ok(ok(&answer));
     }
     let mut response = json_response(StatusCode::ACCEPTED, &answer);

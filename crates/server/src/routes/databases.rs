@@ -7,12 +7,12 @@ use annals_model::app::{
     MoveMaintenance, PlanMaintenance, RemoveFeature, WINDOW_HOURS, find_addon, maintenance_window,
 };
 use annals_model::{App, Directory, EventId, Facts, Time};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, LastSegment, Readable};
+use crate::access::{Access, LastSegment, Readable, Segments};
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
 use crate::body::{JsonBody, required};
@@ -143,7 +143,7 @@ struct FeatureFields {
 /// Gives a database a feature.
 async fn add_feature(
     access: Access<AddFeature>,
-    Path(addon_id): Path<String>,
+    Segments([addon_id]): Segments<1>,
     body: JsonBody<FeatureBody>,
 ) -> Result<Response, ApiError> {
     let name = required(required(body.value.feature, "feature")?.name, "feature")?;
@@ -160,7 +160,7 @@ struct RemoveBody {
 /// Takes a feature from a database. Clients want a body, so this is no 204.
 async fn remove_feature(
     access: Access<RemoveFeature>,
-    Path(addon_id): Path<String>,
+    Segments([addon_id]): Segments<1>,
     Query(mut query): Query<HashMap<String, String>>,
     body: JsonBody<RemoveBody>,
 ) -> Result<Response, ApiError> {
@@ -174,7 +174,7 @@ async fn remove_feature(
 async fn list_maintenances(
     State(service): State<Service>,
     readable: Readable,
-    Path(addon_id): Path<String>,
+    Segments([addon_id]): Segments<1>,
     selection: Selection,
 ) -> Result<Response, ApiError> {
     let Readable { app, .. } = readable.live()?;
@@ -194,7 +194,7 @@ async fn list_maintenances(
 async fn show_maintenance(
     State(service): State<Service>,
     readable: Readable,
-    Path((addon_id, id)): Path<(String, String)>,
+    Segments([addon_id, id]): Segments<2>,
 ) -> Result<Response, ApiError> {
     let Readable { app, .. } = readable.live()?;
     Ok(ok(&MaintenanceAnswer::new(&*service.facts(app.id).await?, &addon_id, parse_id(&id)?)?))
@@ -215,15 +215,14 @@ struct PlanFields {
 /// Plans a maintenance for the next window.
 async fn plan_maintenance(
     access: Access<PlanMaintenance>,
-    Path(addon_id): Path<String>,
+    Segments([addon_id]): Segments<1>,
     body: JsonBody<PlanBody>,
 ) -> Result<Response, ApiError> {
     let kind = required(required(body.value.maintenance, "maintenance")?.kind, "type")?;
     let action = PlanMaintenance { addon_id: addon_id.clone(), maintenance_type: kind };
-    let facts = access.act(action, &body.bytes).await?.facts;
-    let planned = facts.maintenances.iter().rfind(|record| record.addon_id == addon_id);
-    let id = planned.map(|record| record.id).ok_or(ApiError::NotFound("maintenance"))?;
-    Ok(created(&MaintenanceAnswer::new(&facts, &addon_id, id)?))
+    let outcome = access.act(action, &body.bytes).await?;
+    let id = outcome.made.ok_or(ApiError::NotFound("maintenance"))?;
+    Ok(created(&MaintenanceAnswer::new(&outcome.facts, &addon_id, id)?))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -235,7 +234,7 @@ struct MoveBody {
 /// Starts a maintenance.
 async fn start_maintenance(
     access: Access<MoveMaintenance>,
-    Path(path): Path<(String, String)>,
+    Segments(path): Segments<2>,
     body: JsonBody<MoveBody>,
 ) -> Result<Response, ApiError> {
     move_on(access, path, MaintenanceMove::Start, &body.bytes).await
@@ -244,7 +243,7 @@ async fn start_maintenance(
 /// Completes a maintenance.
 async fn complete_maintenance(
     access: Access<MoveMaintenance>,
-    Path(path): Path<(String, String)>,
+    Segments(path): Segments<2>,
     body: JsonBody<MoveBody>,
 ) -> Result<Response, ApiError> {
     let to = match body.value.status.as_deref() {
@@ -258,7 +257,7 @@ async fn complete_maintenance(
 /// Cancels a maintenance.
 async fn cancel_maintenance(
     access: Access<MoveMaintenance>,
-    Path(path): Path<(String, String)>,
+    Segments(path): Segments<2>,
     body: JsonBody<MoveBody>,
 ) -> Result<Response, ApiError> {
     move_on(access, path, MaintenanceMove::Cancel, &body.bytes).await
@@ -266,7 +265,7 @@ async fn cancel_maintenance(
 
 async fn move_on(
     access: Access<MoveMaintenance>,
-    (addon_id, id): (String, String),
+    [addon_id, id]: [String; 2],
     to: MaintenanceMove,
     body: &[u8],
 ) -> Result<Response, ApiError> {

@@ -6,17 +6,18 @@ use annals_model::app::{
 use annals_model::catalogue::{CommitList, DeploymentType};
 use annals_model::{App, AppId, EventId, Facts, Person, Time, UserId};
 use annals_store::{Outcome, Row, RowKey};
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
+use http::request::Parts;
 use http::{StatusCode, header};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, LastSegment, Readable};
+use crate::access::{Access, LastSegment, Readable, Segments};
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
 use crate::auth::Caller;
-use crate::body::{JsonBody, required};
+use crate::body::{JsonBody, given, given_time, required};
 use crate::error::ApiError;
 use crate::page::{Paged, Selection};
 use crate::routes::events::Meta;
@@ -103,7 +104,7 @@ async fn show_deployment(
 async fn show_output(
     State(service): State<Service>,
     readable: Readable,
-    Path((_, id)): Path<(String, String)>,
+    Segments([_, id]): Segments<2>,
 ) -> Result<Response, ApiError> {
     let Readable { app, .. } = readable.live()?;
     let facts = service.facts(app.id).await?;
@@ -139,6 +140,8 @@ struct BuildFields {
     status: Option<Progress>,
     /// How long it took, in seconds.
     duration: Option<u64>,
+    #[serde(default, deserialize_with = "given_time")]
+    #[schemars(with = "Option<Time>")]
     finished_at: Option<Time>,
     /// The size of the image, in bytes.
     image_size: Option<u64>,
@@ -162,28 +165,40 @@ impl BuildFields {
 /// Starts a deployment; or, for the operator, records one that was made elsewhere.
 async fn start_deployment(
     State(service): State<Service>,
-    caller: Caller,
-    access: Result<Access<DeployArchive>, ApiError>,
-    import: Result<Access<ImportDeployment>, ApiError>,
+    starting: Starting,
     body: JsonBody<StartBody>,
 ) -> Result<Response, ApiError> {
-    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let outcome = match caller {
-        Caller::User(_) => {
-            let access = access?;
+    let outcome = match starting {
+        Starting::Archive(access) => {
             let fields = required(body.value.deployment, "deployment")?;
             let source_url = required(given(fields.source_url), "source_url")?;
             access.act(DeployArchive { source_url, git_ref: given(fields.git_ref) }, &body.bytes).await?
         }
-        Caller::Operator => {
-            let access = import?;
+        Starting::Import(access) => {
             let fields = required(body.value.deployment, "deployment")?;
             let pusher = pusher(&service, &access.app, given(fields.pusher_id)).await?;
             let (status, details) = fields.build.into_parts(given(fields.git_ref))?;
             access.act(ImportDeployment { pusher, status, details }, &body.bytes).await?
         }
     };
-    Ok(created(&last_of(&service, &outcome)?))
+    Ok(created(&made_by(&service, &outcome)?))
+}
+
+/// What is started, which depends on who asks.
+enum Starting {
+    Archive(Access<DeployArchive>),
+    Import(Access<ImportDeployment>),
+}
+
+impl FromRequestParts<Service> for Starting {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, ApiError> {
+        match Caller::from_request_parts(parts, service).await? {
+            Caller::User(_) => Access::from_request_parts(parts, service).await.map(Self::Archive),
+            Caller::Operator => Access::from_request_parts(parts, service).await.map(Self::Import),
+        }
+    }
 }
 
 /// Who pushed: who is named, or the app's owner.
@@ -236,7 +251,7 @@ async fn deploy_branch(
 ) -> Result<Response, ApiError> {
     let branch = required(body.value.branch, "branch")?;
     let outcome = access.act(DeployBranch { branch }, &body.bytes).await?;
-    Ok(ok(&last_of(&service, &outcome)?))
+    Ok(ok(&made_by(&service, &outcome)?))
 }
 
 /// Forgets what builds left behind. Nothing is kept here, so there is nothing to be recorded either.
@@ -248,9 +263,9 @@ fn parse_id(text: &str) -> Result<EventId, ApiError> {
     text.parse().map_err(|_| ApiError::NotFound("deployment"))
 }
 
-fn last_of(service: &Service, outcome: &Outcome) -> Result<DeploymentAnswer, ApiError> {
-    let last = outcome.facts.deployments.last().ok_or(ApiError::NotFound("deployment"))?;
-    DeploymentAnswer::new(service, &outcome.app, &outcome.facts, last.id)
+fn made_by(service: &Service, outcome: &Outcome) -> Result<DeploymentAnswer, ApiError> {
+    let made = outcome.made.ok_or(ApiError::NotFound("deployment"))?;
+    DeploymentAnswer::new(service, &outcome.app, &outcome.facts, made)
 }
 
 #[derive(Serialize, JsonSchema)]

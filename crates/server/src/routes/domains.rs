@@ -154,6 +154,10 @@ fn certificate(cert: Option<String>, key: Option<String>) -> Result<CertificateC
     let bad_certificate = || ApiError::invalid("tlscert", "must be a certificate in PEM");
     let bad_key =
         || ApiError::invalid("tlskey", "must be an RSA, P-256, P-384 or Ed25519 key in PEM, not encrypted");
+    // What stands in this field is shown, so nothing but certificates may.
+    if cert.contains("PRIVATE KEY") {
+        return Err(ApiError::invalid("tlscert", "must hold certificates only: the key goes into tlskey"));
+    }
     let der = CertificateDer::from_pem_slice(cert.as_bytes()).map_err(|_| bad_certificate())?;
     let (_, parsed) = x509_parser::parse_x509_certificate(&der).map_err(|_| bad_certificate())?;
     let signing = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| bad_key())?;

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 use annals_model::{EventId, UserId};
 use annals_store::TimelineId;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
-use crate::access::{LastSegment, Readable};
+use crate::access::{LastSegment, Readable, Segments};
 use crate::api::{Api, op};
 use crate::auth::Caller;
 use crate::error::ApiError;
@@ -87,7 +87,7 @@ async fn list_app_events(
 async fn show_event(
     State(service): State<Service>,
     Readable { app, role }: Readable,
-    Path((_, event)): Path<(String, String)>,
+    Segments([_, event]): Segments<2>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let event: EventId = event.parse().map_err(|_| ApiError::NotFound("event"))?;

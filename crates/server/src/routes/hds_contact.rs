@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 use crate::access::{Access, Readable};
 use crate::answer::ok;
 use crate::api::{Api, op};
-use crate::body::{JsonBody, required};
+use crate::body::{JsonBody, given, required};
 use crate::error::ApiError;
 
 pub(crate) fn api() -> Api {
     const PATH: &str = "/v1/apps/{app}/hds_contact";
     Api::of("Data access")
         .get(PATH, show_contact, op("The contact for health data").anybody_known().ok::<ContactAnswer>())
-        .put(
+        .patch(
             PATH,
             set_contact,
             op("Name the contact for health data (edit_hds_contact)")
@@ -52,7 +52,6 @@ async fn set_contact(
     body: JsonBody<ContactBody>,
 ) -> Result<Response, ApiError> {
     let fields = required(body.value.hds_contact, "hds_contact")?;
-    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     let contact = HdsContact {
         name: fields.name.unwrap_or_default(),
         email: fields.email.unwrap_or_default(),
@@ -72,7 +71,7 @@ async fn set_contact(
 
 /// The contact.
 async fn show_contact(readable: Readable) -> Result<Response, ApiError> {
-    let Readable { app, .. } = readable.live()?;
+    let Readable { app, .. } = readable.live()?.not_limited()?;
     Ok(ok(&ContactAnswer::new(&app)?))
 }
 

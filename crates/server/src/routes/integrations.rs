@@ -12,7 +12,7 @@ use crate::access::{Acting, LastSegment};
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
 use crate::auth::SignedIn;
-use crate::body::{JsonBody, required};
+use crate::body::{JsonBody, given, required};
 use crate::error::ApiError;
 use crate::service::Service;
 
@@ -73,7 +73,6 @@ async fn connect(
 ) -> Result<Response, ApiError> {
     acting.user()?;
     let fields = required(body.value.scm_integration, "scm_integration")?;
-    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     let action = Connect {
         scm_type: fields.scm_type.unwrap_or_default(),
         url: given(fields.url),

@@ -21,17 +21,31 @@ pub(crate) fn api() -> Api {
     Api::of("Account")
         .get("/v1/keys", list_keys, op("Your public keys").ok::<KeysAnswer>())
         .post("/v1/keys", add_key, op("Add a public key (new_key)").body::<KeyBody>().created::<KeyAnswer>())
+        .get("/v1/keys/{key}", show_key, op("One of them").ok::<KeyAnswer>())
         .delete("/v1/keys/{key}", delete_key, op("Remove a public key (delete_key)").no_content())
 }
 
 /// The keys of who asks.
 async fn list_keys(State(service): State<Service>, user: SignedIn) -> Result<Response, ApiError> {
+    Ok(ok(&KeysAnswer { keys: views(&service, &user).await? }))
+}
+
+/// One of them.
+async fn show_key(
+    State(service): State<Service>,
+    user: SignedIn,
+    LastSegment(id): LastSegment,
+) -> Result<Response, ApiError> {
+    let found = views(&service, &user).await?.into_iter().find(|key| key.id.to_string() == id);
+    Ok(ok(&KeyAnswer { key: found.ok_or(ApiError::NotFound("key"))? }))
+}
+
+async fn views(service: &Service, user: &SignedIn) -> Result<Vec<KeyView>, ApiError> {
     let facts = match service.store.row(&RowKey::AccountFacts(user.id())).await? {
         Some(Row::AccountFacts(facts)) => facts,
         _ => Default::default(),
     };
-    let keys = user.account.keys.iter().map(|(name, key)| KeyView::new(user.id(), &facts, name, key));
-    Ok(ok(&KeysAnswer { keys: keys.collect() }))
+    Ok(user.account.keys.iter().map(|(name, key)| KeyView::new(user.id(), &facts, name, key)).collect())
 }
 
 /// Clients send the fields in an object or bare.

@@ -6,16 +6,16 @@ use annals_model::AppId;
 use annals_model::app::{
     AddAddonLogDrain, AddLogDrain, DeleteAddonLogDrain, DeleteLogDrain, Drain, find_addon,
 };
-use axum::extract::{Path, Query};
+use axum::extract::Query;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, LastSegment, Readable};
+use crate::access::{Access, LastSegment, Readable, Segments};
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
-use crate::body::{JsonBody, required};
+use crate::body::{JsonBody, given, required};
 use crate::error::ApiError;
 
 pub(crate) fn api() -> Api {
@@ -70,7 +70,6 @@ struct DrainFields {
 impl DrainBody {
     fn into_drain(self) -> Result<Drain, ApiError> {
         let fields = required(self.drain, "drain")?;
-        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
         Ok(Drain {
             kind: fields.kind.unwrap_or_default(),
             url: given(fields.url),
@@ -84,7 +83,7 @@ impl DrainBody {
 
 /// Where an app's logs are sent.
 async fn list_drains(readable: Readable) -> Result<Response, ApiError> {
-    let Readable { app, .. } = readable.live()?;
+    let Readable { app, .. } = readable.live()?.not_limited()?;
     Ok(ok(&DrainsAnswer::new(app.id, &app.log_drains)))
 }
 
@@ -117,7 +116,7 @@ async fn list_addon_drains(
     readable: Readable,
     LastSegment(addon): LastSegment,
 ) -> Result<Response, ApiError> {
-    let Readable { app, .. } = readable.live()?;
+    let Readable { app, .. } = readable.live()?.not_limited()?;
     let (_, addon) = find_addon(&app, &addon)?;
     Ok(ok(&DrainsAnswer::new(app.id, &addon.log_drains)))
 }
@@ -125,7 +124,7 @@ async fn list_addon_drains(
 /// Sends an add-on's logs somewhere.
 async fn add_addon_drain(
     access: Access<AddAddonLogDrain>,
-    Path((_, addon_id)): Path<(String, String)>,
+    Segments([_, addon_id]): Segments<2>,
     body: JsonBody<DrainBody>,
 ) -> Result<Response, ApiError> {
     let drain = body.value.into_drain()?;
@@ -138,7 +137,7 @@ async fn add_addon_drain(
 /// Sends an add-on's logs there no longer.
 async fn delete_addon_drain(
     access: Access<DeleteAddonLogDrain>,
-    Path((_, addon_id)): Path<(String, String)>,
+    Segments([_, addon_id]): Segments<2>,
     Query(mut query): Query<HashMap<String, String>>,
     body: JsonBody<DeleteBody>,
 ) -> Result<Response, ApiError> {

@@ -4,15 +4,16 @@
 
 use annals_model::UserId;
 use annals_model::account::Unlock;
+use annals_model::report::NAME_BYTES_MAX;
 use annals_store::{Listing, Mail, Request, Row, RowKey};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::Response;
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-use crate::access::Acting;
+use crate::access::{Acting, Segments};
 use crate::answer::{json_response, ok};
 use crate::api::{Api, op};
 use crate::auth::Operator;
@@ -90,10 +91,11 @@ async fn request_reset(
 ) -> Result<Response, ApiError> {
     let email = required(required(body.value.user, "user")?.email, "email")?;
     service.attempts.check(remote_ip.0, &email)?;
-    if let Some(user) = with_email(&service, &email).await? {
-        service.recorder.request_reset(from(remote_ip), user).await?;
-        service.work.notify_one();
+    match with_email(&service, &email).await? {
+        Some(user) => service.recorder.request_reset(from(remote_ip), user).await?,
+        None => service.recorder.nobody_tried().await?,
     }
+    service.work.notify_one();
     let message = "If there is an account with this address, a mail is on its way.";
     Ok(json_response(StatusCode::ACCEPTED, &MessageAnswer { message }))
 }
@@ -157,16 +159,17 @@ async fn unlock_or_ask(
     remote_ip: RemoteIp,
     body: JsonBody<UnlockBody>,
 ) -> Result<Response, ApiError> {
-    if let Some(token) = body.value.unlock_token {
+    if let Some(token) = body.value.unlock_token.filter(|token| !token.is_empty()) {
         return unlock(&service, remote_ip, token).await;
     }
     let fields = body.value.user.ok_or_else(|| ApiError::invalid("unlock_token", "or user is missing"))?;
     let email = required(fields.email, "email")?;
     service.attempts.check(remote_ip.0, &email)?;
-    if let Some(user) = with_email(&service, &email).await? {
-        service.recorder.request_unlock(from(remote_ip), user).await?;
-        service.work.notify_one();
+    match with_email(&service, &email).await? {
+        Some(user) => service.recorder.request_unlock(from(remote_ip), user).await?,
+        None => service.recorder.nobody_tried().await?,
     }
+    service.work.notify_one();
     let message = "If there is a locked account with this address, a mail is on its way.";
     Ok(json_response(StatusCode::ACCEPTED, &MessageAnswer { message }))
 }
@@ -182,7 +185,7 @@ async fn unlock_as_operator(
     State(service): State<Service>,
     _: Operator,
     acting: Acting,
-    Path(user): Path<String>,
+    Segments([user]): Segments<1>,
 ) -> Result<Response, ApiError> {
     let user: UserId = user.parse().map_err(|_| ApiError::NotFound("user"))?;
     service.recorder.act_on_account_of(acting.request(b""), user, Unlock { token: None }).await?;
@@ -193,7 +196,7 @@ async fn unlock_as_operator(
 async fn list_outbox(
     State(service): State<Service>,
     _: Operator,
-    Path(user): Path<String>,
+    Segments([user]): Segments<1>,
 ) -> Result<Response, ApiError> {
     let user: UserId = user.parse().map_err(|_| ApiError::NotFound("user"))?;
     let listed = service.store.list(Listing::MailTo(user), MAILS_MAX).await?;
@@ -205,6 +208,9 @@ async fn list_outbox(
 }
 
 async fn with_email(service: &Service, email: &str) -> Result<Option<UserId>, ApiError> {
+    if email.len() > NAME_BYTES_MAX {
+        return Ok(None);
+    }
     match service.store.row(&RowKey::email(email)).await? {
         Some(Row::UserWithName(user)) => Ok(Some(user)),
         _ => Ok(None),

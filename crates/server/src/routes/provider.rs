@@ -7,14 +7,14 @@ use annals_model::app::{ConfigureAddon, NewValue, addon_id, find_addon, is_addon
 use annals_model::directory::Provider;
 use annals_model::{App, AppId};
 use annals_store::{Listing, Request, Row, RowKey, TokenHash};
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::{FromRequestParts, State};
 use axum::response::Response;
 use http::request::Parts;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use crate::access::find;
+use crate::access::{Segments, find};
 use crate::answer::ok;
 use crate::api::{Api, op};
 use crate::auth::{BAD_CREDENTIALS, name_and_password};
@@ -56,7 +56,12 @@ impl FromRequestParts<Service> for Asking {
         let known =
             provider.password_sha256.as_deref().and_then(TokenHash::from_hex).ok_or(BAD_CREDENTIALS)?;
         let is_right: bool = TokenHash::of(&given.password).as_bytes().ct_eq(known.as_bytes()).into();
-        if is_right { Ok(Self(provider.clone())) } else { Err(BAD_CREDENTIALS) }
+        if is_right {
+            return Ok(Self(provider.clone()));
+        }
+        let RemoteIp(remote_ip) = RemoteIp::of(parts, &service.config.trusted_proxies);
+        service.attempts.check(remote_ip, &given.name)?;
+        Err(BAD_CREDENTIALS)
     }
 }
 
@@ -78,7 +83,7 @@ async fn list_apps(State(service): State<Service>, Asking(provider): Asking) -> 
 async fn show_app(
     State(service): State<Service>,
     Asking(provider): Asking,
-    Path(resource): Path<String>,
+    Segments([resource]): Segments<1>,
 ) -> Result<Response, ApiError> {
     let (app, id) = named(&service, &provider, &resource).await?;
     Ok(ok(&AppAnswer::new(&app, &id)?))
@@ -95,7 +100,7 @@ async fn configure(
     State(service): State<Service>,
     Asking(provider): Asking,
     RemoteIp(remote_ip): RemoteIp,
-    Path(resource): Path<String>,
+    Segments([resource]): Segments<1>,
     body: JsonBody<ConfigBody>,
 ) -> Result<Response, ApiError> {
     let (app, id) = named(&service, &provider, &resource).await?;

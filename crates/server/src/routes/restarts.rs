@@ -38,7 +38,15 @@ pub(crate) fn api() -> Api {
 #[derive(Deserialize, JsonSchema)]
 struct RestartBody {
     /// Container types and single containers, as `web` and `web-1`; none are all.
-    scope: Option<Vec<String>>,
+    scope: Option<Scope>,
+}
+
+/// Clients send a list, or one by itself.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum Scope {
+    Many(Vec<String>),
+    One(String),
 }
 
 /// Restarts.
@@ -47,7 +55,11 @@ async fn restart(
     access: Access<Restart>,
     body: JsonBody<RestartBody>,
 ) -> Result<Response, ApiError> {
-    let scope = body.value.scope.unwrap_or_default();
+    let scope = match body.value.scope {
+        Some(Scope::Many(many)) => many,
+        Some(Scope::One(one)) => vec![one],
+        None => Vec::new(),
+    };
     let outcome = access.act(Restart { scope }, &body.bytes).await?;
     let mut response = StatusCode::ACCEPTED.into_response();
     locate_operation(&service, outcome.app.id, outcome.recorded("restart"), &mut response);

@@ -3,12 +3,12 @@
 use annals_model::app::{PullChange, PullRequest, ReviewApp, Unlink, review_apps};
 use annals_model::{App, AppId, EventId, Facts, Person, ResourceId, Time};
 use annals_store::{Row, RowKey};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, LastSegment, Readable};
+use crate::access::{Access, LastSegment, Readable, Segments};
 use crate::answer::ok;
 use crate::api::{Api, op};
 use crate::body::{JsonBody, required};
@@ -178,7 +178,7 @@ async fn tell_of_pull(
 async fn close_pull(
     State(service): State<Service>,
     access: Access<HearOfForge>,
-    Path((_, number)): Path<(String, String)>,
+    Segments([_, number]): Segments<2>,
 ) -> Result<Response, ApiError> {
     let number = parse_number(&number)?;
     let facts = service.facts(access.app.id).await?;

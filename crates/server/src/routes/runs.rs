@@ -2,13 +2,13 @@
 
 use annals_model::app::{AuditLogEntry, OneOff, Run, StopOneOff, WriteAuditLog};
 use annals_model::{App, AppId, EventId, ResourceId, Time};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, LastSegment, Readable};
+use crate::access::{Access, LastSegment, Readable, Segments};
 use crate::answer::ok;
 use crate::api::{Api, op};
 use crate::body::{JsonBody, required};
@@ -73,7 +73,8 @@ async fn run(
         detached: body.value.detached.unwrap_or(false),
     };
     let outcome = access.act(action, &body.bytes).await?;
-    let one_off = outcome.facts.one_offs.last().ok_or(ApiError::NotFound("container"))?;
+    let one_off = outcome.facts.one_offs.iter().find(|one_off| Some(one_off.id) == outcome.made);
+    let one_off = one_off.ok_or(ApiError::NotFound("container"))?;
     let event = outcome.recorded("run").ok_or(ApiError::NotFound("operation"))?;
     let container = ContainerView::of_one_off(&outcome.app, one_off);
     let operation_url = operation_url(&service, outcome.app.id, event.id);
@@ -97,10 +98,7 @@ async fn list_containers(State(service): State<Service>, readable: Readable) -> 
 }
 
 /// Ends a one-off command.
-async fn stop(
-    access: Access<StopOneOff>,
-    Path((_, id)): Path<(String, String)>,
-) -> Result<Response, ApiError> {
+async fn stop(access: Access<StopOneOff>, Segments([_, id]): Segments<2>) -> Result<Response, ApiError> {
     let id = id.parse().map_err(|_| ApiError::NotFound("container"))?;
     access.act(StopOneOff { id }, b"").await?;
     Ok(StatusCode::ACCEPTED.into_response())
@@ -112,10 +110,7 @@ async fn show_audit_log(
     readable: Readable,
     LastSegment(id): LastSegment,
 ) -> Result<Response, ApiError> {
-    let Readable { app, role } = readable.live()?;
-    if role == Some(annals_model::Role::LimitedCollaborator) {
-        return Err(annals_model::Rejection::needs(annals_model::Role::Collaborator).into());
-    }
+    let Readable { app, .. } = readable.live()?.not_limited()?;
     let facts = service.facts(app.id).await?;
     let one_off = facts.one_offs.iter().find(|one_off| one_off.id.to_string() == id);
     Ok(ok(&one_off.ok_or(ApiError::NotFound("audit_log"))?.audit_log))

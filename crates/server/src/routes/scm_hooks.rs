@@ -9,7 +9,7 @@ use annals_model::app::{AppAction, PushReceived};
 use annals_model::{App, Context, Facts, Rejection, Role, TypeData};
 use annals_store::{Idempotency, Request};
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderMap;
@@ -18,7 +18,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::access::find;
+use crate::access::{Segments, find};
 use crate::answer::ok;
 use crate::api::{Api, op};
 use crate::body::read;
@@ -52,32 +52,36 @@ impl AppAction for HearOfForge {
 /// Takes in what a forge tells. What is of no interest here is answered 200 too, or the forge would give up.
 async fn receive(
     State(service): State<Service>,
-    Path(app): Path<String>,
+    Segments([app]): Segments<1>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let body = read(body, HOOK_BYTES_MAX).await?;
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let forge_event = header("x-github-event").or(header("x-gitlab-event")).ok_or_else(|| {
+        let message =
+            "this is no webhook of a forge that is known here: X-GitHub-Event or X-Gitlab-Event is missing";
+        ApiError::BadRequest(message.to_owned())
+    })?;
     const UNPROVEN: ApiError = ApiError::Unauthorized("the signature or the token is not the link's");
     // Whether there is such an app, or a link, is nobody's business who cannot prove to be its forge.
     let app = find(&service, &app).await?.filter(|app| app.deleted_at.is_none()).ok_or(UNPROVEN)?;
     let secret = service.facts(app.id).await?.hook_secret.clone().ok_or(UNPROVEN)?;
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let (told, delivery) = if let Some(event) = header("x-github-event") {
+    // As a report does, a webhook takes its permits before it is read.
+    let permits = u32::try_from(HOOK_BYTES_MAX).expect("a webhook is shorter than 4 GiB");
+    let _in_work = service.report_bytes.acquire_many(permits).await.map_err(|_| ApiError::Unavailable)?;
+    let body = read(body, HOOK_BYTES_MAX).await?;
+    let (told, delivery) = if headers.contains_key("x-github-event") {
         if !is_signed(secret.0.as_bytes(), &body, header("x-hub-signature-256").unwrap_or_default()) {
             return Err(UNPROVEN);
         }
-        (github::read(event, &json_in(&headers, &body)?)?, header("x-github-delivery"))
-    } else if header("x-gitlab-event").is_some() {
+        (github::read(forge_event, &json_in(&headers, &body)?)?, header("x-github-delivery"))
+    } else {
         let token = header("x-gitlab-token").unwrap_or_default();
         if !bool::from(token.as_bytes().ct_eq(secret.0.as_bytes())) {
             return Err(UNPROVEN);
         }
         let delivery = header("idempotency-key").or(header("webhook-id")).or(header("x-gitlab-event-uuid"));
         (gitlab::read(&body)?, delivery)
-    } else {
-        let message =
-            "this is no webhook of a forge that is known here: X-GitHub-Event or X-Gitlab-Event is missing";
-        return Err(ApiError::BadRequest(message.to_owned()));
     };
     let fingerprint = hex::encode(Sha256::digest(&body));
     let idempotency =

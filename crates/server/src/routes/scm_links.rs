@@ -139,7 +139,7 @@ struct LinkView {
     owner: String,
     repo: String,
     branch: Option<String>,
-    scm_type: &'static str,
+    scm_type: String,
     created_at: Time,
     updated_at: Time,
     auto_deploy_enabled: bool,
@@ -166,12 +166,7 @@ impl LinkAnswer {
         let (owner, repo) = repo_name.rsplit_once('/').unwrap_or(("", repo_name));
         let url =
             link.source.strip_suffix(repo_name).unwrap_or(&link.source).trim_end_matches('/').to_owned();
-        let scm_type = match url.as_str() {
-            "https://github.com" => "github",
-            "https://gitlab.com" => "gitlab",
-            url if url.contains("gitlab") => "gitlab-self-hosted",
-            _ => "github-enterprise",
-        };
+        let scm_type = facts.scm_type.clone().unwrap_or_else(|| link.scm_type().to_owned());
         let automation = &link.automation;
         let scm_repo_link = LinkView {
             id: link.id(app.id),

@@ -113,17 +113,29 @@ async fn state_at(service: &Service, app: AppId, role: Option<Role>, at: Time) -
     let position = service.store.count_before(timeline, at.plus_millis(1)).await?.min(length);
     let state = fold(service, app, position).await?;
     let mut state = serde_json::to_value(&state).map_err(|_| ApiError::Internal)?;
-    if role == Some(Role::LimitedCollaborator)
-        && let Some(variables) = state.get_mut("variables").and_then(Value::as_object_mut)
-    {
-        variables.values_mut().for_each(|value| *value = Value::Null);
+    if role == Some(Role::LimitedCollaborator) {
+        hide_values(&mut state);
     }
     Ok(StateAt { point: Point { at, position }, state })
+}
+
+/// Hides what a limited collaborator may not see.
+fn hide_values(state: &mut Value) {
+    if let Some(variables) = state.get_mut("variables").and_then(Value::as_object_mut) {
+        variables.values_mut().for_each(|value| *value = Value::Null);
+    }
+    let Some(state) = state.as_object_mut() else { return };
+    state.remove("log_drains");
+    state.remove("hds_contact");
+    if let Some(addons) = state.get_mut("addons").and_then(Value::as_object_mut) {
+        addons.values_mut().filter_map(Value::as_object_mut).for_each(|addon| _ = addon.remove("log_drains"));
+    }
 }
 
 /// The state after that many events. What a timeline holds never changes, so states on the way are kept: the next one
 /// that is asked for need not be folded from the beginning.
 async fn fold(service: &Service, app: AppId, position: u64) -> Result<Option<Arc<App>>, ApiError> {
+    let _in_work = service.folds.acquire().await.map_err(|_| ApiError::Unavailable)?;
     let kept = (1..=position / FOLD_STEP).rev().map(|step| step * FOLD_STEP);
     let kept = kept.filter_map(|at| Some((at, service.states.get(&(app, at))?))).next();
     let (mut done, mut state) = kept.map_or((0, None), |(at, state)| (at, Some(state)));

@@ -1,6 +1,7 @@
 //! API tokens, and what they are exchanged for.
 
 use annals_model::Time;
+use annals_model::report::NAME_BYTES_MAX;
 use annals_store::{
     IssuedToken, Listing, Request, Row, RowKey, SignInOutcome, TOKEN_NAME_MAX, Token, TokenId,
 };
@@ -107,9 +108,10 @@ async fn sign_in(
         return Err(ApiError::invalid("name", &format!("must have 1 to {TOKEN_NAME_MAX} characters")));
     }
     service.attempts.check(remote_ip.0, &given.name)?;
-    let name_key = match given.name.contains('@') {
-        true => RowKey::email(&given.name),
-        false => RowKey::Username(given.name.clone()),
+    let name: String = given.name.chars().take(NAME_BYTES_MAX).collect();
+    let name_key = match name.contains('@') {
+        true => RowKey::email(&name),
+        false => RowKey::Username(name),
     };
     let user = match service.store.row(&name_key).await? {
         Some(Row::UserWithName(user)) => Some(user),
@@ -122,10 +124,14 @@ async fn sign_in(
         },
         None => None,
     };
-    let is_right = password::is_right(given.password, hash).await?;
-    let Some(user) = user else { return Err(BAD_CREDENTIALS) };
+    let is_right = password::is_right(given.password, hash.clone()).await?;
+    let right_for = hash.filter(|_| is_right);
+    let Some(user) = user else {
+        service.recorder.nobody_tried().await?;
+        return Err(BAD_CREDENTIALS);
+    };
     let request = Request { remote_ip: remote_ip.0, ..Request::default() };
-    match service.recorder.sign_in(request, user, is_right, token_name, new_secret("tk-us-")).await? {
+    match service.recorder.sign_in(request, user, right_for, token_name, new_secret("tk-us-")).await? {
         SignInOutcome::SignedIn(issued) => Ok(issued),
         SignInOutcome::Refused => Err(BAD_CREDENTIALS),
         SignInOutcome::Locked => Err(ApiError::Locked),

@@ -77,7 +77,10 @@ async fn register_user(
 async fn sign_up(service: &Service, remote_ip: RemoteIp, fields: UserFields) -> Result<Response, ApiError> {
     let email = required(fields.email, "email")?;
     service.attempts.check(remote_ip.0, &email)?;
-    let local_part = || email.split('@').next().unwrap_or_default().to_owned();
+    let is_good =
+        |character: &char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
+    let local_part =
+        || email.split('@').next().unwrap_or_default().chars().filter(is_good).take(64).collect();
     let username = fields.username.unwrap_or_else(local_part);
     let password_hash = Some(password::hash(required(fields.password, "password")?).await?);
     let user = NewUser { id: None, username, email, password_hash, signs_up: true };

@@ -7,13 +7,13 @@ use annals_model::app::{
     variable_id,
 };
 use annals_model::{App, AppId, Role};
-use axum::extract::{Path, Query, RawQuery};
+use axum::extract::{Query, RawQuery};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, Readable};
+use crate::access::{Access, Readable, Segments};
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
 use crate::body::{JsonBody, required};
@@ -114,7 +114,7 @@ async fn set_variable(
 /// Gives a variable another value.
 async fn change_variable(
     access: Access<ChangeVariable>,
-    Path((_, id)): Path<(String, String)>,
+    Segments([_, id]): Segments<2>,
     body: JsonBody<VariableBody>,
 ) -> Result<Response, ApiError> {
     let id = parse_id(&id)?;
@@ -128,7 +128,7 @@ async fn change_variable(
 /// Deletes a variable.
 async fn delete_variable(
     access: Access<DeleteVariable>,
-    Path((_, id)): Path<(String, String)>,
+    Segments([_, id]): Segments<2>,
 ) -> Result<Response, ApiError> {
     access.act(DeleteVariable { id: parse_id(&id)? }, b"").await?;
     Ok(StatusCode::NO_CONTENT.into_response())

@@ -158,7 +158,7 @@ fn table() -> Vec<Row> {
         row("transfer_app", May::Owner, call("PATCH", "/v1/apps/my-app", r#"{"app":{"owner":"colin@example.com"}}"#), 200)
             .but_not(&[("{}", "app"), (r#"{"app":{"owner":"sam@example.com"}}"#, "owner"), (r#"{"app":{"owner":"colin@example.com","force_https":true}}"#, "owner"), (r#"{"current_name":"other","app":{"owner":"colin@example.com"}}"#, "current_name")]),
         row("restart", Members, call("POST", "/v1/apps/my-app/restart", r#"{"scope":["web","worker-1"]}"#), 202)
-            .but_not(&[(r#"{"scope":["nothing"]}"#, "scope"), (r#"{"scope":["web-9"]}"#, "scope"), (r#"{"scope":"web"}"#, "scope")]),
+            .but_not(&[(r#"{"scope":["nothing"]}"#, "scope"), (r#"{"scope":["web-9"]}"#, "scope"), (r#"{"scope":7}"#, "scope")]),
         row("scale", Collaborators, call("POST", "/v1/apps/my-app/scale", r#"{"containers":[{"name":"web","amount":3,"size":"L"}]}"#), 202)
             .but_not(&[("{}", "containers"), (r#"{"containers":[{"name":"web","amount":11}]}"#, "container-web-amount"), (r#"{"containers":[{"name":"web","amount":1,"size":"huge"}]}"#, "container-web-size"), (r#"{"containers":[{"name":"web"}]}"#, "amount")]),
         row("deployment", May::CollaboratorsAndOperator, call("POST", "/v1/apps/my-app/deployments", r#"{"deployment":{"git_ref":"v2","source_url":"https://example.com/app.tar.gz"}}"#), 201)
@@ -173,7 +173,7 @@ fn table() -> Vec<Row> {
         row("new_addon", Collaborators, call("POST", "/v1/apps/my-app/addons", r#"{"addon":{"addon_provider_id":"postgresql","plan_id":"postgresql-starter-512","options":null}}"#), 201)
             .but_not(&[("{}", ""), (r#"{"addon":{"addon_provider_id":"postgresql"}}"#, "")]),
         row("upgrade_addon", Collaborators, call("PATCH", "/v1/apps/my-app/addons/{addon}", r#"{"addon":{"plan_id":"redis-business-1024"}}"#), 200)
-            .but_not(&[("{}", ""), (r#"{"addon":{"plan_id":"redis-sandbox"}}"#, "plan_id")]),
+            .but_not(&[("{}", "")]),
         row("delete_addon", Collaborators, call("DELETE", "/v1/apps/my-app/addons/{addon}", ""), 204),
         row("database/add_feature", Collaborators, call("POST", "/api/databases/{addon}/features", r#"{"feature":{"name":"publicly-available","status":""}}"#), 200)
             .but_not(&[("{}", "feature"), (r#"{"feature":{"name":"no-such"}}"#, "feature")]),

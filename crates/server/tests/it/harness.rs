@@ -75,7 +75,7 @@ pub(crate) struct TestService {
     pub(crate) service: Service,
     pub(crate) clock: ManualClock,
     transcript: String,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 pub(crate) struct Answer {
@@ -110,16 +110,35 @@ impl TestService {
         store: Arc<dyn Store>,
         config: Config,
     ) -> Self {
-        let clock = ManualClock(Arc::new(AtomicU64::new(
-            "2026-11-01T12:00:00Z".parse::<Time>().unwrap().as_millis(),
-        )));
+        let noon = "2026-11-01T12:00:00Z".parse::<Time>().unwrap();
+        let clock = ManualClock(Arc::new(AtomicU64::new(noon.as_millis())));
+        Self::start_at(directory, store, config, clock).await
+    }
+
+    async fn start_at(
+        directory: tempfile::TempDir,
+        store: Arc<dyn Store>,
+        config: Config,
+        clock: ManualClock,
+    ) -> Self {
         let config = Config { operator_token: Some(OPERATOR.to_owned()), ..config };
         let ids = Arc::new(CountingIds::default());
         let (service, made) =
             Service::start(store, Arc::new(clock.clone()), ids, config, Metrics::default()).await.unwrap();
         assert_eq!(made, None);
         let router = router(service.clone());
-        Self { router, service, clock, transcript: String::new(), _directory: directory }
+        Self { router, service, clock, transcript: String::new(), directory }
+    }
+
+    /// Ends the service, lets that many seconds pass, and starts it again over the same store.
+    pub(crate) async fn restart_after(self, seconds: u64) -> Self {
+        let Self { service, router, clock, directory, .. } = self;
+        service.close().await.unwrap();
+        let config = service.config();
+        drop((service, router));
+        clock.advance(seconds);
+        let store = Arc::new(Options::new(directory.path().join("store")).open().unwrap());
+        Self::start_at(directory, store, config, clock).await
     }
 
     /// Sends a request as it is.

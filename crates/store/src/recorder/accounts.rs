@@ -9,11 +9,11 @@ use annals_model::{Account, Event, EventId, Person, Rejection, Time, TypeData, U
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{CommitError, Refusal};
-use crate::rows::{Caller, Listing, Row, RowKey, Token};
+use crate::rows::{Caller, Listing, Row, RowKey, Setting, Token};
 
 use super::actions::up_to_date;
 use super::draft::Draft;
-use super::people::{IssuedToken, issue};
+use super::people::{IssuedToken, TOKENS_MAX, issue};
 use super::{Recorded, Recorder, Request, outbox};
 
 /// What came of an action on an account.
@@ -69,24 +69,42 @@ impl Recorder {
         .await
     }
 
-    /// Keeps that somebody tried to sign in, and signs them in if they may. A token of that name and secret is theirs then.
+    /// Keeps that somebody tried to sign in, and signs them in if they may: if the password that was found right is of
+    /// this hash, and that is still the one. A token of that name and secret is theirs then.
     pub async fn sign_in(
         &self,
         request: Request,
         user: UserId,
-        password_is_right: bool,
+        right_for: Option<Arc<str>>,
         token_name: String,
         secret: String,
     ) -> Result<SignInOutcome, CommitError> {
+        if right_for.is_some() {
+            self.require_room_for_token(user).await?;
+        }
         self.commit(move |draft| {
             let was_locked = present(draft, user)?.locked;
-            if password_is_right && !was_locked {
+            let is_right = match (&right_for, draft.row(&RowKey::Password(user))?) {
+                (Some(hash), Some(Row::Password(current))) => *hash == current,
+                _ => false,
+            };
+            if is_right && !was_locked {
                 act_on(draft, &request, user, &SignIn)?;
                 let token = issue(draft, user, token_name.clone(), &secret);
                 return Ok(SignInOutcome::SignedIn(IssuedToken { token, secret: secret.clone() }));
             }
             act_on(draft, &request, user, &FailLogin)?;
             Ok(if present(draft, user)?.locked { SignInOutcome::Locked } else { SignInOutcome::Refused })
+        })
+        .await
+    }
+
+    /// Takes as long as an attempt that is kept. Who measures learns nothing then about whether there is such an account.
+    pub async fn nobody_tried(&self) -> Result<(), CommitError> {
+        self.commit(move |draft| {
+            let now = draft.now().to_string();
+            draft.put(RowKey::Setting(Setting::LastUnknownAttempt), Row::Setting(now.as_str().into()));
+            Ok(())
         })
         .await
     }
@@ -176,9 +194,6 @@ impl Recorder {
         .await
     }
 }
-
-/// The most API tokens whose bearer tokens a new password ends.
-const TOKENS_MAX: usize = 1_000;
 
 /// Does something with an account, as a part of a change.
 pub(super) fn act_on<A: AccountAction>(

@@ -5,11 +5,13 @@ use annals_model::{App, AppId, AppRef, Event, EventId, Person, Rejection, Role, 
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::contract::{CommitError, Refusal};
 use crate::rows::{Caller, Row, RowKey, TokenHash};
 
 use super::draft::Draft;
-use super::{Outcome, Recorded, Recorder, Request};
+use super::{Outcome, Recorded, Recorder, Request, answers};
 
 impl Recorder {
     /// Makes a new app. Where it is to be a child, who asks works on its parent.
@@ -34,8 +36,11 @@ impl Recorder {
         action: A,
     ) -> Result<Outcome, CommitError> {
         self.act_once(request, move |draft, request| {
+            let before = draft.facts(id)?;
             let recorded = act_on(draft, request, id, &action)?;
-            outcome(draft, id, recorded)
+            let outcome = outcome(draft, id, recorded)?;
+            let made = outcome.facts.newest().filter(|newest| before.newest() != Some(*newest));
+            Ok(Outcome { made, ..outcome })
         })
         .await
     }
@@ -73,16 +78,38 @@ impl Recorder {
         let caller = request.actor.as_ref().map_or(Caller::Operator, |actor| Caller::User(actor.id));
         // A request that records nothing needs nothing to make its repeat harmless.
         let idempotency = request.idempotency.clone().filter(|_| !request.dry_run);
-        self.commit_once(caller, idempotency, move |draft| {
+        let expired = match idempotency {
+            Some(_) => answers::expired(&*self.store, self.clock.now()).await?,
+            None => Vec::new(),
+        };
+        self.commit(move |draft| {
+            if let Some(idempotency) = &idempotency
+                && let Some(Kept { app, recorded, made }) = answers::find(draft, caller, idempotency)?
+            {
+                return Ok(Outcome { made, ..outcome(draft, app, recorded)? });
+            }
             let request = up_to_date(draft, &request)?;
             let outcome = decide(draft, &request)?;
             if request.dry_run {
                 draft.discard();
             }
+            if let Some(idempotency) = &idempotency {
+                let Outcome { app, recorded, made, .. } = &outcome;
+                let kept = Kept { app: app.id, recorded: recorded.clone(), made: *made };
+                answers::remember(draft, caller, idempotency, &kept, &expired)?;
+            }
             Ok(outcome)
         })
         .await
     }
+}
+
+/// What is remembered of an outcome for its repeat: not the app, which would be kept a second time with all its secrets.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    app: AppId,
+    recorded: Vec<Recorded>,
+    made: Option<EventId>,
 }
 
 /// The request of who asks as they are now, which may not be as they were when the request came.
@@ -102,7 +129,7 @@ pub(super) fn act_on<A: AppAction>(
     let app = present(draft, id)?;
     let role = require_role(draft, request, &app, A::ROLE)?;
     let mut facts = draft.facts(id)?;
-    let actor = action.actor(&app, &facts, request.actor.as_ref());
+    let actor = draft.as_now(action.actor(&app, &facts, request.actor.as_ref()))?;
     let context = draft.context(request, actor.as_ref(), Some(role));
     let decided = action.decide(&app, &mut facts, &context);
     let decided = draft.decided(decided)?;
@@ -151,7 +178,7 @@ pub(super) fn record_all(
 }
 
 pub(super) fn outcome(draft: &Draft<'_>, id: AppId, recorded: Vec<Recorded>) -> Result<Outcome, Refusal> {
-    Ok(Outcome { app: present(draft, id)?, facts: draft.facts(id)?, recorded })
+    Ok(Outcome { app: present(draft, id)?, facts: draft.facts(id)?, recorded, made: None })
 }
 
 pub(super) fn present(draft: &Draft<'_>, id: AppId) -> Result<Arc<App>, Refusal> {

@@ -89,6 +89,12 @@ impl<'a> Draft<'a> {
         Context { now, actor, role, remote_ip, ids: self.ids, platform: self }
     }
 
+    /// Somebody as they are now, who may not be as they were when they were noted down.
+    pub(super) fn as_now(&self, person: Option<Person>) -> Result<Option<Person>, Error> {
+        let Some(noted) = person else { return Ok(None) };
+        Ok(Some(self.account(noted.id)?.map_or(noted, |account| account.person.clone())))
+    }
+
     /// What the rules decided, if all they looked up could be looked up.
     pub(super) fn decided<T>(&self, decided: Result<T, Rejection>) -> Result<T, Refusal> {
         match self.failed_lookup.take() {
@@ -101,7 +107,8 @@ impl<'a> Draft<'a> {
     pub(super) fn role_of(&self, app: &App, user: UserId) -> Result<Option<Role>, Error> {
         let own = app.role_of(user);
         let Some(parent) = app.parent.filter(|_| app.deleted_at.is_none()) else { return Ok(own) };
-        Ok(own.max(self.app(parent)?.and_then(|parent| parent.role_of(user))))
+        let parent = self.app(parent)?.filter(|parent| parent.deleted_at.is_none());
+        Ok(own.max(parent.and_then(|parent| parent.role_of(user))))
     }
 
     pub(super) fn now(&self) -> Time {
@@ -220,13 +227,8 @@ impl<'a> Draft<'a> {
 
     /// Refuses what an app has only now, while another one has it already.
     pub(super) fn require_free(&self, before: Option<&App>, now: &App) -> Result<(), Refusal> {
-        if before.is_some_and(|before| before.name == now.name && before.domains.len() >= now.domains.len()) {
-            return Ok(());
-        }
-        let before = before.map(names_of_app).unwrap_or_default();
-        for name in names_of_app(now).difference(&before) {
-            let holder = self.row(&RowKey::from(name))?;
-            if holder.is_some_and(|holder| holder != Row::AppWithName(now.id)) {
+        for key in names_only_in(Some(now), before) {
+            if self.row(&key)?.is_some_and(|holder| holder != Row::AppWithName(now.id)) {
                 return Err(Rejection::invalid("name", "has already been taken").into());
             }
         }
@@ -464,6 +466,10 @@ impl Platform for Draft<'_> {
         &self.settings.rules
     }
 
+    fn person(&self, user: UserId) -> Option<Person> {
+        Some(self.looked_up(self.account(user))?.person.clone())
+    }
+
     fn person_with_email(&self, email: &str) -> Option<Person> {
         let found = self.row(&RowKey::email(email)).and_then(|row| match row {
             Some(Row::UserWithName(user)) => self.account(user),
@@ -494,55 +500,45 @@ enum NameChange {
     Taken(RowKey, Row),
 }
 
-/// What leads to an app besides its identifier.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum AppName {
-    Name(String),
-    Domain(String),
-    Addon(String),
-    AddonOf(String, String),
+/// What leads to an app besides its identifier, and changed. Only what changed is looked at closely: an app may have many
+/// add-ons, and identifying one takes a hash.
+fn changed_names_of_app(drafted: &Drafted<App>) -> Vec<NameChange> {
+    let is_live = |app: &&App| app.deleted_at.is_none();
+    let before = drafted.found.as_deref().filter(is_live);
+    let now = Some(&*drafted.now).filter(is_live);
+    let mut changes = Vec::new();
+    let holder = || Row::AppWithName(drafted.now.id);
+    for key in names_only_in(before, now) {
+        changes.push(NameChange::Freed(key, holder()));
+    }
+    for key in names_only_in(now, before) {
+        changes.push(NameChange::Taken(key, holder()));
+    }
+    changes
 }
 
-impl From<&AppName> for RowKey {
-    fn from(name: &AppName) -> Self {
-        match name {
-            AppName::Name(name) => Self::AppName(name.clone()),
-            AppName::Domain(name) => Self::Domain(name.clone()),
-            AppName::Addon(id) => Self::Addon(id.clone()),
-            AppName::AddonOf(provider, id) => Self::AddonOf(provider.clone(), id.clone()),
+/// What leads to an app as it is in one state, and does not in the other.
+fn names_only_in(state: Option<&App>, other: Option<&App>) -> Vec<RowKey> {
+    let Some(state) = state else { return Vec::new() };
+    let mut keys = Vec::new();
+    if other.is_none_or(|other| other.name != state.name) {
+        keys.push(RowKey::AppName(state.name.clone()));
+    }
+    if !other.is_some_and(|other| other.domains.keys().eq(state.domains.keys())) {
+        let new =
+            state.domains.keys().filter(|name| !other.is_some_and(|other| other.domains.contains_key(*name)));
+        keys.extend(new.cloned().map(RowKey::Domain));
+    }
+    let has_addon = |id: &String, provider: &String| {
+        other.and_then(|other| other.addons.get(id)).is_some_and(|addon| addon.provider == *provider)
+    };
+    for (resource_id, addon) in &state.addons {
+        if !has_addon(resource_id, &addon.provider) {
+            let id = addon_id(state.id, resource_id);
+            keys.extend([RowKey::AddonOf(addon.provider.clone(), id.clone()), RowKey::Addon(id)]);
         }
     }
-}
-
-fn names_of_app(app: &App) -> BTreeSet<AppName> {
-    if app.deleted_at.is_some() {
-        return BTreeSet::new();
-    }
-    let domains = app.domains.keys().cloned().map(AppName::Domain);
-    let addons = app.addons.iter().flat_map(|(resource_id, addon)| {
-        let id = addon_id(app.id, resource_id);
-        [AppName::AddonOf(addon.provider.clone(), id.clone()), AppName::Addon(id)]
-    });
-    std::iter::once(AppName::Name(app.name.clone())).chain(domains).chain(addons).collect()
-}
-
-fn changed_names_of_app(drafted: &Drafted<App>) -> Vec<NameChange> {
-    let now = &drafted.now;
-    // Most events change none, and looking is cheaper than collecting.
-    let is_same = |found: &App| {
-        found.name == now.name
-            && found.deleted_at.is_some() == now.deleted_at.is_some()
-            && found.domains.keys().eq(now.domains.keys())
-            && found.addons.keys().eq(now.addons.keys())
-    };
-    if drafted.found.as_deref().is_some_and(is_same) {
-        return Vec::new();
-    }
-    let before = drafted.found.as_deref().map(names_of_app).unwrap_or_default();
-    let after = names_of_app(now);
-    let holder = || Row::AppWithName(now.id);
-    let freed = before.difference(&after).map(|name| NameChange::Freed(name.into(), holder()));
-    freed.chain(after.difference(&before).map(|name| NameChange::Taken(name.into(), holder()))).collect()
+    keys
 }
 
 fn changed_names_of_account(drafted: &Drafted<Account>) -> Vec<NameChange> {

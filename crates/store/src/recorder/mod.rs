@@ -70,7 +70,7 @@ pub struct Idempotency {
 }
 
 /// What came of an action on an app.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct Outcome {
     /// The app after it.
     pub app: Arc<App>,
@@ -78,6 +78,8 @@ pub struct Outcome {
     pub facts: Arc<Facts>,
     /// The events recorded; none where nothing changed.
     pub recorded: Vec<Recorded>,
+    /// The deployment, the one-off or the maintenance that it made, if it made one.
+    pub made: Option<EventId>,
 }
 
 /// An event that was recorded.

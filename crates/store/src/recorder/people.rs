@@ -7,7 +7,7 @@ use annals_model::catalogue::{self, AccountChanges, TokenEvent};
 use annals_model::{Account, FieldErrors, Person, Rejection, Time, UserId};
 
 use crate::contract::{CommitError, Refusal};
-use crate::rows::{Row, RowKey, Token, TokenHash, TokenId};
+use crate::rows::{Listing, Row, RowKey, Token, TokenHash, TokenId};
 
 use super::Recorder;
 use super::accounts::record;
@@ -15,6 +15,8 @@ use super::draft::Draft;
 
 /// The longest name of a token, in characters.
 pub const TOKEN_NAME_MAX: usize = 128;
+/// The most API tokens of a user.
+pub(super) const TOKENS_MAX: usize = 1_000;
 /// The longest username.
 const USERNAME_MAX: usize = 64;
 /// How exactly it is kept when a token was last used: keeping every use would be a write for every command somebody runs.
@@ -87,12 +89,22 @@ impl Recorder {
             let message = format!("must have 1 to {TOKEN_NAME_MAX} characters");
             return Err(CommitError::Rejected(Rejection::invalid("name", message)));
         }
+        self.require_room_for_token(user).await?;
         self.commit(move |draft| {
             let token = issue(draft, user, name.clone(), &secret);
             record_of_token(draft, user, &token, AccountChanges::NewToken)?;
             Ok(IssuedToken { token, secret: secret.clone() })
         })
         .await
+    }
+
+    /// Refuses a further token where there are many.
+    pub(super) async fn require_room_for_token(&self, user: UserId) -> Result<(), CommitError> {
+        if self.store.list(Listing::TokensOf(user), TOKENS_MAX).await?.len() < TOKENS_MAX {
+            return Ok(());
+        }
+        let message = format!("is one too many: there may be {TOKENS_MAX}, so revoke one first");
+        Err(CommitError::Rejected(Rejection::invalid("name", message)))
     }
 
     /// Gives a token another secret; the one before is worth nothing from then on.
@@ -148,7 +160,8 @@ fn registrable(draft: &Draft<'_>, user: &NewUser) -> Result<UserId, Refusal> {
     };
     let with_email = holder(RowKey::email(&user.email))?;
     let with_username = holder(RowKey::Username(user.username.clone()))?;
-    let named = with_email.filter(|holder| with_username == Some(*holder));
+    // Whoever signs up could say anything of themself: who was reported before is not theirs to take.
+    let named = with_email.filter(|holder| !user.signs_up && with_username == Some(*holder));
     let id = user.id.or(named).unwrap_or_else(|| draft.ids().user_id());
     let taken = |holder: Option<UserId>| holder.is_some_and(|holder| holder != id);
     let is_registered = draft.row(&RowKey::Registered(id))?.is_some();

@@ -1,7 +1,7 @@
 //! What happens to two apps at once: a review app and the app it is made from.
 
 use annals_model::app::{
-    CreateApp, DeleteApp, DeployCommit, FollowUp, PullChange, PullRequest, linker, review_apps,
+    AppAction, CreateApp, DeleteApp, DeployCommit, FollowUp, PullChange, PullRequest, linker, review_apps,
 };
 use annals_model::{AppId, Person, Rejection, Role};
 
@@ -46,7 +46,7 @@ impl Recorder {
             let mut facts = draft.facts(parent)?;
             let follow_up = review_apps::hear_of(&app, &mut facts, told.clone(), change, draft.now())?;
             draft.put_facts(parent, facts)?;
-            let actor = linker(&app);
+            let actor = draft.as_now(linker(&app))?;
             let recorded = match follow_up {
                 FollowUp::Nothing => Vec::new(),
                 FollowUp::Create => {
@@ -112,10 +112,14 @@ impl Recorder {
                 _ => None,
             })
             .collect();
+        // One that fails must not keep the others from being fired; it stays, and is tried again.
+        let mut failed = None;
         for &(app, number) in &due {
-            self.fire(app, number).await?;
+            if let Err(error) = self.fire(app, number).await {
+                failed.get_or_insert(error);
+            }
         }
-        Ok(due.len())
+        failed.map_or(Ok(due.len()), Err)
     }
 
     async fn fire(&self, parent: AppId, number: u64) -> Result<(), CommitError> {
@@ -129,9 +133,11 @@ impl Recorder {
             review_apps::forget_timer(&mut facts, number);
             draft.put_facts(parent, facts)?;
             if app.deleted_at.is_none()
+                && app.scm_link.is_some()
                 && let Some((name, _)) = review_apps::of_pull(&app, number)
             {
-                destroy(draft, &Request::default(), linker(&app).as_ref(), parent, &name.clone())?;
+                let (actor, name) = (draft.as_now(linker(&app))?, name.clone());
+                destroy(draft, &Request::default(), actor.as_ref(), parent, &name)?;
             }
             Ok(())
         })
@@ -200,10 +206,14 @@ fn destroy(
         child.map(|child| draft.app(child)).transpose()?.flatten().filter(|child| child.deleted_at.is_none());
     let mut recorded = Vec::new();
     if let Some(child) = child {
+        for name in child.review_apps.keys() {
+            recorded.extend(destroy(draft, request, actor, child.id, name)?);
+        }
+        let mut facts = draft.facts(child.id)?;
         let context = draft.context(request, actor, Some(Role::Platform));
         let action = DeleteApp { current_name: child.name.clone() };
-        let decided =
-            annals_model::app::AppAction::decide(&action, &child, &mut Default::default(), &context)?;
+        let decided = action.decide(&child, &mut facts, &context)?;
+        draft.put_facts(child.id, facts)?;
         recorded.extend(record_all(draft, actor, child.id, decided)?);
     }
     recorded.extend(record_destruction(draft, actor, parent, name)?);

@@ -1,0 +1,40 @@
+// A running annals, as these tests talk to it.
+import assert from "node:assert/strict";
+
+export const url = process.env.ANNALS_URL;
+
+/// Sends a request as it is, and gives status, headers and body.
+export async function send(method, path, { token, headers = {}, body, basic } = {}) {
+  const authorization = basic
+    ? { authorization: `Basic ${Buffer.from(basic).toString("base64")}` }
+    : token ? { authorization: `Bearer ${token}` } : {};
+  const text = body === undefined || typeof body === "string" || Buffer.isBuffer(body) ? body : JSON.stringify(body);
+  const answer = await fetch(`${url}${path}`, {
+    method, headers: { ...authorization, ...headers }, body: text, redirect: "manual",
+  });
+  const raw = await answer.text();
+  const isJson = (answer.headers.get("content-type") ?? "").startsWith("application/json");
+  return { status: answer.status, headers: answer.headers, raw, json: isJson && raw ? JSON.parse(raw) : undefined };
+}
+
+/// Sends a request that must be answered with that status.
+export async function must(status, method, path, options) {
+  const answer = await send(method, path, options);
+  assert.equal(answer.status, status, `${method} ${path}: ${answer.raw}`);
+  return answer.json;
+}
+
+export const operator = { token: process.env.ANNALS_OPERATOR_TOKEN };
+
+/// Registers somebody; gives what they present.
+export async function register(username, more = {}) {
+  const user = { username, email: `${username}@example.com`, ...more };
+  const { token } = await must(201, "POST", "/v1/users", { ...operator, body: { user } });
+  return { token: token.token };
+}
+
+/// The types in an app's timeline, oldest first.
+export async function typesOf(app, who) {
+  const { events } = await must(200, "GET", `/v1/apps/${app}/events?per_page=100`, who);
+  return events.map(({ type }) => type).reverse();
+}
