@@ -8,4 +8,5 @@ mod program {
     pub(crate) mod journeys;
     pub(crate) mod mail;
     pub(crate) mod running;
+    pub(crate) mod schemathesis;
 }

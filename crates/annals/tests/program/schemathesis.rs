@@ -1,0 +1,64 @@
+//! What the OpenAPI document promises, asked for in thousands of ways: no failure of the server, and no answer that is
+//! not in the document.
+
+use std::path::Path;
+use std::process::Command;
+
+use reqwest::Client;
+use serde_json::{Value, json};
+
+use super::running::{OPERATOR, Running};
+
+const CHECKS: &str =
+    "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance";
+
+#[tokio::test]
+async fn every_answer_is_in_the_document() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = ["--instant-builder", "true", "--attempts-per-minute", "1000000"];
+    let running = Running::serve_with(&directory.path().join("store"), &options);
+    let client = Client::new();
+    let send = async |token: &str, path: &str, body: Value| -> Value {
+        let request = client.post(format!("{}{path}", running.url)).bearer_auth(token).json(&body);
+        request.send().await.unwrap().json().await.unwrap()
+    };
+    let user = json!({ "user": { "username": "jane", "email": "jane@example.com" } });
+    let registered = send(OPERATOR, "/v1/users", user).await;
+    let jane = registered["token"]["token"].as_str().unwrap();
+    let app = send(jane, "/v1/apps", json!({ "app": { "name": "my-app" } })).await;
+    let id = app["app"]["id"].as_str().unwrap();
+    let addon = json!({ "addon": { "addon_provider_id": "redis", "plan_id": "redis-sandbox" } });
+    let addon = send(jane, &format!("/v1/apps/{id}/addons"), addon).await;
+    let addon_id = addon["addon"]["id"].as_str().unwrap();
+    // What paths name is there, so that not all is answered 404.
+    let parameters =
+        format!("[parameters]\napp = \"{id}\"\naddon = \"{addon_id}\"\ndatabase = \"{addon_id}\"\n");
+    let configuration = directory.path().join("schemathesis.toml");
+    std::fs::write(&configuration, parameters).unwrap();
+
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/schemathesis/bin/st");
+    for token in [jane, OPERATOR] {
+        let output = Command::new(&program)
+            .current_dir(directory.path())
+            .arg("--config-file")
+            .arg(&configuration)
+            .args(["run", &format!("{}/openapi.json", running.url), "--no-color"])
+            .args(["--header", &format!("Authorization: Bearer {token}")])
+            .args(["--checks", CHECKS, "--phases", "coverage,fuzzing", "--max-examples", "10"])
+            // It learns names from answers, and would delete what it asks about.
+            .args([
+                "--exclude-operation-id",
+                "deleteV1AppsApp",
+                "--exclude-operation-id",
+                "deleteV1AppsAppAddonsAddon",
+            ])
+            .args(["--generation-deterministic", "--workers", "1"])
+            .output()
+            .unwrap_or_else(|error| {
+                panic!("is it installed, as scripts/test does? {}: {error}", program.display())
+            });
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{printed}");
+        assert!(printed.contains("generated"), "{printed}");
+    }
+}
