@@ -5,6 +5,7 @@ mod logs;
 mod output;
 mod serve;
 mod store;
+mod story;
 
 use std::process::ExitCode;
 
