@@ -1,4 +1,5 @@
-//! The program is killed under load, again and again, on one store. What it acknowledged must be there.
+//! The program is killed under load, again and again, on one store. What it acknowledged must be there, and the state of
+//! every app what its timeline folds to.
 //!
 //! `ANNALS_CRASH_ROUNDS` makes the loop longer.
 
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use annals_model::{App, AppId, Event};
 use annals_store::fjall::Options;
-use annals_store::{Row, RowKey, Store, TimelineId};
+use annals_store::{Clock, Row, RowKey, Store, SystemClock, TimelineId};
 use rand::RngExt;
 use serde_json::{Value, json};
 
@@ -109,7 +110,29 @@ fn app_name(app: usize) -> String {
     format!("app-number-{app}")
 }
 
-/// Reports batches and scales apps until the server is gone.
+/// Something of every kind that changes the state of an app.
+fn any_action(writer: usize) -> (&'static str, Value) {
+    let number: u32 = rand::rng().random_range(1..=10);
+    match rand::rng().random_range(0..8) {
+        0 => ("scale", json!({"containers": [{"name": format!("type-{writer}"), "amount": number}]})),
+        1 => ("variables", json!({"variable": {"name": format!("V{number}"), "value": writer.to_string()}})),
+        2 => ("domains", json!({"domain": {"name": format!("d{writer}-{number}.example.com")}})),
+        3 => ("addons", json!({"addon": {"addon_provider_id": "redis", "plan_id": "redis-sandbox"}})),
+        4 => (
+            "log_drains",
+            json!({"drain": {"type": "papertrail", "host": "logs.io", "port": number.to_string()}}),
+        ),
+        5 => ("deployments", json!({"deployment": {"source_url": "https://example.com/a.tar.gz"}})),
+        6 => ("collaborators", json!({"collaborator": {"email": format!("p{writer}-{number}@example.com")}})),
+        _ => {
+            let hour = 3_600_000 * u64::from(number);
+            let until = SystemClock.now().plus_millis(hour);
+            ("data_access_consent", json!({"data_access_consent": {"databases_until": until}}))
+        }
+    }
+}
+
+/// Reports batches and does something with apps until the server is gone.
 async fn write(
     client: reqwest::Client,
     url: String,
@@ -121,11 +144,15 @@ async fn write(
     for turn in 0.. {
         let app = rand::rng().random_range(0..APPS);
         if turn % 3 == 0 {
-            let amount = rand::rng().random_range(1..=10);
-            let body = json!({"containers": [{"name": format!("type-{writer}"), "amount": amount}]});
-            let path = format!("{url}/v1/apps/{}/scale", app_name(app));
+            let (path, body) = any_action(writer);
+            let path = format!("{url}/v1/apps/{}/{path}", app_name(app));
             match client.post(path).bearer_auth(&token).json(&body).send().await {
-                Ok(answer) => assert_eq!(answer.status(), 200),
+                // What another writer was first to do, or what there is too much of, is refused.
+                Ok(answer) => {
+                    let is_expected =
+                        answer.status().is_success() || matches!(answer.status().as_u16(), 409 | 422);
+                    assert!(is_expected, "{answer:?}");
+                }
                 Err(_) => return,
             }
             continue;

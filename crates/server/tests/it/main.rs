@@ -10,6 +10,8 @@ mod apps;
 mod bounds;
 mod catalogue;
 mod concurrency;
+mod contract_only;
+mod domains;
 mod harness;
 mod health;
 mod hostile;
