@@ -15,6 +15,7 @@ pub mod event;
 pub mod id;
 pub mod rejection;
 pub mod report;
+pub mod shared;
 pub mod time;
 
 pub use account::{Account, Integration};

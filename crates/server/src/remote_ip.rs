@@ -31,6 +31,9 @@ impl FromRequestParts<Service> for RemoteIp {
 impl RemoteIp {
     pub(crate) fn of(parts: &Parts, trusted: &[IpNet]) -> Self {
         let Some(Peer(peer)) = parts.extensions.get::<Peer>() else { return Self(None) };
+        if trusted.is_empty() {
+            return Self(Some(peer.ip().to_canonical()));
+        }
         let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
         let mut address = peer.ip().to_canonical();
         let forwarded = parts.headers.get_all("x-forwarded-for").iter();

@@ -178,7 +178,7 @@ impl AppAction for RemoveCollaborator {
             Found::Collaborator(id, collaborator) => {
                 let is_linker =
                     |link: &super::ScmLink| link.linker.as_ref().is_some_and(|linker| linker.id == id);
-                if app.scm_link.as_ref().is_some_and(is_linker) {
+                if app.scm_link.as_deref().is_some_and(is_linker) {
                     let message =
                         "linked the repository: unlink it, or link it again as somebody else, first";
                     return Err(Rejection::invalid("collaborator", message));
@@ -190,7 +190,8 @@ impl AppAction for RemoveCollaborator {
                 Arc::make_mut(facts).invitations.remove(email);
                 let known = context.platform.person_with_email(email);
                 let (id, username) = known.map(|known| (known.id, known.username)).unzip();
-                Removed { id, username, email: email.clone() }
+                // As the list has it: official clients show the username.
+                Removed { id, username: username.or_else(|| Some("n/a".to_owned())), email: email.clone() }
             }
         };
         let removed = catalogue::DeleteCollaborator { collaborator: removed };
@@ -225,7 +226,7 @@ impl AppAction for ChangeRole {
             Found::Collaborator(id, collaborator) => {
                 let is_linker =
                     |link: &super::ScmLink| link.linker.as_ref().is_some_and(|linker| linker.id == id);
-                if is_limited && app.scm_link.as_ref().is_some_and(is_linker) {
+                if is_limited && app.scm_link.as_deref().is_some_and(is_linker) {
                     let message = "cannot be limited for who linked the repository: unlink it first";
                     return Err(Rejection::invalid("is_limited", message));
                 }

@@ -74,9 +74,10 @@ pub(super) fn apply(app: &mut App, data: &catalogue::Consent, event: &Event) {
     let before = app.consent.take();
     let (databases, containers) =
         before.map_or((None, None), |consent| (consent.databases_until, consent.containers_until));
-    app.consent = Some(Consent {
+    let consent = Consent {
         user_id: event.user.as_ref().map(|user| user.id),
         databases_until: if data.databases { Some(data.end_at) } else { databases },
         containers_until: if data.containers { Some(data.end_at) } else { containers },
-    });
+    };
+    app.consent = Some(consent.into());
 }

@@ -26,7 +26,7 @@ impl AppAction for SetHdsContact {
         context: &Context<'_>,
     ) -> Result<Vec<TypeData>, Rejection> {
         check(&self.0)?;
-        if app.hds_contact.as_ref() == Some(&self.0) {
+        if app.hds_contact.as_deref() == Some(&self.0) {
             return Ok(Vec::new());
         }
         let contact = HdsContact { remote_ip: context.remote_ip, ..self.0.clone() };
@@ -36,7 +36,7 @@ impl AppAction for SetHdsContact {
 
 pub(super) fn apply(app: &mut App, data: &HdsContact) {
     // Where the request came from is of the event, not of the contact.
-    app.hds_contact = Some(HdsContact { remote_ip: None, ..data.clone() });
+    app.hds_contact = Some(HdsContact { remote_ip: None, ..data.clone() }.into());
 }
 
 fn check(contact: &HdsContact) -> Result<(), Rejection> {

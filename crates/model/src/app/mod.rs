@@ -31,6 +31,7 @@ use crate::action::{Context, Role};
 use crate::catalogue::{
     Access, AddonChanges, AppChanges, AppOperations, CollaboratorRoles, HdsContact, TypeData, is_false,
 };
+use crate::shared::Shared;
 use crate::{AppId, AppRef, Event, Person, Rejection, Time, UserId};
 
 pub use addons::{
@@ -107,40 +108,40 @@ pub struct App {
     pub stack: Option<String>,
     /// Its containers by type.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub formation: BTreeMap<String, ContainerType>,
+    pub formation: Shared<BTreeMap<String, ContainerType>>,
     /// Its environment.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub variables: BTreeMap<String, String>,
+    pub variables: Shared<BTreeMap<String, String>>,
     /// Who may work on it besides its owner.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub collaborators: BTreeMap<UserId, Collaborator>,
+    pub collaborators: Shared<BTreeMap<UserId, Collaborator>>,
     /// Who was invited to, by address.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub invitations: BTreeMap<String, Invitation>,
+    pub invitations: Shared<BTreeMap<String, Invitation>>,
     /// Its domains, by host name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub domains: BTreeMap<String, Domain>,
+    pub domains: Shared<BTreeMap<String, Domain>>,
     /// Its add-ons, by their providers' names for the resources.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub addons: BTreeMap<String, Addon>,
+    pub addons: Shared<BTreeMap<String, Addon>>,
     /// Where its logs are sent.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub log_drains: BTreeSet<String>,
+    pub log_drains: Shared<BTreeSet<String>>,
     /// The repository it is linked to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scm_link: Option<ScmLink>,
+    pub scm_link: Option<Shared<ScmLink>>,
     /// Its review apps, by the names they were given.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub review_apps: BTreeMap<String, ReviewApp>,
+    pub review_apps: Shared<BTreeMap<String, ReviewApp>>,
     /// The maintenances of its databases that are planned or under way, by identifier.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub maintenances: BTreeMap<String, Maintenance>,
+    pub maintenances: Shared<BTreeMap<String, Maintenance>>,
     /// Until when the platform's people may look into it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub consent: Option<Consent>,
+    pub consent: Option<Shared<Consent>>,
     /// Who answers for its health data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hds_contact: Option<HdsContact>,
+    pub hds_contact: Option<Shared<HdsContact>>,
     /// Its last deployment, however that ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_deployment: Option<LastDeployment>,
@@ -184,16 +185,16 @@ impl App {
             sticky_session: false,
             router_logs: false,
             stack: None,
-            formation: BTreeMap::new(),
-            variables: BTreeMap::new(),
-            collaborators: BTreeMap::new(),
-            invitations: BTreeMap::new(),
-            domains: BTreeMap::new(),
-            addons: BTreeMap::new(),
-            log_drains: BTreeSet::new(),
+            formation: Shared::default(),
+            variables: Shared::default(),
+            collaborators: Shared::default(),
+            invitations: Shared::default(),
+            domains: Shared::default(),
+            addons: Shared::default(),
+            log_drains: Shared::default(),
             scm_link: None,
-            review_apps: BTreeMap::new(),
-            maintenances: BTreeMap::new(),
+            review_apps: Shared::default(),
+            maintenances: Shared::default(),
             consent: None,
             hds_contact: None,
             last_deployment: None,

@@ -147,11 +147,12 @@ pub(super) fn apply(app: &mut App, data: &catalogue::Scale) {
             .or_else(|| Some(app.formation.get(name)?.size.clone()))
             .unwrap_or_else(|| DEFAULT_SIZE.to_owned())
     };
-    app.formation = data
+    let formation = data
         .containers
         .iter()
         .map(|(name, &amount)| (name.clone(), ContainerType { amount, size: size_of(name) }))
         .collect();
+    *app.formation = formation;
 }
 
 /// A formation as the event writes it: the amounts, and beside them the sizes.

@@ -16,6 +16,8 @@ use crate::{AppId, Event, Person, Rejection, ResourceId, Time};
 const TEXT_BYTES_MAX: usize = 1_024;
 /// The longest delay, in hours: a year.
 const HOURS_MAX: u32 = 366 * 24;
+/// How long without activity makes a pull request stale, where nobody said: five days.
+const STALE_HOURS: u32 = 5 * 24;
 
 /// A link to a repository.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -94,6 +96,7 @@ pub struct LinkSettings {
 
 impl LinkSettings {
     fn over(&self, before: &Automation) -> Automation {
+        let delete_stale = self.delete_stale.unwrap_or(before.delete_stale);
         Automation {
             auto_deploy: self.auto_deploy.unwrap_or(before.auto_deploy),
             auto_deploy_review_apps: self.auto_deploy_review_apps.unwrap_or(before.auto_deploy_review_apps),
@@ -101,23 +104,20 @@ impl LinkSettings {
             hours_before_delete_on_close: self
                 .hours_before_delete_on_close
                 .unwrap_or(before.hours_before_delete_on_close),
-            delete_stale: self.delete_stale.unwrap_or(before.delete_stale),
-            hours_before_delete_stale: self
-                .hours_before_delete_stale
-                .unwrap_or(before.hours_before_delete_stale),
+            delete_stale,
+            hours_before_delete_stale: match self.hours_before_delete_stale {
+                Some(hours) if hours > 0 => hours,
+                // Nothing is stale the moment it is there: the official CLI says 0 where nothing was said to it.
+                _ if delete_stale && before.hours_before_delete_stale == 0 => STALE_HOURS,
+                _ => before.hours_before_delete_stale,
+            },
             creation_from_forks_allowed: self
                 .creation_from_forks_allowed
                 .unwrap_or(before.creation_from_forks_allowed),
         }
     }
 
-    /// Refuses what makes no sense, on top of what was set before.
-    fn check(&self, before: &Automation) -> Result<(), Rejection> {
-        let after = self.over(before);
-        if after.delete_stale && after.hours_before_delete_stale == 0 {
-            let message = "must be at least 1 where delete_stale_enabled is set";
-            return Err(Rejection::invalid("hours_before_delete_stale", message));
-        }
+    fn check(&self) -> Result<(), Rejection> {
         let is_branch = |branch: &String| {
             (1..=TEXT_BYTES_MAX).contains(&branch.len())
                 && !branch.chars().any(|character| character.is_control() || character.is_whitespace())
@@ -162,7 +162,7 @@ impl AppAction for Link {
                 "the app is linked to a repository already: unlink it first".to_owned(),
             ));
         }
-        self.settings.check(&Automation::default())?;
+        self.settings.check()?;
         let actor = context.person();
         let integration = context.platform.integration(actor.id, &self.integration_id).ok_or_else(|| {
             Rejection::invalid(
@@ -210,7 +210,7 @@ impl AppAction for UpdateLink {
 
     fn decide(&self, app: &App, facts: &mut Arc<Facts>, _: &Context<'_>) -> Result<Vec<TypeData>, Rejection> {
         let link = app.scm_link.as_ref().ok_or(Rejection::NotFound("scm_repo_link"))?;
-        self.0.check(&link.automation)?;
+        self.0.check()?;
         let automation = self.0.over(&link.automation);
         let branch = self.0.branch.clone().or_else(|| link.branch.clone());
         if automation == link.automation && branch == link.branch {
@@ -324,14 +324,14 @@ pub(super) fn apply(app: &mut App, data: &SourceControl, event: &Event) {
     match data {
         SourceControl::LinkScm(data) => {
             let linker = event.user.clone().filter(|user| user.username == data.linker_username);
-            app.scm_link = Some(link_after(data, linker, event.created_at, event.created_at));
+            app.scm_link = Some(link_after(data, linker, event.created_at, event.created_at).into());
         }
         SourceControl::UpdateScm(data) => {
             let (linker, created_at) = match app.scm_link.take() {
-                Some(before) => (before.linker, before.created_at),
+                Some(before) => (before.linker.clone(), before.created_at),
                 None => (None, event.created_at),
             };
-            app.scm_link = Some(link_after(data, linker, created_at, event.created_at));
+            app.scm_link = Some(link_after(data, linker, created_at, event.created_at).into());
         }
         SourceControl::UnlinkScm(_) => app.scm_link = None,
         SourceControl::CreateReviewApp(data) => review_apps::apply_created(app, data, event.created_at),

@@ -99,7 +99,7 @@ struct ContactView {
 
 impl ContactAnswer {
     fn new(app: &App) -> Result<Self, ApiError> {
-        let contact = app.hds_contact.clone().ok_or(ApiError::NotFound("hds_contact"))?;
+        let contact = app.hds_contact.as_deref().cloned().ok_or(ApiError::NotFound("hds_contact"))?;
         let HdsContact {
             name,
             email,

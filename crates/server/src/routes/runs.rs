@@ -172,7 +172,7 @@ impl ContainerView {
         Self {
             id: ResourceId::derived(app.id, "container", &label).to_string(),
             app_id: app.id,
-            created_at: app.updated_at,
+            created_at: app.last_deployment.as_ref().map_or(app.created_at, |last| last.finished_at),
             deleted_at: None,
             command: String::new(),
             kind: name.to_owned(),

@@ -30,7 +30,7 @@ async fn every_documented_operation_is_served_and_says_who_may() {
         for (method, operation) in item.as_object().unwrap().iter().filter(|(name, _)| *name != "parameters")
         {
             assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{method} {path}");
-            let concrete = path.replace('{', "x").replace('}', "x");
+            let concrete = path.replace(['{', '}'], "x");
             let answer = service.play(&method.to_uppercase(), &concrete, "", "", "").await;
             let is_open = operation["security"].as_array().unwrap().is_empty();
             let is_unserved = answer.status == StatusCode::METHOD_NOT_ALLOWED
@@ -62,9 +62,8 @@ async fn the_pages_show_every_operation_and_load_nothing_from_elsewhere() {
     }
     for page in ["/docs", "/password"] {
         let text = service.get(page, "").await;
-        for link in text.text().split(['"', '\'']).filter(|part| part.contains("://")) {
-            panic!("{page} leads elsewhere: {link}");
-        }
+        let elsewhere = text.text().split(['"', '\'']).find(|part| part.contains("://"));
+        assert_eq!(elsewhere, None, "{page}");
     }
     for (path, kind) in [("/docs.css", "text/css"), ("/password.js", "text/javascript")] {
         let served = service.get(path, "").await;

@@ -35,14 +35,7 @@ impl Recorder {
         id: AppId,
         action: A,
     ) -> Result<Outcome, CommitError> {
-        self.act_once(request, move |draft, request| {
-            let before = draft.facts(id)?;
-            let recorded = act_on(draft, request, id, &action)?;
-            let outcome = outcome(draft, id, recorded)?;
-            let made = outcome.facts.newest().filter(|newest| before.newest() != Some(*newest));
-            Ok(Outcome { made, ..outcome })
-        })
-        .await
+        self.act_once(request, move |draft, request| act_for_outcome(draft, request, id, &action)).await
     }
 
     /// Accepts the invitation to an app that has this token.
@@ -126,15 +119,35 @@ pub(super) fn act_on<A: AppAction>(
     id: AppId,
     action: &A,
 ) -> Result<Vec<Recorded>, Refusal> {
+    Ok(act_for_outcome(draft, request, id, action)?.recorded)
+}
+
+/// The same, with all that came of it.
+fn act_for_outcome<A: AppAction>(
+    draft: &mut Draft<'_>,
+    request: &Request,
+    id: AppId,
+    action: &A,
+) -> Result<Outcome, Refusal> {
     let app = present(draft, id)?;
     let role = require_role(draft, request, &app, A::ROLE)?;
-    let mut facts = draft.facts(id)?;
-    let actor = draft.as_now(action.actor(&app, &facts, request.actor.as_ref()))?;
+    let before = draft.facts(id)?;
+    let mut facts = Arc::clone(&before);
+    let asking = request.actor.as_ref();
+    let actor = match action.actor(&app, &facts, asking) {
+        // Who asks is known as they are now already.
+        Some(actor) if asking.is_some_and(|asking| asking.id == actor.id) => asking.cloned(),
+        noted => draft.as_now(noted)?,
+    };
     let context = draft.context(request, actor.as_ref(), Some(role));
     let decided = action.decide(&app, &mut facts, &context);
     let decided = draft.decided(decided)?;
-    draft.put_facts(id, facts)?;
-    record_all(draft, actor.as_ref(), id, decided)
+    let made = facts.newest().filter(|newest| before.newest() != Some(*newest));
+    if !Arc::ptr_eq(&before, &facts) {
+        draft.put_facts(id, Arc::clone(&facts))?;
+    }
+    let recorded = record_all(draft, actor.as_ref(), id, decided)?;
+    Ok(Outcome { app: present(draft, id)?, facts, recorded, made })
 }
 
 /// Makes a new app with that identifier, as a part of a change.

@@ -385,14 +385,14 @@ impl<'a> Draft<'a> {
             .collect();
         for change in &names {
             if let NameChange::Freed(name, holder) = change
-                && self.row(name)?.as_ref() == Some(holder)
+                && (is_its_own(name) || self.row(name)?.as_ref() == Some(holder))
             {
                 self.remove(name.clone());
             }
         }
         for change in names {
             if let NameChange::Taken(name, holder) = change
-                && self.row(&name)?.is_none()
+                && (is_its_own(&name) || self.row(&name)?.is_none())
             {
                 self.put(name, holder);
             }
@@ -517,6 +517,11 @@ fn changed_names_of_app(drafted: &Drafted<App>) -> Vec<NameChange> {
     changes
 }
 
+/// Whether no two can have that name: the identifier of an add-on is derived from its app.
+const fn is_its_own(name: &RowKey) -> bool {
+    matches!(name, RowKey::Addon(_) | RowKey::AddonOf(..))
+}
+
 /// What leads to an app as it is in one state, and does not in the other.
 fn names_only_in(state: Option<&App>, other: Option<&App>) -> Vec<RowKey> {
     let Some(state) = state else { return Vec::new() };
@@ -524,7 +529,7 @@ fn names_only_in(state: Option<&App>, other: Option<&App>) -> Vec<RowKey> {
     if other.is_none_or(|other| other.name != state.name) {
         keys.push(RowKey::AppName(state.name.clone()));
     }
-    if !other.is_some_and(|other| other.domains.keys().eq(state.domains.keys())) {
+    if !other.is_some_and(|other| other.domains.is_same(&state.domains)) {
         let new =
             state.domains.keys().filter(|name| !other.is_some_and(|other| other.domains.contains_key(*name)));
         keys.extend(new.cloned().map(RowKey::Domain));
@@ -532,6 +537,9 @@ fn names_only_in(state: Option<&App>, other: Option<&App>) -> Vec<RowKey> {
     let has_addon = |id: &String, provider: &String| {
         other.and_then(|other| other.addons.get(id)).is_some_and(|addon| addon.provider == *provider)
     };
+    if other.is_some_and(|other| other.addons.is_same(&state.addons)) {
+        return keys;
+    }
     for (resource_id, addon) in &state.addons {
         if !has_addon(resource_id, &addon.provider) {
             let id = addon_id(state.id, resource_id);
