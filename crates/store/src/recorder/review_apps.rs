@@ -3,7 +3,7 @@
 use annals_model::app::{
     AppAction, CreateApp, DeleteApp, DeployCommit, FollowUp, PullChange, PullRequest, linker, review_apps,
 };
-use annals_model::{AppId, Person, Rejection, Role};
+use annals_model::{AppId, Person, Rejection, Role, Time};
 
 use crate::contract::{CommitError, Refusal};
 use crate::rows::{Listing, RowKey};
@@ -108,28 +108,30 @@ impl Recorder {
             .await?
             .into_iter()
             .filter_map(|(key, _)| match key {
-                RowKey::Timer(time, app, number) if time <= now => Some((app, number)),
+                RowKey::Timer(time, app, number) if time <= now => Some((time, app, number)),
                 _ => None,
             })
             .collect();
         // One that fails must not keep the others from being fired; it stays, and is tried again.
         let mut failed = None;
-        for &(app, number) in &due {
-            if let Err(error) = self.fire(app, number).await {
+        for &(time, app, number) in &due {
+            if let Err(error) = self.fire(time, app, number).await {
                 failed.get_or_insert(error);
             }
         }
         failed.map_or(Ok(due.len()), Err)
     }
 
-    async fn fire(&self, parent: AppId, number: u64) -> Result<(), CommitError> {
+    async fn fire(&self, time: Time, parent: AppId, number: u64) -> Result<(), CommitError> {
         self.commit(move |draft| {
-            let Some(app) = draft.app(parent)? else { return Ok(()) };
             let mut facts = draft.facts(parent)?;
-            let is_due = |time| time <= draft.now();
-            if !facts.pull_requests.get(&number).and_then(|pull| pull.delete_at).is_some_and(is_due) {
+            let app = draft.app(parent)?;
+            let set_to = facts.pull_requests.get(&number).and_then(|pull| pull.delete_at);
+            let (Some(app), true) = (app, set_to == Some(time)) else {
+                // Fired or set to another time since it was listed; left here it would be listed for good.
+                draft.remove(RowKey::Timer(time, parent, number));
                 return Ok(());
-            }
+            };
             review_apps::forget_timer(&mut facts, number);
             draft.put_facts(parent, facts)?;
             if app.deleted_at.is_none()
