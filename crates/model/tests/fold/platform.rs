@@ -1,0 +1,53 @@
+//! A platform to decide on.
+
+use annals_model::account::Integration;
+use annals_model::{Directory, Person, Platform, Rejection, Rules, Time, TypeData, UserId};
+
+/// A platform with three people, of whom all have connected GitHub.
+pub(crate) struct Fixed {
+    pub(crate) directory: Directory,
+    pub(crate) rules: Rules,
+    pub(crate) people: Vec<Person>,
+}
+
+impl Platform for Fixed {
+    fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    fn person(&self, user: UserId) -> Option<Person> {
+        self.people.iter().find(|person| person.id == user).cloned()
+    }
+
+    fn person_with_email(&self, email: &str) -> Option<Person> {
+        self.people.iter().find(|person| person.email == email).cloned()
+    }
+
+    fn integration(&self, _: UserId, name: &str) -> Option<Integration> {
+        (name == "github").then(|| Integration {
+            id: "6e6f0000-0000-4000-8000-000000000001".to_owned(),
+            scm_type: "github".to_owned(),
+            url: "https://github.com".to_owned(),
+            login: String::new(),
+            created_at: Time::EPOCH,
+        })
+    }
+}
+
+pub(crate) fn people() -> Vec<Person> {
+    ["jane", "sam", "kim"]
+        .iter()
+        .enumerate()
+        .map(|(index, name)| Person {
+            username: (*name).to_owned(),
+            email: format!("{name}@example.com"),
+            id: format!("us-00000000-0000-4000-8000-00000000000{index}").parse().unwrap(),
+        })
+        .collect()
+}
+
+pub(crate) type Decided = Result<Vec<TypeData>, Rejection>;
