@@ -26,6 +26,36 @@ pub(crate) struct Readable {
     pub(crate) role: Option<Role>,
 }
 
+/// What says which role a request needs: an action or, where an action is known only later, a role by itself.
+pub(crate) trait Needs {
+    const ROLE: Role;
+}
+
+impl<A: AppAction> Needs for A {
+    const ROLE: Role = <A as AppAction>::ROLE;
+}
+
+/// Whoever works on the app, be it little.
+pub(crate) struct AnyMember;
+
+impl Needs for AnyMember {
+    const ROLE: Role = Role::LimitedCollaborator;
+}
+
+/// Whoever works on the app and is not limited.
+pub(crate) struct AnyCollaborator;
+
+impl Needs for AnyCollaborator {
+    const ROLE: Role = Role::Collaborator;
+}
+
+/// The operator.
+pub(crate) struct ThePlatform;
+
+impl Needs for ThePlatform {
+    const ROLE: Role = Role::Platform;
+}
+
 /// An app with which who asks may do `A`.
 pub(crate) struct Access<A> {
     pub(crate) app: Arc<App>,
@@ -98,7 +128,7 @@ impl FromRequestParts<Service> for Acting {
     }
 }
 
-impl<A: AppAction> FromRequestParts<Service> for Access<A> {
+impl<A: Needs> FromRequestParts<Service> for Access<A> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, ApiError> {

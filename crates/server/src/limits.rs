@@ -86,3 +86,6 @@ pub(crate) const STATES_MAX: usize = 200;
 
 /// How many timelines are folded at once.
 pub(crate) const FOLDS_MAX: usize = 4;
+
+/// How many webhooks are read at once.
+pub(crate) const HOOKS_MAX: usize = 8;

@@ -14,7 +14,9 @@ use tokio::sync::{Notify, Semaphore};
 use crate::auth::{SigningKey, new_secret};
 use crate::config::Config;
 use crate::documents::Documents;
-use crate::limits::{FOLDS_MAX, PAGES_BYTES_MAX, PAGES_ESTIMATE, REPORT_BYTES_IN_WORK_MAX, STATES_MAX};
+use crate::limits::{
+    FOLDS_MAX, HOOKS_MAX, PAGES_BYTES_MAX, PAGES_ESTIMATE, REPORT_BYTES_IN_WORK_MAX, STATES_MAX,
+};
 use crate::mail::Mailer;
 use crate::metrics::Metrics;
 use crate::rate_limit::{Attempts, RateLimit};
@@ -39,6 +41,8 @@ pub struct Shared {
     pub(crate) work: Notify,
     /// The API's own description, once there is a router.
     pub(crate) documents: OnceLock<Documents>,
+    /// One permit per webhook that is read.
+    pub(crate) hooks: Semaphore,
     /// One permit per timeline that is folded.
     pub(crate) folds: Semaphore,
     /// States on the way through timelines, by how many events are in them.
@@ -118,6 +122,7 @@ impl Service {
             mailer,
             work: Notify::new(),
             documents: OnceLock::new(),
+            hooks: Semaphore::new(HOOKS_MAX),
             folds: Semaphore::new(FOLDS_MAX),
             states: Cache::new(STATES_MAX),
             report_bytes,

@@ -142,13 +142,7 @@ impl AppAction for DeployBranch {
             return Err(Rejection::invalid("branch", "is missing"));
         }
         check_git_ref(Some(&self.branch))?;
-        let started = Start {
-            deployment_type: DeploymentType::Deployment,
-            pusher: actor.clone(),
-            git_ref: Some(self.branch.clone()),
-            source_url: None,
-            last_commits: CommitList::default(),
-        };
+        let started = Start::of_commit(actor.clone(), Some(self.branch.clone()), CommitList::default());
         start(app, facts, started, context)
     }
 }
@@ -180,13 +174,7 @@ impl AppAction for DeployCommit {
         if head.is_some() && facts.deployments.last().is_some_and(|last| last.git_ref == head) {
             return Ok(Vec::new());
         }
-        let started = Start {
-            deployment_type: DeploymentType::Deployment,
-            pusher: self.pusher.clone(),
-            git_ref: head,
-            source_url: None,
-            last_commits: CommitList::default(),
-        };
+        let started = Start::of_commit(self.pusher.clone(), head, CommitList::default());
         start(app, facts, started, context)
     }
 }
@@ -271,13 +259,7 @@ impl AppAction for ImportDeployment {
     ) -> Result<Vec<TypeData>, Rejection> {
         check_git_ref(self.details.git_ref.as_deref())?;
         let facts = Arc::make_mut(facts);
-        let started = Start {
-            deployment_type: DeploymentType::Deployment,
-            pusher: self.pusher.clone(),
-            git_ref: None,
-            source_url: None,
-            last_commits: CommitList::default(),
-        };
+        let started = Start::of_commit(self.pusher.clone(), None, CommitList::default());
         let index = remember(facts, record(app, started, context))?;
         Ok(advance(app, facts, index, self.status, &self.details, context))
     }
@@ -290,6 +272,14 @@ pub(super) struct Start {
     pub(super) git_ref: Option<String>,
     pub(super) source_url: Option<String>,
     pub(super) last_commits: CommitList,
+}
+
+impl Start {
+    /// A deployment from a repository.
+    pub(super) fn of_commit(pusher: Person, git_ref: Option<String>, last_commits: CommitList) -> Self {
+        let deployment_type = DeploymentType::Deployment;
+        Self { deployment_type, pusher, git_ref, source_url: None, last_commits }
+    }
 }
 
 /// Starts a deployment, which ends at once where there is no builder.

@@ -9,7 +9,7 @@ use super::facts::Secret;
 use super::review_apps;
 use super::{App, AppAction, Facts};
 use crate::action::{Context, Role};
-use crate::catalogue::{self, CommitList, DeploymentType, SourceControl, TypeData, UnlinkScm};
+use crate::catalogue::{self, CommitList, SourceControl, TypeData, UnlinkScm};
 use crate::{AppId, Event, Person, Rejection, ResourceId, Time};
 
 /// The longest URL or branch.
@@ -278,13 +278,7 @@ impl AppAction for PushReceived {
         // A forge that got no answer tells again.
         let is_known = facts.deployments.last().is_some_and(|last| last.git_ref.as_ref() == Some(&self.head));
         let Some(pusher) = context.actor.filter(|_| is_wanted && !is_known) else { return Ok(Vec::new()) };
-        let started = Start {
-            deployment_type: DeploymentType::Deployment,
-            pusher: pusher.clone(),
-            git_ref: Some(self.head.clone()),
-            source_url: None,
-            last_commits: self.commits.clone(),
-        };
+        let started = Start::of_commit(pusher.clone(), Some(self.head.clone()), self.commits.clone());
         start(app, facts, started, context)
     }
 }

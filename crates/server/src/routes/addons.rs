@@ -9,7 +9,7 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, Acting, LastSegment, Readable, Segments};
+use crate::access::{Access, Acting, AnyCollaborator, LastSegment, Readable, Segments};
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
 use crate::auth::Operator;
@@ -180,7 +180,7 @@ async fn delete_addon(
 /// A bearer token that is good for one database, in the name of who asks.
 async fn issue_token(
     State(service): State<Service>,
-    access: Access<DeleteAddon>,
+    access: Access<AnyCollaborator>,
     Segments([_, id]): Segments<2>,
 ) -> Result<Response, ApiError> {
     find_addon(&access.app, &id)?;

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use annals_model::app::{
-    AppAction, ChangeStack, CreateApp, DeleteApp, EditApp, LastDeployment, RenameApp, TransferApp, stack_id,
+    ChangeStack, CreateApp, DeleteApp, EditApp, LastDeployment, RenameApp, TransferApp, stack_id,
 };
-use annals_model::{App, AppId, Role, Time};
+use annals_model::{App, AppId, Time};
 use annals_store::{Listing, Row, RowKey};
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
@@ -13,7 +13,7 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, Acting, Readable, to_uuid};
+use crate::access::{Access, Acting, AnyCollaborator, Readable, to_uuid};
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
 use crate::auth::SignedIn;
@@ -117,7 +117,7 @@ async fn create_app(
 /// Makes an app that is a child of another.
 async fn create_child_app(
     State(service): State<Service>,
-    access: Access<EditApp>,
+    access: Access<AnyCollaborator>,
     body: JsonBody<CreateBody>,
 ) -> Result<Response, ApiError> {
     let fields = required(body.value.app, "app")?;
@@ -195,7 +195,7 @@ struct ChangeFields {
 /// Changes what is named: the owner, the stack or the settings, one of the three at a time.
 async fn change_app(
     State(service): State<Service>,
-    access: Access<AnyChange>,
+    access: Access<AnyCollaborator>,
     Query(mut query): Query<HashMap<String, String>>,
     body: JsonBody<ChangeBody>,
 ) -> Result<Response, ApiError> {
@@ -225,22 +225,6 @@ async fn change_app(
         _ => return Err(ApiError::invalid("app", "may change the stack, or settings, but not both at once")),
     };
     Ok(ok(&AppAnswer::new(&service, &outcome.app).await?))
-}
-
-/// Stands for whichever change the body will name: the least role of all, until that is known.
-struct AnyChange;
-
-impl AppAction for AnyChange {
-    const ROLE: Role = Role::Collaborator;
-
-    fn decide(
-        &self,
-        _: &App,
-        _: &mut std::sync::Arc<annals_model::Facts>,
-        _: &annals_model::Context<'_>,
-    ) -> Result<Vec<annals_model::TypeData>, annals_model::Rejection> {
-        Ok(Vec::new())
-    }
 }
 
 #[derive(Deserialize, JsonSchema)]

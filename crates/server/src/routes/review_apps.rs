@@ -1,6 +1,6 @@
 //! Review apps, and the pull requests they are made from.
 
-use annals_model::app::{PullChange, PullRequest, ReviewApp, Unlink, review_apps};
+use annals_model::app::{PullChange, PullRequest, ReviewApp, review_apps};
 use annals_model::{App, AppId, EventId, Facts, Person, ResourceId, Time};
 use annals_store::{Row, RowKey};
 use axum::extract::State;
@@ -8,12 +8,11 @@ use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, LastSegment, Readable, Segments};
+use crate::access::{Access, AnyCollaborator, LastSegment, Readable, Segments, ThePlatform};
 use crate::answer::ok;
 use crate::api::{Api, op};
 use crate::body::{JsonBody, required};
 use crate::error::ApiError;
-use crate::routes::scm_hooks::HearOfForge;
 use crate::service::Service;
 
 pub(crate) fn api() -> Api {
@@ -83,7 +82,7 @@ enum Number {
 /// Makes a review app by hand.
 async fn create_review_app(
     State(service): State<Service>,
-    access: Access<Unlink>,
+    access: Access<AnyCollaborator>,
     body: JsonBody<CreateBody>,
 ) -> Result<Response, ApiError> {
     let number = match required(body.value.pull_request_id, "pull_request_id")? {
@@ -142,7 +141,7 @@ struct PullFields {
 /// Takes in what the platform tells of a pull request.
 async fn tell_of_pull(
     State(service): State<Service>,
-    access: Access<HearOfForge>,
+    access: Access<ThePlatform>,
     body: JsonBody<PullBody>,
 ) -> Result<Response, ApiError> {
     let fields = required(body.value.pull, "pull")?;
@@ -177,7 +176,7 @@ async fn tell_of_pull(
 /// Takes in that a pull request is closed.
 async fn close_pull(
     State(service): State<Service>,
-    access: Access<HearOfForge>,
+    access: Access<ThePlatform>,
     Segments([_, number]): Segments<2>,
 ) -> Result<Response, ApiError> {
     let number = parse_number(&number)?;

@@ -3,10 +3,7 @@
 //! Each link has its own secret, so that nobody can tell of another app's repository. A delivery that comes twice is
 //! one: it carries an identifier, which is remembered for a day, and what it tells changes nothing the second time.
 
-use std::sync::Arc;
-
-use annals_model::app::{AppAction, PushReceived};
-use annals_model::{App, Context, Facts, Rejection, Role, TypeData};
+use annals_model::app::PushReceived;
 use annals_store::{Idempotency, Request};
 use axum::body::Body;
 use axum::extract::State;
@@ -38,17 +35,6 @@ pub(crate) fn api() -> Api {
     )
 }
 
-/// What only a forge does: it says who may.
-pub(crate) struct HearOfForge;
-
-impl AppAction for HearOfForge {
-    const ROLE: Role = Role::Platform;
-
-    fn decide(&self, _: &App, _: &mut Arc<Facts>, _: &Context<'_>) -> Result<Vec<TypeData>, Rejection> {
-        Ok(Vec::new())
-    }
-}
-
 /// Takes in what a forge tells. What is of no interest here is answered 200 too, or the forge would give up.
 async fn receive(
     State(service): State<Service>,
@@ -66,9 +52,8 @@ async fn receive(
     // Whether there is such an app, or a link, is nobody's business who cannot prove to be its forge.
     let app = find(&service, &app).await?.filter(|app| app.deleted_at.is_none()).ok_or(UNPROVEN)?;
     let secret = service.facts(app.id).await?.hook_secret.clone().ok_or(UNPROVEN)?;
-    // As a report does, a webhook takes its permits before it is read.
-    let permits = u32::try_from(HOOK_BYTES_MAX).expect("a webhook is shorter than 4 GiB");
-    let _in_work = service.report_bytes.acquire_many(permits).await.map_err(|_| ApiError::Unavailable)?;
+    // What is not proved until it is read must not fill the memory, nor hold up reports.
+    let _in_work = service.hooks.acquire().await.map_err(|_| ApiError::Unavailable)?;
     let body = read(body, HOOK_BYTES_MAX).await?;
     let (told, delivery) = if headers.contains_key("x-github-event") {
         if !is_signed(secret.0.as_bytes(), &body, header("x-hub-signature-256").unwrap_or_default()) {

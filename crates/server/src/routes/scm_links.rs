@@ -8,7 +8,7 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, Readable};
+use crate::access::{Access, AnyCollaborator, Readable};
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
 use crate::body::{JsonBody, required};
@@ -116,7 +116,10 @@ async fn unlink(access: Access<Unlink>) -> Result<Response, ApiError> {
 }
 
 /// What somebody needs to set up the webhook at the forge.
-async fn show_hook(State(service): State<Service>, access: Access<Unlink>) -> Result<Response, ApiError> {
+async fn show_hook(
+    State(service): State<Service>,
+    access: Access<AnyCollaborator>,
+) -> Result<Response, ApiError> {
     let facts = service.facts(access.app.id).await?;
     let secret = facts.hook_secret.clone().ok_or(ApiError::NotFound("scm_repo_link"))?;
     let url = format!("{}/v1/apps/{}/scm_repo_link/hook", service.config.public_url, access.app.id);

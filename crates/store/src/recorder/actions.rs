@@ -107,9 +107,7 @@ struct Kept {
 
 /// The request of who asks as they are now, which may not be as they were when the request came.
 pub(super) fn up_to_date(draft: &Draft<'_>, request: &Request) -> Result<Request, Refusal> {
-    let Some(actor) = &request.actor else { return Ok(request.clone()) };
-    let now = draft.account(actor.id)?.map_or_else(|| actor.clone(), |account| account.person.clone());
-    Ok(Request { actor: Some(now), ..request.clone() })
+    Ok(Request { actor: draft.as_now(request.actor.clone())?, ..request.clone() })
 }
 
 /// Does something with an app, as a part of a change.

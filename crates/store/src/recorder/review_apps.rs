@@ -16,7 +16,7 @@ use super::{Outcome, Recorded, Recorder, Request};
 const TIMERS_AT_ONCE: usize = 100;
 
 impl Recorder {
-    /// Makes the review app of a pull request by hand; gives the parent's outcome and the review app's identifier.
+    /// Makes the review app of a pull request by hand. The outcome is the parent's.
     pub async fn create_review_app(
         &self,
         request: Request,
