@@ -95,7 +95,7 @@ pub(crate) async fn reports(
 }
 
 /// Sends these bodies over that many connections, and gives how long it took.
-async fn send(server: &Server, bodies: Vec<Body>, connections: usize) -> anyhow::Result<Duration> {
+pub(crate) async fn send(server: &Server, bodies: Vec<Body>, connections: usize) -> anyhow::Result<Duration> {
     let mut clients = Vec::new();
     for _ in 0..connections {
         clients.push(server.connect().await?);

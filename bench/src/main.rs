@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a table is what this program is for")]
 
 mod bare;
+mod by_hand;
 mod client;
 mod corpus;
 mod load;
@@ -29,6 +30,13 @@ struct Arguments {
     /// The program to measure.
     #[arg(long, default_value = "target/release/annals")]
     binary: PathBuf,
+    /// The database that keeps the store, as postgres://…, in a schema of its own. Otherwise a directory does.
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
+    /// Measures annals over that database beside the table that people would write by hand on the same server, and beside
+    /// the embedded store. Nothing else is measured then.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["store", "large"])]
+    compare: Option<String>,
     /// Go on to ten million events.
     #[arg(long)]
     large: bool,
@@ -67,13 +75,16 @@ async fn main() -> anyhow::Result<()> {
 
 async fn measure(arguments: &Arguments, table: &mut Table) -> anyhow::Result<()> {
     let span = Duration::from_secs(arguments.seconds);
+    if let Some(database) = &arguments.compare {
+        return by_hand::compare(&arguments.binary, database, span, table).await;
+    }
     writes(arguments, span, table).await?;
     reads(arguments, span, table).await
 }
 
 /// How fast reports and actions are recorded, from an empty store on.
 async fn writes(arguments: &Arguments, span: Duration, table: &mut Table) -> anyhow::Result<()> {
-    let server = Server::start(&arguments.binary).await?;
+    let server = Server::start(&arguments.binary, arguments.store.as_deref()).await?;
     table.row("start-up on an empty store", server.startup.as_secs_f64() * 1e3, "ms");
     let mut corpus = Corpus::new();
     load::prepare(&server, &mut corpus).await?;
@@ -90,7 +101,7 @@ async fn writes(arguments: &Arguments, span: Duration, table: &mut Table) -> any
 
 /// How fast pages come from stores of growing size, and what these take.
 async fn reads(arguments: &Arguments, span: Duration, table: &mut Table) -> anyhow::Result<()> {
-    let server = Server::start(&arguments.binary).await?;
+    let server = Server::start(&arguments.binary, arguments.store.as_deref()).await?;
     let mut corpus = Corpus::new();
     load::prepare(&server, &mut corpus).await?;
     for (events, name) in [(100_000, "10⁵"), (1_000_000, "10⁶"), (10_000_000, "10⁷")] {
@@ -99,7 +110,7 @@ async fn reads(arguments: &Arguments, span: Duration, table: &mut Table) -> anyh
         }
         load::to(&server, &mut corpus, events).await?;
         server.settle().await?;
-        let (tables, journals) = server.disk_bytes()?;
+        let (tables, journals) = server.disk_bytes().await?;
         let recorded = server.recorded_events().await?;
         table.row(format!("bytes per event on disk at {name} events, tables"), tables / recorded, "B");
         table.row("  journals besides, which are of bounded size", journals / 1_048_576.0, "MiB");

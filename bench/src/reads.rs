@@ -23,9 +23,9 @@ const PER_PAGE: u64 = 30;
 /// A path to get, and the token to get it with.
 type Target = (String, String);
 
-struct Measured {
-    per_second: f64,
-    p50_us: f64,
+pub(crate) struct Measured {
+    pub(crate) per_second: f64,
+    pub(crate) p50_us: f64,
     p99_us: f64,
     bytes: usize,
 }
@@ -112,7 +112,12 @@ pub(crate) async fn last_72_hours(
     Ok(())
 }
 
-async fn fill(server: &Server, corpus: &mut Corpus, app: usize, events: u64) -> anyhow::Result<()> {
+pub(crate) async fn fill(
+    server: &Server,
+    corpus: &mut Corpus,
+    app: usize,
+    events: u64,
+) -> anyhow::Result<()> {
     let mut client = server.connect().await?;
     for _ in 0..events / 5000 {
         let body = corpus.body_of_one_app(app, 5000);
@@ -134,7 +139,7 @@ fn app_page(corpus: &mut Corpus, page: impl Fn(&mut Corpus, u64) -> u64) -> Targ
 }
 
 /// Gets the targets in turn over that many connections, for that long.
-async fn measure(
+pub(crate) async fn measure(
     address: SocketAddr,
     targets: Vec<Target>,
     connections: usize,

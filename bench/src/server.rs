@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use annals_testing::{TestDatabase, TestStore};
 use anyhow::Context;
 use http::Method;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -21,19 +22,24 @@ pub(crate) struct Server {
     /// From the start of the process until it answered.
     pub(crate) startup: Duration,
     process: Child,
-    directory: tempfile::TempDir,
+    place: TestStore,
 }
 
 impl Server {
-    pub(crate) async fn start(binary: &Path) -> anyhow::Result<Self> {
-        Self::start_in(binary, tempfile::tempdir()?).await
+    /// Starts it on an empty store: a directory, or a schema of its own in that database.
+    pub(crate) async fn start(binary: &Path, database: Option<&str>) -> anyhow::Result<Self> {
+        let place = match database {
+            Some(address) => TestStore::Database(TestDatabase::create_on(address).await),
+            None => TestStore::embedded(),
+        };
+        Self::start_in(binary, place).await
     }
 
-    async fn start_in(binary: &Path, directory: tempfile::TempDir) -> anyhow::Result<Self> {
+    async fn start_in(binary: &Path, place: TestStore) -> anyhow::Result<Self> {
         let started = Instant::now();
         let mut process = Command::new(binary)
             .args(["serve", "--listen", "127.0.0.1:0", "--connections-max", "4096", "--store"])
-            .arg(directory.path().join("store"))
+            .arg(place.location())
             .env("ANNALS_OPERATOR_TOKEN", OPERATOR_TOKEN)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -44,7 +50,7 @@ impl Server {
             })?;
         let address = listening_address(&mut process).await?;
         Client::connect(address).await?.send(Method::GET, "/readyz", "", "".into()).await?;
-        Ok(Self { address, startup: started.elapsed(), process, directory })
+        Ok(Self { address, startup: started.elapsed(), process, place })
     }
 
     /// Stops the program in order and starts it again on the same store.
@@ -52,7 +58,7 @@ impl Server {
         let id = self.process.id().context("the server is running")?;
         Command::new("kill").arg(id.to_string()).status().await?;
         self.process.wait().await?;
-        Self::start_in(binary, self.directory).await
+        Self::start_in(binary, self.place).await
     }
 
     /// Waits until the server has nothing left to do: what was written is then merged into place.
@@ -89,9 +95,14 @@ impl Server {
     }
 
     /// What the tables and what the journals take, as the file system counts it.
-    pub(crate) fn disk_bytes(&self) -> anyhow::Result<(f64, f64)> {
+    pub(crate) async fn disk_bytes(&self) -> anyhow::Result<(f64, f64)> {
+        let directory = match &self.place {
+            TestStore::Directory(directory) => directory,
+            // The database's journal is one for all that is in it.
+            TestStore::Database(_) => return Ok((self.metric("annals_store_bytes").await?, 0.0)),
+        };
         let (mut tables, mut journals) = (0.0, 0.0);
-        let mut folders = vec![self.directory.path().to_owned()];
+        let mut folders = vec![directory.path().to_owned()];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder)? {
                 let path = entry?.path();

@@ -29,7 +29,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let stop = stop_signal()?;
     let directory = tempfile::tempdir()?;
     let metrics = Metrics::default();
-    let store = Location::Directory(directory.path().join("store")).open(&metrics)?;
+    let store = Location::Directory(directory.path().join("store")).open(1, &metrics).await?;
     let listener = match TcpListener::bind(options.listen).await {
         Ok(listener) => listener,
         Err(_) => TcpListener::bind((options.listen.ip(), 0)).await?,
@@ -40,7 +40,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let clock = StoryClock::default();
     let ids = Arc::new(RandomIds::default());
     let (service, operator_token) =
-        Service::start(Arc::new(store), Arc::new(clock.clone()), ids, config, metrics).await?;
+        Service::start(store, Arc::new(clock.clone()), ids, config, metrics).await?;
     let operator_token = operator_token.context("a new store makes its operator token")?;
 
     let platform = Platform { router: router(service.clone()), clock, operator_token };

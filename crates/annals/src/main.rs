@@ -1,5 +1,7 @@
 //! The `annals` program: one file per command.
 
+mod backup;
+mod copy;
 mod demo;
 mod logs;
 mod output;
@@ -34,6 +36,12 @@ struct Arguments {
 enum Command {
     /// Serve a store over HTTP.
     Serve(serve::Options),
+    /// Write an embedded store to a file, also while it is served.
+    Backup(backup::BackupOptions),
+    /// Make an embedded store of such a file.
+    Restore(backup::RestoreOptions),
+    /// Copy a store to another engine, from a directory to PostgreSQL say, and compare.
+    Copy(copy::Options),
     /// Show the product on a throw-away store with a user, an app and a lively timeline.
     Demo(demo::Options),
 }
@@ -52,13 +60,16 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> anyhow::Result<()> {
     let default_log = match &arguments.command {
         Command::Serve(_) => "info",
-        Command::Demo(_) => "warn",
+        Command::Demo(_) | Command::Backup(_) | Command::Restore(_) | Command::Copy(_) => "warn",
     };
     logs::start(arguments.log.as_deref().unwrap_or(default_log))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match arguments.command {
             Command::Serve(options) => serve::run(options).await,
+            Command::Backup(options) => backup::back_up(options).await,
+            Command::Restore(options) => backup::restore(options),
+            Command::Copy(options) => copy::run(options).await,
             Command::Demo(options) => demo::run(options).await,
         }
     })

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::output::say;
-use crate::store::Location;
+use crate::store::{Location, Named};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -22,9 +22,20 @@ pub(crate) struct Options {
     #[arg(long, env = "ANNALS_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
 
-    /// The directory that keeps the store. It is made if it is not there.
-    #[arg(long, env = "ANNALS_STORE", default_value = "./annals-data", value_name = "DIRECTORY")]
-    store: Location,
+    /// What keeps the store: a directory, or a PostgreSQL database as postgres://user:password@host/database?sslmode=verify-full.
+    /// It is made if it is not there. Any number of processes may serve one database.
+    #[arg(
+        long,
+        env = "ANNALS_STORE",
+        hide_env_values = true,
+        default_value = "./annals-data",
+        value_name = "DIRECTORY|URL"
+    )]
+    store: Named,
+
+    /// How many connections to the database read at once; three more write and listen.
+    #[arg(long, env = "ANNALS_STORE_CONNECTIONS", default_value = "16", value_name = "NUMBER")]
+    store_connections: NonZeroU32,
 
     /// The platform's own credential: it registers users and reports events. Without it, one is made at the first start
     /// and printed once.
@@ -102,7 +113,9 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         anyhow::bail!("the operator token must have at least 16 characters");
     }
     let metrics = Metrics::default();
-    let store = options.store.open(&metrics)?;
+    let store_connections = usize::try_from(options.store_connections.get())?;
+    let location = options.store.location()?;
+    let store = location.open(store_connections, &metrics).await?;
     let listener = TcpListener::bind(options.listen)
         .await
         .with_context(|| format!("cannot listen on {}", options.listen))?;
@@ -126,8 +139,8 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let connections_max = config.connections_max;
     let clock = Arc::new(SystemClock);
     let (service, made_token) =
-        Service::start(Arc::new(store), clock, Arc::new(RandomIds::default()), config, metrics).await?;
-    introduce(&url, &options.store, made_token.as_deref());
+        Service::start(store, clock, Arc::new(RandomIds::default()), config, metrics).await?;
+    introduce(&url, &location, made_token.as_deref());
 
     let background = tokio::spawn(annals_server::work(service.clone()));
     annals_server::run(listener, router(service.clone()), connections_max, stop).await?;

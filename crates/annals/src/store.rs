@@ -2,16 +2,37 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use annals_server::Metrics;
-use annals_store::FjallStore;
+use annals_store::{Error, Portable, Store, fjall, postgres};
 use anyhow::Context;
+
+/// What an option says of where a store is. It is looked at later: a command line that cannot be read is shown with all
+/// that was wrong in it, and here that may be a password.
+#[derive(Clone)]
+pub(crate) struct Named(String);
+
+impl From<String> for Named {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl Named {
+    /// The place that is meant.
+    pub(crate) fn location(&self) -> anyhow::Result<Location> {
+        self.0.parse().map_err(|why: String| anyhow::anyhow!("the store that is named {why}"))
+    }
+}
 
 /// Where a store is.
 #[derive(Debug, Clone)]
 pub(crate) enum Location {
     /// In a directory.
     Directory(PathBuf),
+    /// In a database.
+    Database(Box<postgres::Address>),
 }
 
 impl FromStr for Location {
@@ -20,10 +41,11 @@ impl FromStr for Location {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once("://") {
             Some(("file", path)) => Ok(Self::Directory(path.into())),
+            Some(("postgres" | "postgresql", _)) => text.parse().map(Box::new).map(Self::Database),
             Some((scheme, _)) => {
-                Err(format!("this version keeps stores in directories only, not in {scheme}"))
+                Err(format!("must be a directory or a postgres:// address; {scheme}:// is neither"))
             }
-            None if text.is_empty() => Err("must be a directory".to_owned()),
+            None if text.is_empty() => Err("must be a directory or a postgres:// address".to_owned()),
             None => Ok(Self::Directory(text.into())),
         }
     }
@@ -33,18 +55,53 @@ impl std::fmt::Display for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Directory(path) => write!(f, "{}", path.display()),
+            Self::Database(address) => write!(f, "{address}"),
         }
     }
 }
 
 impl Location {
-    /// Opens the store, making it if it is not there.
-    pub(crate) fn open(&self, metrics: &Metrics) -> anyhow::Result<FjallStore> {
-        let Self::Directory(path) = self;
+    /// Opens the store to serve it, making it if it is not there. A database is read over that many connections.
+    pub(crate) async fn open(&self, connections: usize, metrics: &Metrics) -> anyhow::Result<Arc<dyn Store>> {
         let metrics = metrics.clone();
-        annals_store::fjall::Options::new(path)
-            .observer(move |commit| metrics.committed(commit))
-            .open()
-            .with_context(|| format!("the store {} cannot be opened", path.display()))
+        let observer = move |commit| metrics.committed(commit);
+        let opened: Result<Arc<dyn Store>, _> = match self {
+            Self::Directory(path) => {
+                fjall::Options::new(path).observer(observer).open().map(|store| Arc::new(store) as _)
+            }
+            Self::Database(address) => postgres::Options::new((**address).clone())
+                .connections(connections)
+                .observer(observer)
+                .open()
+                .await
+                .map(|store| Arc::new(store) as _),
+        };
+        opened.with_context(|| format!("the store {self} cannot be opened"))
+    }
+
+    /// Opens a store that must be there already, to move it.
+    pub(crate) async fn open_source(&self) -> anyhow::Result<Arc<dyn Portable>> {
+        match self {
+            Self::Directory(path) if !path.exists() => anyhow::bail!("there is no store in {self}"),
+            _ => self.open_alone().await,
+        }
+    }
+
+    /// Opens the store to move it, which fails while anything serves it.
+    pub(crate) async fn open_alone(&self) -> anyhow::Result<Arc<dyn Portable>> {
+        let opened: Result<Arc<dyn Portable>, _> = match self {
+            Self::Directory(path) => fjall::Options::new(path).open().map(|store| Arc::new(store) as _),
+            Self::Database(address) => postgres::Options::new((**address).clone())
+                .alone()
+                .open()
+                .await
+                .map(|store| Arc::new(store) as _),
+        };
+        opened.map_err(|error| match error {
+            Error::InUse => {
+                anyhow::anyhow!("{self} is being served: stop every annals that has it open first")
+            }
+            error => anyhow::Error::new(error).context(format!("the store {self} cannot be opened")),
+        })
     }
 }

@@ -5,8 +5,10 @@
 mod program {
     pub(crate) mod clients;
     pub(crate) mod crash;
+    pub(crate) mod faults;
     pub(crate) mod journeys;
     pub(crate) mod mail;
+    pub(crate) mod moving;
     pub(crate) mod running;
     pub(crate) mod schemathesis;
 }

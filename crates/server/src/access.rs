@@ -6,7 +6,7 @@ use std::sync::Arc;
 use annals_model::app::{AppAction, is_addon_id};
 use annals_model::report::NAME_BYTES_MAX;
 use annals_model::{App, AppId, Rejection, Role, UserId};
-use annals_store::{Idempotency, Outcome, Request, Row, RowKey};
+use annals_store::{Head, Idempotency, Outcome, Request, Row, RowKey};
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::HeaderMap;
 use http::request::Parts;
@@ -24,6 +24,8 @@ pub(crate) struct Readable {
     pub(crate) app: Arc<App>,
     /// What who asks may do; the operator has no role.
     pub(crate) role: Option<Role>,
+    /// Where its timeline stands.
+    pub(crate) head: Head,
 }
 
 /// What says which role a request needs: an action or, where an action is known only later, a role by itself.
@@ -81,12 +83,12 @@ impl FromRequestParts<Service> for Readable {
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, service).await?;
         let (app, kind) = named_in(parts, service).await?;
-        let app = app.ok_or(ApiError::NotFound(kind))?;
+        let (app, head) = app.ok_or(ApiError::NotFound(kind))?;
         match caller {
-            Caller::Operator => Ok(Self { app, role: None }),
+            Caller::Operator => Ok(Self { app, role: None, head }),
             Caller::User(user) => {
                 let role = Some(role_of(service, &app, user.id()).await?.ok_or(ApiError::NotFound(kind))?);
-                Ok(Self { app, role })
+                Ok(Self { app, role, head })
             }
         }
     }
@@ -134,7 +136,7 @@ impl<A: Needs> FromRequestParts<Service> for Access<A> {
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, ApiError> {
         let acting = Acting::from_request_parts(parts, service).await?;
         let (app, kind) = named_in(parts, service).await?;
-        let app = app.filter(|app| app.deleted_at.is_none()).ok_or(ApiError::NotFound(kind))?;
+        let (app, _) = app.filter(|(app, _)| app.deleted_at.is_none()).ok_or(ApiError::NotFound(kind))?;
         match &acting.user {
             None if A::ROLE != Role::Platform => return Err(needs_a_user()),
             None => {}
@@ -244,23 +246,31 @@ impl FromRequestParts<Service> for LastSegment {
     }
 }
 
+/// An app, and where its timeline stands.
+type AppAndHead = (Arc<App>, Head);
+
 /// The app that a request's path names, itself or by one of its databases, and what kind of thing it names.
 async fn named_in(
     parts: &mut Parts,
     service: &Service,
-) -> Result<(Option<Arc<App>>, &'static str), ApiError> {
-    if let Ok(reference) = path_param(parts, "app").await {
-        return Ok((find(service, &reference).await?, "app"));
-    }
-    let database = path_param(parts, "database").await?;
-    let app = match is_addon_id(&database) {
-        true => match service.store.row(&RowKey::Addon(database)).await? {
-            Some(Row::AppWithName(id)) => find(service, &id.to_string()).await?,
-            _ => None,
-        },
-        false => None,
+) -> Result<(Option<AppAndHead>, &'static str), ApiError> {
+    let (id, kind) = if let Ok(reference) = path_param(parts, "app").await {
+        (identify(service, &reference).await?, "app")
+    } else {
+        let database = path_param(parts, "database").await?;
+        let id = match is_addon_id(&database) {
+            true => match service.store.row(&RowKey::Addon(database)).await? {
+                Some(Row::AppWithName(id)) => Some(id),
+                _ => None,
+            },
+            false => None,
+        };
+        (id, "database")
     };
-    Ok((app, "database"))
+    match id {
+        Some(id) => Ok((service.store.app(id).await?, kind)),
+        None => Ok((None, kind)),
+    }
 }
 
 async fn path_param(parts: &mut Parts, name: &str) -> Result<String, ApiError> {
@@ -271,18 +281,23 @@ async fn path_param(parts: &mut Parts, name: &str) -> Result<String, ApiError> {
 
 /// The app of that name or identifier: of the live apps by name, of all by identifier.
 pub(crate) async fn find(service: &Service, reference: &str) -> Result<Option<Arc<App>>, ApiError> {
+    let Some(id) = identify(service, reference).await? else { return Ok(None) };
+    match service.store.row(&RowKey::App(id)).await? {
+        Some(Row::App(app)) => Ok(Some(app)),
+        _ => Ok(None),
+    }
+}
+
+/// The identifier of the app that is meant, which need not be there.
+async fn identify(service: &Service, reference: &str) -> Result<Option<AppId>, ApiError> {
     if reference.len() > NAME_BYTES_MAX {
         return Ok(None);
     }
-    let id = match reference.parse().ok().or_else(|| from_uuid(reference)) {
-        Some(id) => id,
-        None => match service.store.row(&RowKey::AppName(reference.to_owned())).await? {
-            Some(Row::AppWithName(id)) => id,
-            _ => return Ok(None),
-        },
-    };
-    match service.store.row(&RowKey::App(id)).await? {
-        Some(Row::App(app)) => Ok(Some(app)),
+    if let Some(id) = reference.parse().ok().or_else(|| from_uuid(reference)) {
+        return Ok(Some(id));
+    }
+    match service.store.row(&RowKey::AppName(reference.to_owned())).await? {
+        Some(Row::AppWithName(id)) => Ok(Some(id)),
         _ => Ok(None),
     }
 }

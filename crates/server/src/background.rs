@@ -8,14 +8,16 @@ use std::time::{Duration, Instant};
 use annals_model::EventId;
 use annals_store::{Listing, Row, RowKey};
 
-use crate::limits::OUTBOX_MAX;
 use crate::mail::{Failure, Mailer};
 use crate::service::Service;
 
 /// How often it is looked for what is due, where nothing says that there is something.
 const TICK: Duration = Duration::from_secs(5);
-/// How long a mail that could not be sent waits for its next attempt at first; each time twice as long.
-const RETRY: Duration = Duration::from_secs(10);
+/// How long this process has for a mail before another one may try: longer than sending one takes. One that could not be
+/// sent waits that long for its next attempt at least.
+const LEASE: Duration = Duration::from_secs(90);
+/// How long such a mail waits at first; each time twice as long.
+const RETRY: Duration = Duration::from_secs(60);
 const RETRY_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// Works until it is dropped.
@@ -50,15 +52,17 @@ async fn send_mails(service: &Service) {
 type Retries = HashMap<EventId, (Instant, u32)>;
 
 async fn send_mail(service: &Service, mailer: &Mailer, retries: &mut Retries) {
-    let waiting = match service.store.list(Listing::Outbox, OUTBOX_MAX).await {
-        Ok(waiting) => waiting,
-        Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "the outbox could not be read");
-            return;
-        }
-    };
-    let now = service.clock.now();
-    for (key, row) in waiting {
+    loop {
+        // One by one: what is claimed and waits for its turn would be sent by somebody else in the meantime.
+        let claimed = match service.store.claim(Listing::Outbox, 1, LEASE).await {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the outbox could not be read");
+                return;
+            }
+        };
+        let Some((key, row)) = claimed.into_iter().next() else { return };
+        let now = service.clock.now();
         let (RowKey::Mail(user, id), Row::Mail(mail)) = (key, row) else { continue };
         if retries.get(&id).is_some_and(|(at, _)| *at > Instant::now()) {
             continue;
@@ -84,7 +88,8 @@ async fn send_mail(service: &Service, mailer: &Mailer, retries: &mut Retries) {
             }
         };
         if is_done {
-            retries.remove(&id);
+            // Those that another process has sent since are forgotten with it.
+            retries.retain(|of, (at, _)| *of != id && at.elapsed() < RETRY_MAX);
             if let Err(error) = service.recorder.mail_done(user, id).await {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,

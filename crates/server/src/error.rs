@@ -153,6 +153,10 @@ impl From<annals_store::Error> for ApiError {
         match error {
             // Said once in the log when it happened.
             Error::ReadOnly | Error::Closed => Self::Unavailable,
+            Error::Unavailable(_) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the store cannot do it now");
+                Self::Unavailable
+            }
             Error::InUse | Error::Newer { .. } | Error::NotAStore | Error::Damaged(_) | Error::Engine(_) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
                 Self::Internal

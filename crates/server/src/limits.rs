@@ -69,9 +69,6 @@ pub(crate) const HOOK_BYTES_MAX: usize = 5 << 20;
 /// The most vouchers of a list.
 pub(crate) const VOUCHERS_MAX: usize = 10_000;
 
-/// How many waiting mails are looked at: more than those of a few people whose mail nobody takes.
-pub(crate) const OUTBOX_MAX: usize = 2_000;
-
 /// The most mails of a list.
 pub(crate) const MAILS_MAX: usize = 100;
 

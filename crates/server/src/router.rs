@@ -62,6 +62,7 @@ fn api() -> Api {
         // The service itself.
         .and(features::api())
         .and(regions::api())
+        .and(backup::api())
         .and(documents::api())
         .and(health::api())
 }

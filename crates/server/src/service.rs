@@ -73,6 +73,9 @@ pub enum StartError {
     /// Mail cannot be sent as it is configured.
     #[error("mail cannot be sent so: {0}")]
     Mail(String),
+    /// A copy into the store was begun and not finished.
+    #[error("the store is a copy that is not finished: run annals copy again, which goes on where it was")]
+    UnfinishedCopy,
     /// Something the service keeps in the store is not as it was written.
     #[error("the store's {0} cannot be read")]
     Damaged(&'static str),
@@ -99,6 +102,10 @@ impl Service {
         let rules = Rules { instant_builder: config.instant_builder, public_url: config.public_url.clone() };
         let settings = Settings { rules, contract_only: config.contract_only, ..Settings::default() };
         let recorder = Recorder::new(Arc::clone(&store), Arc::clone(&clock), ids, settings);
+        let unfinished = store.row(&RowKey::Setting(Setting::UnfinishedCopy)).await;
+        if unfinished.map_err(CommitError::Failed)?.is_some() {
+            return Err(StartError::UnfinishedCopy);
+        }
         let (operator_token, made) = operator_token(&recorder, &config).await?;
         let signing_key =
             recorder.setting(Setting::SigningKey, hex::encode(rand::random::<[u8; 64]>())).await?;

@@ -20,15 +20,15 @@ use crate::{masking, scale_strings};
 
 const OPENING: &[u8] = b"{\"events\":[";
 
-/// `{"events":[…],"meta":{"pagination":…}}`, newest first. What does not fit into one read is streamed, so memory is
+/// `{"events":[…],"meta":{"pagination":…}}` of a timeline of that length, newest first. What does not fit into one read is streamed, so memory is
 /// bounded whatever is asked for.
 pub(crate) async fn respond(
     service: &Service,
     timeline: TimelineId,
+    length: u64,
     selection: Selection,
     form: EventForm,
 ) -> Result<Response, ApiError> {
-    let length = service.store.head(timeline).await?.length;
     let before = match selection.since(service.clock.now()) {
         Some(since) => service.store.count_before(timeline, since).await?.min(length),
         None => 0,

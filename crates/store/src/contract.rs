@@ -1,10 +1,13 @@
 //! What every engine promises.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
 
-use annals_model::{AppId, EventId, Rejection, Time, UserId};
+use annals_model::{App, AppId, EventId, Rejection, Time, UserId};
 use async_trait::async_trait;
 use bytes::Bytes;
+use tokio::sync::broadcast;
 
 use crate::rows::{Listing, Row, RowKey};
 
@@ -76,6 +79,9 @@ pub trait View {
     fn head(&self, timeline: TimelineId) -> Result<Head, Error>;
 
     /// A row.
+    ///
+    /// Whoever decides something because a row is not there writes that row, or does not mind if it comes at the same
+    /// time: an engine over a database can hold still what is there, and notice who else writes, but not more.
     fn row(&self, key: &RowKey) -> Result<Option<Row>, Error>;
 
     /// Whether an event of that identifier is recorded: one given with any report, or one assigned here in that timeline.
@@ -85,7 +91,8 @@ pub trait View {
 /// A decision to be made and recorded in one step.
 pub trait Change: Send {
     /// What to write, given what there is. An engine may call this more than once before one call's writes are
-    /// recorded, so nothing outside may depend on a call that is not the last.
+    /// recorded, so nothing outside may depend on a call that is not the last. It may also be shown less than there is in
+    /// a call whose outcome is thrown away, to see what it asks for; with the same in view it asks for the same.
     ///
     /// The times of the events are not before the heads of their timelines, nor do they decrease.
     fn decide(&mut self, view: &dyn View) -> Result<Writes, Refusal>;
@@ -136,6 +143,9 @@ pub enum Error {
     /// A write failed, so no further one is accepted until a restart; the failed one may or may not be recorded.
     #[error("the store accepts no writes since one failed")]
     ReadOnly,
+    /// The database cannot be reached, or is too slow or full; what was asked for may or may not be recorded.
+    #[error("the database cannot do it now")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The store is being closed.
     #[error("the store is closed")]
     Closed,
@@ -159,10 +169,21 @@ pub struct FeedEntry {
     pub stretches: Vec<(TimelineId, RangeInclusive<u64>)>,
 }
 
+/// Adds a position behind all others: to the last stretch, or as a new one where there is something in between.
+pub(crate) fn extend(stretches: &mut Vec<RangeInclusive<u64>>, position: u64) {
+    match stretches.last_mut() {
+        Some(last) if last.end() + 1 == position => *last = *last.start()..=position,
+        _ => stretches.push(position..=position),
+    }
+}
+
+/// How much news waits for somebody who subscribed and is slow.
+pub(crate) const NEWS_MAX: usize = 1024;
+
 /// What the store can say of itself cheaply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Statistics {
-    /// How many timelines have an event.
+    /// How many timelines have an event; where they are very many, about how many.
     pub timelines: u64,
     /// How many bytes it takes on disk.
     pub bytes: u64,
@@ -178,7 +199,7 @@ pub struct CommitSummary {
     /// How many events.
     pub events: usize,
     /// How long it took from the first decision until it was durable.
-    pub elapsed: std::time::Duration,
+    pub elapsed: Duration,
 }
 
 /// Timelines and state, durable.
@@ -197,6 +218,14 @@ pub trait Store: Send + Sync + 'static {
 
     /// Where a timeline stands.
     async fn head(&self, timeline: TimelineId) -> Result<Head, Error>;
+
+    /// The state of an app and where its timeline stands, read together where the engine can.
+    async fn app(&self, id: AppId) -> Result<Option<(Arc<App>, Head)>, Error> {
+        match self.row(&RowKey::App(id)).await? {
+            Some(Row::App(app)) => Ok(Some((app, self.head(TimelineId::App(id)).await?))),
+            _ => Ok(None),
+        }
+    }
 
     /// The events at these positions, newest first, from the newest on as many as have `bytes_max` together and at
     /// least one. Positions beyond the head are left out.
@@ -219,11 +248,30 @@ pub trait Store: Send + Sync + 'static {
     /// The first rows of a listing, at most that many.
     async fn list(&self, listing: Listing, limit: usize) -> Result<Vec<(RowKey, Row)>, Error>;
 
-    /// The commits after that number, oldest first, at most that many. Only commits with events have an entry.
+    /// Claims the first rows of a listing that nobody holds a claim on, at most that many. No other process is given them
+    /// until the row is gone or that time is over. Who comes first works; who ends without having done it loses the claim.
+    async fn claim(
+        &self,
+        listing: Listing,
+        limit: usize,
+        lease: Duration,
+    ) -> Result<Vec<(RowKey, Row)>, Error>;
+
+    /// The commits after that number, oldest first, at most that many. Only commits with events have an entry. Of one
+    /// timeline, earlier events come before later ones, and no entry comes with a number below one that was read.
     async fn feed(&self, after: u64, limit: usize) -> Result<Vec<FeedEntry>, Error>;
 
+    /// The timelines that get events from now on, whichever process records them. A hint: one that is lost where a process
+    /// or a connection ends is not made up for, so whoever must not miss anything looks for themself now and then.
+    fn subscribe(&self) -> broadcast::Receiver<TimelineId>;
+
+    /// All that is committed by now as a stream of bytes, in pieces, if the engine has no better means of its own.
+    fn backup(&self) -> Option<Box<dyn Iterator<Item = Result<Bytes, Error>> + Send>> {
+        None
+    }
+
     /// What the store can say of itself cheaply.
-    fn statistics(&self) -> Statistics;
+    async fn statistics(&self) -> Result<Statistics, Error>;
 
     /// Finishes what was accepted and closes. Every later commit fails with [`Error::Closed`].
     async fn close(&self) -> Result<(), Error>;

@@ -5,7 +5,10 @@
 //! changes the store goes through: it turns actions and reports into events and state, in one transaction.
 
 mod contract;
+mod copy;
 pub mod fjall;
+mod portable;
+pub mod postgres;
 mod recorder;
 mod rows;
 
@@ -13,7 +16,10 @@ pub use contract::{
     Change, CommitError, CommitSummary, Error, FeedEntry, Head, NewEvent, Refusal, Statistics, Store,
     TimelineId, View, Writes,
 };
+pub use copy::{Copied, CopyError, Progress, Step, copy};
 pub use fjall::FjallStore;
+pub use portable::{Events, GivenId, Part, Portable};
+pub use postgres::PostgresStore;
 pub use recorder::{
     Clock, Idempotency, IssuedToken, NewUser, Outcome, Recorded, Recorder, Request, Settings, SignInOutcome,
     SystemClock, TOKEN_NAME_MAX,

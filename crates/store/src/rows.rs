@@ -1,6 +1,7 @@
 //! What is kept beside the timelines: states, names taken, tokens, answers given.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use annals_model::account::{AccountFacts, Voucher};
@@ -194,13 +195,16 @@ pub enum Setting {
     OperatorTokenHash,
     /// When somebody last tried to get into an account that does not exist.
     LastUnknownAttempt,
+    /// Which store this one is going to be a copy of, as long as it is not whole.
+    UnfinishedCopy,
 }
 
 impl Setting {
-    const ALL: [(Self, &'static str); 3] = [
+    const ALL: [(Self, &'static str); 4] = [
         (Self::SigningKey, "signing_key"),
         (Self::OperatorTokenHash, "operator_token_hash"),
         (Self::LastUnknownAttempt, "last_unknown_attempt"),
+        (Self::UnfinishedCopy, "unfinished_copy"),
     ];
 
     fn name(self) -> &'static str {
@@ -208,6 +212,7 @@ impl Setting {
             Self::SigningKey => "signing_key",
             Self::OperatorTokenHash => "operator_token_hash",
             Self::LastUnknownAttempt => "last_unknown_attempt",
+            Self::UnfinishedCopy => "unfinished_copy",
         }
     }
 }
@@ -221,8 +226,8 @@ pub enum Listing {
     TokensOf(UserId),
     /// The answers that expire first.
     AnswersByExpiry,
-    /// What is due first.
-    Timers,
+    /// What is due by then, earliest first.
+    TimersDue(Time),
     /// The mail of a user that waits, oldest first.
     MailTo(UserId),
     /// The add-ons of a provider.
@@ -234,18 +239,26 @@ pub enum Listing {
 }
 
 impl Listing {
-    /// What the stored keys of its rows begin with.
-    pub(crate) fn prefix(&self) -> Vec<u8> {
-        match self {
+    /// The stored keys of its rows: from the first on, and before the second.
+    pub(crate) fn keys(&self) -> Range<Vec<u8>> {
+        let prefix = match self {
             Self::AppsOf(user) => [b"m".as_slice(), user.as_bytes()].concat(),
             Self::TokensOf(user) => [b"t".as_slice(), user.as_bytes()].concat(),
             Self::AnswersByExpiry => b"x".to_vec(),
-            Self::Timers => b"T".to_vec(),
+            Self::TimersDue(time) => {
+                let end = time.as_millis() + 1;
+                return b"T".to_vec()..[b"T".as_slice(), &end.to_be_bytes()].concat();
+            }
             Self::MailTo(user) => [b"o".as_slice(), user.as_bytes()].concat(),
             Self::AddonsOf(provider) => [b"y", provider.as_bytes(), b"\0"].concat(),
             Self::Outbox => b"o".to_vec(),
             Self::Vouchers => b"v".to_vec(),
-        }
+        };
+        let mut end = prefix.clone();
+        while end.pop_if(|last| *last == u8::MAX).is_some() {}
+        // A kind's byte is a letter, so something is left to count up.
+        *end.last_mut().expect("a prefix begins with a kind") += 1;
+        prefix..end
     }
 }
 
@@ -287,6 +300,11 @@ impl RowKey {
             Self::AddonOf(provider, id) => provider.len() + id.len(),
             _ => 0,
         }
+    }
+
+    /// What the table of kinds has it under.
+    pub(crate) fn kind(&self) -> char {
+        char::from(self.to_bytes()[0])
     }
 
     /// The stored key; see [`RowKey`] for its layout.

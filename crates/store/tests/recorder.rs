@@ -10,11 +10,11 @@ use annals_model::app::{
     variable_id,
 };
 use annals_model::{Account, App, AppId, Event, Person, RandomIds, Rejection, Report, Time, UserId};
-use annals_store::fjall::Options;
 use annals_store::{
     Clock, CommitError, Idempotency, Listing, NewUser, Outcome, Recorder, Request, Row, RowKey, Setting,
     Settings, Store, TimelineId,
 };
+use annals_testing::TestStore;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
@@ -35,23 +35,23 @@ impl Clock for ManualClock {
 }
 
 struct World {
-    directory: tempfile::TempDir,
+    place: TestStore,
     store: Arc<dyn Store>,
     clock: ManualClock,
 }
 
 impl World {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Arc::new(Options::new(directory.path().join("store")).open().unwrap());
-        Self { directory, store, clock: ManualClock::default() }
+    async fn new() -> Self {
+        let place = TestStore::create().await;
+        let store = place.open().await;
+        Self { place, store, clock: ManualClock::default() }
     }
 
-    fn reopen(self) -> Self {
-        let Self { directory, store, clock } = self;
+    async fn reopen(self) -> Self {
+        let Self { place, store, clock } = self;
         drop(store);
-        let store = Arc::new(Options::new(directory.path().join("store")).open().unwrap());
-        Self { directory, store, clock }
+        let store = place.open().await;
+        Self { place, store, clock }
     }
 
     fn recorder(&self) -> Recorder {
@@ -208,14 +208,14 @@ async fn after_any_history_states_are_what_timelines_fold_to() {
     eprintln!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
     for _ in 0..8 {
-        let mut world = World::new();
+        let mut world = World::new().await;
         let mut apps = Vec::new();
         for _ in 0..4 {
             for _ in 0..15 {
                 do_something(&world, &mut random, &mut apps).await;
             }
             check_states(&world).await;
-            world = world.reopen();
+            world = world.reopen().await;
             check_states(&world).await;
         }
     }
@@ -223,7 +223,7 @@ async fn after_any_history_states_are_what_timelines_fold_to() {
 
 #[tokio::test]
 async fn concurrent_actions_chain_without_a_gap() {
-    let world = World::new();
+    let world = World::new().await;
     let app = new_app(&world, "my-app").await.app.id;
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..64_u32 {
@@ -257,7 +257,7 @@ async fn concurrent_actions_chain_without_a_gap() {
 
 #[tokio::test]
 async fn a_report_changes_what_the_next_action_finds() {
-    let world = World::new();
+    let world = World::new().await;
     let app = new_app(&world, "my-app").await.app.id;
     let scaled = json!({
         "user": person(1), "app_id": app, "app_name": "my-app", "type": "scale",
@@ -272,7 +272,7 @@ async fn a_report_changes_what_the_next_action_finds() {
 
 #[tokio::test]
 async fn reports_register_apps_and_users_and_a_name_stays_with_its_first_holder() {
-    let world = World::new();
+    let world = World::new().await;
     let id = |number: u8| AppId::from_bytes([number; 12]);
     let seen = |app: u8, event_type: &str, name: &str| {
         report(&json!({"user": person(2), "app_id": id(app), "app_name": name, "type": event_type}))
@@ -300,7 +300,7 @@ async fn reports_register_apps_and_users_and_a_name_stays_with_its_first_holder(
 
 #[tokio::test]
 async fn reports_are_all_or_nothing_and_the_refusal_names_the_index() {
-    let world = World::new();
+    let world = World::new().await;
     let app = new_app(&world, "my-app").await.app.id;
     let base = json!({"user": person(1), "app_id": app, "app_name": "my-app", "type": "restart"});
     let with = |more: serde_json::Value| {
@@ -329,7 +329,7 @@ async fn reports_are_all_or_nothing_and_the_refusal_names_the_index() {
 
 #[tokio::test]
 async fn a_repeat_with_its_key_gets_the_same_answer_and_records_nothing_also_after_reopening() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let app = new_app(&world, "my-app").await.app.id;
     let restart =
         || report(&json!({"user": person(1), "app_id": app, "app_name": "my-app", "type": "restart"}));
@@ -344,7 +344,7 @@ async fn a_repeat_with_its_key_gets_the_same_answer_and_records_nothing_also_aft
             let other = world.recorder().report(vec![restart()], idempotency("k", "g")).await.unwrap_err();
             assert!(matches!(other, CommitError::Rejected(Rejection::Conflict(_))));
         }
-        world = world.reopen();
+        world = world.reopen().await;
     }
     assert_eq!(world.timeline(TimelineId::App(app)).await.len(), 3);
 
@@ -368,7 +368,7 @@ async fn a_repeat_with_its_key_gets_the_same_answer_and_records_nothing_also_aft
 
 #[tokio::test]
 async fn a_refused_action_and_a_dry_run_change_nothing() {
-    let world = World::new();
+    let world = World::new().await;
     let app = new_app(&world, "my-app").await.app.id;
     new_app(&world, "taken-app").await;
     let before = (world.timeline(TimelineId::App(app)).await, world.app(app).await);
@@ -412,7 +412,7 @@ async fn a_refused_action_and_a_dry_run_change_nothing() {
 
 #[tokio::test]
 async fn people_named_in_reports_can_be_registered_and_nobody_twice() {
-    let world = World::new();
+    let world = World::new().await;
     let recorder = world.recorder();
     let app = AppId::from_bytes([7; 12]);
     let restart = json!({"user": person(1), "app_id": app, "app_name": "my-app", "type": "restart"});
@@ -450,15 +450,15 @@ async fn people_named_in_reports_can_be_registered_and_nobody_twice() {
 
 #[tokio::test]
 async fn a_setting_keeps_its_first_value() {
-    let world = World::new();
+    let world = World::new().await;
     assert_eq!(world.recorder().setting(Setting::SigningKey, "a".to_owned()).await.unwrap(), "a");
-    let world = world.reopen();
+    let world = world.reopen().await;
     assert_eq!(world.recorder().setting(Setting::SigningKey, "b".to_owned()).await.unwrap(), "a");
 }
 
 #[tokio::test]
 async fn a_state_is_rebuilt_from_any_number_and_size_of_events() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let app = new_app(&world, "my-app").await.app.id;
     let values = |digit: &str| {
         (0..15)
@@ -475,7 +475,7 @@ async fn a_state_is_rebuilt_from_any_number_and_size_of_events() {
     }
     for _ in 0..2 {
         check_states(&world).await;
-        world = world.reopen();
+        world = world.reopen().await;
     }
     let timeline = world.timeline(TimelineId::App(app)).await;
     assert!(timeline.iter().any(|event| event.to_json().len() > annals_model::report::EVENT_BYTES_MAX));
@@ -483,7 +483,7 @@ async fn a_state_is_rebuilt_from_any_number_and_size_of_events() {
 
 #[tokio::test]
 async fn a_name_that_one_app_gives_up_another_takes_in_the_same_report() {
-    let world = World::new();
+    let world = World::new().await;
     let id = |number: u8| AppId::from_bytes([number; 12]);
     let event = |app: u8, event_type: &str, name: &str, data: serde_json::Value| {
         report(
@@ -506,7 +506,7 @@ async fn a_name_that_one_app_gives_up_another_takes_in_the_same_report() {
 
 #[tokio::test]
 async fn an_address_is_the_same_however_it_is_spelled() {
-    let world = World::new();
+    let world = World::new().await;
     let spelled = |email: &str| {
         let user = json!({"username": "user-1", "email": email, "id": person(1).id});
         report(&json!({"user": user, "type": "login_success"}))

@@ -130,9 +130,16 @@ fn mistakes_on_the_command_line_are_named() {
     };
     for (arguments, expected) in [
         (&["serve", "--listen", "nowhere"][..], "--listen <ADDRESS:PORT>"),
+        (&["serve", "--store", "mysql://me:secret@db/annals"], "mysql:// is neither"),
+        (&["serve", "--store", "postgres://me:secret@db:port/annals"], "is no database address"),
+        (&["serve", "--store", "postgres://me:secret@db/annals?sslmode=perhaps"], "sslmode must be"),
         (
-            &["serve", "--store", "postgres://db/annals"],
-            "this version keeps stores in directories only, not in postgres",
+            &["serve", "--store", "postgres://me:secret@127.0.0.1:1/annals"],
+            "the store postgres://127.0.0.1:1/annals cannot be opened",
+        ),
+        (
+            &["copy", "--from", "/none", "--to", "postgres://me:secret@127.0.0.1:1/annals"],
+            "no store in /none",
         ),
         (&["serve", "--store", "/proc/annals"], "the store /proc/annals cannot be opened"),
         (&["serve", "--operator-token", "short"], "the operator token must have at least 16 characters"),
@@ -142,6 +149,7 @@ fn mistakes_on_the_command_line_are_named() {
     ] {
         let complaint = complaint(arguments);
         assert!(complaint.contains(expected), "{arguments:?}: {complaint}");
+        assert!(!complaint.contains("secret"), "{complaint}");
     }
 }
 

@@ -30,11 +30,16 @@ impl Running {
     /// Serves the store in that directory, with further options.
     pub(crate) fn serve_with(store: &Path, options: &[&str]) -> Self {
         let mut command = command();
-        command
-            .args(["serve", "--listen", "127.0.0.1:0", "--operator-token", OPERATOR, "--store"])
-            .arg(store)
-            .args(options);
+        command.args(["serve", "--operator-token", OPERATOR, "--store"]).arg(store).args(options);
+        if !options.contains(&"--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
         Self::start(command)
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> String {
+        self.url.trim_start_matches("http://").to_owned()
     }
 
     /// Starts a command that says in its first line where it listens.
@@ -64,6 +69,11 @@ impl Running {
 
     /// Ends it at once, as a power cut would end the process.
     pub(crate) fn kill(mut self) {
+        self.die();
+    }
+
+    /// The same, where something else takes its place.
+    pub(crate) fn die(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }

@@ -63,7 +63,7 @@ async fn list_collaborators(
     State(service): State<Service>,
     readable: Readable,
 ) -> Result<Response, ApiError> {
-    let Readable { app, role } = readable.live()?;
+    let Readable { app, role, .. } = readable.live()?;
     let mut facts = service.facts(app.id).await?;
     if role == Some(Role::LimitedCollaborator) {
         // Who holds a link can accept with it, and be more than they are now.

@@ -75,18 +75,18 @@ impl JsonSchema for EventReference {
 /// The timeline of an app.
 async fn list_app_events(
     State(service): State<Service>,
-    Readable { app, role }: Readable,
+    Readable { app, role, head }: Readable,
     selection: Selection,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let form = EventForm::new(&service, &headers, role);
-    timeline::respond(&service, TimelineId::App(app.id), selection, form).await
+    timeline::respond(&service, TimelineId::App(app.id), head.length, selection, form).await
 }
 
 /// One event of an app.
 async fn show_event(
     State(service): State<Service>,
-    Readable { app, role }: Readable,
+    Readable { app, role, .. }: Readable,
     Segments([_, event]): Segments<2>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -108,7 +108,9 @@ async fn list_own_events(
         return Err(ApiError::Forbidden(message.to_owned()));
     };
     let form = EventForm::new(&service, &headers, None);
-    timeline::respond(&service, TimelineId::User(user.id()), selection, form).await
+    let timeline = TimelineId::User(user.id());
+    let length = service.store.head(timeline).await?.length;
+    timeline::respond(&service, timeline, length, selection, form).await
 }
 
 /// The timeline of a user, for themself and for the operator.
@@ -128,5 +130,7 @@ async fn list_user_events(
         return Err(ApiError::NotFound("user"));
     }
     let form = EventForm::new(&service, &headers, None);
-    timeline::respond(&service, TimelineId::User(user), selection, form).await
+    let timeline = TimelineId::User(user);
+    let length = service.store.head(timeline).await?.length;
+    timeline::respond(&service, timeline, length, selection, form).await
 }

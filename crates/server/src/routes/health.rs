@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::answer::{json_response, ok};
 use crate::api::{Api, op};
+use crate::error::ApiError;
 use crate::service::Service;
 
 pub(crate) fn api() -> Api {
@@ -45,19 +46,19 @@ async fn health() -> Response {
 
 /// Requests can be carried out, writes included.
 async fn readiness(State(service): State<Service>) -> Response {
-    if service.store.statistics().writable {
+    if service.store.statistics().await.is_ok_and(|statistics| statistics.writable) {
         ok(&StatusAnswer { status: "ready", error: None })
     } else {
         let body = StatusAnswer {
             status: "not ready",
-            error: Some("the store accepts no writes: restart the server"),
+            error: Some("the store accepts no writes: the log says why"),
         };
         json_response(StatusCode::SERVICE_UNAVAILABLE, &body)
     }
 }
 
 /// Measurements, for Prometheus.
-async fn metrics(State(service): State<Service>) -> Response {
-    let text = service.metrics.text(service.store.statistics());
-    ([(header::CONTENT_TYPE, METRICS_TYPE)], text).into_response()
+async fn metrics(State(service): State<Service>) -> Result<Response, ApiError> {
+    let text = service.metrics.text(service.store.statistics().await?);
+    Ok(([(header::CONTENT_TYPE, METRICS_TYPE)], text).into_response())
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod addons;
 pub(crate) mod apps;
+pub(crate) mod backup;
 pub(crate) mod billing;
 pub(crate) mod collaborators;
 pub(crate) mod consents;

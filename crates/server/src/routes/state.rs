@@ -34,7 +34,7 @@ pub(crate) fn api() -> Api {
 /// The state at an instant, or the difference between two.
 async fn show_state(
     State(service): State<Service>,
-    Readable { app, role }: Readable,
+    Readable { app, role, .. }: Readable,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Response, ApiError> {
     let instant = |field: &str| -> Result<Option<Time>, ApiError> {

@@ -63,7 +63,7 @@ async fn list_variables(
     readable: Readable,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Response, ApiError> {
-    let Readable { app, role } = readable.live()?;
+    let Readable { app, role, .. } = readable.live()?;
     let follows_aliases = query.get("aliases").is_some_and(|value| value == "true");
     let variables = app
         .variables

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use annals_model::{AppId, EventId, IdSource, SECRET_BYTES, Time, UserId};
 use annals_server::{Config, Metrics, Peer, Service, router};
-use annals_store::fjall::Options;
 use annals_store::{Clock, Store};
+use annals_testing::TestStore;
 use axum::Router;
 use axum::body::Body;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -75,7 +75,7 @@ pub(crate) struct TestService {
     pub(crate) service: Service,
     pub(crate) clock: ManualClock,
     transcript: String,
-    directory: tempfile::TempDir,
+    place: TestStore,
 }
 
 pub(crate) struct Answer {
@@ -100,45 +100,42 @@ impl TestService {
     }
 
     pub(crate) async fn start_with(config: Config) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Arc::new(Options::new(directory.path().join("store")).open().unwrap());
-        Self::start_over(directory, store, config).await
+        let place = TestStore::create().await;
+        let store = place.open().await;
+        Self::start_over(place, store, config).await
     }
 
-    pub(crate) async fn start_over(
-        directory: tempfile::TempDir,
-        store: Arc<dyn Store>,
-        config: Config,
-    ) -> Self {
+    pub(crate) async fn start_over(place: TestStore, store: Arc<dyn Store>, config: Config) -> Self {
         let noon = "2026-11-01T12:00:00Z".parse::<Time>().unwrap();
         let clock = ManualClock(Arc::new(AtomicU64::new(noon.as_millis())));
-        Self::start_at(directory, store, config, clock).await
+        Self::start_at(place, store, config, clock).await
     }
 
-    async fn start_at(
-        directory: tempfile::TempDir,
-        store: Arc<dyn Store>,
-        config: Config,
-        clock: ManualClock,
-    ) -> Self {
+    async fn start_at(place: TestStore, store: Arc<dyn Store>, config: Config, clock: ManualClock) -> Self {
         let config = Config { operator_token: Some(OPERATOR.to_owned()), ..config };
         let ids = Arc::new(CountingIds::default());
         let (service, made) =
             Service::start(store, Arc::new(clock.clone()), ids, config, Metrics::default()).await.unwrap();
         assert_eq!(made, None);
         let router = router(service.clone());
-        Self { router, service, clock, transcript: String::new(), directory }
+        Self { router, service, clock, transcript: String::new(), place }
     }
 
     /// Ends the service, lets that many seconds pass, and starts it again over the same store.
     pub(crate) async fn restart_after(self, seconds: u64) -> Self {
-        let Self { service, router, clock, directory, .. } = self;
-        service.close().await.unwrap();
-        let config = service.config();
-        drop((service, router));
+        let (clock, config) = (self.clock.clone(), self.service.config());
+        let place = self.end().await;
         clock.advance(seconds);
-        let store = Arc::new(Options::new(directory.path().join("store")).open().unwrap());
-        Self::start_at(directory, store, config, clock).await
+        let store = place.open().await;
+        Self::start_at(place, store, config, clock).await
+    }
+
+    /// Ends the service, and gives the place of its store.
+    pub(crate) async fn end(self) -> TestStore {
+        let Self { service, router, place, .. } = self;
+        service.close().await.unwrap();
+        drop((service, router));
+        place
     }
 
     /// Sends a request as it is.

@@ -1,16 +1,17 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 use annals_model::{EventId, Time};
 use annals_server::Config;
-use annals_store::fjall::Options;
 use annals_store::{
-    Change, CommitError, Error, FeedEntry, FjallStore, Head, Listing, Row, RowKey, Statistics, Store,
-    TimelineId,
+    Change, CommitError, Error, FeedEntry, Head, Listing, Row, RowKey, Statistics, Store, TimelineId,
 };
+use annals_testing::TestStore;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, StatusCode};
+use tokio::sync::broadcast;
 
 use crate::harness::{JOHNS_APP, OPERATOR, TestService, request};
 
@@ -56,7 +57,7 @@ async fn a_request_keeps_its_identifier_or_gets_one() {
 
 /// A store whose commits, or whose reads, fail.
 struct Failing {
-    store: FjallStore,
+    store: Arc<dyn Store>,
     commits: Option<fn() -> CommitError>,
     reads: Option<Failure>,
 }
@@ -116,8 +117,21 @@ impl Store for Failing {
         self.store.feed(after, limit).await
     }
 
-    fn statistics(&self) -> Statistics {
-        Statistics { writable: self.commits.is_none(), ..self.store.statistics() }
+    async fn claim(
+        &self,
+        listing: Listing,
+        limit: usize,
+        lease: Duration,
+    ) -> Result<Vec<(RowKey, Row)>, Error> {
+        self.store.claim(listing, limit, lease).await
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<TimelineId> {
+        self.store.subscribe()
+    }
+
+    async fn statistics(&self) -> Result<Statistics, Error> {
+        Ok(Statistics { writable: self.commits.is_none(), ..self.store.statistics().await? })
     }
 
     async fn close(&self) -> Result<(), Error> {
@@ -127,15 +141,14 @@ impl Store for Failing {
 
 /// A service with an app, restarted over a store that fails.
 async fn failing(commits: Option<fn() -> CommitError>, reads: Option<Failure>) -> TestService {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("store");
-    let store = Arc::new(Options::new(&path).open().unwrap());
-    let mut service = TestService::start_over(tempfile::tempdir().unwrap(), store, Config::default()).await;
+    // Time may be made to pass here, which a database would notice.
+    let place = TestStore::embedded();
+    let store = place.open().await;
+    let mut service = TestService::start_over(place, store, Config::default()).await;
     service.report_examples().await;
-    service.service.close().await.unwrap();
-    drop(service);
-    let store = Failing { store: Options::new(&path).open().unwrap(), commits, reads };
-    TestService::start_over(directory, Arc::new(store), Config::default()).await
+    let place = service.end().await;
+    let store = Failing { store: place.open().await, commits, reads };
+    TestService::start_over(place, Arc::new(store), Config::default()).await
 }
 
 #[tokio::test]

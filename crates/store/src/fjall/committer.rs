@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
+use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,7 +18,7 @@ use foldhash::{HashMap, HashMapExt};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::contract::{
-    Change, CommitError, CommitSummary, Error, Head, NewEvent, Refusal, TimelineId, View, Writes,
+    Change, CommitError, CommitSummary, Error, Head, NewEvent, Refusal, TimelineId, View, Writes, extend,
 };
 use crate::rows::{Row, RowKey};
 
@@ -97,10 +98,11 @@ pub(super) fn run(kept: Arc<Kept>, mut jobs: mpsc::Receiver<Job>, mut last_commi
     }
 }
 
-/// Events appended to one timeline.
-struct Stretch {
-    first: u64,
-    count: u32,
+/// Events appended to one timeline that is their home.
+#[derive(Default)]
+struct Appended {
+    /// Their positions: in a user's timeline there may be references in between.
+    stretches: Vec<RangeInclusive<u64>>,
     bytes: usize,
 }
 
@@ -124,7 +126,7 @@ struct Group<'a> {
     /// Where the events with given identifiers are.
     given: HashMap<EventId, (TimelineId, u64)>,
     /// What was appended to each home.
-    stretches: BTreeMap<TimelineId, Stretch>,
+    appended: BTreeMap<TimelineId, Appended>,
     /// Heads as they were found, so that deciding again and again does not read them again and again.
     found_heads: RefCell<HashMap<TimelineId, Head>>,
     events: usize,
@@ -166,7 +168,7 @@ impl<'a> Group<'a> {
             open_runs: HashMap::new(),
             full_runs: Vec::new(),
             given: HashMap::new(),
-            stretches: BTreeMap::new(),
+            appended: BTreeMap::new(),
             found_heads: RefCell::default(),
             events: 0,
             bytes: 0,
@@ -216,9 +218,9 @@ impl<'a> Group<'a> {
         if event.id_given {
             self.given.insert(event.id, (home, position));
         }
-        let stretch = self.stretches.entry(home).or_insert(Stretch { first: position, count: 0, bytes: 0 });
-        stretch.count += 1;
-        stretch.bytes += event.json.len();
+        let appended = self.appended.entry(home).or_default();
+        extend(&mut appended.stretches, position);
+        appended.bytes += event.json.len();
         if let (Some(timeline), TimelineId::App(app)) = (event.reference(), home) {
             let push = |run: &mut RunBuilder| {
                 run.push_reference(event.created_at, Reference { app, first, index });
@@ -280,7 +282,7 @@ impl<'a> Group<'a> {
                 (RowKey::App(id), Some(Row::App(app))) => {
                     let timeline = TimelineId::App(*id);
                     let position = self.heads.get(&timeline).map_or(0, |head| head.length);
-                    let added = self.stretches.get(&timeline).map_or(0, |stretch| stretch.bytes);
+                    let added = self.appended.get(&timeline).map_or(0, |appended| appended.bytes);
                     let before = kept.row_cache.peek(&key).filter(|before| before.row.is_some());
                     match before.map(|before| (before.bytes, before.checkpoint.plus(added))) {
                         // Rebuilt from its timeline, if it has to be read before it is written again.
@@ -306,11 +308,13 @@ impl<'a> Group<'a> {
             }
             cached.push((key, CachedRow { row, bytes, checkpoint }));
         }
-        let has_entry = !self.stretches.is_empty();
+        let has_entry = !self.appended.is_empty();
         if has_entry {
-            let mut entry = Vec::with_capacity(self.stretches.len() * 30);
-            for (timeline, stretch) in self.stretches {
-                feed::push(timeline, stretch.first, stretch.count, &mut entry);
+            let mut entry = Vec::with_capacity(self.appended.len() * 30);
+            for (timeline, appended) in self.appended {
+                for stretch in appended.stretches {
+                    feed::push(timeline, &stretch, &mut entry);
+                }
             }
             batch.insert(&kept.feed, feed::key(number), entry);
         }
@@ -322,13 +326,21 @@ impl<'a> Group<'a> {
 
         kept.timelines.store(timelines, Ordering::Relaxed);
         // Heads first: a state is rebuilt up to the head, and one rebuilt in between must not miss what was just written.
-        for (timeline, head) in self.heads {
-            kept.heads.insert(timeline, head);
+        for (timeline, head) in &self.heads {
+            kept.heads.insert(*timeline, *head);
         }
         for (key, row) in cached {
             // Removing also tells a reader who began before this commit not to keep what it finds.
             kept.row_cache.remove(&key);
+            if row.row.is_none() {
+                kept.claims.lock().expect("nothing panics while it holds this lock").remove(&key);
+            }
             kept.row_cache.insert(key, row);
+        }
+        if kept.news.receiver_count() > 0 {
+            for timeline in self.heads.into_keys() {
+                _ = kept.news.send(timeline);
+            }
         }
         Ok(has_entry)
     }

@@ -7,6 +7,8 @@
 //!
 //! A timeline is written as in a run's key. Only home timelines have stretches, so each event is in one.
 
+use std::ops::RangeInclusive;
+
 use crate::contract::{Error, FeedEntry, TimelineId};
 
 use super::run::{read_timeline, run_key};
@@ -21,8 +23,9 @@ pub(super) fn number(key: &[u8]) -> Result<u64, Error> {
 }
 
 /// Adds a stretch to an entry's value.
-pub(super) fn push(timeline: TimelineId, first: u64, count: u32, value: &mut Vec<u8>) {
-    value.extend_from_slice(&run_key(timeline, first));
+pub(super) fn push(timeline: TimelineId, stretch: &RangeInclusive<u64>, value: &mut Vec<u8>) {
+    let count = u32::try_from(stretch.end() - stretch.start() + 1).expect("a group has far fewer events");
+    value.extend_from_slice(&run_key(timeline, *stretch.start()));
     value.extend_from_slice(&count.to_be_bytes());
 }
 
@@ -36,7 +39,7 @@ pub(super) fn read(key: &[u8], mut value: &[u8]) -> Result<FeedEntry, Error> {
     Ok(FeedEntry { number: number(key)?, stretches })
 }
 
-type Stretch = (TimelineId, std::ops::RangeInclusive<u64>);
+type Stretch = (TimelineId, RangeInclusive<u64>);
 
 fn read_stretch(value: &[u8]) -> Option<(Stretch, &[u8])> {
     let (timeline, rest) = read_timeline(value)?;
@@ -60,8 +63,8 @@ mod tests {
         let app = TimelineId::App("5343eccd646173000a140000".parse().unwrap());
         let user = TimelineId::User("us-0e6d8e46-5cd0-42a4-acba-372b2be605ac".parse().unwrap());
         let mut value = Vec::new();
-        push(app, 3, 258, &mut value);
-        push(user, 1, 1, &mut value);
+        push(app, &(3..=260), &mut value);
+        push(user, &(1..=1), &mut value);
         assert_eq!(
             hex::encode(&value),
             "615343eccd646173000a140000000000000000000300000102\

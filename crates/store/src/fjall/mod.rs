@@ -14,19 +14,22 @@
 //! One thread decides and writes (`committer`); readers never wait for it. What was committed is in memory tables and
 //! in a journal that was synced before the commit returned.
 
+mod backup;
 mod checkpoint;
 mod committer;
 mod damage;
 mod feed;
 mod ids;
 mod open;
+mod portable;
 mod run;
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use annals_model::{App, AppId, EventId, Time};
 use async_trait::async_trait;
@@ -34,7 +37,7 @@ use bytes::Bytes;
 use fjall::{Database, Keyspace};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::contract::{
     Change, CommitError, CommitSummary, Error, FeedEntry, Head, Statistics, Store, TimelineId,
@@ -44,6 +47,9 @@ use checkpoint::Checkpoint;
 use committer::Job;
 use run::{Content, Run, run_key, timeline_key};
 
+use backup::Backup;
+
+pub use backup::{check_backup, restore};
 pub use open::Options;
 
 /// The store in a directory.
@@ -65,6 +71,9 @@ struct Kept {
     row_cache: Cache<RowKey, CachedRow, RowBytes>,
     timelines: AtomicU64,
     writable: AtomicBool,
+    news: broadcast::Sender<TimelineId>,
+    /// What is being worked on, and until when nobody else is given it. One process has the store, so memory is enough.
+    claims: Mutex<HashMap<RowKey, Instant>>,
     observer: Box<dyn Fn(CommitSummary) + Send + Sync>,
     // Dropped last, so that the directory is free only when nothing uses it any more.
     _lock: std::fs::File,
@@ -135,18 +144,30 @@ impl Store for FjallStore {
     }
 
     async fn list(&self, listing: Listing, limit: usize) -> Result<Vec<(RowKey, Row)>, Error> {
-        self.kept
-            .rows
-            .prefix(listing.prefix())
-            .take(limit)
-            .map(|guard| {
-                let (key, value) = guard.into_inner()?;
-                let damaged = || Error::Damaged("a row's key cannot be read".to_owned());
-                let key = RowKey::from_bytes(&key).ok_or_else(damaged)?;
-                let row = Row::from_bytes(&key, &value).map_err(unreadable_row)?;
-                Ok((key, row))
-            })
-            .collect()
+        self.kept.list(&listing).take(limit).collect()
+    }
+
+    async fn claim(
+        &self,
+        listing: Listing,
+        limit: usize,
+        lease: Duration,
+    ) -> Result<Vec<(RowKey, Row)>, Error> {
+        let mut claims = self.kept.claims.lock().expect("nothing panics while it holds this lock");
+        let now = Instant::now();
+        claims.retain(|_, until| *until > now);
+        let mut claimed = Vec::new();
+        for listed in self.kept.list(&listing) {
+            let (key, row) = listed?;
+            if claimed.len() == limit {
+                break;
+            }
+            if !claims.contains_key(&key) {
+                claims.insert(key.clone(), now + lease);
+                claimed.push((key, row));
+            }
+        }
+        Ok(claimed)
     }
 
     async fn feed(&self, after: u64, limit: usize) -> Result<Vec<FeedEntry>, Error> {
@@ -162,12 +183,20 @@ impl Store for FjallStore {
             .collect()
     }
 
-    fn statistics(&self) -> Statistics {
-        Statistics {
+    fn backup(&self) -> Option<Box<dyn Iterator<Item = Result<Bytes, Error>> + Send>> {
+        Some(Box::new(Backup::of(&self.kept)))
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<TimelineId> {
+        self.kept.news.subscribe()
+    }
+
+    async fn statistics(&self) -> Result<Statistics, Error> {
+        Ok(Statistics {
             timelines: self.kept.timelines.load(Ordering::Relaxed),
-            bytes: self.kept.database.disk_space().unwrap_or_default(),
+            bytes: self.kept.database.disk_space()?,
             writable: self.kept.writable.load(Ordering::Relaxed),
-        }
+        })
     }
 
     async fn close(&self) -> Result<(), Error> {
@@ -178,6 +207,16 @@ impl Store for FjallStore {
 }
 
 impl Kept {
+    fn list(&self, listing: &Listing) -> impl Iterator<Item = Result<(RowKey, Row), Error>> {
+        self.rows.range(listing.keys()).map(|guard| {
+            let (key, value) = guard.into_inner()?;
+            let damaged = || Error::Damaged("a row's key cannot be read".to_owned());
+            let key = RowKey::from_bytes(&key).ok_or_else(damaged)?;
+            let row = Row::from_bytes(&key, &value).map_err(unreadable_row)?;
+            Ok((key, row))
+        })
+    }
+
     fn head(&self, timeline: TimelineId) -> Result<Head, Error> {
         // A head that the committer puts here while this one is being read wins: the cache then drops the one read.
         self.heads.get_or_insert_with(&timeline, || {

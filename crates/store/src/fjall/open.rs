@@ -2,20 +2,20 @@
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex};
 
 use fjall::config::{BlockSizePolicy, CompressionPolicy, RestartIntervalPolicy};
 use fjall::{CompressionType, Database, KeyspaceCreateOptions};
 use quick_cache::sync::Cache;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 
-use crate::contract::{CommitSummary, Error};
+use crate::contract::{CommitSummary, Error, NEWS_MAX};
 
 use super::{FjallStore, Kept, RowBytes, committer, damage, feed};
 
 /// The format this program writes, and the newest it reads.
-const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 
 const MIB: u64 = 1 << 20;
 /// Blocks of tables in memory.
@@ -96,6 +96,8 @@ impl Options {
             row_cache: Cache::with_weighter(HEADS_MAX, ROW_CACHE_BYTES, RowBytes),
             timelines: AtomicU64::new(timelines),
             writable: AtomicBool::new(true),
+            news: broadcast::Sender::new(NEWS_MAX),
+            claims: Mutex::default(),
             observer: self.observer,
             _lock: lock,
         });

@@ -7,6 +7,7 @@ mod accounts;
 mod actions;
 mod answers;
 mod draft;
+mod ids;
 mod outbox;
 mod people;
 mod reports;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::contract::{Change, CommitError, Error, Refusal, Store, View, Writes};
 use crate::rows::{Caller, Row, RowKey, Setting};
 use draft::Draft;
+use ids::RepeatedIds;
 
 pub use accounts::SignInOutcome;
 pub use people::{IssuedToken, NewUser, TOKEN_NAME_MAX};
@@ -177,13 +179,14 @@ impl Recorder {
         mut decide: impl FnMut(&mut Draft<'_>) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, CommitError> {
         let result = Arc::new(Mutex::new(None));
-        let ids = Arc::clone(&self.ids);
+        let ids = RepeatedIds::new(Arc::clone(&self.ids));
         let settings = Arc::clone(&self.settings);
         let now = self.clock.now();
         let change = Decision({
             let result = Arc::clone(&result);
             move |view: &dyn View| {
-                let mut draft = Draft::new(view, &*ids, &settings, now);
+                ids.repeat();
+                let mut draft = Draft::new(view, &ids, &settings, now);
                 let decided = decide(&mut draft)?;
                 let writes = draft.finish()?;
                 *result.lock().expect("nothing panics while it holds this lock") = Some(decided);

@@ -1,5 +1,7 @@
 //! What happens to two apps at once: a review app and the app it is made from.
 
+use std::time::Duration;
+
 use annals_model::app::{
     AppAction, CreateApp, DeleteApp, DeployCommit, FollowUp, PullChange, PullRequest, linker, review_apps,
 };
@@ -14,6 +16,8 @@ use super::{Outcome, Recorded, Recorder, Request};
 
 /// How many timers are fired at a time.
 const TIMERS_AT_ONCE: usize = 100;
+/// How long a process has for them before another one tries.
+const TIMER_LEASE: Duration = Duration::from_secs(30);
 
 impl Recorder {
     /// Makes the review app of a pull request by hand. The outcome is the parent's.
@@ -102,13 +106,11 @@ impl Recorder {
     /// A timer that is fired twice, by two processes or since one was cut off, does what it does once.
     pub async fn fire_due_timers(&self) -> Result<usize, CommitError> {
         let now = self.clock.now();
-        let due: Vec<_> = self
-            .store
-            .list(Listing::Timers, TIMERS_AT_ONCE)
-            .await?
+        let claimed = self.store.claim(Listing::TimersDue(now), TIMERS_AT_ONCE, TIMER_LEASE).await?;
+        let due: Vec<_> = claimed
             .into_iter()
             .filter_map(|(key, _)| match key {
-                RowKey::Timer(time, app, number) if time <= now => Some((time, app, number)),
+                RowKey::Timer(time, app, number) => Some((time, app, number)),
                 _ => None,
             })
             .collect();

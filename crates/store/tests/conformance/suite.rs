@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use annals_model::{AppId, EventId, IdSource, RandomIds, Rejection, Time, UserId};
 use annals_store::{
@@ -66,25 +67,25 @@ async fn read(
 }
 
 pub(crate) async fn an_empty_timeline_has_nothing(engine: &dyn Engine) {
-    let store = engine.open();
+    let store = engine.open().await;
     let timeline = TimelineId::App(app(1));
     assert_eq!(store.head(timeline).await.unwrap(), Head::default());
     assert!(read(&*store, timeline, 1..=10).await.is_empty());
     assert_eq!(store.count_before(timeline, START).await.unwrap(), 0);
     assert_eq!(store.find(timeline, EventId::assigned(START, 1, 1)).await.unwrap(), None);
     assert!(store.feed(0, 10).await.unwrap().is_empty());
-    assert_eq!(store.statistics().timelines, 0);
+    assert_eq!(store.statistics().await.unwrap().timelines, 0);
 }
 
 pub(crate) async fn events_come_back_as_they_went_in_newest_first(engine: &dyn Engine) {
-    let store = engine.open();
+    let store = engine.open().await;
     let events = events(200, Some(user(1)));
     // Commits of very different sizes, so that pages meet the borders of what was written together.
     for part in [0..1, 1..64, 64..65, 65..193, 193..200] {
         append(&*store, events[part].to_vec()).await;
     }
     drop(store);
-    let store = engine.open();
+    let store = engine.open().await;
     let newest_first: Vec<_> = events.iter().rev().map(|event| event.json.clone()).collect();
     for timeline in [TimelineId::App(app(1)), TimelineId::User(user(1))] {
         let head = store.head(timeline).await.unwrap();
@@ -100,11 +101,11 @@ pub(crate) async fn events_come_back_as_they_went_in_newest_first(engine: &dyn E
             );
         }
     }
-    assert_eq!(store.statistics().timelines, 2);
+    assert_eq!(store.statistics().await.unwrap().timelines, 2);
 }
 
 pub(crate) async fn a_read_stops_at_its_bound_but_gives_at_least_one_event(engine: &dyn Engine) {
-    let store = engine.open();
+    let store = engine.open().await;
     let events = events(10, None);
     append(&*store, events.clone()).await;
     let timeline = TimelineId::App(app(1));
@@ -115,7 +116,7 @@ pub(crate) async fn a_read_stops_at_its_bound_but_gives_at_least_one_event(engin
 }
 
 pub(crate) async fn events_before_a_time_are_counted(engine: &dyn Engine) {
-    let store = engine.open();
+    let store = engine.open().await;
     let ids = RandomIds::starting_at(1, 0);
     // Ten events at each of 30 instants, ten milliseconds apart, over several commits.
     let all: Vec<_> = (0..300)
@@ -136,7 +137,7 @@ pub(crate) async fn events_before_a_time_are_counted(engine: &dyn Engine) {
 }
 
 pub(crate) async fn events_are_found_by_identifier(engine: &dyn Engine) {
-    let store = engine.open();
+    let store = engine.open().await;
     let mut events = events(100, Some(user(1)));
     for (index, event) in events.iter_mut().enumerate().filter(|(index, _)| index % 3 == 0) {
         event.id = EventId::from_bytes([u8::try_from(index).unwrap(); 12]);
@@ -166,24 +167,65 @@ pub(crate) async fn events_are_found_by_identifier(engine: &dyn Engine) {
         );
     }
     commit(&*store, move |view| {
-        for (id, _) in &ids {
-            assert!(view.holds(*id, TimelineId::App(app(1))).unwrap());
+        // All are asked for before anything is made of the answers: a change may be shown less than there is at first.
+        let held: Vec<_> =
+            ids.iter().map(|(id, _)| view.holds(*id, TimelineId::App(app(1))).unwrap()).collect();
+        if held.contains(&false) {
+            Err(Rejection::Conflict(format!("{held:?}")).into())
+        } else {
+            Ok(Writes::default())
         }
-        Ok(Writes::default())
     })
     .await
     .unwrap();
     assert_eq!(store.find(TimelineId::App(app(1)), EventId::assigned(START, 7, 7)).await.unwrap(), None);
 }
 
-pub(crate) async fn rows_are_kept_replaced_removed_and_listed(engine: &dyn Engine) {
-    let store = engine.open();
-    let name = |name: &str| RowKey::AppName(name.to_owned());
-    async fn put(store: &dyn Store, rows: Vec<(RowKey, Option<Row>)>) {
-        commit(store, move |_| Ok(Writes { events: Vec::new(), rows: rows.clone(), ..Writes::default() }))
-            .await
-            .unwrap();
+async fn put(store: &dyn Store, rows: Vec<(RowKey, Option<Row>)>) {
+    commit(store, move |_| Ok(Writes { events: Vec::new(), rows: rows.clone(), ..Writes::default() }))
+        .await
+        .unwrap();
+}
+
+pub(crate) async fn what_is_claimed_is_given_to_nobody_else(engine: &dyn Engine) {
+    let store = engine.open().await;
+    let timer = |millis: u64| RowKey::Timer(START.plus_millis(millis), app(1), 7);
+    put(&*store, [3, 1, 2, 9].map(|millis| (timer(millis), Some(Row::Present))).to_vec()).await;
+    let due = Listing::TimersDue(START.plus_millis(3));
+    let claim = async |limit: usize, lease_ms: u64| -> Vec<RowKey> {
+        let claimed = store.claim(due.clone(), limit, Duration::from_millis(lease_ms)).await.unwrap();
+        claimed.into_iter().map(|(key, _)| key).collect()
+    };
+    assert_eq!(claim(2, 60_000).await, [timer(1), timer(2)], "the first that are due");
+    assert_eq!(claim(9, 1).await, [timer(3)], "what is left and due");
+    // That claim ends by itself; the others do not yet.
+    let mut again = Vec::new();
+    while again.is_empty() {
+        again = claim(9, 60_000).await;
     }
+    assert_eq!(again, [timer(3)]);
+    assert!(claim(9, 60_000).await.is_empty());
+    assert_eq!(store.list(due.clone(), 9).await.unwrap().len(), 3, "a claim hides nothing");
+    // A row that goes and comes again is another one.
+    put(&*store, vec![(timer(1), None)]).await;
+    put(&*store, vec![(timer(1), Some(Row::Present))]).await;
+    assert_eq!(claim(9, 60_000).await, [timer(1)]);
+}
+
+pub(crate) async fn news_of_timelines_is_heard(engine: &dyn Engine) {
+    let store = engine.open().await;
+    let mut news = store.subscribe();
+    append(&*store, events(3, Some(user(1)))).await;
+    let mut heard = BTreeSet::new();
+    while heard.len() < 2 {
+        heard.insert(news.recv().await.unwrap());
+    }
+    assert_eq!(heard, [TimelineId::App(app(1)), TimelineId::User(user(1))].into());
+}
+
+pub(crate) async fn rows_are_kept_replaced_removed_and_listed(engine: &dyn Engine) {
+    let store = engine.open().await;
+    let name = |name: &str| RowKey::AppName(name.to_owned());
     assert_eq!(store.row(&name("a")).await.unwrap(), None);
     let rows = vec![
         (name("a"), Some(Row::AppWithName(app(1)))),
@@ -207,12 +249,12 @@ pub(crate) async fn rows_are_kept_replaced_removed_and_listed(engine: &dyn Engin
         assert_eq!(store.list(Listing::AppsOf(user(1)), 1).await.unwrap().len(), 1);
         assert!(store.list(Listing::TokensOf(user(1)), 10).await.unwrap().is_empty());
         drop(store);
-        store = engine.open();
+        store = engine.open().await;
     }
 }
 
 pub(crate) async fn a_refused_change_leaves_no_trace(engine: &dyn Engine) {
-    let store = engine.open();
+    let store = engine.open().await;
     append(&*store, events(3, Some(user(1)))).await;
     let refused =
         commit(&*store, |_| Err(Refusal::Rejected(Rejection::Conflict("no".to_owned())))).await.unwrap_err();
@@ -224,16 +266,16 @@ pub(crate) async fn a_refused_change_leaves_no_trace(engine: &dyn Engine) {
 }
 
 pub(crate) async fn a_change_that_panics_harms_no_other(engine: &dyn Engine) {
-    let store = engine.open();
+    let store = engine.open().await;
     let failed = commit(&*store, |_| panic!("as a bug would")).await.unwrap_err();
     assert!(matches!(failed, CommitError::Failed(Error::Engine(_))));
     append(&*store, events(3, None)).await;
     assert_eq!(store.head(TimelineId::App(app(1))).await.unwrap().length, 3);
-    assert!(store.statistics().writable);
+    assert!(store.statistics().await.unwrap().writable);
 }
 
 pub(crate) async fn a_change_sees_all_before_it(engine: &dyn Engine) {
-    let store = engine.open();
+    let store = engine.open().await;
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..100 {
         let store = Arc::clone(&store);
@@ -261,7 +303,7 @@ pub(crate) async fn a_change_sees_all_before_it(engine: &dyn Engine) {
 }
 
 pub(crate) async fn concurrent_commits_leave_no_gap(engine: &dyn Engine) {
-    let store = engine.open();
+    let store = engine.open().await;
     let ids = Arc::new(RandomIds::starting_at(1, 0));
     let mut tasks = tokio::task::JoinSet::new();
     for task in 0..16_u8 {
@@ -288,7 +330,7 @@ pub(crate) async fn concurrent_commits_leave_no_gap(engine: &dyn Engine) {
     }
     tasks.join_all().await;
     drop(store);
-    let store = engine.open();
+    let store = engine.open().await;
     assert_eq!(store.head(TimelineId::App(app(0))).await.unwrap().length, 640);
     let shared = read(&*store, TimelineId::App(app(0)), 1..=640).await;
     assert_eq!(shared.iter().collect::<BTreeSet<_>>().len(), 640, "no event is there twice");
@@ -301,7 +343,7 @@ pub(crate) async fn concurrent_commits_leave_no_gap(engine: &dyn Engine) {
 }
 
 pub(crate) async fn the_feed_has_every_event_once(engine: &dyn Engine) {
-    let store = engine.open();
+    let store = engine.open().await;
     let ids = RandomIds::starting_at(1, 0);
     for commit_number in 0..10_u64 {
         let time = START.plus_millis(commit_number);
@@ -323,13 +365,13 @@ pub(crate) async fn the_feed_has_every_event_once(engine: &dyn Engine) {
     assert_eq!(store.feed(7, 2).await.unwrap(), entries[7..9]);
     assert!(store.feed(u64::MAX, 2).await.unwrap().is_empty());
     drop(store);
-    let store = engine.open();
+    let store = engine.open().await;
     append(&*store, vec![event(&ids, Some(app(1)), None, START.plus_millis(99))]).await;
     assert_eq!(store.feed(10, 100).await.unwrap()[0].number, 11, "numbers go on after reopening");
 }
 
 pub(crate) async fn a_closed_store_takes_nothing_more(engine: &dyn Engine) {
-    let store = engine.open();
+    let store = engine.open().await;
     append(&*store, events(3, None)).await;
     store.close().await.unwrap();
     let late = commit(&*store, |_| Ok(Writes::default())).await.unwrap_err();
@@ -343,7 +385,7 @@ pub(crate) async fn a_random_history_reads_as_the_oracle_says(engine: &dyn Engin
     eprintln!("seed {seed}");
     let mut oracle = Oracle::default();
     let mut history = oracle::History::from_seed(seed);
-    let mut store = engine.open();
+    let mut store = engine.open().await;
     for _ in 0..120 {
         match history.next(&oracle) {
             oracle::Step::Append(events) => {
@@ -353,7 +395,7 @@ pub(crate) async fn a_random_history_reads_as_the_oracle_says(engine: &dyn Engin
             oracle::Step::Reopen => {
                 store.close().await.unwrap();
                 drop(store);
-                store = engine.open();
+                store = engine.open().await;
             }
             oracle::Step::Read => oracle.check_a_page(&*store, &mut history).await,
         }

@@ -1,0 +1,320 @@
+//! A database that fails under load, and a program that dies beside another one: nothing that was acknowledged is lost,
+//! nothing is recorded twice, and what can go on goes on.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use annals_testing::TestDatabase;
+use serde_json::{Value, json};
+
+use super::running::{OPERATOR, Running, get};
+
+const WRITERS: usize = 8;
+const APPS: usize = 3;
+
+/// A PostgreSQL server of the test's own.
+struct Server {
+    directory: tempfile::TempDir,
+    url: String,
+}
+
+impl Server {
+    fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        // The server runs as a user of its own.
+        std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        let url = Self::control(&["start", &directory.path().display().to_string(), "fsync=off"]);
+        Self { directory, url }
+    }
+
+    fn control(arguments: &[&str]) -> String {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/postgres");
+        let output = Command::new(script).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Stops it without any order and starts it again.
+    fn restart(&self) {
+        let directory = self.directory.path().display().to_string();
+        Self::control(&["stop", &directory, "immediate"]);
+        assert_eq!(Self::control(&["start", &directory]), self.url);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        Self::control(&["stop", &self.directory.path().display().to_string(), "immediate"]);
+    }
+}
+
+/// Writers that report one event after another, each with a key of its own and again and again until it is accepted.
+struct Load {
+    is_over: Arc<AtomicBool>,
+    done: Arc<AtomicUsize>,
+    writers: Vec<tokio::task::JoinHandle<Vec<(usize, String)>>>,
+}
+
+impl Load {
+    /// Each writer keeps to the first of these addresses that answers, in an order of its own.
+    fn begin(urls: &[String]) -> Self {
+        let (is_over, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let writers = (0..WRITERS).map(|writer| {
+            let mut urls = urls.to_vec();
+            let first = writer % urls.len();
+            urls.rotate_left(first);
+            tokio::spawn(write(urls, writer, Arc::clone(&is_over), Arc::clone(&done)))
+        });
+        Self { writers: writers.collect(), is_over, done }
+    }
+
+    /// Waits until so many more are accepted.
+    async fn goes_on(&self) {
+        let enough = self.done.load(Ordering::Relaxed) + 50;
+        while self.done.load(Ordering::Relaxed) < enough {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Ends it, and sees that each event that was accepted is there, once.
+    async fn end(self, url: &str) {
+        self.is_over.store(true, Ordering::Relaxed);
+        let mut accepted = Vec::new();
+        for writer in self.writers {
+            accepted.extend(writer.await.unwrap());
+        }
+        let client = reqwest::Client::new();
+        for app in 0..APPS {
+            let page = get(&client, &format!("{url}/v1/apps/{}/events?from=72", app_id(app)), OPERATOR).await;
+            let events = page["events"].as_array().unwrap();
+            assert_eq!(page["meta"]["pagination"]["total_count"], events.len(), "positions are dense");
+            let commands: Vec<_> =
+                events.iter().filter_map(|event| event["type_data"]["command"].as_str()).collect();
+            let once: BTreeSet<_> = commands.iter().copied().collect();
+            assert_eq!(once.len(), commands.len(), "nothing is recorded twice");
+            let expected: BTreeSet<_> =
+                accepted.iter().filter(|(of, _)| *of == app).map(|(_, command)| command.as_str()).collect();
+            assert_eq!(once, expected, "what was accepted is there, and nothing else");
+        }
+    }
+}
+
+async fn write(
+    urls: Vec<String>,
+    writer: usize,
+    is_over: Arc<AtomicBool>,
+    done: Arc<AtomicUsize>,
+) -> Vec<(usize, String)> {
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(40)).build().unwrap();
+    let mut accepted = Vec::new();
+    let mut turn = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        let app = (writer + turn) % APPS;
+        let command = format!("task {writer} {turn}");
+        // Whoever is told "maybe" asks again with the same key, wherever somebody answers.
+        let mut servers = urls.iter().cycle();
+        loop {
+            let url = servers.next().unwrap();
+            match report(&client, url, app, &command).await {
+                Ok(201) => break,
+                Ok(503) | Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+                Ok(status) => panic!("{command} was answered {status}"),
+            }
+        }
+        done.fetch_add(1, Ordering::Relaxed);
+        accepted.push((app, command));
+        turn += 1;
+    }
+    accepted
+}
+
+async fn report(client: &reqwest::Client, url: &str, app: usize, command: &str) -> reqwest::Result<u16> {
+    let person = json!({"username": "jane", "email": "jane@example.com", "id": "us-00000000-0000-4000-8000-000000000001"});
+    let event = json!({
+        "user": person, "app_id": app_id(app), "app_name": format!("my-app-{app}"), "type": "run",
+        "type_data": {"command": command},
+    });
+    let request = client
+        .post(format!("{url}/v1/events"))
+        .bearer_auth(OPERATOR)
+        .header("idempotency-key", command)
+        .json(&json!({ "events": [event] }));
+    let answer = request.send().await?;
+    let status = answer.status().as_u16();
+    assert_eq!(status == 503, answer.headers().contains_key("retry-after"));
+    Ok(status)
+}
+
+fn app_id(app: usize) -> String {
+    format!("{:024x}", app + 1)
+}
+
+fn serve(database: &TestDatabase) -> Running {
+    Running::serve(Path::new(&database.url))
+}
+
+async fn is_ready(url: &str) -> bool {
+    let answer = reqwest::get(format!("{url}/readyz")).await;
+    answer.is_ok_and(|answer| answer.status().is_success())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_restarted_under_load_loses_and_doubles_nothing() {
+    let server = Server::start();
+    let database = TestDatabase::create_on(&server.url).await;
+    let running = serve(&database);
+    let load = Load::begin(std::slice::from_ref(&running.url));
+    for _ in 0..3 {
+        load.goes_on().await;
+        server.restart();
+    }
+    load.goes_on().await;
+    assert!(is_ready(&running.url).await);
+    load.end(&running.url).await;
+    assert!(running.stop().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_are_cut_under_load_lose_and_double_nothing() {
+    let server = Server::start();
+    let database = TestDatabase::create_on(&server.url).await;
+    let running = serve(&database);
+    let load = Load::begin(std::slice::from_ref(&running.url));
+    let administrator = database.connect().await;
+    for _ in 0..10 {
+        load.goes_on().await;
+        let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'annals'";
+        assert!(!administrator.query(cut, &[]).await.unwrap().is_empty());
+    }
+    load.goes_on().await;
+    load.end(&running.url).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_two_processes_is_killed_and_the_other_goes_on() {
+    let database = TestDatabase::create().await;
+    let [mut first, mut second] = [serve(&database), serve(&database)];
+    // Of two addresses one always answers, so the writers are never stopped.
+    let ports = [first.address(), second.address()];
+    let load = Load::begin(&[first.url.clone(), second.url.clone()]);
+    for round in 0..6 {
+        load.goes_on().await;
+        let (dying, port) = if round % 2 == 0 { (&mut first, &ports[0]) } else { (&mut second, &ports[1]) };
+        dying.die();
+        load.goes_on().await;
+        *dying = Running::serve_with(Path::new(&database.url), &["--listen", port]);
+    }
+    load.goes_on().await;
+    load.end(&second.url).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_refuses_what_does_not_fit_and_keeps_what_is_there() {
+    let server = Server::start();
+    let small = server.directory.path().join("small");
+    std::fs::create_dir(&small).unwrap();
+    let disk = SmallDisk::mount(&small);
+    disk.run(&["chown", "--reference", &server.directory.path().join("data").display().to_string()]);
+    let administrator = TestDatabase::create_on(&server.url).await.connect().await;
+    let place = format!("CREATE TABLESPACE small LOCATION '{}'", small.display());
+    administrator.batch_execute(&place).await.unwrap();
+    administrator.batch_execute("ALTER SYSTEM SET default_tablespace = 'small'").await.unwrap();
+    administrator.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+
+    let database = TestDatabase::create_on(&server.url).await;
+    let running = serve(&database);
+    let client = reqwest::Client::new();
+    let mut accepted = 0;
+    let refused = loop {
+        let command = format!("{accepted} {}", "x".repeat(200));
+        match report(&client, &running.url, 0, &command).await.unwrap() {
+            201 => accepted += 1,
+            status => break status,
+        }
+    };
+    assert_eq!(refused, 503, "after {accepted}");
+    let events = format!("{}/v1/apps/{}/events?per_page=1", running.url, app_id(0));
+    let page = get(&client, &events, OPERATOR).await;
+    assert_eq!(page["meta"]["pagination"]["total_count"], accepted, "what is there is served");
+
+    disk.grow();
+    assert_eq!(report(&client, &running.url, 0, "again").await.unwrap(), 201, "it needs no restart");
+    let page = get(&client, &events, OPERATOR).await;
+    assert_eq!(page["meta"]["pagination"]["total_count"], accepted + 1);
+    drop(running);
+    drop(server);
+}
+
+/// A file system of a few megabytes.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    fn mount(at: &Path) -> Self {
+        let disk = Self(at.to_owned());
+        disk.run(&["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs"]);
+        disk
+    }
+
+    fn grow(&self) {
+        self.run(&["mount", "-o", "remount,size=64m"]);
+    }
+
+    fn run(&self, arguments: &[&str]) {
+        // Whoever is not root has to be let do this without a password.
+        let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+        let mut command = Command::new(if is_root { "env" } else { "sudo" });
+        let status = command.args(arguments).arg(&self.0).status().unwrap();
+        assert!(status.success(), "{arguments:?}");
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        self.run(&["umount", "--lazy"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_database_and_an_exhausted_pool_are_told_of_and_got_over() {
+    let mut database = TestDatabase::create().await;
+    database.url.push_str("%20-cstatement_timeout%3D2s%20-clock_timeout%3D1s");
+    let running = Running::serve_with(Path::new(&database.url), &["--store-connections", "1"]);
+    let client = reqwest::Client::new();
+    assert_eq!(report(&client, &running.url, 0, "before").await.unwrap(), 201);
+
+    let mut holder = database.connect().await;
+    holder.batch_execute("SET lock_timeout = 0; SET statement_timeout = 0").await.unwrap();
+    let holding = holder.transaction().await.unwrap();
+    holding.batch_execute("LOCK TABLE timelines, rows IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let started = Instant::now();
+    let events = format!("{}/v1/apps/{}/events", running.url, app_id(0));
+    let reads: Vec<_> =
+        (0..20).map(|_| tokio::spawn(client.get(&events).bearer_auth(OPERATOR).send())).collect();
+    let writing = tokio::spawn({
+        let (client, url) = (client.clone(), running.url.clone());
+        async move { report(&client, &url, 0, "meanwhile").await.unwrap() }
+    });
+    for read in reads {
+        let answer = read.await.unwrap().unwrap();
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["retry-after"]),
+            (503, &"1".parse().unwrap())
+        );
+        let said: Value = answer.json().await.unwrap();
+        assert!(said["error"].as_str().unwrap().contains("cannot do this now"), "{said}");
+    }
+    assert_eq!(writing.await.unwrap(), 503);
+    assert!(started.elapsed() < Duration::from_secs(30), "nobody waits for ever");
+    // What needs no database is not held up.
+    assert!(reqwest::get(format!("{}/healthz", running.url)).await.unwrap().status().is_success());
+
+    holding.rollback().await.unwrap();
+    assert_eq!(report(&client, &running.url, 0, "meanwhile").await.unwrap(), 201, "the repeat with its key");
+    let page = get(&client, &events, OPERATOR).await;
+    assert_eq!(page["meta"]["pagination"]["total_count"], 2, "and it is recorded once");
+}

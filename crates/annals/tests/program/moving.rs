@@ -1,0 +1,143 @@
+//! Backing up, restoring and moving stores, with the commands that docs/operations.md names.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use annals_store::{Part, Portable, Row, RowKey, Setting};
+use annals_testing::TestDatabase;
+use serde_json::{Value, json};
+
+use super::running::{OPERATOR, Running, command, get};
+
+fn annals(arguments: &[&str]) -> Output {
+    command().args(arguments).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn complained(output: &Output) -> String {
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+async fn report(url: &str, count: usize) {
+    let person = json!({"username": "jane", "email": "jane@example.com", "id": "us-00000000-0000-4000-8000-000000000001"});
+    let events: Vec<_> = (0..count)
+        .map(|index| {
+            json!({
+                "user": person, "app_id": format!("{:024x}", index % 3 + 1), "app_name": format!("my-app-{}", index % 3),
+                "type": "restart", "type_data": {"scope": null},
+            })
+        })
+        .collect();
+    let body = json!({ "events": events });
+    let request = reqwest::Client::new().post(format!("{url}/v1/events")).bearer_auth(OPERATOR).json(&body);
+    assert_eq!(request.send().await.unwrap().status(), 201);
+}
+
+async fn timeline(url: &str) -> Value {
+    let path = format!("{url}/v1/apps/my-app-1/events?per_page=100");
+    get(&reqwest::Client::new(), &path, OPERATOR).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_is_backed_up_while_it_is_served_restored_moved_and_dumped() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let running = Running::serve(Path::new(&path("store")));
+    report(&running.url, 100).await;
+    let before = timeline(&running.url).await;
+
+    // While it is served.
+    let backup =
+        ["backup", "--server", &running.url, "--operator-token", OPERATOR, "--to", &path("a.backup")];
+    assert!(said(&annals(&backup)).contains("is whole"));
+    assert!(complained(&annals(&backup)).contains("is there already"));
+    let with_wrong_token = [
+        "backup",
+        "--server",
+        &running.url,
+        "--operator-token",
+        "tk-op-wrong-0123456",
+        "--to",
+        &path("b.backup"),
+    ];
+    assert!(complained(&annals(&with_wrong_token)).contains("401"));
+    let locked = annals(&["backup", "--store", &path("store"), "--to", &path("b.backup")]);
+    assert!(complained(&locked).contains("back it up with --server"), "{locked:?}");
+    let served = annals(&["copy", "--from", &path("store"), "--to", &path("other")]);
+    assert!(complained(&served).contains("is being served"), "{served:?}");
+    report(&running.url, 50).await;
+    let after = timeline(&running.url).await;
+    assert!(running.stop().success());
+
+    // While it is not.
+    assert!(
+        said(&annals(&["backup", "--store", &path("store"), "--to", &path("b.backup")])).contains("is whole")
+    );
+    let missing = annals(&["backup", "--store", &path("none"), "--to", &path("c.backup")]);
+    assert!(complained(&missing).contains("there is no store"));
+
+    said(&annals(&["restore", "--from", &path("a.backup"), "--store", &path("restored")]));
+    let restored = annals(&["restore", "--from", &path("a.backup"), "--store", &path("restored")]);
+    assert!(complained(&restored).contains("not empty"), "{restored:?}");
+    let running = Running::serve(Path::new(&path("restored")));
+    assert_eq!(timeline(&running.url).await, before, "what was there when the backup began");
+    drop(running);
+
+    // To a database.
+    let database = TestDatabase::create().await;
+    let copied = said(&annals(&["copy", "--from", &path("store"), "--to", &database.url]));
+    assert!(copied.contains("and compared: 4 timelines with 300 entries"), "{copied}");
+    let running = Running::serve(Path::new(&database.url));
+    assert_eq!(timeline(&running.url).await, after);
+    let served = annals(&["copy", "--from", &database.url, "--to", &path("back")]);
+    assert!(complained(&served).contains("is being served"), "{served:?}");
+    let of_database =
+        ["backup", "--server", &running.url, "--operator-token", OPERATOR, "--to", &path("d.backup")];
+    assert!(complained(&annals(&of_database)).contains("pg_dump"));
+    assert!(!Path::new(&path("d.backup")).exists());
+
+    // A dump, while it is served, and a database of it.
+    let (server, schema) = database.url.split_once("?options=-csearch_path%3D").unwrap();
+    let dump = path("annals.dump");
+    tool("pg_dump", &["--format=custom", "--schema", schema, "--file", &dump, server]);
+    report(&running.url, 10).await;
+    assert!(running.stop().success());
+    let client = database.connect().await;
+    client.batch_execute(&format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
+    tool("pg_restore", &["--single-transaction", "--dbname", server, &dump]);
+    let running = Running::serve(Path::new(&database.url));
+    assert_eq!(timeline(&running.url).await, after, "what was there when the dump began");
+    assert!(running.stop().success());
+
+    // And back.
+    said(&annals(&["copy", "--from", &database.url, "--to", &path("back")]));
+    let running = Running::serve(Path::new(&path("back")));
+    assert_eq!(timeline(&running.url).await, after);
+    assert!(running.stop().success());
+}
+
+/// Runs a tool of PostgreSQL's.
+fn tool(name: &str, arguments: &[&str]) {
+    let output = Command::new(name).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_that_is_not_finished_is_not_served() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    {
+        let store = annals_store::fjall::Options::new(&path).open().unwrap();
+        let mark = (RowKey::Setting(Setting::UnfinishedCopy), Row::Setting("of something".into()));
+        store.put(Part::Rows(vec![mark])).await.unwrap();
+    }
+    let path = path.display().to_string();
+    let refused =
+        annals(&["serve", "--listen", "127.0.0.1:0", "--operator-token", OPERATOR, "--store", &path]);
+    assert!(complained(&refused).contains("run annals copy again"), "{refused:?}");
+}

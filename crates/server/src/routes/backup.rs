@@ -1,0 +1,53 @@
+//! The whole store as one stream, for the operator.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use http::{StatusCode, header};
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::api::{Api, op};
+use crate::auth::Operator;
+use crate::error::ApiError;
+use crate::service::Service;
+
+const BACKUP_TYPE: &str = "application/octet-stream";
+/// How many pieces wait for a client that is slower than the disk.
+const WAITING_MAX: usize = 4;
+
+pub(crate) fn api() -> Api {
+    let schema = json!({ "type": "string", "format": "binary" });
+    let back_up_operation =
+        op("The whole store as of now, to be kept as a file and restored with annals restore")
+            .operator()
+            .answers_with(StatusCode::OK, BACKUP_TYPE, schema);
+    Api::of("Platform").get("/v1/operator/backup", back_up, back_up_operation)
+}
+
+async fn back_up(State(service): State<Service>, _: Operator) -> Result<Response, ApiError> {
+    let pieces = service.store.backup().ok_or_else(|| {
+        ApiError::Conflict(
+            "this store is a database, which is backed up with its own tools: pg_dump".to_owned(),
+        )
+    })?;
+    let (sender, receiver) = mpsc::channel(WAITING_MAX);
+    // Reading the whole store takes long, and would hold up others where requests are worked on.
+    tokio::task::spawn_blocking(move || {
+        for piece in pieces {
+            let piece = piece.map_err(|error| {
+                tracing::error!(error = &error as &dyn std::error::Error, "a backup could not be read on");
+                std::io::Error::other("the store could not be read on")
+            });
+            let is_last = piece.is_err();
+            if sender.blocking_send(piece).is_err() || is_last {
+                break;
+            }
+        }
+    });
+    let body = stream::unfold(receiver, |mut receiver| async move {
+        receiver.recv().await.map(|piece| (piece, receiver))
+    });
+    Ok(([(header::CONTENT_TYPE, BACKUP_TYPE)], Body::from_stream(body)).into_response())
+}

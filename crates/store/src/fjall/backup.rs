@@ -1,0 +1,212 @@
+//! A store as a stream of bytes, as of one instant, and back.
+//!
+//! ```text
+//! "annals backup" │ format (u32)                                                  all numbers big-endian
+//! per entry       keyspace (u8, from 1) │ key length (u32) │ value length (u32) │ key │ value
+//! the end         zero (u8) │ how many entries (u64) │ XXH3 of all that is before it (u64)
+//! ```
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use bytes::Bytes;
+use fjall::{Iter, Keyspace, PersistMode, Readable, Snapshot};
+use xxhash_rust::xxh3::Xxh3Default;
+
+use crate::contract::Error;
+
+use super::open::FORMAT;
+use super::{FjallStore, Kept, Options};
+
+const MAGIC: &[u8; 13] = b"annals backup";
+/// About how long a piece of the stream is, and how much is written at once.
+const PIECE_BYTES: usize = 256 << 10;
+const BATCH_BYTES: usize = 4 << 20;
+/// Longer than any key or value there is, so that a damaged length asks for no memory.
+const ENTRY_BYTES_MAX: usize = 256 << 20;
+
+impl Kept {
+    fn keyspaces(&self) -> [&Keyspace; 5] {
+        [&self.runs, &self.rows, &self.feed, &self.ids, &self.counts]
+    }
+}
+
+/// The stream, in pieces. What is committed after it was begun is not in it, and is not held up by it.
+pub(super) struct Backup {
+    snapshot: Snapshot,
+    keyspaces: Vec<(u8, Keyspace)>,
+    entries: Option<(u8, Iter)>,
+    hash: Xxh3Default,
+    count: u64,
+    is_begun: bool,
+    is_ended: bool,
+}
+
+impl Backup {
+    pub(super) fn of(kept: &Kept) -> Self {
+        let mut keyspaces: Vec<_> = (1..).zip(kept.keyspaces().map(Clone::clone)).collect();
+        keyspaces.reverse();
+        Self {
+            snapshot: kept.database.snapshot(),
+            keyspaces,
+            entries: None,
+            hash: Xxh3Default::new(),
+            count: 0,
+            is_begun: false,
+            is_ended: false,
+        }
+    }
+
+    /// Adds the next entry, or the end.
+    fn push_next(&mut self, piece: &mut Vec<u8>) -> Result<(), Error> {
+        if self.entries.is_none() {
+            let Some((number, keyspace)) = self.keyspaces.pop() else {
+                self.is_ended = true;
+                piece.push(0);
+                piece.extend_from_slice(&self.count.to_be_bytes());
+                return Ok(());
+            };
+            self.entries = Some((number, self.snapshot.iter(&keyspace)));
+        }
+        let Some((number, entries)) = &mut self.entries else { return Ok(()) };
+        let Some(guard) = entries.next() else {
+            self.entries = None;
+            return Ok(());
+        };
+        let (key, value) = guard.into_inner()?;
+        piece.push(*number);
+        for length in [key.len(), value.len()] {
+            piece.extend_from_slice(&u32::try_from(length).expect("an entry is far shorter").to_be_bytes());
+        }
+        piece.extend_from_slice(&key);
+        piece.extend_from_slice(&value);
+        self.count += 1;
+        Ok(())
+    }
+}
+
+impl Iterator for Backup {
+    type Item = Result<Bytes, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_ended {
+            return None;
+        }
+        let mut piece = Vec::with_capacity(PIECE_BYTES + 1024);
+        if !self.is_begun {
+            self.is_begun = true;
+            piece.extend_from_slice(MAGIC);
+            piece.extend_from_slice(&FORMAT.to_be_bytes());
+        }
+        while piece.len() < PIECE_BYTES && !self.is_ended {
+            if let Err(error) = self.push_next(&mut piece) {
+                self.is_ended = true;
+                return Some(Err(error));
+            }
+        }
+        self.hash.update(&piece);
+        if self.is_ended {
+            piece.extend_from_slice(&self.hash.digest().to_be_bytes());
+        }
+        Some(Ok(piece.into()))
+    }
+}
+
+/// Reads a backup to its end. Gives how many entries it has; any that is not whole is an error.
+pub fn check_backup(backup: impl Read) -> Result<u64, Error> {
+    read(backup, |_, _, _| Ok(()))
+}
+
+/// Makes a store of a backup in that directory, which must not be there yet or be empty. It is there only when it is whole.
+pub fn restore(backup: impl Read, directory: &Path) -> Result<u64, Error> {
+    match std::fs::remove_dir(directory) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(_) => return Err(Error::NotAStore),
+    }
+    let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(parent)?;
+    let aside = tempfile::Builder::new().prefix(".annals-restore-").tempdir_in(parent)?;
+    let store: FjallStore = Options::new(aside.path().join("store")).open()?;
+    let kept = &store.kept;
+    let mut batch = kept.database.batch();
+    let mut bytes = 0;
+    let count = read(backup, |keyspace, key, value| {
+        let keyspaces = kept.keyspaces();
+        let keyspace = keyspaces.get(usize::from(keyspace) - 1).ok_or_else(damaged)?;
+        bytes += key.len() + value.len();
+        batch.insert(keyspace, key, value);
+        if bytes >= BATCH_BYTES {
+            bytes = 0;
+            std::mem::replace(&mut batch, kept.database.batch()).commit()?;
+        }
+        Ok(())
+    })?;
+    batch.commit()?;
+    kept.database.persist(PersistMode::SyncAll)?;
+    drop(store);
+    std::fs::rename(aside.path().join("store"), directory)?;
+    std::fs::File::open(parent)?.sync_all()?;
+    Ok(count)
+}
+
+fn read(
+    backup: impl Read,
+    mut entry: impl FnMut(u8, Vec<u8>, Vec<u8>) -> Result<(), Error>,
+) -> Result<u64, Error> {
+    let mut backup = Hashed { inner: backup, hash: Xxh3Default::new() };
+    if backup.take(MAGIC.len())? != MAGIC {
+        return Err(Error::Damaged("this is no backup that annals made".to_owned()));
+    }
+    let found = u32::from_be_bytes(backup.number()?);
+    if found > FORMAT {
+        return Err(Error::Newer { found, known: FORMAT });
+    }
+    let mut count = 0;
+    loop {
+        let [keyspace] = backup.number()?;
+        if keyspace == 0 {
+            break;
+        }
+        let [key, value] = [u32::from_be_bytes(backup.number()?), u32::from_be_bytes(backup.number()?)];
+        let [key, value] = [key, value].map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+        if key.max(value) > ENTRY_BYTES_MAX {
+            return Err(damaged());
+        }
+        let (key, value) = (backup.take(key)?, backup.take(value)?);
+        entry(keyspace, key, value)?;
+        count += 1;
+    }
+    let counted = u64::from_be_bytes(backup.number()?);
+    let hash = backup.hash.digest();
+    if counted != count || u64::from_be_bytes(backup.number()?) != hash {
+        return Err(damaged());
+    }
+    Ok(count)
+}
+
+fn damaged() -> Error {
+    Error::Damaged("the backup is cut off or was changed".to_owned())
+}
+
+/// What is read, and the hash of it.
+struct Hashed<R> {
+    inner: R,
+    hash: Xxh3Default,
+}
+
+impl<R: Read> Hashed<R> {
+    fn take(&mut self, length: usize) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::with_capacity(length.min(PIECE_BYTES));
+        let read = (&mut self.inner).take(length as u64).read_to_end(&mut bytes)?;
+        if read < length {
+            return Err(damaged());
+        }
+        self.hash.update(&bytes);
+        Ok(bytes)
+    }
+
+    fn number<const N: usize>(&mut self) -> Result<[u8; N], Error> {
+        self.take(N)?.try_into().map_err(|_| damaged())
+    }
+}

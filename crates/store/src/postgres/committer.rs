@@ -1,0 +1,377 @@
+//! What decides and writes.
+//!
+//! It takes all changes that wait, decides each with those before it in view, and writes them in one transaction: the more
+//! there is to do, the more shares a commit. While one group is written the next is decided, as if the first were
+//! recorded already; if it turns out that it is not, the next is decided again.
+//!
+//! A group is decided from what is remembered and compared with the database as it is written. Where another process was
+//! in between, the group is decided once more with everything it needs locked, so whoever was late once is not late again.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::contract::{CommitError, CommitSummary, Error};
+
+use super::Kept;
+use super::group::{Decided, Effects, Entry, Group, Sources};
+use super::known::{Keys, Known};
+use super::lookup::{Hold, look_up};
+use super::session::Session;
+use super::write::{Begun, Failure, record};
+
+/// How many changes may wait; a further one waits to be put in the queue.
+pub(super) const QUEUE_MAX: usize = 1024;
+/// How long it is tried to reach the database, or to record what others are always quicker with.
+const PATIENCE: Duration = Duration::from_secs(10);
+const RETRY: Duration = Duration::from_millis(100);
+/// How often it is looked up what the same changes ask for. What is found may lead to further questions, but not for ever.
+const ROUNDS_MAX: usize = 64;
+
+/// What the committer is asked to do.
+pub(super) enum Job {
+    Commit(Entry),
+    Close { done: oneshot::Sender<()> },
+}
+
+/// A group on its way to the database.
+struct InFlight {
+    effects: Arc<Effects>,
+    decided: Vec<Decided>,
+    started: Instant,
+    task: JoinHandle<(Session, Result<(), Failure>)>,
+}
+
+/// How a group arrived.
+type Landed = (Option<Session>, Result<(), Failure>);
+
+pub(super) struct Committer {
+    kept: Arc<Kept>,
+    jobs: mpsc::Receiver<Job>,
+    /// Connections, while they are good: one to look things up, one to write.
+    deciding: Option<Session>,
+    writing: Option<Session>,
+    in_flight: Option<InFlight>,
+    /// Who waits for the end.
+    closing: Option<oneshot::Sender<()>>,
+}
+
+impl Committer {
+    pub(super) fn new(kept: Arc<Kept>, jobs: mpsc::Receiver<Job>) -> Self {
+        Self { kept, jobs, deciding: None, writing: None, in_flight: None, closing: None }
+    }
+
+    /// Works until it is told to close or nobody can ask it any more.
+    pub(super) async fn run(mut self) {
+        let (mut group, mut is_ended) = (self.new_group(None), false);
+        loop {
+            if self.in_flight.is_none() {
+                // Also where there is nothing to start: what the group before wrote is no news for ever.
+                let next = self.new_group(None);
+                let ready = std::mem::replace(&mut group, next);
+                if !ready.is_empty() {
+                    self.start(ready).await;
+                    let before = self.in_flight.as_ref().map(|in_flight| Arc::clone(&in_flight.effects));
+                    group = self.new_group(before);
+                }
+            }
+            if self.in_flight.is_none() && is_ended {
+                break;
+            }
+            let has_room = !group.is_full() && !is_ended;
+            tokio::select! {
+                biased;
+                landed = arrival(self.in_flight.as_mut()), if self.in_flight.is_some() => {
+                    if !self.land(landed).await {
+                        group = self.decide_again(group).await;
+                    }
+                }
+                job = self.jobs.recv(), if has_room => match job {
+                    Some(job) => self.take(job, &mut group).await,
+                    None => is_ended = true,
+                },
+            }
+        }
+        if let Some(done) = self.closing.take() {
+            _ = done.send(());
+        }
+    }
+
+    fn new_group(&self, before: Option<Arc<Effects>>) -> Group {
+        Group::new(Sources { memory: Some(Arc::clone(&self.kept.memory)), before }, Known::default())
+    }
+
+    /// Takes a job, and all others that wait and find room.
+    async fn take(&mut self, job: Job, group: &mut Group) {
+        group.age();
+        let mut next = Some(job);
+        while let Some(job) = next {
+            match job {
+                Job::Commit(entry) => group.push(entry),
+                Job::Close { done } => {
+                    self.closing = Some(done);
+                    self.jobs.close();
+                }
+            }
+            next = if group.is_full() { None } else { self.jobs.try_recv().ok() };
+        }
+        self.decide(group).await;
+    }
+
+    /// Decides all changes of a group, looking up what they ask for.
+    async fn decide(&mut self, group: &mut Group) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let missing = group.decide();
+            if missing.is_empty() {
+                return;
+            }
+            let Err(error) = self.learn(group, missing).await else { continue };
+            self.deciding = None;
+            if !matches!(error, Error::Unavailable(_)) || Instant::now() >= until {
+                for entry in group.give_up() {
+                    _ = entry.done.send(Err(CommitError::Failed(unavailable(&error))));
+                }
+                tracing::error!(error = &error as &dyn std::error::Error, "nothing can be decided");
+                return;
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    /// Looks things up, and what turns out to be needed besides, all as of one instant.
+    async fn learn(&mut self, group: &mut Group, mut missing: Keys) -> Result<(), Error> {
+        let session = match &mut self.deciding {
+            Some(session) => session,
+            none => none.insert(self.kept.connect().await?),
+        };
+        session.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        for _ in 0..ROUNDS_MAX {
+            if missing.is_empty() {
+                break;
+            }
+            let found = look_up(session, &missing, Hold::No).await?;
+            self.kept.memory.keep(&found);
+            group.learn(found);
+            missing = group.decide();
+        }
+        session.run("COMMIT").await?;
+        match missing.is_empty() {
+            true => Ok(()),
+            false => Err(asks_for_ever()),
+        }
+    }
+
+    /// Decides a group again whose forerunner is not recorded.
+    async fn decide_again(&mut self, group: Group) -> Group {
+        let mut again = self.new_group(None);
+        for entry in group.into_changes() {
+            again.push(entry);
+        }
+        self.decide(&mut again).await;
+        again
+    }
+
+    /// Sends a group on its way.
+    async fn start(&mut self, group: Group) {
+        let started = Instant::now();
+        let (effects, decided) = group.finish(new_version());
+        if effects.is_empty() {
+            return answer(decided);
+        }
+        let mut session = match self.session_to_write().await {
+            Ok(session) => session,
+            Err(error) => return refuse(decided, &error),
+        };
+        let effects = Arc::new(effects);
+        let task = tokio::spawn({
+            let effects = Arc::clone(&effects);
+            async move {
+                let result = record(&mut session, &effects, Begun::No).await;
+                (session, result)
+            }
+        });
+        self.in_flight = Some(InFlight { effects, decided, started, task });
+    }
+
+    /// The connection to write with, once the store's lock is held.
+    async fn session_to_write(&mut self) -> Result<Session, Error> {
+        let mut is_held = self.kept.is_held.clone();
+        // What is waited for comes as a guard, which must not outlive this: it keeps others from saying what changes.
+        let waited = tokio::time::timeout(PATIENCE, is_held.wait_for(|is_held| *is_held));
+        let is_held = waited.await.is_ok_and(|held| held.is_ok());
+        if !is_held {
+            return Err(Error::Unavailable("the store's lock is not held".into()));
+        }
+        if let Some(session) = self.writing.take().filter(|session| !session.client.is_closed()) {
+            return Ok(session);
+        }
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.kept.connect().await {
+                Err(_) if Instant::now() < until => tokio::time::sleep(RETRY).await,
+                connected => return connected,
+            }
+        }
+    }
+
+    /// Answers for a group that arrived. Says whether what it was to record is recorded.
+    async fn land(&mut self, (session, result): Landed) -> bool {
+        let Some(InFlight { effects, decided, started, .. }) = self.in_flight.take() else { return true };
+        let is_settled = matches!(result, Ok(()) | Err(Failure::Conflict));
+        self.writing = session.filter(|_| is_settled);
+        match result {
+            Ok(()) => {
+                self.recorded(&effects, decided, started);
+                return true;
+            }
+            Err(Failure::Conflict) => {
+                tracing::debug!("another process was quicker; what was decided is decided again");
+                self.contend(decided, effects.keys(), started).await;
+            }
+            Err(Failure::Lost(error)) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the database was lost; trying again"
+                );
+                self.contend(decided, effects.keys(), started).await;
+            }
+            Err(Failure::Refused(Error::Engine(error))) if decided.len() > 1 => {
+                // One of them is what the database does not take; the others are not to suffer for it.
+                tracing::warn!(
+                    error = &*error as &dyn std::error::Error,
+                    "a group was refused; trying one by one"
+                );
+                for decided in decided {
+                    self.contend(vec![decided], effects.keys(), started).await;
+                }
+            }
+            Err(Failure::Refused(error) | Failure::Maybe(error)) => {
+                self.kept.memory.forget(&effects.keys());
+                refuse(decided, &error);
+            }
+        }
+        false
+    }
+
+    fn recorded(&self, effects: &Effects, decided: Vec<Decided>, started: Instant) {
+        self.kept.memory.keep(&effects.recorded());
+        if effects.events > 0 {
+            let elapsed = started.elapsed();
+            (self.kept.observer)(CommitSummary { changes: decided.len(), events: effects.events, elapsed });
+            _ = self.kept.told.try_send(effects.heads.keys().copied().collect());
+        }
+        answer(decided);
+    }
+
+    /// Records changes that came off badly once: everything they are known to need is locked before they are decided.
+    async fn contend(&mut self, decided: Vec<Decided>, mut keys: Keys, started: Instant) {
+        let until = Instant::now() + PATIENCE;
+        let mut entries: Vec<_> = decided.into_iter().map(|(entry, _)| entry).collect();
+        loop {
+            self.kept.memory.forget(&keys);
+            let mut session = match self.session_to_write().await {
+                Ok(session) => session,
+                Err(error) => return refuse_all(entries, &error),
+            };
+            let (effects, decided) = match decide_held(&mut session, &mut entries, &keys).await {
+                Ok(held) => held,
+                Err(Error::Unavailable(_)) if Instant::now() < until => {
+                    tokio::time::sleep(RETRY).await;
+                    continue;
+                }
+                Err(error) => return refuse_all(entries, &error),
+            };
+            match record(&mut session, &effects, Begun::Yes).await {
+                Ok(()) => {
+                    self.writing = Some(session);
+                    return self.recorded(&effects, decided, started);
+                }
+                Err(Failure::Conflict | Failure::Lost(_)) if Instant::now() < until => {
+                    keys.extend(effects.keys());
+                    entries = decided.into_iter().map(|(entry, _)| entry).collect();
+                }
+                Err(Failure::Conflict) => {
+                    return refuse(decided, &Error::Unavailable("others were always quicker".into()));
+                }
+                Err(Failure::Lost(error) | Failure::Refused(error) | Failure::Maybe(error)) => {
+                    return refuse(decided, &error);
+                }
+            }
+        }
+    }
+}
+
+/// Begins a transaction, locks these keys in it, and decides the changes from what is locked. Where this fails, the
+/// changes stay where they were.
+async fn decide_held(
+    session: &mut Session,
+    entries: &mut Vec<Entry>,
+    keys: &Keys,
+) -> Result<(Effects, Vec<Decided>), Error> {
+    session.run("BEGIN").await?;
+    let held = look_up(session, keys, Hold::Yes).await?;
+    let mut group = Group::new(Sources { memory: None, before: None }, held);
+    for entry in entries.drain(..) {
+        group.push(entry);
+    }
+    for _ in 0..ROUNDS_MAX {
+        let missing = group.decide();
+        if missing.is_empty() {
+            return Ok(group.finish(new_version()));
+        }
+        match look_up(session, &missing, Hold::No).await {
+            Ok(found) => group.learn(found),
+            Err(error) => {
+                entries.extend(group.into_changes());
+                return Err(error);
+            }
+        }
+    }
+    entries.extend(group.into_changes());
+    Err(asks_for_ever())
+}
+
+fn asks_for_ever() -> Error {
+    Error::Engine("a change asks for something else each time".into())
+}
+
+async fn arrival(in_flight: Option<&mut InFlight>) -> Landed {
+    match in_flight {
+        Some(in_flight) => match (&mut in_flight.task).await {
+            Ok((session, result)) => (Some(session), result),
+            Err(panicked) => (None, Err(Failure::Maybe(Error::Engine(Box::new(panicked))))),
+        },
+        None => std::future::pending().await,
+    }
+}
+
+/// A version that no row had: zero is that of a row that is not there.
+fn new_version() -> i64 {
+    rand::random::<i64>() | 1
+}
+
+fn answer(decided: Vec<Decided>) {
+    for (entry, outcome) in decided {
+        // Whoever asked may have gone; what they asked for is recorded all the same.
+        _ = entry.done.send(outcome);
+    }
+}
+
+fn refuse(decided: Vec<Decided>, error: &Error) {
+    refuse_all(decided.into_iter().map(|(entry, _)| entry), error);
+}
+
+fn refuse_all(entries: impl IntoIterator<Item = Entry>, error: &Error) {
+    tracing::error!(error = error as &dyn std::error::Error, "a commit failed");
+    for entry in entries {
+        _ = entry.done.send(Err(CommitError::Failed(unavailable(error))));
+    }
+}
+
+/// The same for each who waits. What exactly went wrong is in the log, once.
+fn unavailable(error: &Error) -> Error {
+    Error::Unavailable(error.to_string().into())
+}

@@ -1,0 +1,115 @@
+//! Taking a store apart, and putting it together.
+
+use annals_model::{Event, EventId, Time};
+use async_trait::async_trait;
+
+use crate::contract::{Error, Head, TimelineId};
+use crate::portable::{Events, GivenId, Part, Portable};
+use crate::rows::{Row, RowKey};
+
+use super::group::{Appended, Effects, NewHead};
+use super::session::bounded;
+use super::values::{At, timeline_named, timeline_text, to_i64, to_u64};
+use super::write::{Begun, Failure, record};
+use super::{PostgresStore, feed, place, read_row};
+
+const TIMELINES: &str = "SELECT timeline, length, last_time FROM timelines WHERE timeline > $1 \
+                         ORDER BY timeline LIMIT $2";
+const ROWS: &str =
+    "SELECT place, key, value FROM rows WHERE (place, key) > ($1, $2) ORDER BY place, key LIMIT $3";
+const GIVEN: &str = "SELECT id, timeline, position FROM given_ids WHERE id > $1 ORDER BY id LIMIT $2";
+
+#[async_trait]
+impl Portable for PostgresStore {
+    async fn timelines(
+        &self,
+        after: Option<TimelineId>,
+        limit: usize,
+    ) -> Result<Vec<(TimelineId, Head)>, Error> {
+        // An app's identifier is hexadecimal and a user's begins with a letter behind those.
+        let after = after.map(timeline_text).unwrap_or_default();
+        let rows = self.kept.readers.rows(TIMELINES, &[&after, &to_i64(limit as u64)]).await?;
+        rows.iter()
+            .map(|row| {
+                let At(last_time) = row.get(2);
+                Ok((timeline_named(row.get(0))?, Head { length: to_u64(row.get(1)), last_time }))
+            })
+            .collect()
+    }
+
+    async fn rows(&self, after: Option<&RowKey>, limit: usize) -> Result<Vec<(RowKey, Row)>, Error> {
+        let (after_place, after_key) =
+            after.map(|key| (place::of_row(key), key.to_bytes())).unwrap_or_default();
+        let limit = to_i64(limit as u64);
+        let rows = self.kept.readers.rows(ROWS, &[&after_place, &after_key, &limit]).await?;
+        let found = rows.iter().map(|row| read_row(row.get(1), row.get(2)).map(|(key, row, _)| (key, row)));
+        found.collect()
+    }
+
+    async fn given_ids(&self, after: Option<EventId>, limit: usize) -> Result<Vec<GivenId>, Error> {
+        let after = after.map(|id| id.to_string()).unwrap_or_default();
+        let rows = self.kept.readers.rows(GIVEN, &[&after, &to_i64(limit as u64)]).await?;
+        rows.iter()
+            .map(|row| {
+                let id = row.get::<_, &str>(0).parse();
+                let id = id.map_err(|_| Error::Damaged("an identifier cannot be read".to_owned()))?;
+                Ok((id, timeline_named(row.get(1))?, to_u64(row.get(2))))
+            })
+            .collect()
+    }
+
+    async fn put(&self, part: Part) -> Result<(), Error> {
+        if !*self.kept.is_held.borrow() {
+            return Err(Error::Unavailable("the store's lock was lost".into()));
+        }
+        let effects = match part {
+            Part::Events(events) => effects_of(events)?,
+            Part::Rows(rows) => Effects {
+                rows: rows.into_iter().map(|(key, row)| (key, Some(row))).collect(),
+                version: rand::random::<i64>() | 1,
+                ..Effects::default()
+            },
+            Part::GivenIds(given) => return self.put_given(given).await,
+            Part::Feed(entries) => return feed::put(&self.kept.readers, &entries).await,
+        };
+        let mut session = self.kept.connect().await?;
+        record(&mut session, &effects, Begun::No).await.map_err(|failure| match failure {
+            Failure::Conflict => Error::Damaged("events do not follow those that are there".to_owned()),
+            Failure::Lost(error) | Failure::Refused(error) | Failure::Maybe(error) => error,
+        })
+    }
+}
+
+impl PostgresStore {
+    async fn put_given(&self, given: Vec<GivenId>) -> Result<(), Error> {
+        let text = "INSERT INTO given_ids (id, timeline, position) \
+                    SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[]) ON CONFLICT (id) DO NOTHING";
+        let ids: Vec<_> = given.iter().map(|(id, ..)| id.to_string()).collect();
+        let timelines: Vec<_> = given.iter().map(|(_, timeline, _)| timeline_text(*timeline)).collect();
+        let positions: Vec<_> = given.iter().map(|(.., position)| to_i64(*position)).collect();
+        let connection = self.kept.readers.connection().await?;
+        bounded(connection.execute(text, &[&ids, &timelines, &positions])).await?;
+        Ok(())
+    }
+}
+
+fn effects_of(all: Vec<Events>) -> Result<Effects, Error> {
+    let mut effects = Effects { clock: 1, ..Effects::default() };
+    for Events { timeline, first, events } in all {
+        let before = Head { length: first - 1, last_time: Time::EPOCH };
+        let new = effects.heads.entry(timeline).or_insert(NewHead { length_before: first - 1, head: before });
+        for json in events {
+            let event = Event::from_json(&json)
+                .ok_or_else(|| Error::Damaged("an event cannot be read".to_owned()))?;
+            new.head = Head { length: new.head.length + 1, last_time: event.created_at };
+            effects.appended.push(Appended {
+                timeline,
+                position: new.head.length,
+                created_at: event.created_at,
+                is_home: matches!(timeline, TimelineId::App(_)) || event.app.is_none(),
+                json,
+            });
+        }
+    }
+    Ok(effects)
+}

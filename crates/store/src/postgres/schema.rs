@@ -1,0 +1,65 @@
+//! The tables, and how they come to be what this program expects.
+
+use deadpool_postgres::Client;
+
+use super::failure::failed;
+use crate::contract::Error;
+
+/// What makes the tables, step by step; how many of them a database has had is its format. A step that was released is
+/// never changed.
+const STEPS: [&str; 1] = [include_str!("schema.sql")];
+/// What distributes the tables of each step, where the Citus extension is there.
+const CITUS_STEPS: [&str; 1] = [include_str!("citus.sql")];
+
+/// Which lock makes migrations come one after another. The first half tells annals' locks from others'.
+pub(super) const LOCK_CLASS: i32 = i32::from_be_bytes(*b"anls");
+const MIGRATION_LOCK: i32 = 1;
+
+/// Brings the tables to what this program expects, one process at a time; refuses those of a newer one.
+/// Says whether tables are spread over machines.
+pub(super) async fn migrate(client: &mut Client) -> Result<bool, Error> {
+    let encoding: String = client.query_one("SHOW server_encoding", &[]).await.map_err(failed)?.get(0);
+    if encoding != "UTF8" {
+        let message = format!("the database's encoding is {encoding}: make one with --encoding UTF8");
+        return Err(Error::Engine(message.into()));
+    }
+    let known = STEPS.len();
+    let step = client.transaction().await.map_err(failed)?;
+    // Making distributed tables takes longer than a request may.
+    step.batch_execute("SET LOCAL statement_timeout = '120s'; SET LOCAL lock_timeout = '120s'")
+        .await
+        .map_err(failed)?;
+    step.execute("SELECT pg_advisory_xact_lock($1, $2)", &[&LOCK_CLASS, &MIGRATION_LOCK])
+        .await
+        .map_err(failed)?;
+    step.batch_execute("CREATE TABLE IF NOT EXISTS annals_format (format int NOT NULL)")
+        .await
+        .map_err(failed)?;
+    let row = step.query_opt("SELECT format FROM annals_format", &[]).await.map_err(failed)?;
+    let found = row.map_or(0, |row| row.get::<_, i32>(0));
+    let found = usize::try_from(found).map_err(|_| Error::Damaged("the format cannot be read".to_owned()))?;
+    if found > known {
+        let number = |steps: usize| u32::try_from(steps).unwrap_or(u32::MAX);
+        return Err(Error::Newer { found: number(found), known: number(known) });
+    }
+    let is_citus = step
+        .query_opt("SELECT 1 FROM pg_extension WHERE extname = 'citus'", &[])
+        .await
+        .map_err(failed)?
+        .is_some();
+    if found == known {
+        return Ok(is_citus);
+    }
+    for index in found..known {
+        step.batch_execute(STEPS[index]).await.map_err(failed)?;
+        if is_citus {
+            step.batch_execute(CITUS_STEPS[index]).await.map_err(failed)?;
+        }
+    }
+    let format = i32::try_from(known).expect("there are few steps");
+    step.batch_execute("DELETE FROM annals_format").await.map_err(failed)?;
+    step.execute("INSERT INTO annals_format VALUES ($1)", &[&format]).await.map_err(failed)?;
+    step.commit().await.map_err(failed)?;
+    tracing::info!(format, is_citus, "the tables were made");
+    Ok(is_citus)
+}

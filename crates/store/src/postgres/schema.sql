@@ -1,0 +1,62 @@
+-- Where each timeline stands. Whoever appends to a timeline holds its row until the commit, so positions have no gaps.
+CREATE TABLE timelines (
+    timeline text COLLATE "C" PRIMARY KEY,  -- an app's identifier, or a user's (us-…)
+    length bigint NOT NULL,                 -- the position of its last event
+    length_before bigint NOT NULL,          -- its length before the last commit, by which a commit notices another one
+    last_time timestamptz NOT NULL,         -- when its last event was
+    clock bigint NOT NULL                   -- greater with every commit, across all timelines that a commit touches
+) WITH (fillfactor = 50);
+
+-- One row per event and timeline: an event is in its app's timeline, and in that of the user who did it.
+CREATE TABLE events (
+    timeline text COLLATE "C" NOT NULL,
+    position bigint NOT NULL,
+    created_at timestamptz NOT NULL,
+    is_home boolean NOT NULL,               -- false in a user's timeline where the event is in an app's too
+    event json NOT NULL,                    -- the bytes as they are served
+    PRIMARY KEY (timeline, position)
+);
+
+-- Everything else: states, names, tokens, answers. Keys are those of the embedded store.
+CREATE TABLE rows (
+    place text COLLATE "C" NOT NULL,        -- the timeline it belongs to, or what else it stands with
+    key bytea NOT NULL,                     -- its first byte is the kind
+    value json,
+    version bigint NOT NULL,                -- another one with every commit that writes the row
+    version_before bigint,                  -- the version that commit expected, if it did
+    claimed_until timestamptz,              -- until when somebody works on it
+    PRIMARY KEY (place, key)
+) WITH (fillfactor = 70);
+
+-- Where the events are whose identifiers were given with a report. The others are found by the time in them.
+CREATE TABLE given_ids (
+    id text COLLATE "C" PRIMARY KEY,
+    timeline text COLLATE "C" NOT NULL,
+    position bigint NOT NULL
+);
+
+-- One row per commit with events, which the feed numbers when somebody reads it.
+CREATE TABLE commits (
+    timeline text COLLATE "C" NOT NULL,     -- of its first event
+    position bigint NOT NULL,
+    clock bigint NOT NULL,
+    number bigint,                          -- its place in the feed, once it has one
+    timelines text[] NOT NULL,              -- the stretches of events it recorded
+    firsts bigint[] NOT NULL,
+    lasts bigint[] NOT NULL,
+    PRIMARY KEY (timeline, position)
+);
+CREATE INDEX commits_to_number ON commits (clock, timeline, position) WHERE number IS NULL;
+CREATE INDEX commits_by_number ON commits (number) WHERE number IS NOT NULL;
+
+-- The number of the feed's last entry. Who numbers commits holds it.
+CREATE TABLE feed (last_number bigint NOT NULL);
+INSERT INTO feed VALUES (0);
+
+-- For those who ask in SQL.
+CREATE VIEW apps AS
+    SELECT place AS id, value->>'name' AS name, value->'owner'->>'username' AS owner, value AS state
+    FROM rows WHERE get_byte(key, 0) = ascii('A');
+CREATE VIEW accounts AS
+    SELECT place AS id, value->>'username' AS username, value->>'email' AS email, value AS state
+    FROM rows WHERE get_byte(key, 0) = ascii('U');

@@ -1,0 +1,395 @@
+//! Writing a group: one transaction, a handful of statements however much there is to write.
+//!
+//! Locks that are waited for are taken in one order by everybody (timelines, then rows that may go, then the others, then
+//! identifiers, each by their key), and what was only read is compared at the end, without waiting. So two commits that
+//! are decided for the first time never wait for each other. Where they do after all (what is decided again locks what it
+//! knows of first; over Citus a statement locks on several machines at once), the database ends one, and it is decided again.
+
+use futures_util::future::try_join_all;
+use tokio::time::timeout;
+use tokio_postgres::Error as PgError;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row, Statement};
+
+use crate::contract::Error;
+
+use super::failure::{failed, is_conflict, is_lost};
+use super::group::Effects;
+use super::known::ABSENT;
+use super::place;
+use super::schema::LOCK_CLASS;
+use super::session::{Param, STEP_TIME_MAX, Session, for_shards};
+use super::values::{At, Json, timeline_text, to_i64};
+
+/// Appending is right only where nobody else appended since. Where somebody did, a row less is written, and comes back:
+/// what a statement says of itself to have written is over Citus what it was given to write.
+const HEADS: &str = "INSERT INTO timelines (timeline, length, length_before, last_time, clock) \
+     SELECT w.timeline, w.length, w.length_before, w.last_time, $5::bigint \
+     FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::timestamptz[]) \
+         AS w (timeline, length, length_before, last_time) \
+     ON CONFLICT (timeline) DO UPDATE SET length = EXCLUDED.length, length_before = EXCLUDED.length_before, \
+         last_time = EXCLUDED.last_time, clock = EXCLUDED.clock \
+     WHERE timelines.length = EXCLUDED.length_before RETURNING 1";
+
+/// Holds rows that are going to be written and might go meanwhile, and counts those that still have the version they were
+/// read with. The others are compared as they are written.
+const HOLD_ROWS: &str = "SELECT count(held.version) FROM ( \
+         SELECT w.version FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS w (place, key, version) \
+         JOIN rows r ON r.place = w.place AND r.key = w.key AND (w.version IS NULL OR r.version = w.version) \
+         ORDER BY r.place, r.key FOR NO KEY UPDATE OF r \
+     ) AS held";
+const HOLD_ROWS_OF_PLACE: &str = "SELECT count(held.version) FROM ( \
+         SELECT w.version FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS w (place, key, version) \
+         JOIN rows r ON r.place = w.place AND r.key = w.key AND (w.version IS NULL OR r.version = w.version) \
+         WHERE r.place = $4 ORDER BY r.place, r.key FOR NO KEY UPDATE OF r \
+     ) AS held";
+
+/// Counts rows that still have the version they were read with, and that nobody is about to write.
+const COMPARE_ROWS: &str = "SELECT count(*) FROM ( \
+         SELECT 1 FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS w (place, key, version) \
+         JOIN rows r ON r.place = w.place AND r.key = w.key AND r.version = w.version \
+         FOR SHARE OF r SKIP LOCKED \
+     ) AS same";
+const COMPARE_ROWS_OF_PLACE: &str = "SELECT count(*) FROM ( \
+         SELECT 1 FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS w (place, key, version) \
+         JOIN rows r ON r.place = w.place AND r.key = w.key AND r.version = w.version \
+         WHERE r.place = $4 FOR SHARE OF r SKIP LOCKED \
+     ) AS same";
+
+const PUT_ROWS: &str = "INSERT INTO rows (place, key, value, version, version_before) \
+     SELECT w.place, w.key, w.value, $5::bigint, w.version_before \
+     FROM unnest($1::text[], $2::bytea[], $3::json[], $4::bigint[]) AS w (place, key, value, version_before) \
+     ON CONFLICT (place, key) DO UPDATE SET value = EXCLUDED.value, version = EXCLUDED.version, \
+         version_before = EXCLUDED.version_before \
+     WHERE EXCLUDED.version_before IS NULL OR rows.version = EXCLUDED.version_before RETURNING 1";
+
+const REMOVE_ROWS: &str = "DELETE FROM rows r USING unnest($1::text[], $2::bytea[]) AS w (place, key) \
+     WHERE r.place = w.place AND r.key = w.key";
+
+const REMOVE_ROWS_OF_PLACES: &str = "DELETE FROM rows r \
+     USING unnest($1::text[], $2::bytea[]) AS w (place, key) \
+     WHERE r.place = w.place AND r.key = w.key AND r.place = ANY($1)";
+
+const GIVEN: &str = "INSERT INTO given_ids (id, timeline, position) \
+     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[]) ON CONFLICT (id) DO NOTHING RETURNING 1";
+
+const COMMIT: &str = "INSERT INTO commits (timeline, position, clock, timelines, firsts, lasts) \
+     VALUES ($1, $2, $3, $4, $5, $6)";
+
+/// Fails where somebody has taken the store for themself since it was last looked.
+const FENCE: &str = "SELECT pg_try_advisory_xact_lock_shared($1, hashtext(current_schema()))";
+
+const EVENTS: &str =
+    "COPY events (timeline, position, created_at, is_home, event) FROM STDIN (FORMAT binary)";
+
+/// Why a group is not recorded, or may not be.
+pub(super) enum Failure {
+    /// Others recorded something in between: nothing is recorded, and it can be decided again.
+    Conflict,
+    /// The connection failed before the commit was asked for: nothing is recorded, and it can be done again.
+    Lost(Error),
+    /// The database refuses, or the store is being moved: nothing is recorded.
+    Refused(Error),
+    /// The commit was asked for and not answered.
+    Maybe(Error),
+}
+
+/// Whether the transaction is still to be begun, or has begun with what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begun {
+    No,
+    Yes,
+}
+
+/// Writes a group and commits. The session is good for further use after success and conflict only.
+pub(super) async fn record(session: &mut Session, effects: &Effects, begun: Begun) -> Result<(), Failure> {
+    let prepared = timeout(STEP_TIME_MAX, prepare(session, effects, begun));
+    match prepared.await {
+        Ok(Ok(Prepared::Ready)) => {}
+        Ok(Ok(Prepared::Late)) => return roll_back(session).await,
+        Ok(Ok(Prepared::Fenced)) => {
+            return Err(Failure::Refused(Error::Unavailable("the store is being moved".into())));
+        }
+        Ok(Err(error)) if is_conflict(&error) => return roll_back(session).await,
+        Ok(Err(error)) if is_lost(&error) => return Err(Failure::Lost(failed(error))),
+        Ok(Err(error)) => return Err(Failure::Refused(failed(error))),
+        Err(elapsed) => return Err(Failure::Refused(Error::Unavailable(elapsed.into()))),
+    }
+    match timeout(STEP_TIME_MAX, session.client.batch_execute("COMMIT")).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) if is_conflict(&error) => Err(Failure::Conflict),
+        Ok(Err(error)) => Err(Failure::Maybe(failed(error))),
+        Err(elapsed) => Err(Failure::Maybe(Error::Unavailable(elapsed.into()))),
+    }
+}
+
+async fn roll_back(session: &mut Session) -> Result<(), Failure> {
+    match timeout(STEP_TIME_MAX, session.client.batch_execute("ROLLBACK")).await {
+        Ok(Ok(())) => Err(Failure::Conflict),
+        Ok(Err(error)) => Err(Failure::Lost(failed(error))),
+        Err(elapsed) => Err(Failure::Lost(Error::Unavailable(elapsed.into()))),
+    }
+}
+
+/// How far a transaction came.
+enum Prepared {
+    Ready,
+    /// Somebody was in between.
+    Late,
+    /// The store is somebody's alone.
+    Fenced,
+}
+
+/// Does everything but commit.
+async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Result<Prepared, PgError> {
+    let (heads, rows) = (Heads::of(effects), Rows::of(effects));
+    let is_spread = session.is_spread;
+    let [fence, put_heads, hold, compare, put, remove, given, commit] = [
+        session.statement(FENCE).await?,
+        session.statement(HEADS).await?,
+        session.statement(if is_spread { HOLD_ROWS_OF_PLACE } else { HOLD_ROWS }).await?,
+        session.statement(if is_spread { COMPARE_ROWS_OF_PLACE } else { COMPARE_ROWS }).await?,
+        session.statement(PUT_ROWS).await?,
+        session
+            .statement(for_shards(is_spread, rows.removed.keys.len(), REMOVE_ROWS, REMOVE_ROWS_OF_PLACES))
+            .await?,
+        session.statement(GIVEN).await?,
+        session.statement(COMMIT).await?,
+    ];
+    let client = &session.client;
+    // All are sent at once, in this order, and answered in it.
+    let ((), is_ours, heads_are_right, held, put_are_right, (), given_are_new, (), compared) = tokio::try_join!(
+        biased;
+        async {
+            match begun {
+                Begun::Yes => Ok(()),
+                Begun::No => client.batch_execute("BEGIN").await,
+            }
+        },
+        async {
+            if !session.is_fenced {
+                return Ok(true);
+            }
+            Ok(client.query_one(&fence, &[&LOCK_CLASS]).await?.get(0))
+        },
+        async {
+            let Heads { timelines, lengths, lengths_before, last_times } = &heads;
+            if timelines.is_empty() {
+                return Ok(true);
+            }
+            let params: [Param<'_>; 5] =
+                [timelines, lengths, lengths_before, last_times, &effects.clock];
+            Ok(client.query(&put_heads, &params).await?.len() == timelines.len())
+        },
+        count_rows(client, &hold, &rows.held, is_spread),
+        async {
+            if rows.put.is_empty() {
+                return Ok(true);
+            }
+            let Stored { places, keys, versions } = &rows.put;
+            let params: [Param<'_>; 5] = [places, keys, &rows.values, versions, &effects.version];
+            Ok(client.query(&put, &params).await?.len() == keys.len())
+        },
+        async {
+            if !rows.removed.is_empty() {
+                client.execute(&remove, &[&rows.removed.places, &rows.removed.keys]).await?;
+            }
+            Ok(())
+        },
+        async {
+            if effects.given.is_empty() {
+                return Ok(true);
+            }
+            let (mut ids, mut timelines, mut positions) = (Vec::new(), Vec::new(), Vec::new());
+            let mut sorted: Vec<_> = effects.given.iter().collect();
+            sorted.sort_unstable();
+            for (id, (timeline, position)) in sorted {
+                ids.push(id.to_string());
+                timelines.push(timeline_text(*timeline));
+                positions.push(to_i64(*position));
+            }
+            Ok(client.query(&given, &[&ids, &timelines, &positions]).await?.len() == ids.len())
+        },
+        async {
+            let (mut timelines, mut firsts, mut lasts) = (Vec::new(), Vec::new(), Vec::new());
+            for (timeline, stretches) in &effects.stretches {
+                let name = timeline_text(*timeline);
+                for stretch in stretches {
+                    timelines.push(name.clone());
+                    firsts.push(to_i64(*stretch.start()));
+                    lasts.push(to_i64(*stretch.end()));
+                }
+            }
+            let (Some(home), Some(first)) = (timelines.first(), firsts.first()) else { return Ok(()) };
+            client.execute(&commit, &[home, first, &effects.clock, &timelines, &firsts, &lasts]).await?;
+            Ok(())
+        },
+        count_rows(client, &compare, &rows.compared, is_spread),
+    )?;
+    let held_are_right = held == rows.held.versions.iter().flatten().count();
+    let compared_are_right = compared == rows.compared.keys.len();
+    if !(heads_are_right && held_are_right && compared_are_right && put_are_right && given_are_new) {
+        return Ok(Prepared::Late);
+    }
+    if !is_ours {
+        return Ok(Prepared::Fenced);
+    }
+    copy_events(session, effects).await?;
+    Ok(Prepared::Ready)
+}
+
+/// Counts rows with one statement; where tables are spread over machines, with one for each place, since rows can be
+/// locked only one machine at a time.
+async fn count_rows(
+    client: &Client,
+    statement: &Statement,
+    rows: &Stored,
+    is_spread: bool,
+) -> Result<usize, PgError> {
+    let count = |row: Row| usize::try_from(row.get::<_, i64>(0)).unwrap_or_default();
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    if !is_spread {
+        let row = client.query_one(statement, &[&rows.places, &rows.keys, &rows.versions]).await?;
+        return Ok(count(row));
+    }
+    let places = rows.places();
+    let counting = places.iter().map(async |of_place| {
+        let Stored { places, keys, versions } = of_place;
+        client.query_one(statement, &[places, keys, versions, &places[0]]).await.map(count)
+    });
+    Ok(try_join_all(counting).await?.into_iter().sum())
+}
+
+/// Appends the events, in the order of the key, in which a table takes them fastest.
+async fn copy_events(session: &Session, effects: &Effects) -> Result<(), PgError> {
+    if effects.appended.is_empty() {
+        return Ok(());
+    }
+    let sink = session.client.copy_in(EVENTS).await?;
+    let types = [Type::TEXT, Type::INT8, Type::TIMESTAMPTZ, Type::BOOL, Type::JSON];
+    let writer = BinaryCopyInWriter::new(sink, &types);
+    let mut writer = std::pin::pin!(writer);
+    let mut sorted: Vec<_> = effects.appended.iter().collect();
+    sorted.sort_unstable_by_key(|event| (event.timeline, event.position));
+    let mut named = None;
+    for event in sorted {
+        if named.as_ref().is_none_or(|(timeline, _)| *timeline != event.timeline) {
+            named = Some((event.timeline, timeline_text(event.timeline)));
+        }
+        let name = named.as_ref().map_or("", |(_, name)| name.as_str());
+        let position = to_i64(event.position);
+        let json = Json(event.json.clone());
+        writer.as_mut().write(&[&name, &position, &At(event.created_at), &event.is_home, &json]).await?;
+    }
+    writer.finish().await?;
+    Ok(())
+}
+
+#[derive(Default)]
+struct Heads {
+    timelines: Vec<String>,
+    lengths: Vec<i64>,
+    lengths_before: Vec<i64>,
+    last_times: Vec<At>,
+}
+
+impl Heads {
+    fn of(effects: &Effects) -> Self {
+        let mut heads = Self::default();
+        for (timeline, new) in &effects.heads {
+            heads.timelines.push(timeline_text(*timeline));
+            heads.lengths.push(to_i64(new.head.length));
+            heads.lengths_before.push(to_i64(new.length_before));
+            heads.last_times.push(At(new.head.last_time));
+        }
+        heads
+    }
+}
+
+/// Keys of rows, and the versions they are expected to have, where that matters.
+#[derive(Default)]
+struct Stored {
+    places: Vec<String>,
+    keys: Vec<Vec<u8>>,
+    versions: Vec<Option<i64>>,
+}
+
+impl Stored {
+    fn push(&mut self, (place, key): (String, Vec<u8>), version: Option<i64>) {
+        self.places.push(place);
+        self.keys.push(key);
+        self.versions.push(version);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The same, place by place.
+    fn places(&self) -> Vec<Self> {
+        let mut places: Vec<Self> = Vec::new();
+        for ((place, key), version) in self.places.iter().zip(&self.keys).zip(&self.versions) {
+            if places.last().is_none_or(|last| last.places[0] != *place) {
+                places.push(Self::default());
+            }
+            let last = places.last_mut().expect("one was just put there");
+            last.push((place.clone(), key.clone()), *version);
+        }
+        places
+    }
+}
+
+#[derive(Default)]
+struct Rows {
+    /// Those that are there and are written.
+    held: Stored,
+    /// Those that are only read.
+    compared: Stored,
+    put: Stored,
+    values: Vec<Option<Json>>,
+    removed: Stored,
+}
+
+impl Rows {
+    fn of(effects: &Effects) -> Self {
+        let mut rows = Self::default();
+        let mut sorted: Vec<_> =
+            effects.rows.iter().map(|(key, row)| ((place::of_row(key), key.to_bytes()), key, row)).collect();
+        sorted.sort_unstable_by(|(a, ..), (b, ..)| a.cmp(b));
+        for (stored, key, row) in sorted {
+            let version = effects.read.get(key).copied();
+            if version != Some(ABSENT) && !place::is_lasting(key) {
+                rows.held.push(stored.clone(), version);
+            }
+            match row {
+                Some(row) => {
+                    let value = row.to_bytes();
+                    rows.values.push((!value.is_empty()).then(|| Json(value.into())));
+                    rows.put.push(stored, version);
+                }
+                None => {
+                    // A row that came and went within the group: putting it sees that nobody else has put one.
+                    if version == Some(ABSENT) {
+                        rows.values.push(None);
+                        rows.put.push(stored.clone(), version);
+                    }
+                    rows.removed.push(stored, version);
+                }
+            }
+        }
+        let only_read = effects
+            .read
+            .iter()
+            .filter(|(key, version)| **version != ABSENT && !effects.rows.contains_key(*key));
+        let mut only_read: Vec<_> =
+            only_read.map(|(key, version)| ((place::of_row(key), key.to_bytes()), *version)).collect();
+        only_read.sort_unstable();
+        for (stored, version) in only_read {
+            rows.compared.push(stored, Some(version));
+        }
+        rows
+    }
+}

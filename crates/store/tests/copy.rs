@@ -1,0 +1,202 @@
+//! Moving stores between engines, and backups.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::sync::Arc;
+
+use annals_model::{RandomIds, report::Report};
+use annals_store::{
+    Copied, CopyError, Error, Idempotency, NewUser, Part, Portable, Recorder, Row, RowKey, Setting, Settings,
+    Store, SystemClock, TimelineId, copy, fjall, postgres,
+};
+use annals_testing::TestDatabase;
+use serde_json::json;
+
+fn embedded(directory: &tempfile::TempDir) -> Arc<annals_store::FjallStore> {
+    Arc::new(fjall::Options::new(directory.path().join("store")).open().unwrap())
+}
+
+async fn in_database(database: &TestDatabase) -> Arc<annals_store::PostgresStore> {
+    Arc::new(postgres::Options::new(database.url.parse().unwrap()).alone().open().await.unwrap())
+}
+
+fn user_id(number: usize) -> String {
+    format!("us-00000000-0000-4000-8000-{number:012}")
+}
+
+/// A store with everything in it that has a place of its own: events of apps and of accounts, given identifiers, names,
+/// tokens, answers, many commits.
+async fn fill(store: Arc<dyn Store>) {
+    let recorder =
+        Recorder::new(store, Arc::new(SystemClock), Arc::new(RandomIds::default()), Settings::default());
+    recorder.setting(Setting::SigningKey, "00".to_owned()).await.unwrap();
+    let jane = NewUser {
+        id: Some(user_id(0).parse().unwrap()),
+        username: "user-0".to_owned(),
+        email: "user-0@example.com".to_owned(),
+        password_hash: Some("hash".to_owned()),
+        signs_up: false,
+    };
+    recorder.register_user(jane, "tk-us-secret".to_owned()).await.unwrap();
+    for batch in 0..20 {
+        let reports = (0..150).map(|index| {
+            let (app, user) = (index % 7, (index / 3) % 5);
+            let mut event = json!({
+                "user": {"id": user_id(user), "username": format!("user-{user}"), "email": format!("user-{user}@example.com")},
+                "type": "login_success", "type_data": {"remote_ip": "192.0.2.1"},
+            });
+            if index % 10 != 0 {
+                event["app_id"] = format!("{:024x}", app + 1).into();
+                event["app_name"] = format!("app-{app}").into();
+                event["type"] = "run".into();
+                event["type_data"] = json!({"command": format!("rake {batch} {index}"), "detached": false});
+            }
+            if index % 4 == 0 {
+                event["id"] = format!("aa{:022x}", batch * 1000 + index).into();
+            }
+            Report::parse(&event.to_string()).unwrap()
+        });
+        let idempotency = Idempotency { key: format!("key {batch}"), fingerprint: "f".to_owned() };
+        recorder.report(reports.collect(), Some(idempotency)).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_goes_to_a_database_and_back_and_is_the_same() {
+    let [first, second] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let database = TestDatabase::create().await;
+    fill(embedded(&first)).await;
+
+    let (source, target) = (embedded(&first), in_database(&database).await);
+    let mut steps = Vec::new();
+    let there = copy(&*source, &*target, |progress| steps.push(progress)).await.unwrap();
+    assert_eq!((there.timelines, there.commits), (12, 20));
+    assert!(steps.iter().all(|progress| progress.total == there.entries && progress.done <= progress.total));
+    assert_eq!(steps.last().unwrap().done, there.entries);
+    let again = copy(&*source, &*target, |_| {}).await.unwrap_err();
+    assert!(matches!(again, CopyError::NotEmpty), "{again}");
+    drop((source, target));
+
+    let (source, target) = (in_database(&database).await, embedded(&second));
+    assert_eq!(copy(&*source, &*target, |_| {}).await.unwrap(), there);
+    drop((source, target));
+    // The first and the last, which no copy lies between, are the same too.
+    let (one, other) = (embedded(&first), embedded(&second));
+    assert_eq!(one.feed(0, 100).await.unwrap(), other.feed(0, 100).await.unwrap());
+    for (timeline, head) in one.timelines(None, 100).await.unwrap() {
+        assert_eq!(other.head(timeline).await.unwrap(), head);
+        let all = 1..=head.length;
+        assert_eq!(
+            one.read(timeline, all.clone(), usize::MAX).await.unwrap(),
+            other.read(timeline, all, usize::MAX).await.unwrap()
+        );
+    }
+    assert_eq!(one.rows(None, 10_000).await.unwrap(), other.rows(None, 10_000).await.unwrap());
+    assert_eq!(one.statistics().await.unwrap().timelines, other.statistics().await.unwrap().timelines);
+    drop(other);
+    // And both go on.
+    let other = embedded(&second);
+    fill_more(other.clone()).await;
+    assert_eq!(other.feed(20, 10).await.unwrap()[0].number, 21);
+    let database = postgres::Options::new(database.url.parse().unwrap()).open().await.unwrap();
+    let database = Arc::new(database);
+    fill_more(database.clone()).await;
+    assert_eq!(database.feed(20, 10).await.unwrap()[0].number, 21);
+}
+
+async fn fill_more(store: Arc<dyn Store>) {
+    let recorder =
+        Recorder::new(store, Arc::new(SystemClock), Arc::new(RandomIds::default()), Settings::default());
+    let event = json!({
+        "user": {"id": user_id(1), "username": "user-1", "email": "user-1@example.com"},
+        "app_id": format!("{:024x}", 1), "app_name": "app-0", "type": "restart", "type_data": {"scope": null},
+    });
+    recorder.report(vec![Report::parse(&event.to_string()).unwrap()], None).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interrupted_copy_goes_on_and_no_other_one_does() {
+    let [first, other, target] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    fill(embedded(&first)).await;
+    fill(embedded(&other)).await;
+    let source = embedded(&first);
+    let target = embedded(&target);
+    // As it is left where the copy stops after some events of one timeline.
+    let mark = Row::Setting(annals_store::TokenHash::of("00").to_string().into());
+    target.put(Part::Rows(vec![(RowKey::Setting(Setting::UnfinishedCopy), mark)])).await.unwrap();
+    let timeline = TimelineId::App(format!("{:024x}", 1).parse().unwrap());
+    let mut events = source.read(timeline, 1..=40, usize::MAX).await.unwrap();
+    events.reverse();
+    let part = annals_store::Events { timeline, first: 1, events };
+    target.put(Part::Events(vec![part])).await.unwrap();
+
+    let refused = copy(&*target, &*embedded(&tempfile::tempdir().unwrap()), |_| {}).await.unwrap_err();
+    assert!(matches!(refused, CopyError::UnfinishedSource), "{refused}");
+    let copied: Copied = copy(&*source, &*target, |_| {}).await.unwrap();
+    assert_eq!(copied.timelines, 12);
+    assert_eq!(target.row(&RowKey::Setting(Setting::UnfinishedCopy)).await.unwrap(), None);
+
+    // The beginning of a copy of something else.
+    let target = embedded(&tempfile::tempdir().unwrap());
+    let mark = Row::Setting("another".into());
+    target.put(Part::Rows(vec![(RowKey::Setting(Setting::UnfinishedCopy), mark)])).await.unwrap();
+    let refused = copy(&*embedded(&other), &*target, |_| {}).await.unwrap_err();
+    assert!(matches!(refused, CopyError::OtherCopy), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_that_is_not_the_same_is_not_said_to_be() {
+    let [first, target] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    fill(embedded(&first)).await;
+    let source = embedded(&first);
+    let target = embedded(&target);
+    let mark = Row::Setting(annals_store::TokenHash::of("00").to_string().into());
+    target.put(Part::Rows(vec![(RowKey::Setting(Setting::UnfinishedCopy), mark)])).await.unwrap();
+    let timeline = TimelineId::App(format!("{:024x}", 1).parse().unwrap());
+    let json = source.read(timeline, 1..=1, usize::MAX).await.unwrap().remove(0);
+    let changed = String::from_utf8(json.to_vec()).unwrap().replace("rake", "cake");
+    let part = annals_store::Events { timeline, first: 1, events: vec![changed.into()] };
+    target.put(Part::Events(vec![part])).await.unwrap();
+    let refused = copy(&*source, &*target, |_| {}).await.unwrap_err();
+    assert!(matches!(&refused, CopyError::Differs(what) if what.contains("position 1")), "{refused}");
+    assert!(target.row(&RowKey::Setting(Setting::UnfinishedCopy)).await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_has_what_was_there_when_it_began_and_is_restored_whole_or_not_at_all() {
+    let [first, restored] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let store = embedded(&first);
+    fill(store.clone()).await;
+    let mut pieces = store.backup().unwrap();
+    let begun = pieces.next().unwrap().unwrap();
+    let before = store.rows(None, 10_000).await.unwrap();
+    let heads = store.timelines(None, 100).await.unwrap();
+    fill_more(store.clone()).await;
+    let rest: Vec<u8> = pieces.flat_map(|piece| piece.unwrap().to_vec()).collect();
+    let backup = [&begun[..], &rest].concat();
+
+    let directory = restored.path().join("store");
+    let entries = fjall::restore(&*backup, &directory).unwrap();
+    assert_eq!(fjall::check_backup(&*backup).unwrap(), entries);
+    let again = embedded(&restored);
+    assert_eq!(again.timelines(None, 100).await.unwrap(), heads);
+    assert_eq!(again.rows(None, 10_000).await.unwrap(), before);
+    let refused = fjall::restore(&*backup, &directory).unwrap_err();
+    assert!(matches!(refused, Error::NotAStore), "{refused}");
+
+    let elsewhere = restored.path().join("elsewhere");
+    let mut flipped = backup.clone();
+    flipped[backup.len() / 2] ^= 1;
+    for (damaged, why) in
+        [(&backup[..backup.len() - 1], "cut off"), (&flipped[..], "changed"), (b"nothing", "cut off")]
+    {
+        let refused = fjall::restore(damaged, &elsewhere).unwrap_err();
+        assert!(matches!(&refused, Error::Damaged(what) if what.contains(why)), "{refused}");
+        assert!(!elsewhere.exists());
+        assert!(fjall::check_backup(damaged).is_err());
+    }
+    let mut newer = backup;
+    newer[13..17].copy_from_slice(&9_u32.to_be_bytes());
+    assert!(matches!(fjall::check_backup(&*newer), Err(Error::Newer { found: 9, .. })));
+    assert_eq!(std::fs::read_dir(restored.path()).unwrap().count(), 1, "nothing is left of what failed");
+}

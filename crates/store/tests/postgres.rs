@@ -1,0 +1,347 @@
+//! What PostgreSQL is for: several processes on one database. Each store here stands for a process.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use annals_model::{
+    AppId, AppRef, IdSource, Person, RandomIds, Rejection, Time, UserId, app::CreateApp, report::Report,
+};
+use annals_store::postgres::{Address, Options};
+use annals_store::{
+    Change, CommitError, Error, Listing, NewEvent, NewUser, PostgresStore, Recorder, Refusal, Request, Row,
+    RowKey, Setting, Settings, Store, SystemClock, TimelineId, View, Writes,
+};
+use annals_testing::TestDatabase;
+use serde_json::json;
+
+const START: Time = Time::from_millis(1_762_000_000_000);
+
+struct With<F>(F);
+
+impl<F: FnMut(&dyn View) -> Result<Writes, Refusal> + Send> Change for With<F> {
+    fn decide(&mut self, view: &dyn View) -> Result<Writes, Refusal> {
+        (self.0)(view)
+    }
+}
+
+async fn commit(
+    store: &dyn Store,
+    decide: impl FnMut(&dyn View) -> Result<Writes, Refusal> + Send + 'static,
+) -> Result<(), CommitError> {
+    store.commit(Box::new(With(decide))).await
+}
+
+fn address(database: &TestDatabase) -> Address {
+    database.url.parse().unwrap()
+}
+
+async fn open(database: &TestDatabase) -> Arc<PostgresStore> {
+    Arc::new(Options::new(address(database)).connections(4).open().await.unwrap())
+}
+
+fn app(number: u8) -> AppId {
+    AppId::from_bytes([number; 12])
+}
+
+fn user(number: u8) -> UserId {
+    UserId::from_bytes([number; 16])
+}
+
+/// Appends an event to each of these apps, at a time that does not go back.
+async fn append(
+    store: &dyn Store,
+    ids: &Arc<RandomIds>,
+    apps: Vec<AppId>,
+    who: UserId,
+) -> Result<(), CommitError> {
+    let ids = Arc::clone(ids);
+    commit(store, move |view| {
+        let mut time = START.max(view.head(TimelineId::User(who))?.last_time);
+        for app in &apps {
+            time = time.max(view.head(TimelineId::App(*app))?.last_time);
+        }
+        let events = apps.iter().map(|app| {
+            let id = ids.event_id(time);
+            let json = format!(r#"{{"id":"{id}","created_at":"{time}","type":"restart"}}"#).into_bytes();
+            NewEvent { id, id_given: false, created_at: time, app: Some(*app), user: Some(who), json }
+        });
+        Ok(Writes { events: events.collect(), ..Writes::default() })
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_that_append_to_the_same_timelines_leave_no_gap_and_the_feed_misses_nothing() {
+    let database = TestDatabase::create().await;
+    let stores = [open(&database).await, open(&database).await, open(&database).await];
+    let reader = open(&database).await;
+    let is_done = Arc::new(AtomicBool::new(false));
+    // Follows while the others write, so that entries which commit late would be gone past.
+    let following = tokio::spawn({
+        let (reader, is_done) = (Arc::clone(&reader), Arc::clone(&is_done));
+        async move {
+            let (mut after, mut seen) = (0, Vec::new());
+            loop {
+                let was_done = is_done.load(Ordering::Relaxed);
+                let entries = reader.feed(after, 7).await.unwrap();
+                if entries.is_empty() && was_done {
+                    return seen;
+                }
+                for entry in entries {
+                    assert!(entry.number > after);
+                    after = entry.number;
+                    seen.extend(entry.stretches);
+                }
+            }
+        }
+    });
+    let mut writers = tokio::task::JoinSet::new();
+    for store in &stores {
+        for writer in 0..4_u8 {
+            let store = Arc::clone(store);
+            writers.spawn(async move {
+                let ids = Arc::new(RandomIds::default());
+                for turn in 0..25_u8 {
+                    // Different orders and different sets, as they would deadlock where locks had no order.
+                    let mut apps = vec![app(0), app(1 + turn % 3), app(4 + writer)];
+                    apps.rotate_left(usize::from(turn) % 3);
+                    append(&*store, &ids, apps, user(1 + writer % 2)).await.unwrap();
+                }
+            });
+        }
+    }
+    writers.join_all().await;
+    is_done.store(true, Ordering::Relaxed);
+
+    let events = 3 * 4 * 25;
+    assert_eq!(reader.head(TimelineId::App(app(0))).await.unwrap().length, events);
+    for timeline in
+        (0..8).map(|number| TimelineId::App(app(number))).chain([1, 2].map(|n| TimelineId::User(user(n))))
+    {
+        let length = reader.head(timeline).await.unwrap().length;
+        let read = reader.read(timeline, 1..=length, usize::MAX).await.unwrap();
+        assert_eq!(read.len() as u64, length, "{timeline:?} has no gap");
+        assert_eq!(
+            read.iter().collect::<BTreeSet<_>>().len() as u64,
+            length,
+            "{timeline:?} has nothing twice"
+        );
+    }
+    let mut next = BTreeMap::new();
+    for (timeline, positions) in following.await.unwrap() {
+        let expected = next.entry(timeline).or_insert(1);
+        assert_eq!(*positions.start(), *expected, "{timeline:?} comes in order, and nothing is missed");
+        *expected = positions.end() + 1;
+    }
+    assert_eq!(next[&TimelineId::App(app(0))], events + 1);
+    assert_eq!(next.len(), 8);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_that_change_the_same_row_see_each_other() {
+    let database = TestDatabase::create().await;
+    let stores = [open(&database).await, open(&database).await];
+    let mut tasks = tokio::task::JoinSet::new();
+    for turn in 0..60 {
+        let store = Arc::clone(&stores[turn % 2]);
+        tasks.spawn(async move {
+            commit(&*store, |view| {
+                let key = RowKey::Setting(Setting::SigningKey);
+                let count = match view.row(&key)? {
+                    Some(Row::Setting(text)) => text.parse::<u32>().unwrap(),
+                    _ => 0,
+                };
+                let row = Row::Setting((count + 1).to_string().into());
+                Ok(Writes { rows: vec![(key, Some(row))], ..Writes::default() })
+            })
+            .await
+            .unwrap();
+        });
+    }
+    tasks.join_all().await;
+    let count = stores[0].row(&RowKey::Setting(Setting::SigningKey)).await.unwrap();
+    assert_eq!(count, Some(Row::Setting("60".into())));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_process_wrote_is_seen_also_where_nothing_was_or_nothing_is_written() {
+    let database = TestDatabase::create().await;
+    let stores = [open(&database).await, open(&database).await];
+    let key = || RowKey::Setting(Setting::OperatorTokenHash);
+    let found = |store: &Arc<PostgresStore>, writes: bool| {
+        let (store, (sender, receiver)) = (Arc::clone(store), std::sync::mpsc::channel());
+        async move {
+            let change = move |view: &dyn View| {
+                let value = match view.row(&key())? {
+                    Some(Row::Setting(value)) => value.to_string(),
+                    _ => "nothing".to_owned(),
+                };
+                sender.send(value.clone()).unwrap();
+                let note = (RowKey::Setting(Setting::SigningKey), Some(Row::Setting(value.as_str().into())));
+                Ok(Writes { rows: if writes { vec![note] } else { Vec::new() }, ..Writes::default() })
+            };
+            commit(&*store, change).await.unwrap();
+            // What counts is what it was decided from in the end.
+            receiver.try_iter().last().unwrap()
+        }
+    };
+    for writes in [true, false] {
+        commit(&*stores[0], move |_| Ok(Writes { rows: vec![(key(), None)], ..Writes::default() }))
+            .await
+            .unwrap();
+        for value in ["nothing", "1", "2"] {
+            if value != "nothing" {
+                let row = Row::Setting(value.into());
+                let put = move |_: &dyn View| {
+                    Ok(Writes { rows: vec![(key(), Some(row.clone()))], ..Writes::default() })
+                };
+                commit(&*stores[1], put).await.unwrap();
+            }
+            // The first process remembers what it saw the last time.
+            assert_eq!(found(&stores[0], writes).await, value, "writes: {writes}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_only_read_may_not_change_meanwhile() {
+    // Each of two changes reads what the other writes: one of them has to see the other.
+    let database = TestDatabase::create().await;
+    let stores = [open(&database).await, open(&database).await];
+    let keys = [RowKey::Setting(Setting::SigningKey), RowKey::Setting(Setting::OperatorTokenHash)];
+    for round in 0..20 {
+        let rows =
+            keys.iter().map(|key| (key.clone(), Some(Row::Setting("free".into())))).collect::<Vec<_>>();
+        commit(&*stores[0], move |_| Ok(Writes { rows: rows.clone(), ..Writes::default() })).await.unwrap();
+        let take = |own: usize| {
+            let (store, keys) = (Arc::clone(&stores[own]), keys.clone());
+            tokio::spawn(async move {
+                let change = move |view: &dyn View| match view.row(&keys[1 - own])? {
+                    Some(Row::Setting(text)) if &*text == "taken" => {
+                        Err(Rejection::Conflict("taken".to_owned()).into())
+                    }
+                    _ => {
+                        let row = Row::Setting("taken".into());
+                        Ok(Writes { rows: vec![(keys[own].clone(), Some(row))], ..Writes::default() })
+                    }
+                };
+                commit(&*store, change).await.is_ok()
+            })
+        };
+        let (first, second) = tokio::join!(take(0), take(1));
+        assert!(first.unwrap() ^ second.unwrap(), "round {round}: exactly one takes it");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_is_taken_once_whoever_is_asked() {
+    let database = TestDatabase::create().await;
+    let recorders = [open(&database).await, open(&database).await].map(|store| {
+        Recorder::new(store, Arc::new(SystemClock), Arc::new(RandomIds::default()), Settings::default())
+    });
+    let jane = NewUser {
+        id: None,
+        username: "jane".to_owned(),
+        email: "jane@example.com".to_owned(),
+        password_hash: None,
+        signs_up: false,
+    };
+    let registered = tokio::join!(
+        recorders[0].register_user(jane.clone(), "tk-us-1".to_owned()),
+        recorders[1].register_user(jane, "tk-us-2".to_owned()),
+    );
+    let accounts: Vec<_> = [registered.0, registered.1].into_iter().flatten().collect();
+    assert_eq!(accounts.len(), 1, "an address and a username are one person's");
+    let person: Person = accounts[0].0.person.clone();
+    for round in 0..10 {
+        let create = |recorder: &Recorder| {
+            let request = Request { actor: Some(person.clone()), ..Request::default() };
+            let action = CreateApp { name: format!("my-app-{round}"), ..CreateApp::default() };
+            let recorder = recorder.clone();
+            tokio::spawn(async move { recorder.create_app(request, action).await })
+        };
+        let (first, second) = tokio::join!(create(&recorders[0]), create(&recorders[1]));
+        let outcomes = [first.unwrap(), second.unwrap()];
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+        let refused = outcomes.into_iter().find_map(Result::err).unwrap();
+        assert!(matches!(refused, CommitError::Rejected(Rejection::Invalid(_))), "{refused:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_is_claimed_by_one_process_and_news_reaches_all() {
+    let database = TestDatabase::create().await;
+    let stores = [open(&database).await, open(&database).await];
+    let timers: Vec<_> =
+        (0..200).map(|number| (RowKey::Timer(START, app(1), number), Some(Row::Present))).collect();
+    commit(&*stores[0], move |_| Ok(Writes { rows: timers.clone(), ..Writes::default() })).await.unwrap();
+    let claim = |store: &Arc<PostgresStore>| {
+        let store = Arc::clone(store);
+        tokio::spawn(async move {
+            let mut claimed = Vec::new();
+            loop {
+                let more = store.claim(Listing::TimersDue(START), 7, Duration::from_secs(60)).await.unwrap();
+                if more.is_empty() {
+                    return claimed;
+                }
+                claimed.extend(more.into_iter().map(|(key, _)| key));
+            }
+        })
+    };
+    let (first, second) = tokio::join!(claim(&stores[0]), claim(&stores[1]));
+    let claimed = [first.unwrap(), second.unwrap()].concat();
+    assert_eq!(claimed.len(), 200);
+    assert_eq!(claimed.iter().map(|key| format!("{key:?}")).collect::<BTreeSet<_>>().len(), 200);
+
+    let mut news = stores[1].subscribe();
+    append(&*stores[0], &Arc::new(RandomIds::default()), vec![app(7)], user(7)).await.unwrap();
+    let heard = [news.recv().await.unwrap(), news.recv().await.unwrap()];
+    assert_eq!(BTreeSet::from(heard), [TimelineId::App(app(7)), TimelineId::User(user(7))].into());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_of_a_newer_program_is_refused_and_so_is_one_in_use() {
+    let database = TestDatabase::create().await;
+    let store = open(&database).await;
+    let alone = Options::new(address(&database)).alone().open().await;
+    assert!(matches!(alone, Err(Error::InUse)));
+    drop(store);
+    let alone = Options::new(address(&database)).alone().open().await.unwrap();
+    let shared = Options::new(address(&database)).open().await;
+    assert!(matches!(shared, Err(Error::InUse)));
+    drop(alone);
+    database.connect().await.batch_execute("UPDATE annals_format SET format = 99").await.unwrap();
+    let newer = Options::new(address(&database)).open().await;
+    assert!(matches!(newer, Err(Error::Newer { found: 99, known: 1 })));
+    let nobody: Address = "postgres://me:secret@127.0.0.1:1/annals".parse().unwrap();
+    let error = Options::new(nobody).open().await.err().unwrap();
+    assert!(matches!(error, Error::Unavailable(_)) && !format!("{error:?}").contains("secret"), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_stored_can_be_asked_for_in_sql() {
+    let database = TestDatabase::create().await;
+    let store = open(&database).await;
+    let recorder =
+        Recorder::new(store, Arc::new(SystemClock), Arc::new(RandomIds::default()), Settings::default());
+    let person = json!({"username": "jane", "email": "jane@example.com", "id": user(1)});
+    let app = AppRef { id: app(1), name: "my-app".to_owned() };
+    let report = json!({
+        "user": person, "app_id": app.id, "app_name": app.name, "type": "new_app", "type_data": {"git_source": null}
+    });
+    recorder.report(vec![Report::parse(&report.to_string()).unwrap()], None).await.unwrap();
+    let client = database.connect().await;
+    let row = client.query_one("SELECT id, name, owner FROM apps", &[]).await.unwrap();
+    assert_eq!([row.get::<_, &str>(0), row.get(1), row.get(2)], [&app.id.to_string(), "my-app", "jane"]);
+    let text = "SELECT event->>'type' FROM events WHERE timeline = $1 AND position = 1 AND is_home";
+    let row = client.query_one(text, &[&app.id.to_string()]).await.unwrap();
+    assert_eq!(row.get::<_, &str>(0), "new_app");
+    assert_eq!(
+        client.query_one("SELECT email FROM accounts", &[]).await.unwrap().get::<_, &str>(0),
+        "jane@example.com"
+    );
+}
