@@ -40,10 +40,17 @@ static RECORDED: [AtomicUsize; KINDS as usize] = [const { AtomicUsize::new(0) };
 
 #[test]
 fn random_histories_reach_every_action() {
-    folding_the_timeline_gives_the_state_at_every_point();
-    let never: Vec<_> =
-        (0..usize::from(KINDS)).filter(|kind| RECORDED[*kind].load(Ordering::Relaxed) == 0).collect();
-    assert_eq!(never, [0; 0], "kinds of steps that never recorded an event");
+    let never = || -> Vec<_> {
+        (0..usize::from(KINDS)).filter(|kind| RECORDED[*kind].load(Ordering::Relaxed) == 0).collect()
+    };
+    // Some kinds need several others before them, so a round of histories may miss one: the next will not.
+    for _ in 0..20 {
+        folding_the_timeline_gives_the_state_at_every_point();
+        if never().is_empty() {
+            return;
+        }
+    }
+    panic!("kinds of steps that never recorded an event: {:?}", never());
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
