@@ -1,14 +1,14 @@
 //! `annals backup` and `annals restore`: an embedded store as a file, and back.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use annals_store::{Error, Store, fjall};
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use clap::Args;
+use tempfile::NamedTempFile;
 
 use crate::output::say;
 use crate::store::{Location, Named};
@@ -48,33 +48,29 @@ pub(crate) async fn back_up(options: BackupOptions) -> anyhow::Result<()> {
     if options.to.exists() {
         bail!("{} is there already: name another file", options.to.display());
     }
-    let mut name = options.to.clone().into_os_string();
-    name.push(".unfinished");
-    let unfinished = PathBuf::from(name);
-    // It has all secrets of the store in it.
-    let created = File::options().write(true).create_new(true).mode(0o600).open(&unfinished);
-    let mut out = BufWriter::new(created.with_context(|| format!("cannot make {}", unfinished.display()))?);
-    let written = match (&options.server, &options.store) {
-        (Some(server), _) => download(server, options.operator_token.as_deref(), &mut out).await,
-        (None, Some(store)) => store.location().and_then(|store| read_store(&store, &mut out)),
-        (None, None) => Err(anyhow::anyhow!("name --store or --server")),
-    };
-    let finished = written.and_then(|()| finish(out, &unfinished, &options.to));
-    if finished.is_err() {
-        // What is not whole is worth nothing.
-        _ = fs::remove_file(&unfinished);
+    let directory = options.to.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = directory.unwrap_or(Path::new("."));
+    // Readable by its owner alone, since it has all secrets of the store in it. What is not whole goes when this ends.
+    let file = NamedTempFile::with_prefix_in(".annals-backup-", directory);
+    let mut out =
+        BufWriter::new(file.with_context(|| format!("cannot make a file in {}", directory.display()))?);
+    match (&options.server, &options.store) {
+        (Some(server), _) => download(server, options.operator_token.as_deref(), &mut out).await?,
+        (None, Some(store)) => read_store(&store.location()?, &mut out)?,
+        (None, None) => bail!("name --store or --server"),
     }
-    say(&format!("{} has {} entries, and is whole", options.to.display(), finished?));
+    let entries = finish(out, &options.to)?;
+    File::open(directory)?.sync_all()?;
+    say(&format!("{} has {entries} entries, and is whole", options.to.display()));
     Ok(())
 }
 
 /// Sees that the file is whole before it gets its name.
-fn finish(out: BufWriter<File>, unfinished: &Path, to: &Path) -> anyhow::Result<u64> {
-    out.into_inner().context("the backup cannot be written")?.sync_all()?;
-    let entries = fjall::check_backup(BufReader::new(File::open(unfinished)?))?;
-    fs::rename(unfinished, to)?;
-    let directory = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory)?.sync_all()?;
+fn finish(out: BufWriter<NamedTempFile>, to: &Path) -> anyhow::Result<u64> {
+    let file = out.into_inner().context("the backup cannot be written")?;
+    file.as_file().sync_all()?;
+    let entries = fjall::check_backup(BufReader::new(file.reopen()?))?;
+    file.persist_noclobber(to).with_context(|| format!("cannot name the backup {}", to.display()))?;
     Ok(entries)
 }
 
@@ -82,10 +78,7 @@ fn read_store(store: &Location, out: &mut impl Write) -> anyhow::Result<()> {
     let Location::Directory(directory) = store else {
         bail!("a database is backed up with its own tools: pg_dump");
     };
-    if !directory.exists() {
-        bail!("there is no store in {store}");
-    }
-    let opened = fjall::Options::new(directory).open().map_err(|error| match error {
+    let opened = fjall::Options::new(directory).existing(true).open().map_err(|error| match error {
         Error::InUse => anyhow::anyhow!("it is being served: back it up with --server and its address"),
         error => error.into(),
     });
@@ -97,6 +90,11 @@ fn read_store(store: &Location, out: &mut impl Write) -> anyhow::Result<()> {
 }
 
 async fn download(server: &str, token: Option<&str>, out: &mut impl Write) -> anyhow::Result<()> {
+    if !server.starts_with("http://") {
+        bail!(
+            "--server must be the server's own address, as http://127.0.0.1:8080: run this beside it, as a backup has all secrets in it"
+        );
+    }
     let url = format!("{}/v1/operator/backup", server.trim_end_matches('/'));
     let request = reqwest::Client::new().get(&url).bearer_auth(token.unwrap_or_default());
     let mut answer = request.send().await.with_context(|| format!("{url} cannot be reached"))?;

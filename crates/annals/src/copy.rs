@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use annals_store::{Step, copy};
-use anyhow::Context;
+use annals_store::{Progress, Step, copy};
+use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::output::{complain, say};
@@ -25,20 +25,18 @@ pub(crate) struct Options {
 
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let (source, target) = (options.from.location()?, options.to.location()?);
+    if source.is_same(&target) {
+        bail!("{source} cannot be copied to itself: name another target");
+    }
     let from = source.open_source().await?;
-    let to = target.open_alone().await?;
+    let to = target.open_target().await?;
     let mut said: Option<(Step, Instant)> = None;
     let copied = copy(&*from, &*to, |progress| {
         let is_news = said
             .is_none_or(|(step, at)| step != progress.step || at.elapsed().as_secs() >= SAID_EVERY_SECONDS);
         if is_news {
             said = Some((progress.step, Instant::now()));
-            let what = match progress.step {
-                Step::Copying => "copied",
-                Step::Comparing => "compared",
-            };
-            let percent = progress.done * 100 / progress.total.max(1);
-            complain(&format!("{what} {} of {} entries ({percent} %)", progress.done, progress.total));
+            complain(&told(progress));
         }
     })
     .await
@@ -49,4 +47,14 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         source, target, copied.timelines, copied.entries, copied.commits, copied.rows
     ));
     Ok(())
+}
+
+fn told(Progress { step, done, total }: Progress) -> String {
+    let percent = done * 100 / total.max(1);
+    match step {
+        Step::CopyingEvents => format!("copied {done} of {total} entries of timelines ({percent} %)"),
+        Step::CopyingRest => format!("copied {done} rows, commits and given identifiers"),
+        Step::ComparingEvents => format!("compared {done} of {total} entries of timelines ({percent} %)"),
+        Step::ComparingRest => format!("compared {done} rows, commits and given identifiers"),
+    }
 }

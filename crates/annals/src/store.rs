@@ -79,20 +79,35 @@ impl Location {
         opened.with_context(|| format!("the store {self} cannot be opened"))
     }
 
-    /// Opens a store that must be there already, to move it.
-    pub(crate) async fn open_source(&self) -> anyhow::Result<Arc<dyn Portable>> {
-        match self {
-            Self::Directory(path) if !path.exists() => anyhow::bail!("there is no store in {self}"),
-            _ => self.open_alone().await,
+    /// Whether both are the same place, as far as can be told by how they are named.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Directory(a), Self::Directory(b)) => {
+                a == b || a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
+            }
+            (Self::Database(a), Self::Database(b)) => a == b,
+            _ => false,
         }
     }
 
-    /// Opens the store to move it, which fails while anything serves it.
-    pub(crate) async fn open_alone(&self) -> anyhow::Result<Arc<dyn Portable>> {
+    /// Opens a store that is there to move it, which fails while anything serves it.
+    pub(crate) async fn open_source(&self) -> anyhow::Result<Arc<dyn Portable>> {
+        self.open_alone(true).await
+    }
+
+    /// The same, or makes the store that something is moved to.
+    pub(crate) async fn open_target(&self) -> anyhow::Result<Arc<dyn Portable>> {
+        self.open_alone(false).await
+    }
+
+    async fn open_alone(&self, is_existing: bool) -> anyhow::Result<Arc<dyn Portable>> {
         let opened: Result<Arc<dyn Portable>, _> = match self {
-            Self::Directory(path) => fjall::Options::new(path).open().map(|store| Arc::new(store) as _),
+            Self::Directory(path) => {
+                fjall::Options::new(path).existing(is_existing).open().map(|store| Arc::new(store) as _)
+            }
             Self::Database(address) => postgres::Options::new((**address).clone())
                 .alone()
+                .existing(is_existing)
                 .open()
                 .await
                 .map(|store| Arc::new(store) as _),

@@ -157,7 +157,13 @@ impl From<annals_store::Error> for ApiError {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the store cannot do it now");
                 Self::Unavailable
             }
-            Error::InUse | Error::Newer { .. } | Error::NotAStore | Error::Damaged(_) | Error::Engine(_) => {
+            Error::InUse
+            | Error::Newer { .. }
+            | Error::NotAStore
+            | Error::Missing
+            | Error::Occupied
+            | Error::Damaged(_)
+            | Error::Engine(_) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
                 Self::Internal
             }

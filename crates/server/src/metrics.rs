@@ -104,11 +104,13 @@ impl Metrics {
         self.0.request_seconds.observe(elapsed.as_secs_f64());
     }
 
-    /// All of it, in the format of OpenMetrics.
-    pub(crate) fn text(&self, statistics: Statistics) -> String {
-        self.0.timelines.set(statistics.timelines);
-        self.0.store_bytes.set(statistics.bytes);
-        self.0.store_writable.set(u64::from(statistics.writable));
+    /// All of it, in the format of OpenMetrics. Where the store cannot say how much it has, that is as it was last.
+    pub(crate) fn text(&self, is_writable: bool, statistics: Option<Statistics>) -> String {
+        if let Some(statistics) = statistics {
+            self.0.timelines.set(statistics.timelines);
+            self.0.store_bytes.set(statistics.bytes);
+        }
+        self.0.store_writable.set(u64::from(is_writable));
         let mut text = String::new();
         encode(&mut text, &self.0.registry).expect("writing to memory cannot fail");
         text

@@ -152,6 +152,11 @@ impl Service {
         self.recorder.fire_due_timers().await
     }
 
+    /// Forgets answers that are no longer remembered for a repeat. Gives how many there were.
+    pub async fn forget_expired_answers(&self) -> Result<usize, CommitError> {
+        self.recorder.forget_expired_answers().await
+    }
+
     /// The private facts of an app.
     pub(crate) async fn facts(&self, app: AppId) -> Result<Arc<Facts>, annals_store::Error> {
         match self.store.row(&RowKey::Facts(app)).await? {

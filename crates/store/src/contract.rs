@@ -137,6 +137,12 @@ pub enum Error {
         "the directory is not empty and holds no store: name another one, or one that does not exist yet"
     )]
     NotAStore,
+    /// There is nothing yet where a store was to be.
+    #[error("there is no store: is it the right place?")]
+    Missing,
+    /// There is something already where a store was to be made.
+    #[error("there is something already: name a directory that is empty, or that does not exist yet")]
+    Occupied,
     /// What is stored is not what was written.
     #[error("the store is damaged: {0}")]
     Damaged(String),
@@ -187,8 +193,6 @@ pub struct Statistics {
     pub timelines: u64,
     /// How many bytes it takes on disk.
     pub bytes: u64,
-    /// Whether it accepts writes.
-    pub writable: bool,
 }
 
 /// What one commit did, for whoever measures.
@@ -269,6 +273,9 @@ pub trait Store: Send + Sync + 'static {
     fn backup(&self) -> Option<Box<dyn Iterator<Item = Result<Bytes, Error>> + Send>> {
         None
     }
+
+    /// Whether it can do what it is asked for now, writes included. Takes next to no time, however much is stored.
+    async fn ready(&self) -> Result<(), Error>;
 
     /// What the store can say of itself cheaply.
     async fn statistics(&self) -> Result<Statistics, Error>;

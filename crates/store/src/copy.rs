@@ -1,6 +1,9 @@
 //! Moving a store into another engine, and proving that it arrived.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
+use futures_util::{TryStreamExt, stream};
 
 use crate::contract::{Change, CommitError, Error, Head, Refusal, TimelineId, View, Writes};
 use crate::portable::{Events, Part, Portable};
@@ -11,25 +14,31 @@ const EVENTS_AT_ONCE: usize = 5_000;
 const BYTES_AT_ONCE: usize = 8 << 20;
 const ROWS_AT_ONCE: usize = 1_000;
 const TIMELINES_AT_ONCE: usize = 1_000;
+const ROWS_ASKED_AT_ONCE: usize = 16;
 
 /// How far a copy is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// What is done now.
     pub step: Step,
-    /// How many entries of timelines are done: an event counts once for its app and once for its user.
+    /// How much of it is done.
     pub done: u64,
-    /// Of how many.
+    /// How many entries all timelines have: an event counts once for its app and once for its user. How much the rest is, is
+    /// known only once it was read.
     pub total: u64,
 }
 
-/// The two halves of a copy.
+/// What a copy does, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Everything is read and written.
-    Copying,
-    /// Everything is read from both and compared.
-    Comparing,
+    /// Entries of timelines are read and written.
+    CopyingEvents,
+    /// Given identifiers, commits of the feed and rows are.
+    CopyingRest,
+    /// Entries of timelines are read from both and compared.
+    ComparingEvents,
+    /// Given identifiers, commits of the feed and rows are.
+    ComparingRest,
 }
 
 /// What was copied.
@@ -88,10 +97,11 @@ pub async fn copy(
         after = Some(last);
     }
     let total = copied.entries;
-    copy_events(from, to, |done| progress(Progress { step: Step::Copying, done, total })).await?;
-    copy_rest(from, to).await?;
-    compare_events(from, to, |done| progress(Progress { step: Step::Comparing, done, total })).await?;
-    compare_rest(from, to, &mut copied).await?;
+    let mut tell = |step, done| progress(Progress { step, done, total });
+    copy_events(from, to, |done| tell(Step::CopyingEvents, done)).await?;
+    copy_rest(from, to, |done| tell(Step::CopyingRest, done)).await?;
+    compare_events(from, to, |done| tell(Step::ComparingEvents, done)).await?;
+    compare_rest(from, to, &mut copied, |done| tell(Step::ComparingRest, done)).await?;
     mark(to, None).await?;
     Ok(copied)
 }
@@ -155,14 +165,15 @@ async fn copy_events(
     let (mut done, mut after) = (0, None);
     let mut waiting = Waiting::default();
     while let Some((last, heads)) = next_timelines(from, after).await? {
+        // An interrupted copy has the beginning of them.
+        let begun: HashMap<_, _> = to.timelines(after, TIMELINES_AT_ONCE).await?.into_iter().collect();
         after = Some(last);
         for (timeline, head) in heads {
             if matches!(timeline, TimelineId::User(_)) && waiting.has_apps() {
                 // What users did may be kept as references to what is in their apps' timelines.
                 waiting.put(to).await?;
             }
-            // An interrupted copy has the beginning of it.
-            let mut copied = to.head(timeline).await?.length;
+            let mut copied = begun.get(&timeline).map_or(0, |begun| begun.length);
             done += copied;
             while copied < head.length {
                 let events = oldest(from, timeline, copied + 1, head.length).await?;
@@ -176,6 +187,7 @@ async fn copy_events(
                 }
             }
         }
+        progress(done);
     }
     waiting.put(to).await?;
     progress(done);
@@ -234,29 +246,38 @@ async fn oldest(
     }
 }
 
-async fn copy_rest(from: &dyn Portable, to: &dyn Portable) -> Result<(), CopyError> {
-    let mut after = None;
+async fn copy_rest(
+    from: &dyn Portable,
+    to: &dyn Portable,
+    mut progress: impl FnMut(u64) + Send,
+) -> Result<(), CopyError> {
+    let (mut done, mut after) = (0, None);
     loop {
         let given = from.given_ids(after, ROWS_AT_ONCE).await?;
         let Some((last, ..)) = given.last() else { break };
         after = Some(*last);
+        done += given.len() as u64;
         to.put(Part::GivenIds(given)).await?;
+        progress(done);
     }
     let mut after = 0;
     loop {
         let entries = from.feed(after, ROWS_AT_ONCE).await?;
         let Some(last) = entries.last() else { break };
         after = last.number;
+        done += entries.len() as u64;
         to.put(Part::Feed(entries)).await?;
+        progress(done);
     }
     let mut after = None;
     loop {
         let rows = from.rows(after.as_ref(), ROWS_AT_ONCE).await?;
-        let Some((last, _)) = rows.last() else { break };
+        let Some((last, _)) = rows.last() else { return Ok(()) };
         after = Some(last.clone());
+        done += rows.len() as u64;
         to.put(Part::Rows(rows)).await?;
+        progress(done);
     }
-    Ok(())
 }
 
 async fn compare_events(
@@ -275,8 +296,9 @@ async fn compare_events(
             };
         };
         if heads != there {
-            let different = heads.iter().zip(&there).find(|(here, there)| here != there);
-            return Err(CopyError::Differs(format!("timelines: {different:?}")));
+            let different = heads.iter().find(|head| !there.contains(head)).or(there.last());
+            let timeline = different.map(|(timeline, _)| *timeline);
+            return Err(CopyError::Differs(format!("{timeline:?} has another length, or is in one only")));
         }
         after = Some(last);
         for (timeline, head) in heads {
@@ -295,8 +317,13 @@ async fn compare_events(
     }
 }
 
-async fn compare_rest(from: &dyn Portable, to: &dyn Portable, copied: &mut Copied) -> Result<(), CopyError> {
-    let mut after = None;
+async fn compare_rest(
+    from: &dyn Portable,
+    to: &dyn Portable,
+    copied: &mut Copied,
+    mut progress: impl FnMut(u64) + Send,
+) -> Result<(), CopyError> {
+    let (mut done, mut after) = (0, None);
     loop {
         let (here, there) =
             (from.given_ids(after, ROWS_AT_ONCE).await?, to.given_ids(after, ROWS_AT_ONCE).await?);
@@ -305,6 +332,8 @@ async fn compare_rest(from: &dyn Portable, to: &dyn Portable, copied: &mut Copie
         }
         let Some((last, ..)) = here.last() else { break };
         after = Some(*last);
+        done += here.len() as u64;
+        progress(done);
     }
     let mut after = 0;
     loop {
@@ -315,23 +344,28 @@ async fn compare_rest(from: &dyn Portable, to: &dyn Portable, copied: &mut Copie
         let Some(last) = here.last() else { break };
         after = last.number;
         copied.commits += here.len() as u64;
+        progress(done + copied.commits);
     }
     // Engines have rows in orders of their own.
     copied.rows = count_rows(from).await?;
     if count_rows(to).await? != copied.rows + 1 {
         return Err(CopyError::Differs("the number of rows".to_owned()));
     }
+    done += copied.commits;
     let mut after = None;
     loop {
         let rows = from.rows(after.as_ref(), ROWS_AT_ONCE).await?;
         let Some((last, _)) = rows.last() else { return Ok(()) };
         after = Some(last.clone());
-        for (key, row) in rows {
-            if to.row(&key).await? != Some(row) {
+        done += rows.len() as u64;
+        stream::iter(rows.into_iter().map(Ok))
+            .try_for_each_concurrent(ROWS_ASKED_AT_ONCE, async |(key, row)| match to.row(&key).await? {
+                Some(there) if there == row => Ok(()),
                 // Which one it is, is for the log of whoever has both: keys may be addresses and values secret.
-                return Err(CopyError::Differs(format!("a row of kind {}", key.kind())));
-            }
-        }
+                _ => Err(CopyError::Differs(format!("a row of kind {}", key.kind()))),
+            })
+            .await?;
+        progress(done);
     }
 }
 

@@ -224,8 +224,8 @@ pub enum Listing {
     AppsOf(UserId),
     /// The API tokens of a user.
     TokensOf(UserId),
-    /// The answers that expire first.
-    AnswersByExpiry,
+    /// What expired by then of the answers that are remembered, earliest first.
+    AnswersExpired(Time),
     /// What is due by then, earliest first.
     TimersDue(Time),
     /// The mail of a user that waits, oldest first.
@@ -244,11 +244,8 @@ impl Listing {
         let prefix = match self {
             Self::AppsOf(user) => [b"m".as_slice(), user.as_bytes()].concat(),
             Self::TokensOf(user) => [b"t".as_slice(), user.as_bytes()].concat(),
-            Self::AnswersByExpiry => b"x".to_vec(),
-            Self::TimersDue(time) => {
-                let end = time.as_millis() + 1;
-                return b"T".to_vec()..[b"T".as_slice(), &end.to_be_bytes()].concat();
-            }
+            Self::AnswersExpired(time) => return until(b'x', *time),
+            Self::TimersDue(time) => return until(b'T', *time),
             Self::MailTo(user) => [b"o".as_slice(), user.as_bytes()].concat(),
             Self::AddonsOf(provider) => [b"y", provider.as_bytes(), b"\0"].concat(),
             Self::Outbox => b"o".to_vec(),
@@ -260,6 +257,12 @@ impl Listing {
         *end.last_mut().expect("a prefix begins with a kind") += 1;
         prefix..end
     }
+}
+
+/// The keys of a kind that begin with a time, up to that one.
+fn until(kind: u8, time: Time) -> Range<Vec<u8>> {
+    let end = time.as_millis() + 1;
+    vec![kind]..[[kind].as_slice(), &end.to_be_bytes()].concat()
 }
 
 impl Caller {
@@ -455,7 +458,8 @@ impl RowKey {
             b'a' => Self::Addon(text()?),
             b'y' => {
                 let text = text()?;
-                let (provider, id) = text.split_once('\0')?;
+                // The name of a provider may have a zero in it, an identifier does not.
+                let (provider, id) = text.rsplit_once('\0')?;
                 Self::AddonOf(provider.to_owned(), id.to_owned())
             }
             b'k' => Self::Invitation(TokenHash(rest.try_into().ok()?)),
@@ -579,6 +583,7 @@ mod tests {
             (RowKey::Domain("a.io".to_owned()), "64612e696f".to_owned()),
             (RowKey::Addon("ad-1".to_owned()), "6161642d31".to_owned()),
             (RowKey::AddonOf("redis".to_owned(), "ad-1".to_owned()), "7972656469730061642d31".to_owned()),
+            (RowKey::AddonOf("r\0s".to_owned(), "ad-1".to_owned()), "797200730061642d31".to_owned()),
             (RowKey::Invitation(hash), format!("6b{hash}")),
             (RowKey::UsedInvitation(hash), format!("4b{hash}")),
             (

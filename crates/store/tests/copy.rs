@@ -7,7 +7,7 @@ use std::sync::Arc;
 use annals_model::{RandomIds, report::Report};
 use annals_store::{
     Copied, CopyError, Error, Idempotency, NewUser, Part, Portable, Recorder, Row, RowKey, Setting, Settings,
-    Store, SystemClock, TimelineId, copy, fjall, postgres,
+    Step, Store, SystemClock, TimelineId, copy, fjall, postgres,
 };
 use annals_testing::TestDatabase;
 use serde_json::json;
@@ -19,6 +19,9 @@ fn embedded(directory: &tempfile::TempDir) -> Arc<annals_store::FjallStore> {
 async fn in_database(database: &TestDatabase) -> Arc<annals_store::PostgresStore> {
     Arc::new(postgres::Options::new(database.url.parse().unwrap()).alone().open().await.unwrap())
 }
+
+/// How many identifiers are given with the reports that [`fill`] makes.
+const GIVEN: u64 = 20 * 38;
 
 fn user_id(number: usize) -> String {
     format!("us-00000000-0000-4000-8000-{number:012}")
@@ -71,8 +74,12 @@ async fn a_store_goes_to_a_database_and_back_and_is_the_same() {
     let mut steps = Vec::new();
     let there = copy(&*source, &*target, |progress| steps.push(progress)).await.unwrap();
     assert_eq!((there.timelines, there.commits), (12, 20));
-    assert!(steps.iter().all(|progress| progress.total == there.entries && progress.done <= progress.total));
-    assert_eq!(steps.last().unwrap().done, there.entries);
+    let last = |step| steps.iter().rfind(|progress| progress.step == step).unwrap().done;
+    assert_eq!([Step::CopyingEvents, Step::ComparingEvents].map(last), [there.entries; 2]);
+    let rest = there.rows + there.commits + GIVEN;
+    assert_eq!([Step::CopyingRest, Step::ComparingRest].map(last), [rest; 2]);
+    assert!(steps.is_sorted_by_key(|progress| (progress.step as u8, progress.done)));
+    assert!(steps.iter().all(|progress| progress.total == there.entries));
     let again = copy(&*source, &*target, |_| {}).await.unwrap_err();
     assert!(matches!(again, CopyError::NotEmpty), "{again}");
     drop((source, target));
@@ -182,14 +189,18 @@ async fn a_backup_has_what_was_there_when_it_began_and_is_restored_whole_or_not_
     assert_eq!(again.timelines(None, 100).await.unwrap(), heads);
     assert_eq!(again.rows(None, 10_000).await.unwrap(), before);
     let refused = fjall::restore(&*backup, &directory).unwrap_err();
-    assert!(matches!(refused, Error::NotAStore), "{refused}");
+    assert!(matches!(refused, Error::Occupied), "{refused}");
 
     let elsewhere = restored.path().join("elsewhere");
     let mut flipped = backup.clone();
     flipped[backup.len() / 2] ^= 1;
-    for (damaged, why) in
-        [(&backup[..backup.len() - 1], "cut off"), (&flipped[..], "changed"), (b"nothing", "cut off")]
-    {
+    let longer = [&backup[..], b"x"].concat();
+    for (damaged, why) in [
+        (&backup[..backup.len() - 1], "cut off"),
+        (&flipped[..], "changed"),
+        (&longer[..], "changed"),
+        (b"nothing", "cut off"),
+    ] {
         let refused = fjall::restore(damaged, &elsewhere).unwrap_err();
         assert!(matches!(&refused, Error::Damaged(what) if what.contains(why)), "{refused}");
         assert!(!elsewhere.exists());

@@ -80,10 +80,10 @@ async fn processes_that_append_to_the_same_timelines_leave_no_gap_and_the_feed_m
     let stores = [open(&database).await, open(&database).await, open(&database).await];
     let reader = open(&database).await;
     let is_done = Arc::new(AtomicBool::new(false));
-    // Follows while the others write, so that entries which commit late would be gone past.
-    let following = tokio::spawn({
-        let (reader, is_done) = (Arc::clone(&reader), Arc::clone(&is_done));
-        async move {
+    // They follow while the others write, so that entries which commit late would be gone past, and number at the same time.
+    let followers = [&reader, &stores[0]].map(|reader| {
+        let (reader, is_done) = (Arc::clone(reader), Arc::clone(&is_done));
+        tokio::spawn(async move {
             let (mut after, mut seen) = (0, Vec::new());
             loop {
                 let was_done = is_done.load(Ordering::Relaxed);
@@ -97,7 +97,7 @@ async fn processes_that_append_to_the_same_timelines_leave_no_gap_and_the_feed_m
                     seen.extend(entry.stretches);
                 }
             }
-        }
+        })
     });
     let mut writers = tokio::task::JoinSet::new();
     for store in &stores {
@@ -131,8 +131,11 @@ async fn processes_that_append_to_the_same_timelines_leave_no_gap_and_the_feed_m
             "{timeline:?} has nothing twice"
         );
     }
+    let [followed, also] = followers;
+    let followed = followed.await.unwrap();
+    assert_eq!(also.await.unwrap(), followed);
     let mut next = BTreeMap::new();
-    for (timeline, positions) in following.await.unwrap() {
+    for (timeline, positions) in followed {
         let expected = next.entry(timeline).or_insert(1);
         assert_eq!(*positions.start(), *expected, "{timeline:?} comes in order, and nothing is missed");
         *expected = positions.end() + 1;
@@ -238,6 +241,87 @@ async fn what_was_only_read_may_not_change_meanwhile() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_timeline_that_is_only_looked_at_is_seen_as_it_is() {
+    let database = TestDatabase::create().await;
+    let stores = [open(&database).await, open(&database).await];
+    let ids = Arc::new(RandomIds::default());
+    append(&*stores[0], &ids, vec![app(1)], user(1)).await.unwrap();
+    for length in 2..12 {
+        // The first process remembers how long it was.
+        append(&*stores[1], &ids, vec![app(1)], user(1)).await.unwrap();
+        let note = |view: &dyn View| {
+            let length = view.head(TimelineId::App(app(1)))?.length.to_string();
+            let row = (RowKey::Setting(Setting::SigningKey), Some(Row::Setting(length.as_str().into())));
+            Ok(Writes { rows: vec![row], ..Writes::default() })
+        };
+        commit(&*stores[0], note).await.unwrap();
+        let noted = stores[0].row(&RowKey::Setting(Setting::SigningKey)).await.unwrap();
+        assert_eq!(noted, Some(Row::Setting(length.to_string().into())));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_database_refuses_harms_nobody_who_came_at_the_same_time() {
+    let database = TestDatabase::create().await;
+    let store = open(&database).await;
+    let refusing = format!(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+             IF NEW.timeline = '{}' THEN RAISE EXCEPTION 'not this one'; END IF; RETURN NEW; END $$; \
+         CREATE TRIGGER refuse BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION refuse()",
+        app(66)
+    );
+    database.connect().await.batch_execute(&refusing).await.unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    for turn in 0..40_u8 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move {
+            let which = if turn % 20 == 7 { 66 } else { turn % 4 };
+            let ids = Arc::new(RandomIds::default());
+            (which, append(&*store, &ids, vec![app(which)], user(which)).await)
+        });
+    }
+    let mut refused = 0;
+    for (which, outcome) in tasks.join_all().await {
+        match outcome {
+            Ok(()) => assert_ne!(which, 66),
+            Err(CommitError::Failed(Error::Engine(_))) if which == 66 => refused += 1,
+            Err(error) => panic!("{which}: {error:?}"),
+        }
+    }
+    assert_eq!(refused, 2);
+    let mut recorded = 0;
+    for which in 0..4 {
+        recorded += store.head(TimelineId::App(app(which))).await.unwrap().length;
+    }
+    assert_eq!((recorded, store.head(TimelineId::App(app(66))).await.unwrap().length), (38, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_written_while_somebody_has_the_store_alone() {
+    let database = TestDatabase::create().await;
+    let store = open(&database).await;
+    let ids = Arc::new(RandomIds::default());
+    append(&*store, &ids, vec![app(1)], user(1)).await.unwrap();
+    // The process loses its lock, and somebody else takes it before it is back.
+    let other = database.connect().await;
+    let lock: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&i32::from_be_bytes(*b"anls")];
+    let terminate = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = $1::int \
+                     AND objid::bigint = hashtext(current_schema())::bigint & 4294967295";
+    let taken = tokio::join!(
+        biased;
+        other.query(terminate, &lock),
+        other.query("SELECT pg_advisory_lock($1, hashtext(current_schema()))", &lock),
+    );
+    assert_eq!((taken.0.unwrap().len(), taken.1.unwrap().len()), (1, 1));
+    let refused = append(&*store, &ids, vec![app(1)], user(1)).await.unwrap_err();
+    assert!(matches!(refused, CommitError::Failed(Error::Unavailable(_))), "{refused:?}");
+    assert!(store.ready().await.is_err());
+    drop(other);
+    append(&*store, &ids, vec![app(1)], user(1)).await.unwrap();
+    assert_eq!(store.head(TimelineId::App(app(1))).await.unwrap().length, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_is_taken_once_whoever_is_asked() {
     let database = TestDatabase::create().await;
     let recorders = [open(&database).await, open(&database).await].map(|store| {
@@ -304,8 +388,10 @@ async fn work_is_claimed_by_one_process_and_news_reaches_all() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_of_a_newer_program_is_refused_and_so_is_one_in_use() {
+async fn a_store_of_a_newer_program_is_refused_and_so_is_one_in_use_or_not_there() {
     let database = TestDatabase::create().await;
+    let missing = Options::new(address(&database)).existing(true).open().await;
+    assert!(matches!(missing, Err(Error::Missing)));
     let store = open(&database).await;
     let alone = Options::new(address(&database)).alone().open().await;
     assert!(matches!(alone, Err(Error::InUse)));

@@ -2,7 +2,6 @@
 //! nothing is recorded twice, and what can go on goes on.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -12,46 +11,12 @@ use std::time::{Duration, Instant};
 use annals_testing::TestDatabase;
 use serde_json::{Value, json};
 
+use super::database::Server;
 use super::running::{OPERATOR, Running, get};
 
+const JANE: &str = "us-00000000-0000-4000-8000-000000000001";
 const WRITERS: usize = 8;
 const APPS: usize = 3;
-
-/// A PostgreSQL server of the test's own.
-struct Server {
-    directory: tempfile::TempDir,
-    url: String,
-}
-
-impl Server {
-    fn start() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        // The server runs as a user of its own.
-        std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
-        let url = Self::control(&["start", &directory.path().display().to_string(), "fsync=off"]);
-        Self { directory, url }
-    }
-
-    fn control(arguments: &[&str]) -> String {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/postgres");
-        let output = Command::new(script).args(arguments).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
-
-    /// Stops it without any order and starts it again.
-    fn restart(&self) {
-        let directory = self.directory.path().display().to_string();
-        Self::control(&["stop", &directory, "immediate"]);
-        assert_eq!(Self::control(&["start", &directory]), self.url);
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        Self::control(&["stop", &self.directory.path().display().to_string(), "immediate"]);
-    }
-}
 
 /// Writers that report one event after another, each with a key of its own and again and again until it is accepted.
 struct Load {
@@ -77,6 +42,7 @@ impl Load {
     async fn goes_on(&self) {
         let enough = self.done.load(Ordering::Relaxed) + 50;
         while self.done.load(Ordering::Relaxed) < enough {
+            assert!(!self.writers.iter().any(|writer| writer.is_finished()), "a writer ended");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -101,6 +67,9 @@ impl Load {
                 accepted.iter().filter(|(of, _)| *of == app).map(|(_, command)| command.as_str()).collect();
             assert_eq!(once, expected, "what was accepted is there, and nothing else");
         }
+        let path = format!("{url}/v1/users/{JANE}/events?per_page=1");
+        let page = get(&client, &path, OPERATOR).await;
+        assert_eq!(page["meta"]["pagination"]["total_count"], accepted.len(), "the user's timeline has all");
     }
 }
 
@@ -134,7 +103,7 @@ async fn write(
 }
 
 async fn report(client: &reqwest::Client, url: &str, app: usize, command: &str) -> reqwest::Result<u16> {
-    let person = json!({"username": "jane", "email": "jane@example.com", "id": "us-00000000-0000-4000-8000-000000000001"});
+    let person = json!({"username": "jane", "email": "jane@example.com", "id": JANE});
     let event = json!({
         "user": person, "app_id": app_id(app), "app_name": format!("my-app-{app}"), "type": "run",
         "type_data": {"command": command},
@@ -154,7 +123,7 @@ fn app_id(app: usize) -> String {
     format!("{:024x}", app + 1)
 }
 
-fn serve(database: &TestDatabase) -> Running {
+fn serving(database: &TestDatabase) -> Running {
     Running::serve(Path::new(&database.url))
 }
 
@@ -165,9 +134,9 @@ async fn is_ready(url: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_is_restarted_under_load_loses_and_doubles_nothing() {
-    let server = Server::start();
+    let server = Server::start(&[]);
     let database = TestDatabase::create_on(&server.url).await;
-    let running = serve(&database);
+    let running = serving(&database);
     let load = Load::begin(std::slice::from_ref(&running.url));
     for _ in 0..3 {
         load.goes_on().await;
@@ -181,9 +150,9 @@ async fn a_database_that_is_restarted_under_load_loses_and_doubles_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_are_cut_under_load_lose_and_double_nothing() {
-    let server = Server::start();
+    let server = Server::start(&[]);
     let database = TestDatabase::create_on(&server.url).await;
-    let running = serve(&database);
+    let running = serving(&database);
     let load = Load::begin(std::slice::from_ref(&running.url));
     let administrator = database.connect().await;
     for _ in 0..10 {
@@ -198,7 +167,7 @@ async fn connections_that_are_cut_under_load_lose_and_double_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_of_two_processes_is_killed_and_the_other_goes_on() {
     let database = TestDatabase::create().await;
-    let [mut first, mut second] = [serve(&database), serve(&database)];
+    let [mut first, mut second] = [serving(&database), serving(&database)];
     // Of two addresses one always answers, so the writers are never stopped.
     let ports = [first.address(), second.address()];
     let load = Load::begin(&[first.url.clone(), second.url.clone()]);
@@ -215,7 +184,7 @@ async fn one_of_two_processes_is_killed_and_the_other_goes_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_refuses_what_does_not_fit_and_keeps_what_is_there() {
-    let server = Server::start();
+    let server = Server::start(&[]);
     let small = server.directory.path().join("small");
     std::fs::create_dir(&small).unwrap();
     let disk = SmallDisk::mount(&small);
@@ -227,7 +196,7 @@ async fn a_full_disk_refuses_what_does_not_fit_and_keeps_what_is_there() {
     administrator.batch_execute("SELECT pg_reload_conf()").await.unwrap();
 
     let database = TestDatabase::create_on(&server.url).await;
-    let running = serve(&database);
+    let running = serving(&database);
     let client = reqwest::Client::new();
     let mut accepted = 0;
     let refused = loop {

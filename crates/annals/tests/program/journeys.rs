@@ -139,7 +139,7 @@ fn mistakes_on_the_command_line_are_named() {
         ),
         (
             &["copy", "--from", "/none", "--to", "postgres://me:secret@127.0.0.1:1/annals"],
-            "no store in /none",
+            "the store /none cannot be opened: there is no store",
         ),
         (&["serve", "--store", "/proc/annals"], "the store /proc/annals cannot be opened"),
         (&["serve", "--operator-token", "short"], "the operator token must have at least 16 characters"),

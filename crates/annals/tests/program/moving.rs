@@ -1,7 +1,8 @@
 //! Backing up, restoring and moving stores, with the commands that docs/operations.md names.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use annals_store::{Part, Portable, Row, RowKey, Setting};
 use annals_testing::TestDatabase;
@@ -80,22 +81,41 @@ async fn a_store_is_backed_up_while_it_is_served_restored_moved_and_dumped() {
     );
     let missing = annals(&["backup", "--store", &path("none"), "--to", &path("c.backup")]);
     assert!(complained(&missing).contains("there is no store"));
+    assert!(!Path::new(&path("none")).exists(), "nothing is made where nothing was");
+    let encrypted = [
+        "backup",
+        "--server",
+        "https://example.com",
+        "--operator-token",
+        OPERATOR,
+        "--to",
+        &path("c.backup"),
+    ];
+    assert!(complained(&annals(&encrypted)).contains("run this beside it"));
 
     said(&annals(&["restore", "--from", &path("a.backup"), "--store", &path("restored")]));
     let restored = annals(&["restore", "--from", &path("a.backup"), "--store", &path("restored")]);
-    assert!(complained(&restored).contains("not empty"), "{restored:?}");
+    assert!(complained(&restored).contains("there is something already"), "{restored:?}");
     let running = Running::serve(Path::new(&path("restored")));
     assert_eq!(timeline(&running.url).await, before, "what was there when the backup began");
     drop(running);
 
     // To a database.
     let database = TestDatabase::create().await;
+    for (from, why) in [("none", "there is no store"), ("store", "cannot be copied to itself")] {
+        let refused = annals(&["copy", "--from", &path(from), "--to", &path("store")]);
+        assert!(complained(&refused).contains(why), "{refused:?}");
+    }
+    let empty = annals(&["copy", "--from", &database.url, "--to", &path("none")]);
+    assert!(complained(&empty).contains("there is no store"), "{empty:?}");
     let copied = said(&annals(&["copy", "--from", &path("store"), "--to", &database.url]));
     assert!(copied.contains("and compared: 4 timelines with 300 entries"), "{copied}");
     let running = Running::serve(Path::new(&database.url));
     assert_eq!(timeline(&running.url).await, after);
     let served = annals(&["copy", "--from", &database.url, "--to", &path("back")]);
     assert!(complained(&served).contains("is being served"), "{served:?}");
+    let to_served = annals(&["copy", "--from", &path("store"), "--to", &database.url]);
+    assert!(complained(&to_served).contains("is being served"), "{to_served:?}");
     let of_database =
         ["backup", "--server", &running.url, "--operator-token", OPERATOR, "--to", &path("d.backup")];
     assert!(complained(&annals(&of_database)).contains("pg_dump"));
@@ -119,6 +139,35 @@ async fn a_store_is_backed_up_while_it_is_served_restored_moved_and_dumped() {
     let running = Running::serve(Path::new(&path("back")));
     assert_eq!(timeline(&running.url).await, after);
     assert!(running.stop().success());
+}
+
+/// Copies are killed again and again, each after it has said that it came further, until one ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_that_is_killed_goes_on_where_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path().join("store").display().to_string();
+    let running = Running::serve(Path::new(&store));
+    for _ in 0..10 {
+        report(&running.url, 2_000).await;
+    }
+    let expected = timeline(&running.url).await;
+    assert!(running.stop().success());
+    let (first, second) = (TestDatabase::create().await, TestDatabase::create().await);
+    for (from, to) in [(&store, &first.url), (&first.url, &second.url)] {
+        for _ in 0..3 {
+            let mut copying = command();
+            copying.args(["copy", "--from", from, "--to", to]).stdout(Stdio::null()).stderr(Stdio::piped());
+            let mut copying = copying.spawn().unwrap();
+            let mut said = BufReader::new(copying.stderr.take().unwrap());
+            said.read_line(&mut String::new()).unwrap();
+            copying.kill().unwrap();
+            copying.wait().unwrap();
+        }
+        let copied = said(&annals(&["copy", "--from", from, "--to", to]));
+        assert!(copied.contains("and compared: 4 timelines with 40000 entries"), "{copied}");
+    }
+    let running = Running::serve(Path::new(&second.url));
+    assert_eq!(timeline(&running.url).await, expected);
 }
 
 /// Runs a tool of PostgreSQL's.

@@ -14,6 +14,13 @@ pub(crate) fn command() -> Command {
     command
 }
 
+/// The command that serves the store in that place.
+pub(crate) fn serve(store: &Path) -> Command {
+    let mut serve = command();
+    serve.args(["serve", "--store"]).arg(store);
+    serve
+}
+
 /// The program, serving a store.
 pub(crate) struct Running {
     process: Child,
@@ -29,8 +36,8 @@ impl Running {
 
     /// Serves the store in that directory, with further options.
     pub(crate) fn serve_with(store: &Path, options: &[&str]) -> Self {
-        let mut command = command();
-        command.args(["serve", "--operator-token", OPERATOR, "--store"]).arg(store).args(options);
+        let mut command = serve(store);
+        command.args(["--operator-token", OPERATOR]).args(options);
         if !options.contains(&"--listen") {
             command.args(["--listen", "127.0.0.1:0"]);
         }
@@ -43,8 +50,13 @@ impl Running {
     }
 
     /// Starts a command that says in its first line where it listens.
-    pub(crate) fn start(mut command: Command) -> Self {
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    pub(crate) fn start(command: Command) -> Self {
+        Self::start_logging(command, Stdio::null())
+    }
+
+    /// The same, with its log to that place.
+    pub(crate) fn start_logging(mut command: Command, log: impl Into<Stdio>) -> Self {
+        let mut process = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut out = BufReader::new(process.stdout.take().unwrap());
         let mut line = String::new();
         out.read_line(&mut line).unwrap();

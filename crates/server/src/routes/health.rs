@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use crate::answer::{json_response, ok};
 use crate::api::{Api, op};
-use crate::error::ApiError;
 use crate::service::Service;
 
 pub(crate) fn api() -> Api {
@@ -46,7 +45,7 @@ async fn health() -> Response {
 
 /// Requests can be carried out, writes included.
 async fn readiness(State(service): State<Service>) -> Response {
-    if service.store.statistics().await.is_ok_and(|statistics| statistics.writable) {
+    if service.store.ready().await.is_ok() {
         ok(&StatusAnswer { status: "ready", error: None })
     } else {
         let body = StatusAnswer {
@@ -58,7 +57,8 @@ async fn readiness(State(service): State<Service>) -> Response {
 }
 
 /// Measurements, for Prometheus.
-async fn metrics(State(service): State<Service>) -> Result<Response, ApiError> {
-    let text = service.metrics.text(service.store.statistics().await?);
-    Ok(([(header::CONTENT_TYPE, METRICS_TYPE)], text).into_response())
+async fn metrics(State(service): State<Service>) -> Response {
+    let (store, metrics) = (&service.store, &service.metrics);
+    let text = metrics.text(store.ready().await.is_ok(), store.statistics().await.ok());
+    ([(header::CONTENT_TYPE, METRICS_TYPE)], text).into_response()
 }

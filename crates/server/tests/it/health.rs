@@ -131,7 +131,17 @@ impl Store for Failing {
     }
 
     async fn statistics(&self) -> Result<Statistics, Error> {
-        Ok(Statistics { writable: self.commits.is_none(), ..self.store.statistics().await? })
+        match self.reads {
+            Some(Failure::With(error)) => Err(error()),
+            _ => self.store.statistics().await,
+        }
+    }
+
+    async fn ready(&self) -> Result<(), Error> {
+        match self.commits {
+            Some(_) => Err(Error::ReadOnly),
+            None => self.store.ready().await,
+        }
     }
 
     async fn close(&self) -> Result<(), Error> {
@@ -160,6 +170,7 @@ async fn a_store_that_takes_no_writes_is_said_and_reads_go_on() {
         service.get("/readyz", "").await;
         service.post("/v1/events", OPERATOR, r#"{"events":[]}"#).await;
         insta::allow_duplicates! { insta::assert_snapshot!(service.transcript()); }
+        assert!(service.get("/metrics", "").await.text().contains("annals_store_writable 0"));
         assert_eq!(
             service.get(&format!("/v1/apps/{JOHNS_APP}/events"), OPERATOR).await.status,
             StatusCode::OK
@@ -175,13 +186,17 @@ async fn a_store_that_fails_is_an_internal_error_without_its_cause() {
         || Error::Engine("/secret/path".into()),
         || Error::InUse,
         || Error::NotAStore,
+        || Error::Missing,
+        || Error::Occupied,
         || Error::Newer { found: 2, known: 1 },
-    ] as [fn() -> Error; 5]
+    ] as [fn() -> Error; 7]
     {
         let mut service = failing(None, Some(Failure::With(error))).await;
         let answer = service.get(&format!("/v1/apps/{JOHNS_APP}/events"), OPERATOR).await;
         assert!(!answer.text().contains(secret));
         insta::allow_duplicates! { insta::assert_snapshot!(service.transcript()); }
+        let measured = service.get("/metrics", "").await;
+        assert!(measured.text().contains("annals_store_writable 1"), "what can be measured is");
     }
 }
 

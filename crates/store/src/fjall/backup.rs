@@ -122,7 +122,7 @@ pub fn restore(backup: impl Read, directory: &Path) -> Result<u64, Error> {
     match std::fs::remove_dir(directory) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(_) => return Err(Error::NotAStore),
+        Err(_) => return Err(Error::Occupied),
     }
     let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(parent)?;
@@ -179,10 +179,12 @@ fn read(
     }
     let counted = u64::from_be_bytes(backup.number()?);
     let hash = backup.hash.digest();
-    if counted != count || u64::from_be_bytes(backup.number()?) != hash {
-        return Err(damaged());
+    let is_whole = counted == count && u64::from_be_bytes(backup.number()?) == hash;
+    // Nothing comes behind the end.
+    match is_whole && backup.inner.read(&mut [0])? == 0 {
+        true => Ok(count),
+        false => Err(damaged()),
     }
-    Ok(count)
 }
 
 fn damaged() -> Error {

@@ -191,11 +191,17 @@ impl Store for FjallStore {
         self.kept.news.subscribe()
     }
 
+    async fn ready(&self) -> Result<(), Error> {
+        match self.kept.writable.load(Ordering::Relaxed) {
+            true => Ok(()),
+            false => Err(Error::ReadOnly),
+        }
+    }
+
     async fn statistics(&self) -> Result<Statistics, Error> {
         Ok(Statistics {
             timelines: self.kept.timelines.load(Ordering::Relaxed),
             bytes: self.kept.database.disk_space()?,
-            writable: self.kept.writable.load(Ordering::Relaxed),
         })
     }
 

@@ -16,6 +16,7 @@ use super::{FjallStore, Kept, RowBytes, committer, damage, feed};
 
 /// The format this program writes, and the newest it reads.
 pub(super) const FORMAT: u32 = 1;
+const FORMAT_FILE: &str = "format";
 
 const MIB: u64 = 1 << 20;
 /// Blocks of tables in memory.
@@ -30,13 +31,21 @@ const JOURNAL_BYTES: u64 = 64 * MIB;
 /// How to open a store.
 pub struct Options {
     directory: PathBuf,
+    is_existing: bool,
     observer: Box<dyn Fn(CommitSummary) + Send + Sync>,
 }
 
 impl Options {
     /// The store in that directory, which is made if it is not there.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), observer: Box::new(|_| {}) }
+        Self { directory: directory.into(), is_existing: false, observer: Box::new(|_| {}) }
+    }
+
+    /// Whether only a store that is there is opened, and none is made.
+    #[must_use]
+    pub fn existing(mut self, is_existing: bool) -> Self {
+        self.is_existing = is_existing;
+        self
     }
 
     /// Calls this after every commit, on the committing thread.
@@ -48,6 +57,9 @@ impl Options {
 
     /// Opens the store. Takes as long as reading a journal of 64 MiB at most.
     pub fn open(self) -> Result<FjallStore, Error> {
+        if self.is_existing && !self.directory.join(FORMAT_FILE).exists() {
+            return Err(Error::Missing);
+        }
         let lock = lock(&self.directory)?;
         check_format(&self.directory)?;
         let path = self.directory.join("fjall");
@@ -130,7 +142,7 @@ fn lock(directory: &Path) -> Result<File, Error> {
 
 /// Refuses a newer format, and writes the number where there is none yet.
 fn check_format(directory: &Path) -> Result<(), Error> {
-    let path = directory.join("format");
+    let path = directory.join(FORMAT_FILE);
     let found = match fs::read_to_string(&path) {
         Ok(text) => {
             text.trim().parse::<u32>().map_err(|_| Error::Damaged("the format cannot be read".to_owned()))?

@@ -18,7 +18,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// The parameters are those of libpq: `sslmode` is `disable`, `prefer` (the default: encrypted where the server offers it),
 /// `require` (encrypted, whoever the server is), or `verify-full` (encrypted, and the server proves who it is by a
 /// certificate of the system's authorities or of `sslrootcert`). `options=-csearch_path%3Dname` chooses a schema.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     pub(super) config: Config,
     pub(super) verification: Verification,

@@ -132,7 +132,7 @@ impl Committer {
             self.deciding = None;
             if !matches!(error, Error::Unavailable(_)) || Instant::now() >= until {
                 for entry in group.give_up() {
-                    _ = entry.done.send(Err(CommitError::Failed(unavailable(&error))));
+                    _ = entry.done.send(Err(CommitError::Failed(same(&error))));
                 }
                 tracing::error!(error = &error as &dyn std::error::Error, "nothing can be decided");
                 return;
@@ -238,15 +238,9 @@ impl Committer {
                 );
                 self.contend(decided, effects.keys(), started).await;
             }
-            Err(Failure::Refused(Error::Engine(error))) if decided.len() > 1 => {
-                // One of them is what the database does not take; the others are not to suffer for it.
-                tracing::warn!(
-                    error = &*error as &dyn std::error::Error,
-                    "a group was refused; trying one by one"
-                );
-                for decided in decided {
-                    self.contend(vec![decided], effects.keys(), started).await;
-                }
+            Err(Failure::Refused(error @ Error::Engine(_))) if decided.len() > 1 => {
+                self.kept.memory.forget(&effects.keys());
+                self.one_by_one(decided, started, &error).await;
             }
             Err(Failure::Refused(error) | Failure::Maybe(error)) => {
                 self.kept.memory.forget(&effects.keys());
@@ -289,17 +283,33 @@ impl Committer {
                     self.writing = Some(session);
                     return self.recorded(&effects, decided, started);
                 }
-                Err(Failure::Conflict | Failure::Lost(_)) if Instant::now() < until => {
+                Err(failure @ (Failure::Conflict | Failure::Lost(_))) if Instant::now() < until => {
+                    match failure {
+                        Failure::Conflict => self.writing = Some(session),
+                        _ => tokio::time::sleep(RETRY).await,
+                    }
                     keys.extend(effects.keys());
                     entries = decided.into_iter().map(|(entry, _)| entry).collect();
                 }
                 Err(Failure::Conflict) => {
                     return refuse(decided, &Error::Unavailable("others were always quicker".into()));
                 }
+                Err(Failure::Refused(error @ Error::Engine(_))) if decided.len() > 1 => {
+                    return Box::pin(self.one_by_one(decided, started, &error)).await;
+                }
                 Err(Failure::Lost(error) | Failure::Refused(error) | Failure::Maybe(error)) => {
                     return refuse(decided, &error);
                 }
             }
+        }
+    }
+
+    /// Records the changes of a group that was refused. One of them is what the database does not take; the others are not
+    /// to suffer for it.
+    async fn one_by_one(&mut self, decided: Vec<Decided>, started: Instant, error: &Error) {
+        tracing::warn!(error = error as &dyn std::error::Error, "a group was refused; trying one by one");
+        for decided in decided {
+            self.contend(vec![decided], Keys::default(), started).await;
         }
     }
 }
@@ -367,11 +377,16 @@ fn refuse(decided: Vec<Decided>, error: &Error) {
 fn refuse_all(entries: impl IntoIterator<Item = Entry>, error: &Error) {
     tracing::error!(error = error as &dyn std::error::Error, "a commit failed");
     for entry in entries {
-        _ = entry.done.send(Err(CommitError::Failed(unavailable(error))));
+        _ = entry.done.send(Err(CommitError::Failed(same(error))));
     }
 }
 
 /// The same for each who waits. What exactly went wrong is in the log, once.
-fn unavailable(error: &Error) -> Error {
-    Error::Unavailable(error.to_string().into())
+fn same(error: &Error) -> Error {
+    let said = error.to_string();
+    match error {
+        Error::Engine(_) => Error::Engine(said.into()),
+        Error::Damaged(what) => Error::Damaged(what.clone()),
+        _ => Error::Unavailable(said.into()),
+    }
 }

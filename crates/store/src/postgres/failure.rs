@@ -37,14 +37,17 @@ pub(super) fn is_conflict(error: &tokio_postgres::Error) -> bool {
 /// Whether it is the connection that failed, and not what was asked for over it.
 pub(super) fn is_lost(error: &tokio_postgres::Error) -> bool {
     match error.code() {
-        // The server goes down or comes up, or an administrator ended the session.
-        Some(code) => matches!(
-            *code,
-            SqlState::ADMIN_SHUTDOWN
-                | SqlState::CRASH_SHUTDOWN
-                | SqlState::CANNOT_CONNECT_NOW
-                | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
-        ),
+        // The server goes down or comes up, somebody ended the session, or (class 08) it lost a worker of its own.
+        Some(code) => {
+            matches!(
+                *code,
+                SqlState::ADMIN_SHUTDOWN
+                    | SqlState::CRASH_SHUTDOWN
+                    | SqlState::CANNOT_CONNECT_NOW
+                    | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
+                    | SqlState::IDLE_SESSION_TIMEOUT
+            ) || code.code().starts_with("08")
+        }
         None => true,
     }
 }

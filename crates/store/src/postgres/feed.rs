@@ -5,15 +5,21 @@
 //! what has none, one process at a time. The order is that of the commits' clocks: a commit's clock is greater than that
 //! of every earlier one that touched one of its timelines.
 
+use futures_util::future::try_join_all;
+
 use crate::contract::{Error, FeedEntry};
 
 use super::readers::Readers;
+use super::schema::COMMIT_LOCK_CLASS;
 use super::session::bounded;
 use super::values::{timeline_named, timeline_text, to_i64, to_u64};
 
 /// How many commits are numbered at a time.
-const NUMBERED_AT_ONCE: i64 = 5_000;
+const NUMBERED_AT_ONCE: usize = 5_000;
 
+/// Over Citus a commit comes into view on one machine after another, and holds this lock until it is in view on all of them.
+/// Whoever has the lock alone sees each commit, and each numbering, whole or not at all.
+const WAIT_FOR_COMMITS: &str = "SELECT pg_advisory_xact_lock($1, hashtext(current_schema()))";
 const IS_TO_NUMBER: &str = "SELECT 1 FROM commits WHERE number IS NULL LIMIT 1";
 const LAST_NUMBER: &str = "SELECT last_number FROM feed FOR UPDATE";
 const TO_NUMBER: &str = "SELECT timeline, position FROM commits WHERE number IS NULL \
@@ -29,7 +35,9 @@ const ENTRIES: &str = "SELECT number, timelines, firsts, lasts FROM commits \
 pub(super) async fn read(readers: &Readers, after: u64, limit: usize) -> Result<Vec<FeedEntry>, Error> {
     let enough = after.saturating_add(limit as u64);
     while !readers.rows(IS_TO_NUMBER, &[]).await?.is_empty() {
-        if number_some(readers).await? >= enough {
+        let (last, count) = number_some(readers).await?;
+        // Where others go on writing, there is always something more.
+        if last >= enough || count < NUMBERED_AT_ONCE {
             break;
         }
     }
@@ -58,16 +66,18 @@ pub(super) async fn put(readers: &Readers, entries: &[FeedEntry]) -> Result<(), 
     let putting = async {
         let change = connection.transaction().await?;
         let statement = change.prepare(PUT).await?;
-        for entry in entries {
-            let Some((home, first)) = entry.stretches.first() else { continue };
+        // All are sent at once, so it matters little how far away the database is.
+        try_join_all(entries.iter().map(async |entry| {
+            let Some((home, first)) = entry.stretches.first() else { return Ok(0) };
             let timelines: Vec<_> =
                 entry.stretches.iter().map(|(timeline, _)| timeline_text(*timeline)).collect();
             let firsts: Vec<_> =
                 entry.stretches.iter().map(|(_, stretch)| to_i64(*stretch.start())).collect();
             let lasts: Vec<_> = entry.stretches.iter().map(|(_, stretch)| to_i64(*stretch.end())).collect();
             let (home, first, number) = (timeline_text(*home), to_i64(*first.start()), to_i64(entry.number));
-            change.execute(&statement, &[&home, &first, &number, &timelines, &firsts, &lasts]).await?;
-        }
+            change.execute(&statement, &[&home, &first, &number, &timelines, &firsts, &lasts]).await
+        }))
+        .await?;
         if let Some(last) = entries.last() {
             change.execute("UPDATE feed SET last_number = $1", &[&to_i64(last.number)]).await?;
         }
@@ -76,14 +86,17 @@ pub(super) async fn put(readers: &Readers, entries: &[FeedEntry]) -> Result<(), 
     bounded(putting).await
 }
 
-/// Numbers some of the commits that have no number. Gives the last number there is.
-async fn number_some(readers: &Readers) -> Result<u64, Error> {
+/// Numbers some of the commits that have no number. Gives the last number there is, and how many commits got one.
+async fn number_some(readers: &Readers) -> Result<(u64, usize), Error> {
     let mut connection = readers.connection().await?;
     let numbering = async {
         let change = connection.transaction().await?;
+        if readers.is_spread {
+            change.execute(WAIT_FOR_COMMITS, &[&COMMIT_LOCK_CLASS]).await?;
+        }
         let last: i64 = change.query_one(LAST_NUMBER, &[]).await?.get(0);
         // After the lock: a statement sees what was committed before it began, so also what was just numbered.
-        let rows = change.query(TO_NUMBER, &[&NUMBERED_AT_ONCE]).await?;
+        let rows = change.query(TO_NUMBER, &[&to_i64(NUMBERED_AT_ONCE as u64)]).await?;
         let timelines: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
         let positions: Vec<i64> = rows.iter().map(|row| row.get(1)).collect();
         let numbers: Vec<i64> = (last + 1..).take(rows.len()).collect();
@@ -91,7 +104,7 @@ async fn number_some(readers: &Readers) -> Result<u64, Error> {
         change.execute(NUMBER, &[&timelines, &positions, &numbers]).await?;
         change.execute("UPDATE feed SET last_number = $1", &[&last]).await?;
         change.commit().await?;
-        Ok(to_u64(last))
+        Ok((to_u64(last), rows.len()))
     };
     bounded(numbering).await
 }

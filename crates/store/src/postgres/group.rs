@@ -139,12 +139,16 @@ struct Seen {
 
 impl Seen {
     /// What was remembered and nothing compares with the database when these writes are recorded: that a row is not there,
-    /// unless it is written; and anything at all, if nothing is written.
+    /// unless it is written; where a timeline stands, unless it is appended to; and anything at all, if nothing is written.
     fn unproven(&self, writes: &Writes) -> Keys {
         if writes.events.is_empty() && writes.rows.is_empty() {
             return self.remembered.clone();
         }
-        let mut unproven = Keys::default();
+        let mut unproven = Keys { heads: self.remembered.heads.clone(), ..Keys::default() };
+        for event in &writes.events {
+            unproven.heads.remove(&event.home());
+            event.reference().inspect(|timeline| _ = unproven.heads.remove(timeline));
+        }
         for (key, version) in &self.rows {
             if *version == ABSENT
                 && self.remembered.rows.contains(key)

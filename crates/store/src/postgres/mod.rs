@@ -86,13 +86,20 @@ pub struct Options {
     address: Address,
     connections: usize,
     sharing: Sharing,
+    is_existing: bool,
     observer: Box<dyn Fn(CommitSummary) + Send + Sync>,
 }
 
 impl Options {
     /// The store in that database; its tables are made if they are not there.
     pub fn new(address: Address) -> Self {
-        Self { address, connections: CONNECTIONS, sharing: Sharing::Shared, observer: Box::new(|_| {}) }
+        Self {
+            address,
+            connections: CONNECTIONS,
+            sharing: Sharing::Shared,
+            is_existing: false,
+            observer: Box::new(|_| {}),
+        }
     }
 
     /// How many connections read at once. Three more decide, write, and listen.
@@ -109,6 +116,13 @@ impl Options {
         self
     }
 
+    /// Whether only a store that is there is opened, and none is made.
+    #[must_use]
+    pub fn existing(mut self, is_existing: bool) -> Self {
+        self.is_existing = is_existing;
+        self
+    }
+
     /// Calls this after every commit, on the committing thread.
     #[must_use]
     pub fn observer(mut self, observer: impl Fn(CommitSummary) + Send + Sync + 'static) -> Self {
@@ -120,7 +134,12 @@ impl Options {
     pub async fn open(self) -> Result<PostgresStore, Error> {
         let tls = tls::connector(&self.address.verification)?;
         let mut readers = Readers::new(&self.address, tls.clone(), self.connections)?;
-        readers.is_spread = schema::migrate(&mut readers.connection().await?).await?;
+        let mut connection = readers.connection().await?;
+        if self.is_existing && !schema::is_there(&connection).await? {
+            return Err(Error::Missing);
+        }
+        readers.is_spread = schema::migrate(&mut connection).await?;
+        drop(connection);
         let memory = Arc::new(Memory::default());
         let (told, to_tell) = mpsc::channel(presence::TOLD_MAX);
         let presence = Presence {
@@ -311,6 +330,16 @@ impl Store for PostgresStore {
         self.kept.news.subscribe()
     }
 
+    async fn ready(&self) -> Result<(), Error> {
+        if self.jobs.is_closed() {
+            return Err(Error::Closed);
+        }
+        if !*self.kept.is_held.borrow() {
+            return Err(Error::Unavailable("the store's lock is not held".into()));
+        }
+        self.kept.readers.rows("SELECT 1", &[]).await.map(drop)
+    }
+
     async fn statistics(&self) -> Result<Statistics, Error> {
         let readers = &self.kept.readers;
         let one = |rows: Vec<tokio_postgres::Row>| {
@@ -323,8 +352,7 @@ impl Store for PostgresStore {
         };
         let size = if readers.is_spread { SIZE_SPREAD } else { SIZE };
         let bytes = to_u64(one(readers.rows(size, &[]).await?)?.get(0));
-        let writable = *self.kept.is_held.borrow() && !self.jobs.is_closed();
-        Ok(Statistics { timelines, bytes, writable })
+        Ok(Statistics { timelines, bytes })
     }
 
     async fn close(&self) -> Result<(), Error> {

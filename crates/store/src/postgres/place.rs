@@ -60,7 +60,7 @@ pub(super) fn of_listing(listing: &Listing) -> String {
     match listing {
         Listing::AppsOf(user) | Listing::TokensOf(user) => of_user(*user),
         Listing::AddonsOf(provider) => of_provider(provider),
-        Listing::AnswersByExpiry => "answers".to_owned(),
+        Listing::AnswersExpired(_) => "answers".to_owned(),
         Listing::TimersDue(_) => "timers".to_owned(),
         Listing::MailTo(_) | Listing::Outbox => "outbox".to_owned(),
         Listing::Vouchers => "vouchers".to_owned(),

@@ -101,7 +101,8 @@ impl Presence {
         Ok(Held { client, notifications: Box::pin(notifications), channel, process: row.get(0) })
     }
 
-    /// Keeps the lock, and takes it again where the connection is lost, until it is dropped.
+    /// Keeps the lock until it is dropped. Where the connection is lost, a shared one is taken again; whoever was alone
+    /// cannot know what others did meanwhile, and is never held again.
     pub(super) async fn keep(mut self, first: Held) {
         let mut held = Some(first);
         loop {
@@ -116,6 +117,9 @@ impl Presence {
                         return;
                     }
                     self.is_held.send_replace(false);
+                    if self.sharing == Sharing::Alone {
+                        return;
+                    }
                     tracing::warn!(
                         "the connection that holds the store's lock was lost; nothing is written until it is back"
                     );

@@ -1,6 +1,6 @@
 //! The tables, and how they come to be what this program expects.
 
-use deadpool_postgres::Client;
+use deadpool_postgres::{Client, Transaction};
 
 use super::failure::failed;
 use crate::contract::Error;
@@ -14,6 +14,16 @@ const CITUS_STEPS: [&str; 1] = [include_str!("citus.sql")];
 /// Which lock makes migrations come one after another. The first half tells annals' locks from others'.
 pub(super) const LOCK_CLASS: i32 = i32::from_be_bytes(*b"anls");
 const MIGRATION_LOCK: i32 = 1;
+/// Which locks commits hold over Citus until they are in view everywhere.
+pub(super) const COMMIT_LOCK_CLASS: i32 = LOCK_CLASS + 1;
+
+const IS_SPREAD: &str = "SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'timelines'::regclass";
+
+/// Whether there are tables, of any format.
+pub(super) async fn is_there(client: &Client) -> Result<bool, Error> {
+    let text = "SELECT to_regclass(quote_ident(current_schema()) || '.annals_format') IS NOT NULL";
+    Ok(client.query_one(text, &[]).await.map_err(failed)?.get(0))
+}
 
 /// Brings the tables to what this program expects, one process at a time; refuses those of a newer one.
 /// Says whether tables are spread over machines.
@@ -42,17 +52,15 @@ pub(super) async fn migrate(client: &mut Client) -> Result<bool, Error> {
         let number = |steps: usize| u32::try_from(steps).unwrap_or(u32::MAX);
         return Err(Error::Newer { found: number(found), known: number(known) });
     }
-    let is_citus = step
-        .query_opt("SELECT 1 FROM pg_extension WHERE extname = 'citus'", &[])
-        .await
-        .map_err(failed)?
-        .is_some();
+    let is_citus = is_some(&step, "SELECT 1 FROM pg_extension WHERE extname = 'citus'").await?;
+    // Tables that were made before the extension was are where they were.
+    let is_spread = is_citus && (found == 0 || is_some(&step, IS_SPREAD).await?);
     if found == known {
-        return Ok(is_citus);
+        return Ok(is_spread);
     }
     for index in found..known {
         step.batch_execute(STEPS[index]).await.map_err(failed)?;
-        if is_citus {
+        if is_spread {
             step.batch_execute(CITUS_STEPS[index]).await.map_err(failed)?;
         }
     }
@@ -60,6 +68,10 @@ pub(super) async fn migrate(client: &mut Client) -> Result<bool, Error> {
     step.batch_execute("DELETE FROM annals_format").await.map_err(failed)?;
     step.execute("INSERT INTO annals_format VALUES ($1)", &[&format]).await.map_err(failed)?;
     step.commit().await.map_err(failed)?;
-    tracing::info!(format, is_citus, "the tables were made");
-    Ok(is_citus)
+    tracing::info!(format, is_spread, "the tables were made");
+    Ok(is_spread)
+}
+
+async fn is_some(client: &Transaction<'_>, text: &str) -> Result<bool, Error> {
+    Ok(client.query_opt(text, &[]).await.map_err(failed)?.is_some())
 }

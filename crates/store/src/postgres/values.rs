@@ -1,6 +1,7 @@
 //! How values are written to the database and read from it.
 
 use std::error::Error as StdError;
+use std::fmt;
 
 use annals_model::Time;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -35,8 +36,15 @@ impl<'a> FromSql<'a> for At {
 }
 
 /// A `json` value, byte for byte.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Json(pub(super) Bytes);
+
+impl fmt::Debug for Json {
+    /// Without what it says, which may be secret: the driver logs what it sends.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
 
 impl ToSql for Json {
     fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {

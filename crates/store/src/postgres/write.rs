@@ -18,7 +18,7 @@ use super::failure::{failed, is_conflict, is_lost};
 use super::group::Effects;
 use super::known::ABSENT;
 use super::place;
-use super::schema::LOCK_CLASS;
+use super::schema::{COMMIT_LOCK_CLASS, LOCK_CLASS};
 use super::session::{Param, STEP_TIME_MAX, Session, for_shards};
 use super::values::{At, Json, timeline_text, to_i64};
 
@@ -79,6 +79,8 @@ const COMMIT: &str = "INSERT INTO commits (timeline, position, clock, timelines,
 
 /// Fails where somebody has taken the store for themself since it was last looked.
 const FENCE: &str = "SELECT pg_try_advisory_xact_lock_shared($1, hashtext(current_schema()))";
+/// Held over Citus by every commit until all machines have it.
+const COMMITS: &str = "SELECT pg_advisory_xact_lock_shared($1, hashtext(current_schema()))";
 
 const EVENTS: &str =
     "COPY events (timeline, position, created_at, is_home, event) FROM STDIN (FORMAT binary)";
@@ -145,8 +147,9 @@ enum Prepared {
 async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Result<Prepared, PgError> {
     let (heads, rows) = (Heads::of(effects), Rows::of(effects));
     let is_spread = session.is_spread;
-    let [fence, put_heads, hold, compare, put, remove, given, commit] = [
+    let [fence, commits, put_heads, hold, compare, put, remove, given, commit] = [
         session.statement(FENCE).await?,
+        session.statement(COMMITS).await?,
         session.statement(HEADS).await?,
         session.statement(if is_spread { HOLD_ROWS_OF_PLACE } else { HOLD_ROWS }).await?,
         session.statement(if is_spread { COMPARE_ROWS_OF_PLACE } else { COMPARE_ROWS }).await?,
@@ -158,16 +161,17 @@ async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Resu
         session.statement(COMMIT).await?,
     ];
     let client = &session.client;
+    if begun == Begun::No {
+        // Answered before anything else is sent, which would be recorded piece by piece if this failed.
+        client.batch_execute("BEGIN").await?;
+    }
     // All are sent at once, in this order, and answered in it.
-    let ((), is_ours, heads_are_right, held, put_are_right, (), given_are_new, (), compared) = tokio::try_join!(
+    let (is_ours, heads_are_right, held, put_are_right, removed, given_are_new, noted, compared) = tokio::join!(
         biased;
         async {
-            match begun {
-                Begun::Yes => Ok(()),
-                Begun::No => client.batch_execute("BEGIN").await,
+            if is_spread {
+                client.execute(&commits, &[&COMMIT_LOCK_CLASS]).await?;
             }
-        },
-        async {
             if !session.is_fenced {
                 return Ok(true);
             }
@@ -226,7 +230,13 @@ async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Resu
             Ok(())
         },
         count_rows(client, &compare, &rows.compared, is_spread),
-    )?;
+    );
+    // The first that failed says why; after it the others could not but fail.
+    let (is_ours, heads_are_right, held, put_are_right) = (is_ours?, heads_are_right?, held?, put_are_right?);
+    removed?;
+    let given_are_new = given_are_new?;
+    noted?;
+    let compared = compared?;
     let held_are_right = held == rows.held.versions.iter().flatten().count();
     let compared_are_right = compared == rows.compared.keys.len();
     if !(heads_are_right && held_are_right && compared_are_right && put_are_right && given_are_new) {

@@ -71,10 +71,6 @@ impl Recorder {
         let caller = request.actor.as_ref().map_or(Caller::Operator, |actor| Caller::User(actor.id));
         // A request that records nothing needs nothing to make its repeat harmless.
         let idempotency = request.idempotency.clone().filter(|_| !request.dry_run);
-        let expired = match idempotency {
-            Some(_) => answers::expired(&*self.store, self.clock.now()).await?,
-            None => Vec::new(),
-        };
         self.commit(move |draft| {
             if let Some(idempotency) = &idempotency
                 && let Some(Kept { app, recorded, made }) = answers::find(draft, caller, idempotency)?
@@ -89,7 +85,7 @@ impl Recorder {
             if let Some(idempotency) = &idempotency {
                 let Outcome { app, recorded, made, .. } = &outcome;
                 let kept = Kept { app: app.id, recorded: recorded.clone(), made: *made };
-                answers::remember(draft, caller, idempotency, &kept, &expired)?;
+                answers::remember(draft, caller, idempotency, &kept);
             }
             Ok(outcome)
         })

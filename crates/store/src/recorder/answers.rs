@@ -1,34 +1,49 @@
 //! What was answered to requests with an idempotency key, for a day.
 
-use annals_model::{Rejection, Time};
+use std::time::Duration;
+
+use annals_model::Rejection;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::contract::{Error, Refusal, Store};
+use crate::contract::{CommitError, Error, Refusal};
 use crate::rows::{Answer, Caller, Listing, Row, RowKey};
 
-use super::Idempotency;
 use super::draft::Draft;
+use super::{Idempotency, Recorder};
 
 /// How long an answer is remembered.
 const LIFETIME_MILLIS: u64 = 24 * 60 * 60 * 1000;
 
-/// How many expired answers a new one removes: more than one, so that their number shrinks in the end.
-const REMOVED_PER_ANSWER: usize = 4;
+/// How many expired answers are forgotten at a time, and how long one process has to itself for that.
+const FORGOTTEN_AT_ONCE: usize = 500;
+const FORGET_LEASE: Duration = Duration::from_secs(60);
 
-/// Answers that may be forgotten: their expiry and the answer itself.
-pub(super) async fn expired(store: &dyn Store, now: Time) -> Result<Vec<[RowKey; 2]>, Error> {
-    let first = store.list(Listing::AnswersByExpiry, REMOVED_PER_ANSWER).await?;
-    Ok(first
-        .into_iter()
-        .filter_map(|(key, _)| match &key {
-            RowKey::AnswerExpiry(at, caller, idempotency_key) if *at <= now => {
-                let answer = RowKey::Answer(*caller, idempotency_key.clone());
-                Some([key, answer])
+impl Recorder {
+    /// Forgets answers that have expired by now. Gives how many; where they are many, some may be left.
+    pub async fn forget_expired_answers(&self) -> Result<usize, CommitError> {
+        let expired = Listing::AnswersExpired(self.clock.now());
+        let claimed = self.store.claim(expired, FORGOTTEN_AT_ONCE, FORGET_LEASE).await?;
+        let count = claimed.len();
+        if count == 0 {
+            return Ok(0);
+        }
+        self.commit(move |draft| {
+            for (expiry, _) in &claimed {
+                let RowKey::AnswerExpiry(_, caller, key) = expiry else { continue };
+                let answer = RowKey::Answer(*caller, key.clone());
+                draft.remove(expiry.clone());
+                // The key may have been used again since.
+                if let Some(Row::Answer(kept)) = draft.row(&answer)?
+                    && kept.expires_at <= draft.now()
+                {
+                    draft.remove(answer);
+                }
             }
-            _ => None,
+            Ok(count)
         })
-        .collect())
+        .await
+    }
 }
 
 /// The answer already given to this request, if it is a repeat.
@@ -57,17 +72,7 @@ pub(super) fn remember<T: Serialize>(
     caller: Caller,
     idempotency: &Idempotency,
     outcome: &T,
-    expired: &[[RowKey; 2]],
-) -> Result<(), Error> {
-    for [expiry, answer] in expired {
-        draft.remove(expiry.clone());
-        // The key may have been used again since.
-        if let Some(Row::Answer(kept)) = draft.row(answer)?
-            && kept.expires_at <= draft.now()
-        {
-            draft.remove(answer.clone());
-        }
-    }
+) {
     let expires_at = draft.now().plus_millis(LIFETIME_MILLIS);
     let key = &idempotency.key;
     let answer = Answer {
@@ -77,5 +82,4 @@ pub(super) fn remember<T: Serialize>(
     };
     draft.put(RowKey::AnswerExpiry(expires_at, caller, key.clone()), Row::Present);
     draft.put(RowKey::Answer(caller, key.clone()), Row::Answer(answer.into()));
-    Ok(())
 }

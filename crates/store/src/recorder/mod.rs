@@ -206,13 +206,12 @@ impl Recorder {
         mut decide: impl FnMut(&mut Draft<'_>) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, CommitError> {
         let Some(idempotency) = idempotency else { return self.commit(decide).await };
-        let expired = answers::expired(&*self.store, self.clock.now()).await?;
         self.commit(move |draft| {
             if let Some(answered) = answers::find(draft, caller, &idempotency)? {
                 return Ok(answered);
             }
             let decided = decide(draft)?;
-            answers::remember(draft, caller, &idempotency, &decided, &expired)?;
+            answers::remember(draft, caller, &idempotency, &decided);
             Ok(decided)
         })
         .await
