@@ -78,13 +78,11 @@ async fn send_waiting(service: &Service, mailer: &Mailer) {
                 }
             }
         };
-        if is_done {
-            if let Err(error) = service.recorder.mail_done(user, id).await {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "that a mail was sent could not be kept"
-                );
-            }
+        if is_done && let Err(error) = service.recorder.mail_done(user, id).await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "that a mail was sent could not be kept"
+            );
         }
     }
 }

@@ -42,7 +42,7 @@ impl Load {
     async fn goes_on(&self) {
         let enough = self.done.load(Ordering::Relaxed) + 50;
         while self.done.load(Ordering::Relaxed) < enough {
-            assert!(!self.writers.iter().any(|writer| writer.is_finished()), "a writer ended");
+            assert!(!self.writers.iter().any(tokio::task::JoinHandle::is_finished), "a writer ended");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
