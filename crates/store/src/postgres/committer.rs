@@ -19,14 +19,17 @@ use super::Kept;
 use super::group::{Decided, Effects, Entry, Group, Sources};
 use super::known::{Keys, Known};
 use super::lookup::{Hold, look_up};
-use super::session::Session;
-use super::write::{Begun, Failure, record};
+use super::session::{Session, bounded};
+use super::write::{Begun, Failure, begin, record};
 
 /// How many changes may wait; a further one waits to be put in the queue.
 pub(super) const QUEUE_MAX: usize = 1024;
 /// How long it is tried to reach the database, or to record what others are always quicker with.
 const PATIENCE: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_millis(100);
+/// How long this process writes alone over Citus once it met another one: two that lock the same in different orders are told
+/// apart by the cluster after seconds only.
+const ALONE: Duration = Duration::from_secs(2);
 /// How often it is looked up what the same changes ask for. What is found may lead to further questions, but not for ever.
 const ROUNDS_MAX: usize = 64;
 
@@ -54,13 +57,15 @@ pub(super) struct Committer {
     deciding: Option<Session>,
     writing: Option<Session>,
     in_flight: Option<InFlight>,
+    /// When others were met last.
+    met: Option<Instant>,
     /// Who waits for the end.
     closing: Option<oneshot::Sender<()>>,
 }
 
 impl Committer {
     pub(super) fn new(kept: Arc<Kept>, jobs: mpsc::Receiver<Job>) -> Self {
-        Self { kept, jobs, deciding: None, writing: None, in_flight: None, closing: None }
+        Self { kept, jobs, deciding: None, writing: None, in_flight: None, met: None, closing: None }
     }
 
     /// Works until it is told to close or nobody can ask it any more.
@@ -205,16 +210,18 @@ impl Committer {
         if !is_held {
             return Err(Error::Unavailable("the store's lock is not held".into()));
         }
-        if let Some(session) = self.writing.take().filter(|session| !session.client.is_closed()) {
-            return Ok(session);
-        }
         let until = Instant::now() + PATIENCE;
-        loop {
+        let mut session = loop {
+            if let Some(session) = self.writing.take().filter(|session| !session.client.is_closed()) {
+                break session;
+            }
             match self.kept.connect().await {
                 Err(_) if Instant::now() < until => tokio::time::sleep(RETRY).await,
-                connected => return connected,
+                connected => break connected?,
             }
-        }
+        };
+        session.is_alone = self.met.is_some_and(|met| met.elapsed() < ALONE);
+        Ok(session)
     }
 
     /// Answers for a group that arrived. Says whether what it was to record is recorded.
@@ -263,6 +270,7 @@ impl Committer {
     /// Records changes that came off badly once: everything they are known to need is locked before they are decided.
     async fn contend(&mut self, decided: Vec<Decided>, mut keys: Keys, started: Instant) {
         let until = Instant::now() + PATIENCE;
+        self.met = Some(Instant::now());
         let mut entries: Vec<_> = decided.into_iter().map(|(entry, _)| entry).collect();
         loop {
             self.kept.memory.forget(&keys);
@@ -321,7 +329,7 @@ async fn decide_held(
     entries: &mut Vec<Entry>,
     keys: &Keys,
 ) -> Result<(Effects, Vec<Decided>), Error> {
-    session.run("BEGIN").await?;
+    bounded(begin(session)).await?;
     let held = look_up(session, keys, Hold::Yes).await?;
     let mut group = Group::new(Sources { memory: None, before: None }, held);
     for entry in entries.drain(..) {
@@ -383,10 +391,9 @@ fn refuse_all(entries: impl IntoIterator<Item = Entry>, error: &Error) {
 
 /// The same for each who waits. What exactly went wrong is in the log, once.
 fn same(error: &Error) -> Error {
-    let said = error.to_string();
     match error {
-        Error::Engine(_) => Error::Engine(said.into()),
+        Error::Engine(cause) => Error::Engine(cause.to_string().into()),
         Error::Damaged(what) => Error::Damaged(what.clone()),
-        _ => Error::Unavailable(said.into()),
+        error => Error::Unavailable(error.to_string().into()),
     }
 }

@@ -10,16 +10,13 @@ use futures_util::future::try_join_all;
 use crate::contract::{Error, FeedEntry};
 
 use super::readers::Readers;
-use super::schema::COMMIT_LOCK_CLASS;
+use super::schema::{ALONE_AMONG_COMMITS, COMMIT_LOCK_CLASS};
 use super::session::bounded;
 use super::values::{timeline_named, timeline_text, to_i64, to_u64};
 
 /// How many commits are numbered at a time.
 const NUMBERED_AT_ONCE: usize = 5_000;
 
-/// Over Citus a commit comes into view on one machine after another, and holds this lock until it is in view on all of them.
-/// Whoever has the lock alone sees each commit, and each numbering, whole or not at all.
-const WAIT_FOR_COMMITS: &str = "SELECT pg_advisory_xact_lock($1, hashtext(current_schema()))";
 const IS_TO_NUMBER: &str = "SELECT 1 FROM commits WHERE number IS NULL LIMIT 1";
 const LAST_NUMBER: &str = "SELECT last_number FROM feed FOR UPDATE";
 const TO_NUMBER: &str = "SELECT timeline, position FROM commits WHERE number IS NULL \
@@ -92,7 +89,8 @@ async fn number_some(readers: &Readers) -> Result<(u64, usize), Error> {
     let numbering = async {
         let change = connection.transaction().await?;
         if readers.is_spread {
-            change.execute(WAIT_FOR_COMMITS, &[&COMMIT_LOCK_CLASS]).await?;
+            // A commit comes into view on one machine after another. Alone, each is seen whole or not at all.
+            change.execute(ALONE_AMONG_COMMITS, &[&COMMIT_LOCK_CLASS]).await?;
         }
         let last: i64 = change.query_one(LAST_NUMBER, &[]).await?.get(0);
         // After the lock: a statement sees what was committed before it began, so also what was just numbered.

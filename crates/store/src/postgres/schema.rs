@@ -14,8 +14,9 @@ const CITUS_STEPS: [&str; 1] = [include_str!("citus.sql")];
 /// Which lock makes migrations come one after another. The first half tells annals' locks from others'.
 pub(super) const LOCK_CLASS: i32 = i32::from_be_bytes(*b"anls");
 const MIGRATION_LOCK: i32 = 1;
-/// Which locks commits hold over Citus until they are in view everywhere.
+/// Which lock commits hold over Citus, together or alone, until they are in view everywhere.
 pub(super) const COMMIT_LOCK_CLASS: i32 = LOCK_CLASS + 1;
+pub(super) const ALONE_AMONG_COMMITS: &str = "SELECT pg_advisory_xact_lock($1, hashtext(current_schema()))";
 
 const IS_SPREAD: &str = "SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'timelines'::regclass";
 

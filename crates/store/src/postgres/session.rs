@@ -71,6 +71,8 @@ pub(super) struct Session {
     pub(super) is_spread: bool,
     /// Whether others may have the store too, so that each transaction sees that nobody has it alone.
     pub(super) is_fenced: bool,
+    /// Whether what is written over Citus is written while nobody else writes.
+    pub(super) is_alone: bool,
     prepared: HashMap<&'static str, Statement>,
 }
 
@@ -84,7 +86,7 @@ impl Session {
         let (client, connection) = connect(address, tls).await?;
         // It ends with the client; what went wrong comes to light there.
         tokio::spawn(connection);
-        Ok(Self { client, is_spread, is_fenced, prepared: HashMap::new() })
+        Ok(Self { client, is_spread, is_fenced, is_alone: false, prepared: HashMap::new() })
     }
 
     pub(super) async fn statement(&mut self, text: &'static str) -> Result<Statement, tokio_postgres::Error> {

@@ -3,7 +3,8 @@
 //! Locks that are waited for are taken in one order by everybody (timelines, then rows that may go, then the others, then
 //! identifiers, each by their key), and what was only read is compared at the end, without waiting. So two commits that
 //! are decided for the first time never wait for each other. Where they do after all (what is decided again locks what it
-//! knows of first; over Citus a statement locks on several machines at once), the database ends one, and it is decided again.
+//! knows of first), the database ends one, and it is decided again. Over Citus a statement locks on several machines at once,
+//! in no order; so there, who met somebody else writes alone for a while.
 
 use futures_util::future::try_join_all;
 use tokio::time::timeout;
@@ -18,7 +19,7 @@ use super::failure::{failed, is_conflict, is_lost};
 use super::group::Effects;
 use super::known::ABSENT;
 use super::place;
-use super::schema::{COMMIT_LOCK_CLASS, LOCK_CLASS};
+use super::schema::{ALONE_AMONG_COMMITS, COMMIT_LOCK_CLASS, LOCK_CLASS};
 use super::session::{Param, STEP_TIME_MAX, Session, for_shards};
 use super::values::{At, Json, timeline_text, to_i64};
 
@@ -79,8 +80,8 @@ const COMMIT: &str = "INSERT INTO commits (timeline, position, clock, timelines,
 
 /// Fails where somebody has taken the store for themself since it was last looked.
 const FENCE: &str = "SELECT pg_try_advisory_xact_lock_shared($1, hashtext(current_schema()))";
-/// Held over Citus by every commit until all machines have it.
-const COMMITS: &str = "SELECT pg_advisory_xact_lock_shared($1, hashtext(current_schema()))";
+/// Held over Citus by every commit until all machines have it, and taken before any other lock.
+const AMONG_COMMITS: &str = "SELECT pg_advisory_xact_lock_shared($1, hashtext(current_schema()))";
 
 const EVENTS: &str =
     "COPY events (timeline, position, created_at, is_home, event) FROM STDIN (FORMAT binary)";
@@ -143,13 +144,24 @@ enum Prepared {
     Fenced,
 }
 
+/// Begins a transaction that writes. Answered before anything else is sent, which would be recorded piece by piece if this
+/// failed.
+pub(super) async fn begin(session: &mut Session) -> Result<(), PgError> {
+    session.client.batch_execute("BEGIN").await?;
+    if session.is_spread {
+        let lock = if session.is_alone { ALONE_AMONG_COMMITS } else { AMONG_COMMITS };
+        let lock = session.statement(lock).await?;
+        session.client.execute(&lock, &[&COMMIT_LOCK_CLASS]).await?;
+    }
+    Ok(())
+}
+
 /// Does everything but commit.
 async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Result<Prepared, PgError> {
     let (heads, rows) = (Heads::of(effects), Rows::of(effects));
     let is_spread = session.is_spread;
-    let [fence, commits, put_heads, hold, compare, put, remove, given, commit] = [
+    let [fence, put_heads, hold, compare, put, remove, given, commit] = [
         session.statement(FENCE).await?,
-        session.statement(COMMITS).await?,
         session.statement(HEADS).await?,
         session.statement(if is_spread { HOLD_ROWS_OF_PLACE } else { HOLD_ROWS }).await?,
         session.statement(if is_spread { COMPARE_ROWS_OF_PLACE } else { COMPARE_ROWS }).await?,
@@ -160,18 +172,14 @@ async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Resu
         session.statement(GIVEN).await?,
         session.statement(COMMIT).await?,
     ];
-    let client = &session.client;
     if begun == Begun::No {
-        // Answered before anything else is sent, which would be recorded piece by piece if this failed.
-        client.batch_execute("BEGIN").await?;
+        begin(session).await?;
     }
+    let client = &session.client;
     // All are sent at once, in this order, and answered in it.
     let (is_ours, heads_are_right, held, put_are_right, removed, given_are_new, noted, compared) = tokio::join!(
         biased;
         async {
-            if is_spread {
-                client.execute(&commits, &[&COMMIT_LOCK_CLASS]).await?;
-            }
             if !session.is_fenced {
                 return Ok(true);
             }
