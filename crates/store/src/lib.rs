@@ -4,6 +4,7 @@
 //! directory. One conformance suite (`tests/conformance`) holds for every engine. [`Recorder`] is what everything that
 //! changes the store goes through: it turns actions and reports into events and state, in one transaction.
 
+mod checkpoint;
 mod contract;
 mod copy;
 pub mod fjall;

@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use annals_model::{
-    AppId, AppRef, IdSource, Person, RandomIds, Rejection, Time, UserId, app::CreateApp, report::Report,
+    App, AppId, AppRef, Event, IdSource, Person, RandomIds, Rejection, Time, UserId, app::CreateApp,
+    report::Report,
 };
 use annals_store::postgres::{Address, Options};
 use annals_store::{
-    Change, CommitError, Error, Listing, NewEvent, NewUser, PostgresStore, Recorder, Refusal, Request, Row,
-    RowKey, Setting, Settings, Store, SystemClock, TimelineId, View, Writes,
+    Change, CommitError, Error, Listing, NewEvent, NewUser, Portable, PostgresStore, Recorder, Refusal,
+    Request, Row, RowKey, Setting, Settings, Store, SystemClock, TimelineId, View, Writes,
 };
 use annals_testing::TestDatabase;
 use serde_json::json;
@@ -258,6 +259,65 @@ async fn a_timeline_that_is_only_looked_at_is_seen_as_it_is() {
         let noted = stores[0].row(&RowKey::Setting(Setting::SigningKey)).await.unwrap();
         assert_eq!(noted, Some(Row::Setting(length.to_string().into())));
     }
+}
+
+/// A report of that many events of forty apps, which change their states.
+fn scaling(turn: u64, count: u64) -> Vec<Report> {
+    let events = (0..count).map(|index| {
+        let (app, amount) = (app(1 + (index % 40) as u8), turn * 1000 + index);
+        json!({
+            "user": {"username": "jane", "email": "jane@example.com", "id": user(1)},
+            "app_id": app, "app_name": format!("my-app-{}", index % 40), "type": "scale", "type_data": {
+                "previous_containers": {"web": amount}, "containers": {"web": amount + 1},
+            },
+        })
+    });
+    events.map(|event| Report::parse(&event.to_string()).unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn states_that_are_not_written_each_time_are_brought_up_to_date_whoever_asks() {
+    let database = TestDatabase::create().await;
+    let stores = [open(&database).await, open(&database).await];
+    let recorders = stores.clone().map(|store| {
+        Recorder::new(store, Arc::new(SystemClock), Arc::new(RandomIds::default()), Settings::default())
+    });
+    let client = database.connect().await;
+    let lag = async || -> i64 {
+        let text = "SELECT max(length - position) FROM apps JOIN timelines ON timeline = id";
+        client.query_one(text, &[]).await.unwrap().get(0)
+    };
+    let mut lagged = 0;
+    for turn in 0..12 {
+        // Large reports write states now and then only. The processes take turns with the same apps.
+        recorders[usize::from(turn % 3 == 0)].report(scaling(turn, 270), None).await.unwrap();
+        recorders[0].report(scaling(turn, 257 + turn), None).await.unwrap();
+        lagged = lagged.max(lag().await);
+        for number in [1, 17, 40] {
+            let app = app(number);
+            let timeline = TimelineId::App(app);
+            let length = stores[0].head(timeline).await.unwrap().length;
+            let mut folded = None;
+            for json in stores[0].read(timeline, 1..=length, usize::MAX).await.unwrap().iter().rev() {
+                let event = Event::from_json(json).unwrap();
+                let found = event.app.as_ref().unwrap();
+                let state = folded.get_or_insert_with(|| Arc::new(App::first_seen(found, event.created_at)));
+                App::apply(state, &event);
+            }
+            let fresh = open(&database).await;
+            for store in [&stores[0], &stores[1], &fresh] {
+                let (state, head) = store.app(app).await.unwrap().unwrap();
+                assert_eq!((Some(state), head.length), (folded.clone(), length));
+            }
+        }
+    }
+    assert!((1..16).contains(&lagged), "some are behind, none far: {lagged}");
+    let rows = stores[0].rows(None, 1000).await.unwrap();
+    for (key, row) in rows {
+        assert_eq!(stores[1].row(&key).await.unwrap(), Some(row), "{key:?}");
+    }
+    recorders[1].report(scaling(99, 40), None).await.unwrap();
+    assert_eq!(lag().await, 0, "where little is written, what can be read in SQL is up to date");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

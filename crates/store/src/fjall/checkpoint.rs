@@ -1,43 +1,14 @@
 //! The state of an app as it is stored: a checkpoint, now and then.
 //!
-//! Folding an app's timeline gives its state, so the state need not be written with every event: it is written when
-//! enough has happened since, and read by applying what came after to it. Most of what a commit writes are then events.
-//!
 //! ```text
 //! position of the last event in it (u64 big-endian) │ the state as JSON
 //! ```
 
 use std::sync::Arc;
 
-use annals_model::{App, Event};
+use annals_model::App;
 
 use crate::contract::Error;
-
-/// A state is written again after this many events, and after this many bytes of them, which bounds what is read and
-/// applied when it is read.
-const EVENTS_MAX: u64 = 16;
-const BYTES_MAX: usize = 256 << 10;
-
-/// Up to where a stored state goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Checkpoint {
-    /// The position of the last event in it.
-    pub(super) position: u64,
-    /// How many bytes of events came since.
-    pub(super) bytes_since: usize,
-}
-
-impl Checkpoint {
-    /// The same checkpoint when more events have come.
-    pub(super) fn plus(self, bytes: usize) -> Self {
-        Self { bytes_since: self.bytes_since + bytes, ..self }
-    }
-
-    /// Whether the state at that position may still be rebuilt from it.
-    pub(super) fn is_good_for(self, position: u64) -> bool {
-        position.saturating_sub(self.position) < EVENTS_MAX && self.bytes_since < BYTES_MAX
-    }
-}
 
 pub(super) fn write(app: &App, position: u64) -> Vec<u8> {
     let mut value = Vec::with_capacity(1024);
@@ -54,16 +25,12 @@ pub(super) fn read(value: &[u8]) -> Result<(Arc<App>, u64), Error> {
     Ok((Arc::new(app), u64::from_be_bytes(*position)))
 }
 
-/// A stored event, to be applied.
-pub(super) fn event_from(json: &[u8]) -> Result<Event, Error> {
-    Event::from_json(json).ok_or_else(|| Error::Damaged("a stored event cannot be read".to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use annals_model::{AppRef, Time};
 
     use super::*;
+    use crate::checkpoint::event_from;
 
     #[test]
     fn checkpoints_stay_as_they_are() {

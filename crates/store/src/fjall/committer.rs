@@ -17,12 +17,13 @@ use fjall::PersistMode;
 use foldhash::{HashMap, HashMapExt};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::checkpoint::Checkpoint;
 use crate::contract::{
     Change, CommitError, CommitSummary, Error, Head, NewEvent, Refusal, TimelineId, View, Writes, extend,
 };
 use crate::rows::{Row, RowKey};
 
-use super::checkpoint::{self, Checkpoint};
+use super::checkpoint;
 use super::run::{self, Reference, RunBuilder, run_key};
 use super::{CachedRow, Kept, feed, ids};
 
@@ -292,9 +293,7 @@ impl<'a> Group<'a> {
                             cached.push((key, CachedRow { row, bytes, checkpoint }));
                             continue;
                         }
-                        _ => {
-                            Some((checkpoint::write(app, position), Checkpoint { position, bytes_since: 0 }))
-                        }
+                        _ => Some((checkpoint::write(app, position), Checkpoint::at(position))),
                     }
                 }
                 (_, row) => row.as_ref().map(|row| (row.to_bytes(), Checkpoint::default())),

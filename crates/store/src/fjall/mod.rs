@@ -39,11 +39,11 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use crate::checkpoint::Checkpoint;
 use crate::contract::{
     Change, CommitError, CommitSummary, Error, FeedEntry, Head, Statistics, Store, TimelineId,
 };
 use crate::rows::{Listing, Row, RowKey};
-use checkpoint::Checkpoint;
 use committer::Job;
 use run::{Content, Run, run_key, timeline_key};
 
@@ -253,13 +253,12 @@ impl Kept {
     /// The state of an app: its checkpoint, and what happened since.
     fn app_from(&self, id: AppId, value: &[u8]) -> Result<(Arc<App>, Checkpoint), Error> {
         let (mut app, position) = checkpoint::read(value)?;
-        let mut checkpoint = Checkpoint { position, bytes_since: 0 };
+        let mut checkpoint = Checkpoint::at(position);
         let timeline = TimelineId::App(id);
         let since = position + 1..=self.head(timeline)?.length;
         if !since.is_empty() {
             for json in self.read(timeline, &since, usize::MAX)?.iter().rev() {
-                App::apply(&mut app, &checkpoint::event_from(json)?);
-                checkpoint = checkpoint.plus(json.len());
+                checkpoint.apply(&mut app, json)?;
             }
         }
         Ok((app, checkpoint))

@@ -7,11 +7,11 @@ use annals_model::{AppId, Event, EventId};
 use async_trait::async_trait;
 use fjall::{Keyspace, PersistMode};
 
+use crate::checkpoint::event_from;
 use crate::contract::{Error, Head, TimelineId};
 use crate::portable::{Events, GivenId, Part, Portable};
 use crate::rows::{Row, RowKey};
 
-use super::checkpoint::event_from;
 use super::run::{Content, Reference, Run, RunBuilder, read_timeline, run_key, timeline_key};
 use super::{FjallStore, Kept, checkpoint, committer, feed, ids, unreadable_row};
 

@@ -262,7 +262,8 @@ impl Committer {
         if effects.events > 0 {
             let elapsed = started.elapsed();
             (self.kept.observer)(CommitSummary { changes: decided.len(), events: effects.events, elapsed });
-            _ = self.kept.told.try_send(effects.heads.keys().copied().collect());
+            let appended = effects.heads.iter().filter(|(_, new)| new.head.length > new.length_before);
+            _ = self.kept.told.try_send(appended.map(|(timeline, _)| *timeline).collect());
         }
         answer(decided);
     }

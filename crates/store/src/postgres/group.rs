@@ -9,17 +9,19 @@ use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use annals_model::{EventId, Time};
+use annals_model::{AppId, EventId, Time};
 use bytes::Bytes;
 use foldhash::{HashMap, HashMapExt};
 use tokio::sync::oneshot;
 
+use crate::checkpoint::Checkpoint;
 use crate::contract::{
     Change, CommitError, Error, Head, NewEvent, Refusal, TimelineId, View, Writes, extend,
 };
 use crate::rows::{Row, RowKey};
 
 use super::known::{ABSENT, Keys, Known, KnownHead, KnownRow, Memory};
+use super::place;
 
 /// A group takes no further change once it has this many events, which bounds its time and memory.
 const EVENTS_FULL: usize = 8 * 1024;
@@ -27,6 +29,8 @@ const EVENTS_FULL: usize = 8 * 1024;
 const BYTES_FULL: usize = 8 << 20;
 /// Or this many changes.
 const CHANGES_FULL: usize = 1024;
+/// In a group of up to this many events all states are written, so that they can be read in SQL as they are.
+const EXACT_EVENTS_MAX: usize = 256;
 
 /// A change, and who waits for it.
 pub(super) struct Entry {
@@ -39,15 +43,24 @@ pub(super) struct Entry {
 pub(super) struct Effects {
     /// The versions of rows that decisions were made from.
     pub(super) read: HashMap<RowKey, i64>,
+    /// The clocks of timelines that they were made from.
+    pub(super) clocks_read: HashMap<TimelineId, i64>,
+    /// The guarded rows that they were made from.
+    pub(super) guarded: HashMap<RowKey, KnownRow>,
     /// How many events it records.
     pub(super) events: usize,
+    /// The timelines that are appended to, or guard a row that is written.
     pub(super) heads: BTreeMap<TimelineId, NewHead>,
     pub(super) rows: HashMap<RowKey, Option<Row>>,
+    /// Of the states of apps among the rows, how each is stored.
+    pub(super) states: HashMap<AppId, NewState>,
+    /// Apps whose state cannot be rebuilt from their events.
+    pub(super) beyond_events: HashSet<AppId>,
     pub(super) given: HashMap<EventId, (TimelineId, u64)>,
     pub(super) appended: Vec<Appended>,
     /// The positions that were appended to each home.
     pub(super) stretches: BTreeMap<TimelineId, Vec<RangeInclusive<u64>>>,
-    /// The clock of every timeline it appends to, and the version of every row it writes.
+    /// The clock of every timeline in `heads`, and the version of every row it writes.
     pub(super) clock: i64,
     pub(super) version: i64,
     pub(super) bytes: usize,
@@ -61,8 +74,8 @@ impl Effects {
     /// Everything it was decided from or writes, for whoever wants to hold it still.
     pub(super) fn keys(&self) -> Keys {
         Keys {
-            heads: self.heads.keys().copied().collect(),
-            rows: self.read.keys().chain(self.rows.keys()).cloned().collect(),
+            heads: self.heads.keys().chain(self.clocks_read.keys()).copied().collect(),
+            rows: self.read.keys().chain(self.rows.keys()).chain(self.guarded.keys()).cloned().collect(),
             events: HashSet::new(),
         }
     }
@@ -70,25 +83,70 @@ impl Effects {
     /// What is known once it is recorded.
     pub(super) fn recorded(&self) -> Known {
         let heads = self.heads.iter();
-        let rows = self.rows.iter().map(|(key, row)| {
-            let version = if row.is_some() { self.version } else { ABSENT };
-            (key.clone(), KnownRow { row: row.clone(), version, bytes: row.as_ref().map_or(0, weight) })
-        });
+        let rows = self.rows.keys().chain(self.guarded.keys());
         Known {
             heads: heads
                 .map(|(timeline, new)| (*timeline, KnownHead { head: new.head, clock: self.clock }))
                 .collect(),
-            rows: rows.collect(),
+            rows: rows.filter_map(|key| Some((key.clone(), self.row(key)?))).collect(),
             events: HashMap::new(),
         }
+    }
+
+    /// A row as it is once this is recorded, if this says anything of it: it writes the row, or the timeline that guards it.
+    pub(super) fn row(&self, key: &RowKey) -> Option<KnownRow> {
+        let guard = place::guard(key);
+        if let Some(row) = self.rows.get(key) {
+            let version = match guard {
+                Some(_) => self.clock,
+                None if row.is_some() => self.version,
+                None => ABSENT,
+            };
+            let (bytes, checkpoint) = match key {
+                RowKey::App(app) => self.states.get(app).map(|state| (state.bytes, state.checkpoint)),
+                _ => row.as_ref().map(|row| (weight(row), Checkpoint::default())),
+            }
+            .unwrap_or_default();
+            return Some(KnownRow { row: row.clone(), version, bytes, checkpoint });
+        }
+        let known = self.guarded.get(key)?;
+        self.heads.contains_key(&guard?).then(|| KnownRow { version: self.clock, ..known.clone() })
     }
 }
 
 /// Where a timeline will stand.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NewHead {
+    pub(super) clock_before: i64,
+    /// Greater than that of each timeline that the group writes was before.
+    pub(super) clock: i64,
     pub(super) length_before: u64,
     pub(super) head: Head,
+    /// How many bytes the events have that are appended.
+    pub(super) bytes: usize,
+}
+
+impl NewHead {
+    /// Where it stands before anything is appended.
+    pub(super) fn after(head: Head, clock_before: i64) -> Self {
+        Self { clock_before, clock: clock_before, length_before: head.length, head, bytes: 0 }
+    }
+}
+
+/// How a state of an app will be stored.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NewState {
+    /// Whether it is written, or rebuilt from its timeline when it is read.
+    pub(super) is_written: bool,
+    pub(super) checkpoint: Checkpoint,
+    bytes: usize,
+}
+
+impl NewState {
+    /// That of a state which is written with all events up to that position in it.
+    pub(super) fn written(position: u64) -> Self {
+        Self { is_written: true, checkpoint: Checkpoint::at(position), bytes: STATE_BYTES }
+    }
 }
 
 /// An event at its place in a timeline.
@@ -135,19 +193,22 @@ struct Seen {
     missing: Keys,
     remembered: Keys,
     rows: Vec<(RowKey, i64)>,
+    clocks: Vec<(TimelineId, i64)>,
+    guarded: Vec<(RowKey, KnownRow)>,
 }
 
 impl Seen {
-    /// What was remembered and nothing compares with the database when these writes are recorded: that a row is not there,
-    /// unless it is written; where a timeline stands, unless it is appended to; and anything at all, if nothing is written.
-    fn unproven(&self, writes: &Writes) -> Keys {
+    /// What was remembered and nothing compares with the database when these writes are recorded: that a row or a timeline
+    /// is not there, unless it is written; and anything at all, if nothing is written.
+    fn unproven(&self, writes: &Writes, written: &HashSet<TimelineId>) -> Keys {
         if writes.events.is_empty() && writes.rows.is_empty() {
             return self.remembered.clone();
         }
-        let mut unproven = Keys { heads: self.remembered.heads.clone(), ..Keys::default() };
-        for event in &writes.events {
-            unproven.heads.remove(&event.home());
-            event.reference().inspect(|timeline| _ = unproven.heads.remove(timeline));
+        let mut unproven = Keys::default();
+        for (timeline, clock) in &self.clocks {
+            if *clock == ABSENT && self.remembered.heads.contains(timeline) && !written.contains(timeline) {
+                unproven.heads.insert(*timeline);
+            }
         }
         for (key, version) in &self.rows {
             if *version == ABSENT
@@ -178,24 +239,21 @@ impl View for Sight<'_> {
         if let Some(row) = group.effects.rows.get(key) {
             return Ok(row.clone());
         }
-        if let Some(before) = &group.sources.before
-            && let Some(row) = before.rows.get(key)
-        {
-            let version = if row.is_some() { before.version } else { ABSENT };
-            seen.rows.push((key.clone(), version));
-            return Ok(row.clone());
+        let guard = place::guard(key);
+        let known = match guard {
+            Some(timeline) => group.guarded_row(key, timeline, &mut seen),
+            None => group.known_row(key, &mut seen),
+        };
+        let Some(known) = known else {
+            seen.missing.rows.insert(key.clone());
+            return Ok(None);
+        };
+        let row = known.row.clone();
+        match guard {
+            Some(_) => seen.guarded.push((key.clone(), known)),
+            None => seen.rows.push((key.clone(), known.version)),
         }
-        if let Some(known) = group.found.rows.get(key) {
-            seen.rows.push((key.clone(), known.version));
-            return Ok(known.row.clone());
-        }
-        if let Some(known) = group.remembered_row(key) {
-            seen.remembered.rows.insert(key.clone());
-            seen.rows.push((key.clone(), known.version));
-            return Ok(known.row);
-        }
-        seen.missing.rows.insert(key.clone());
-        Ok(None)
+        Ok(row)
     }
 
     fn holds(&self, event: EventId, home: TimelineId) -> Result<bool, Error> {
@@ -279,10 +337,33 @@ impl Group {
 
     /// What it writes, under that version, and what became of its changes once that is written.
     pub(super) fn finish(mut self, version: i64) -> (Effects, Vec<Decided>) {
-        let mut seen = Seen::default();
-        let clocks = self.effects.heads.keys().filter_map(|timeline| self.known_head(*timeline, &mut seen));
-        self.effects.clock = clocks.map(|known| known.clock).max().unwrap_or_default() + 1;
-        self.effects.version = version;
+        let effects = &mut self.effects;
+        let clocks = effects.heads.values().map(|new| new.clock_before);
+        effects.clock = clocks.max().unwrap_or_default() + 1;
+        effects.heads.values_mut().for_each(|new| new.clock = effects.clock);
+        effects.version = version;
+        effects.clocks_read.retain(|timeline, _| !effects.heads.contains_key(timeline));
+        let is_small = effects.events <= EXACT_EVENTS_MAX;
+        for key in effects.rows.keys() {
+            let RowKey::App(app) = key else { continue };
+            let Some(new) = effects.heads.get(&TimelineId::App(*app)) else { continue };
+            let length = new.head.length;
+            let checkpoint = match effects.guarded.get(key) {
+                Some(known) if known.row.is_some() => Some(known.checkpoint.plus(new.bytes)),
+                _ => None,
+            };
+            let state = match checkpoint {
+                Some(checkpoint)
+                    if !is_small
+                        && checkpoint.is_good_for(length)
+                        && !effects.beyond_events.contains(app) =>
+                {
+                    NewState { is_written: false, checkpoint, bytes: STATE_BYTES }
+                }
+                _ => NewState::written(length),
+            };
+            effects.states.insert(*app, state);
+        }
         (self.effects, self.decided)
     }
 
@@ -297,20 +378,29 @@ impl Group {
         }
         let refused = match decided {
             Ok(Ok(writes)) => {
-                let timelines =
+                let of_events =
                     writes.events.iter().flat_map(|event| [Some(event.home()), event.reference()]);
-                for timeline in timelines.flatten() {
-                    self.head(timeline, &mut seen);
+                let of_rows = writes.rows.iter().map(|(key, _)| place::guard(key));
+                let written: HashSet<_> = of_events.chain(of_rows).flatten().collect();
+                for timeline in &written {
+                    self.head(*timeline, &mut seen);
                 }
                 if !seen.missing.is_empty() {
                     return Taken::Wants(seen.missing);
                 }
-                let unproven = seen.unproven(&writes);
+                let unproven = seen.unproven(&writes, &written);
                 if !unproven.is_empty() {
                     return Taken::Wants(unproven);
                 }
+                // What was seen first stays what is compared; where the same was seen differently, that shows it.
                 for (key, version) in seen.rows {
                     self.effects.read.entry(key).or_insert(version);
+                }
+                for (timeline, clock) in seen.clocks {
+                    self.effects.clocks_read.entry(timeline).or_insert(clock);
+                }
+                for (key, known) in seen.guarded {
+                    self.effects.guarded.entry(key).or_insert(known);
                 }
                 self.absorb(writes);
                 return Taken::Decided(Ok(()));
@@ -328,6 +418,42 @@ impl Group {
             Some(new) => Some(KnownHead { head: new.head, clock: 0 }),
             None => self.known_head(timeline, seen),
         }
+    }
+
+    /// A row that no timeline guards, as it was before this group.
+    fn known_row(&self, key: &RowKey, seen: &mut Seen) -> Option<KnownRow> {
+        if let Some(known) = self.sources.before.as_ref().and_then(|before| before.row(key)) {
+            return Some(known);
+        }
+        if let Some(known) = self.found.rows.get(key) {
+            return Some(known.clone());
+        }
+        let known = self.remembered_row(key)?;
+        seen.remembered.rows.insert(key.clone());
+        Some(known)
+    }
+
+    /// A row as it was before this group, which is right as long as the timeline that guards it has not moved.
+    fn guarded_row(&self, key: &RowKey, guard: TimelineId, seen: &mut Seen) -> Option<KnownRow> {
+        let clock = self.known_head(guard, seen)?.clock;
+        let before = self.sources.before.as_ref();
+        if let Some(known) = before.and_then(|before| before.row(key)) {
+            return Some(known);
+        }
+        // What the group before writes to the timeline leaves the row as it is.
+        let clock_before = before.and_then(|before| before.heads.get(&guard)).map(|new| new.clock_before);
+        if let Some(known) = self.found.rows.get(key)
+            // If it was looked up after somebody else wrote to it, the group before does not come off, nor does this one.
+            && (known.version == clock || clock_before.is_some())
+        {
+            return Some(known.clone());
+        }
+        let known = self.remembered_row(key)?;
+        if known.version != clock && Some(known.version) != clock_before {
+            return None;
+        }
+        seen.remembered.rows.insert(key.clone());
+        Some(known)
     }
 
     fn remembered_row(&self, key: &RowKey) -> Option<KnownRow> {
@@ -352,27 +478,34 @@ impl Group {
 
     /// Where a timeline stood before this group.
     fn known_head(&self, timeline: TimelineId, seen: &mut Seen) -> Option<KnownHead> {
-        if let Some(before) = &self.sources.before
+        let known = if let Some(before) = &self.sources.before
             && let Some(new) = before.heads.get(&timeline)
         {
-            return Some(KnownHead { head: new.head, clock: before.clock });
-        }
-        if let Some(known) = self.found.heads.get(&timeline) {
-            return Some(*known);
-        }
-        if let Some(known) = self.remembered_head(timeline) {
+            KnownHead { head: new.head, clock: before.clock }
+        } else if let Some(known) = self.found.heads.get(&timeline) {
+            *known
+        } else if let Some(known) = self.remembered_head(timeline) {
             seen.remembered.heads.insert(timeline);
-            return Some(known);
-        }
-        seen.missing.heads.insert(timeline);
-        None
+            known
+        } else {
+            seen.missing.heads.insert(timeline);
+            return None;
+        };
+        seen.clocks.push((timeline, known.clock));
+        Some(known)
     }
 
     fn absorb(&mut self, writes: Writes) {
         for event in writes.events {
             self.append(event);
         }
-        self.effects.rows.extend(writes.rows);
+        for (key, row) in writes.rows {
+            if let Some(timeline) = place::guard(&key) {
+                self.new_head(timeline);
+            }
+            self.effects.rows.insert(key, row);
+        }
+        self.effects.beyond_events.extend(writes.beyond_events);
     }
 
     fn append(&mut self, event: NewEvent) {
@@ -390,25 +523,35 @@ impl Group {
         }
     }
 
+    /// Where a timeline will stand, which the group writes.
+    fn new_head(&mut self, timeline: TimelineId) -> &mut NewHead {
+        if !self.effects.heads.contains_key(&timeline) {
+            let KnownHead { head, clock } =
+                self.known_head(timeline, &mut Seen::default()).unwrap_or_default();
+            let clock_before = self.effects.clocks_read.get(&timeline).copied().unwrap_or(clock);
+            self.effects.heads.insert(timeline, NewHead::after(head, clock_before));
+        }
+        self.effects.heads.get_mut(&timeline).expect("it was just put there")
+    }
+
     fn append_to(&mut self, timeline: TimelineId, created_at: Time, is_home: bool, json: Bytes) -> u64 {
-        let found = self.head(timeline, &mut Seen::default()).unwrap_or_default().head;
-        assert!(created_at >= found.last_time, "a change never goes back in time");
-        let new = self
-            .effects
-            .heads
-            .entry(timeline)
-            .or_insert(NewHead { length_before: found.length, head: found });
-        new.head = Head { length: found.length + 1, last_time: created_at };
+        let new = self.new_head(timeline);
+        assert!(created_at >= new.head.last_time, "a change never goes back in time");
+        new.head = Head { length: new.head.length + 1, last_time: created_at };
+        new.bytes += json.len();
         let position = new.head.length;
         self.effects.appended.push(Appended { timeline, position, created_at, is_home, json });
         position
     }
 }
 
+/// About how long the state of an app is.
+const STATE_BYTES: usize = 1024;
+
 /// About how long a row is when written; writing it only to know would cost more than it is worth.
 fn weight(row: &Row) -> usize {
     match row {
-        Row::App(_) => 1024,
+        Row::App(_) => STATE_BYTES,
         _ => 256,
     }
 }

@@ -7,10 +7,11 @@ use foldhash::HashMap;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use crate::checkpoint::Checkpoint;
 use crate::contract::{Head, TimelineId};
 use crate::rows::{Row, RowKey};
 
-/// A version that no row has: of a row that is not there.
+/// A version that no row has, and a clock that no timeline has: of one that is not there.
 pub(super) const ABSENT: i64 = 0;
 
 /// Where a timeline stands.
@@ -24,9 +25,19 @@ pub(super) struct KnownHead {
 #[derive(Debug, Clone)]
 pub(super) struct KnownRow {
     pub(super) row: Option<Row>,
+    /// Its version; of one that a timeline guards, the clock of that.
     pub(super) version: i64,
     /// How long its stored value is.
     pub(super) bytes: usize,
+    /// Of a state of an app, up to where it is stored.
+    pub(super) checkpoint: Checkpoint,
+}
+
+impl KnownRow {
+    /// A row that is not there, whatever tells of that.
+    pub(super) fn absent(version: i64) -> Self {
+        Self { row: None, version, bytes: 0, checkpoint: Checkpoint::default() }
+    }
 }
 
 /// What can be looked up.
@@ -110,6 +121,6 @@ pub(super) struct RowBytes;
 impl Weighter<RowKey, KnownRow> for RowBytes {
     fn weight(&self, key: &RowKey, known: &KnownRow) -> u64 {
         // A row takes about three times its written length in memory, and some for the cache itself.
-        (200 + key.text_bytes() + 3 * known.bytes) as u64
+        (200 + key.text_bytes() + 3 * known.bytes + known.checkpoint.bytes_since) as u64
     }
 }

@@ -1,32 +1,38 @@
 //! Looking up what decisions ask for: many keys with one statement, all as of one instant.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use tokio_postgres::Row as DatabaseRow;
 
-use crate::contract::{Error, Head};
+use crate::checkpoint::Checkpoint;
+use crate::contract::{Error, Head, TimelineId};
 use crate::rows::{Row, RowKey};
 
 use super::known::{ABSENT, Keys, Known, KnownHead, KnownRow};
 use super::place;
 use super::search;
 use super::session::{Ask, Session, for_shards};
-use super::values::{At, Json, timeline_named, timeline_text, to_u64};
+use super::states::{State, bring_up_to_date};
+use super::values::{At, Json, timeline_named, timeline_text, to_i64, to_u64};
 
 const HEADS: &str = "SELECT timeline, length, last_time, clock FROM timelines WHERE timeline = ANY($1)";
 const HEADS_HELD: &str = "SELECT timeline, length, last_time, clock FROM timelines WHERE timeline = ANY($1) \
                           ORDER BY timeline FOR NO KEY UPDATE";
 const HEAD_HELD: &str = "SELECT timeline, length, last_time, clock FROM timelines WHERE timeline = $1 \
                          FOR NO KEY UPDATE";
-const ROWS: &str = "SELECT r.key, r.value, r.version \
+const ROWS: &str = "SELECT r.key, r.value, r.version, r.position \
                     FROM unnest($1::text[], $2::bytea[]) AS w (place, key) \
                     JOIN rows r ON r.place = w.place AND r.key = w.key";
-const ROWS_OF_PLACES: &str = "SELECT r.key, r.value, r.version \
+const ROWS_OF_PLACES: &str = "SELECT r.key, r.value, r.version, r.position \
                               FROM unnest($1::text[], $2::bytea[]) AS w (place, key) \
                               JOIN rows r ON r.place = w.place AND r.key = w.key WHERE r.place = ANY($1)";
-const ROWS_HELD: &str = "SELECT r.key, r.value, r.version \
+const ROWS_HELD: &str = "SELECT r.key, r.value, r.version, r.position \
                          FROM unnest($1::text[], $2::bytea[]) AS w (place, key) \
                          JOIN rows r ON r.place = w.place AND r.key = w.key \
                          ORDER BY r.place, r.key FOR NO KEY UPDATE OF r";
-const ROW_HELD: &str = "SELECT key, value, version FROM rows WHERE place = $1 AND key = $2 FOR NO KEY UPDATE";
+const ROW_HELD: &str =
+    "SELECT key, value, version, position FROM rows WHERE place = $1 AND key = $2 FOR NO KEY UPDATE";
 const GIVEN: &str = "SELECT id FROM given_ids WHERE id = ANY($1)";
 
 /// Whether what is found may be changed by others before the transaction ends.
@@ -37,24 +43,41 @@ pub(super) enum Hold {
     Yes,
 }
 
-/// All that was asked for; what is not there is known to be not there.
+/// All that was asked for, and the timelines that guard it; what is not there is known to be not there.
 pub(super) async fn look_up(session: &mut Session, keys: &Keys, hold: Hold) -> Result<Known, Error> {
     let mut known = Known::default();
-    for row in heads(session, keys, hold).await? {
+    // Before the rows that they guard: a row that is newer than its clock is noticed when it matters, an older one is not.
+    let timelines: BTreeSet<_> =
+        keys.heads.iter().copied().chain(keys.rows.iter().filter_map(place::guard)).collect();
+    for row in heads(session, &timelines, hold).await? {
         let At(last_time) = row.get(2);
         let head = Head { length: to_u64(row.get(1)), last_time };
         known.heads.insert(timeline_named(row.get(0))?, KnownHead { head, clock: row.get(3) });
     }
-    for timeline in &keys.heads {
-        known.heads.entry(*timeline).or_default();
+    for timeline in timelines {
+        known.heads.entry(timeline).or_default();
     }
+    let clock_of = |key: &RowKey| place::guard(key).map(|timeline| known.heads[&timeline].clock);
+    let mut states = Vec::new();
     for row in rows(session, keys, hold).await? {
         let (key, found, bytes) = read_row(row.get(0), row.get(1))?;
-        known.rows.insert(key, KnownRow { row: Some(found), version: row.get(2), bytes });
+        let version = clock_of(&key).unwrap_or(row.get(2));
+        if let Row::App(app) = &found {
+            let length = known.heads[&TimelineId::App(app.id)].head.length;
+            states.push(State::read(Arc::clone(app), row.get(3), Some(to_i64(length))));
+        }
+        let found = KnownRow { row: Some(found), version, bytes, checkpoint: Checkpoint::default() };
+        known.rows.insert(key, found);
+    }
+    bring_up_to_date(session, &mut states).await?;
+    for State { app, checkpoint, .. } in states {
+        if let Some(found) = known.rows.get_mut(&RowKey::App(app.id)) {
+            *found = KnownRow { row: Some(Row::App(app)), checkpoint, ..found.clone() };
+        }
     }
     for key in &keys.rows {
-        let absent = || KnownRow { row: None, version: ABSENT, bytes: 0 };
-        known.rows.entry(key.clone()).or_insert_with(absent);
+        let version = place::guard(key).map_or(ABSENT, |timeline| known.heads[&timeline].clock);
+        known.rows.entry(key.clone()).or_insert_with(|| KnownRow::absent(version));
     }
     if !keys.events.is_empty() {
         let ids: Vec<_> = keys.events.iter().map(|(id, _)| id.to_string()).collect();
@@ -72,8 +95,12 @@ pub(super) async fn look_up(session: &mut Session, keys: &Keys, hold: Hold) -> R
     Ok(known)
 }
 
-async fn heads(session: &mut Session, keys: &Keys, hold: Hold) -> Result<Vec<DatabaseRow>, Error> {
-    let mut names: Vec<_> = keys.heads.iter().map(|timeline| timeline_text(*timeline)).collect();
+async fn heads(
+    session: &mut Session,
+    timelines: &BTreeSet<TimelineId>,
+    hold: Hold,
+) -> Result<Vec<DatabaseRow>, Error> {
+    let mut names: Vec<_> = timelines.iter().map(|timeline| timeline_text(*timeline)).collect();
     match hold {
         _ if names.is_empty() => Ok(Vec::new()),
         Hold::No => session.ask(HEADS, &[&names]).await,

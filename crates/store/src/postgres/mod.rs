@@ -18,6 +18,7 @@ mod readers;
 mod schema;
 mod search;
 mod session;
+mod states;
 mod tls;
 mod values;
 mod write;
@@ -42,11 +43,12 @@ use crate::rows::{Listing, Row, RowKey};
 pub use address::Address;
 use committer::{Committer, Job};
 use group::Entry;
-use known::{ABSENT, KnownRow, Memory};
+use known::{KnownRow, Memory};
 use lookup::read_row;
 use presence::{Presence, Sharing};
 use readers::Readers;
 use session::Session;
+use states::{State, bring_up_to_date};
 use values::{At, Json, timeline_text, to_i64, to_u64};
 
 /// How many connections read at once, unless something else is said.
@@ -57,9 +59,12 @@ const EVENT_BYTES: usize = 256;
 const COUNTED_MAX: f32 = 100_000.0;
 
 const HEAD: &str = "SELECT length, last_time FROM timelines WHERE timeline = $1";
-/// The state comes only where it is another one than that of the version that is known.
-const APP: &str = "SELECT r.version, t.length, t.last_time, r.key, CASE WHEN r.version <> $3 THEN r.value END \
+/// The state comes only where the timeline has moved since the clock at which it is known.
+const APP: &str = "SELECT coalesce(t.clock, 0), t.length, t.last_time, r.position, r.key, \
+                       CASE WHEN t.clock IS DISTINCT FROM $3 THEN r.value END \
                    FROM rows r LEFT JOIN timelines t ON t.timeline = r.place WHERE r.place = $1 AND r.key = $2";
+/// A clock that no timeline has.
+const UNKNOWN: i64 = -1;
 const READ: &str = "SELECT event, position FROM events WHERE timeline = $1 AND position BETWEEN $2 AND $3 \
                     ORDER BY position DESC LIMIT $4";
 const FIND_GIVEN: &str = "SELECT position FROM given_ids WHERE id = $1 AND timeline = $2";
@@ -74,7 +79,7 @@ const CLAIM: &str = "WITH free AS ( \
      UPDATE rows r SET claimed_until = now() + $5 * interval '1 millisecond' FROM free \
      WHERE r.place = $1 AND r.place = free.place AND r.key = free.key RETURNING r.key, r.value";
 const ESTIMATE: &str = "SELECT reltuples FROM pg_class WHERE oid = 'timelines'::regclass";
-const COUNT: &str = "SELECT count(*) FROM timelines";
+const COUNT: &str = "SELECT count(*) FROM timelines WHERE length > 0";
 const SIZE: &str = "SELECT sum(pg_total_relation_size(name::regclass))::bigint \
                     FROM unnest(ARRAY['timelines', 'events', 'rows', 'given_ids', 'commits']) AS name";
 
@@ -226,24 +231,25 @@ impl Store for PostgresStore {
         let key = RowKey::App(id);
         let memory = &self.kept.memory.rows;
         let known = memory.get(&key);
-        let version = known.as_ref().map_or(ABSENT, |known| known.version);
-        let params: [session::Param<'_>; 3] = [&place::of_row(&key), &key.to_bytes(), &version];
+        let clock = known.as_ref().map_or(UNKNOWN, |known| known.version);
+        let params: [session::Param<'_>; 3] = [&place::of_row(&key), &key.to_bytes(), &clock];
         let rows = self.kept.readers.rows(APP, &params).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         let head = head_from(row.get(1), row.get(2));
-        let found = match known {
-            Some(known) if known.version == row.get::<_, i64>(0) => known.row,
-            _ => {
-                let (_, found, bytes) = read_row(row.get(3), row.get(4))?;
-                let known = KnownRow { row: Some(found.clone()), version: row.get(0), bytes };
-                memory.insert(key, known);
-                Some(found)
-            }
-        };
-        match found {
-            Some(Row::App(app)) => Ok(Some((app, head))),
-            _ => Err(Error::Damaged("the state of an app is something else".to_owned())),
+        if let Some(KnownRow { row: Some(Row::App(app)), version, .. }) = known
+            && version == row.get::<_, i64>(0)
+        {
+            return Ok(Some((app, head)));
         }
+        let (_, Row::App(app), bytes) = read_row(row.get(4), row.get(5))? else {
+            return Err(Error::Damaged("the state of an app is something else".to_owned()));
+        };
+        let mut states = [State::read(app, row.get(3), row.get(1))];
+        bring_up_to_date(&mut &self.kept.readers, &mut states).await?;
+        let [State { app, checkpoint, .. }] = states;
+        let found = Some(Row::App(Arc::clone(&app)));
+        memory.insert(key, KnownRow { row: found, version: row.get(0), bytes, checkpoint });
+        Ok(Some((app, head)))
     }
 
     async fn read(
@@ -295,6 +301,9 @@ impl Store for PostgresStore {
     }
 
     async fn row(&self, key: &RowKey) -> Result<Option<Row>, Error> {
+        if let RowKey::App(id) = key {
+            return Ok(self.app(*id).await?.map(|(app, _)| Row::App(app)));
+        }
         let rows = self.kept.readers.rows(ROW, &[&place::of_row(key), &key.to_bytes()]).await?;
         rows.first().map(|row| Ok(read_row(row.get(0), row.get(1))?.1)).transpose()
     }

@@ -38,6 +38,15 @@ pub(super) fn of_row(key: &RowKey) -> String {
     }
 }
 
+/// The timeline whose clock tells of every change of a row: who writes the row writes the clock too.
+pub(super) const fn guard(key: &RowKey) -> Option<TimelineId> {
+    match key {
+        RowKey::App(app) => Some(TimelineId::App(*app)),
+        RowKey::Account(user) => Some(TimelineId::User(*user)),
+        _ => None,
+    }
+}
+
 /// Whether a row that is there stays there for good, whatever is written to it.
 pub(super) const fn is_lasting(key: &RowKey) -> bool {
     matches!(

@@ -1,22 +1,28 @@
 //! Taking a store apart, and putting it together.
 
+use std::sync::Arc;
+
 use annals_model::{Event, EventId, Time};
 use async_trait::async_trait;
+use foldhash::HashMap;
 
 use crate::contract::{Error, Head, TimelineId};
 use crate::portable::{Events, GivenId, Part, Portable};
 use crate::rows::{Row, RowKey};
 
-use super::group::{Appended, Effects, NewHead};
+use super::group::{Appended, Effects, NewHead, NewState};
 use super::session::bounded;
+use super::states::{State, bring_up_to_date};
 use super::values::{At, timeline_named, timeline_text, to_i64, to_u64};
 use super::write::{Begun, Failure, record};
 use super::{PostgresStore, feed, place, read_row};
 
-const TIMELINES: &str = "SELECT timeline, length, last_time FROM timelines WHERE timeline > $1 \
+const TIMELINES: &str = "SELECT timeline, length, last_time FROM timelines WHERE timeline > $1 AND length > 0 \
                          ORDER BY timeline LIMIT $2";
-const ROWS: &str =
-    "SELECT place, key, value FROM rows WHERE (place, key) > ($1, $2) ORDER BY place, key LIMIT $3";
+const LENGTHS: &str = "SELECT timeline, length FROM timelines WHERE timeline = ANY($1)";
+const ROWS: &str = "SELECT r.key, r.value, r.position, t.length \
+                    FROM rows r LEFT JOIN timelines t ON t.timeline = r.place \
+                    WHERE (r.place, r.key) > ($1, $2) ORDER BY r.place, r.key LIMIT $3";
 const GIVEN: &str = "SELECT id, timeline, position FROM given_ids WHERE id > $1 ORDER BY id LIMIT $2";
 
 #[async_trait]
@@ -42,8 +48,20 @@ impl Portable for PostgresStore {
             after.map(|key| (place::of_row(key), key.to_bytes())).unwrap_or_default();
         let limit = to_i64(limit as u64);
         let rows = self.kept.readers.rows(ROWS, &[&after_place, &after_key, &limit]).await?;
-        let found = rows.iter().map(|row| read_row(row.get(1), row.get(2)).map(|(key, row, _)| (key, row)));
-        found.collect()
+        let (mut found, mut states) = (Vec::with_capacity(rows.len()), Vec::new());
+        for row in &rows {
+            let (key, value, _) = read_row(row.get(0), row.get(1))?;
+            if let Row::App(app) = &value {
+                states.push(State::read(Arc::clone(app), row.get(2), row.get(3)));
+            }
+            found.push((key, value));
+        }
+        bring_up_to_date(&mut &self.kept.readers, &mut states).await?;
+        let mut states = states.into_iter();
+        for (_, row) in found.iter_mut().filter(|(_, row)| matches!(row, Row::App(_))) {
+            *row = Row::App(states.next().expect("there is one for each").app);
+        }
+        Ok(found)
     }
 
     async fn given_ids(&self, after: Option<EventId>, limit: usize) -> Result<Vec<GivenId>, Error> {
@@ -64,11 +82,7 @@ impl Portable for PostgresStore {
         }
         let effects = match part {
             Part::Events(events) => effects_of(events)?,
-            Part::Rows(rows) => Effects {
-                rows: rows.into_iter().map(|(key, row)| (key, Some(row))).collect(),
-                version: rand::random::<i64>() | 1,
-                ..Effects::default()
-            },
+            Part::Rows(rows) => self.effects_of_rows(rows).await?,
             Part::GivenIds(given) => return self.put_given(given).await,
             Part::Feed(entries) => return feed::put(&self.kept.readers, &entries).await,
         };
@@ -81,6 +95,23 @@ impl Portable for PostgresStore {
 }
 
 impl PostgresStore {
+    /// Rows to be put. States are written whole; they have all events in them that are there.
+    async fn effects_of_rows(&self, rows: Vec<(RowKey, Row)>) -> Result<Effects, Error> {
+        let apps = rows.iter().filter_map(|(key, _)| match key {
+            RowKey::App(app) => Some(timeline_text(TimelineId::App(*app))),
+            _ => None,
+        });
+        let apps: Vec<_> = apps.collect();
+        let mut states = HashMap::default();
+        for row in self.kept.readers.rows(LENGTHS, &[&apps]).await? {
+            if let TimelineId::App(app) = timeline_named(row.get(0))? {
+                states.insert(app, NewState::written(to_u64(row.get(1))));
+            }
+        }
+        let rows = rows.into_iter().map(|(key, row)| (key, Some(row))).collect();
+        Ok(Effects { rows, states, version: rand::random::<i64>() | 1, ..Effects::default() })
+    }
+
     async fn put_given(&self, given: Vec<GivenId>) -> Result<(), Error> {
         let text = "INSERT INTO given_ids (id, timeline, position) \
                     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[]) ON CONFLICT (id) DO NOTHING";
@@ -94,10 +125,10 @@ impl PostgresStore {
 }
 
 fn effects_of(all: Vec<Events>) -> Result<Effects, Error> {
-    let mut effects = Effects { clock: 1, ..Effects::default() };
+    let mut effects = Effects::default();
     for Events { timeline, first, events } in all {
         let before = Head { length: first - 1, last_time: Time::EPOCH };
-        let new = effects.heads.entry(timeline).or_insert(NewHead { length_before: first - 1, head: before });
+        let new = effects.heads.entry(timeline).or_insert_with(|| NewHead::after(before, to_i64(first - 1)));
         for json in events {
             let event = Event::from_json(&json)
                 .ok_or_else(|| Error::Damaged("an event cannot be read".to_owned()))?;
@@ -110,6 +141,8 @@ fn effects_of(all: Vec<Events>) -> Result<Effects, Error> {
                 json,
             });
         }
+        // The clock of a copy is the length, so that what does not follow is noticed.
+        new.clock = to_i64(new.head.length);
     }
     Ok(effects)
 }

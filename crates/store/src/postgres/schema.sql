@@ -2,9 +2,9 @@
 CREATE TABLE timelines (
     timeline text COLLATE "C" PRIMARY KEY,  -- an app's identifier, or a user's (us-…)
     length bigint NOT NULL,                 -- the position of its last event
-    length_before bigint NOT NULL,          -- its length before the last commit, by which a commit notices another one
     last_time timestamptz NOT NULL,         -- when its last event was
-    clock bigint NOT NULL                   -- greater with every commit, across all timelines that a commit touches
+    clock bigint NOT NULL,                  -- greater with every commit, across all timelines that a commit touches
+    clock_before bigint NOT NULL            -- the clock that the last commit expected, by which it noticed any other one
 ) WITH (fillfactor = 50);
 
 -- One row per event and timeline: an event is in its app's timeline, and in that of the user who did it.
@@ -22,6 +22,7 @@ CREATE TABLE rows (
     place text COLLATE "C" NOT NULL,        -- the timeline it belongs to, or what else it stands with
     key bytea NOT NULL,                     -- its first byte is the kind
     value json,
+    position bigint,                        -- of an app's state: how many events of its timeline are in it
     version bigint NOT NULL,                -- another one with every commit that writes the row
     version_before bigint,                  -- the version that commit expected, if it did
     claimed_until timestamptz,              -- until when somebody works on it
@@ -46,6 +47,9 @@ CREATE TABLE commits (
     lasts bigint[] NOT NULL,
     PRIMARY KEY (timeline, position)
 );
+-- Of a large commit they are long, and hardly get shorter by compression.
+ALTER TABLE commits ALTER timelines SET STORAGE EXTERNAL, ALTER firsts SET STORAGE EXTERNAL,
+    ALTER lasts SET STORAGE EXTERNAL;
 CREATE INDEX commits_to_number ON commits (clock, timeline, position) WHERE number IS NULL;
 CREATE INDEX commits_by_number ON commits (number) WHERE number IS NOT NULL;
 
@@ -53,9 +57,9 @@ CREATE INDEX commits_by_number ON commits (number) WHERE number IS NOT NULL;
 CREATE TABLE feed (last_number bigint NOT NULL);
 INSERT INTO feed VALUES (0);
 
--- For those who ask in SQL.
+-- For those who ask in SQL. The state of an app is as of that position: where much is written, up to 15 events behind.
 CREATE VIEW apps AS
-    SELECT place AS id, value->>'name' AS name, value->'owner'->>'username' AS owner, value AS state
+    SELECT place AS id, value->>'name' AS name, value->'owner'->>'username' AS owner, position, value AS state
     FROM rows WHERE get_byte(key, 0) = ascii('A');
 CREATE VIEW accounts AS
     SELECT place AS id, value->>'username' AS username, value->>'email' AS email, value AS state

@@ -22,16 +22,17 @@ use super::place;
 use super::schema::{ALONE_AMONG_COMMITS, COMMIT_LOCK_CLASS, LOCK_CLASS};
 use super::session::{Param, STEP_TIME_MAX, Session, for_shards};
 use super::values::{At, Json, timeline_text, to_i64};
+use crate::rows::RowKey;
 
 /// Appending is right only where nobody else appended since. Where somebody did, a row less is written, and comes back:
 /// what a statement says of itself to have written is over Citus what it was given to write.
-const HEADS: &str = "INSERT INTO timelines (timeline, length, length_before, last_time, clock) \
-     SELECT w.timeline, w.length, w.length_before, w.last_time, $5::bigint \
-     FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::timestamptz[]) \
-         AS w (timeline, length, length_before, last_time) \
-     ON CONFLICT (timeline) DO UPDATE SET length = EXCLUDED.length, length_before = EXCLUDED.length_before, \
-         last_time = EXCLUDED.last_time, clock = EXCLUDED.clock \
-     WHERE timelines.length = EXCLUDED.length_before RETURNING 1";
+const HEADS: &str = "INSERT INTO timelines (timeline, length, last_time, clock, clock_before) \
+     SELECT w.timeline, w.length, w.last_time, w.clock, w.clock_before \
+     FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::bigint[]) \
+         AS w (timeline, length, last_time, clock, clock_before) \
+     ON CONFLICT (timeline) DO UPDATE SET length = EXCLUDED.length, last_time = EXCLUDED.last_time, \
+         clock = EXCLUDED.clock, clock_before = EXCLUDED.clock_before \
+     WHERE timelines.clock = EXCLUDED.clock_before RETURNING 1";
 
 /// Holds rows that are going to be written and might go meanwhile, and counts those that still have the version they were
 /// read with. The others are compared as they are written.
@@ -58,11 +59,23 @@ const COMPARE_ROWS_OF_PLACE: &str = "SELECT count(*) FROM ( \
          WHERE r.place = $4 FOR SHARE OF r SKIP LOCKED \
      ) AS same";
 
-const PUT_ROWS: &str = "INSERT INTO rows (place, key, value, version, version_before) \
-     SELECT w.place, w.key, w.value, $5::bigint, w.version_before \
-     FROM unnest($1::text[], $2::bytea[], $3::json[], $4::bigint[]) AS w (place, key, value, version_before) \
-     ON CONFLICT (place, key) DO UPDATE SET value = EXCLUDED.value, version = EXCLUDED.version, \
-         version_before = EXCLUDED.version_before \
+/// Counts timelines that are where they were when they were read. They have no key besides their name.
+const COMPARE_CLOCKS: &str = "SELECT count(*) FROM ( \
+         SELECT 1 FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS w (timeline, key, clock) \
+         JOIN timelines t ON t.timeline = w.timeline AND t.clock = w.clock FOR SHARE OF t SKIP LOCKED \
+     ) AS same";
+const COMPARE_CLOCKS_OF_PLACE: &str = "SELECT count(*) FROM ( \
+         SELECT 1 FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS w (timeline, key, clock) \
+         JOIN timelines t ON t.timeline = w.timeline AND t.clock = w.clock \
+         WHERE t.timeline = $4 FOR SHARE OF t SKIP LOCKED \
+     ) AS same";
+
+const PUT_ROWS: &str = "INSERT INTO rows (place, key, value, position, version, version_before) \
+     SELECT w.place, w.key, w.value, w.position, $6::bigint, w.version_before \
+     FROM unnest($1::text[], $2::bytea[], $3::json[], $4::bigint[], $5::bigint[]) \
+         AS w (place, key, value, position, version_before) \
+     ON CONFLICT (place, key) DO UPDATE SET value = EXCLUDED.value, position = EXCLUDED.position, \
+         version = EXCLUDED.version, version_before = EXCLUDED.version_before \
      WHERE EXCLUDED.version_before IS NULL OR rows.version = EXCLUDED.version_before RETURNING 1";
 
 const REMOVE_ROWS: &str = "DELETE FROM rows r USING unnest($1::text[], $2::bytea[]) AS w (place, key) \
@@ -160,10 +173,11 @@ pub(super) async fn begin(session: &mut Session) -> Result<(), PgError> {
 async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Result<Prepared, PgError> {
     let (heads, rows) = (Heads::of(effects), Rows::of(effects));
     let is_spread = session.is_spread;
-    let [fence, put_heads, hold, compare, put, remove, given, commit] = [
+    let [fence, put_heads, hold, compare_clocks, compare, put, remove, given, commit] = [
         session.statement(FENCE).await?,
         session.statement(HEADS).await?,
         session.statement(if is_spread { HOLD_ROWS_OF_PLACE } else { HOLD_ROWS }).await?,
+        session.statement(if is_spread { COMPARE_CLOCKS_OF_PLACE } else { COMPARE_CLOCKS }).await?,
         session.statement(if is_spread { COMPARE_ROWS_OF_PLACE } else { COMPARE_ROWS }).await?,
         session.statement(PUT_ROWS).await?,
         session
@@ -177,7 +191,7 @@ async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Resu
     }
     let client = &session.client;
     // All are sent at once, in this order, and answered in it.
-    let (is_ours, heads_are_right, held, put_are_right, removed, given_are_new, noted, compared) = tokio::join!(
+    let (is_ours, heads_are_right, held, put_are_right, removed, given_are_new, noted, clocks, compared) = tokio::join!(
         biased;
         async {
             if !session.is_fenced {
@@ -186,12 +200,12 @@ async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Resu
             Ok(client.query_one(&fence, &[&LOCK_CLASS]).await?.get(0))
         },
         async {
-            let Heads { timelines, lengths, lengths_before, last_times } = &heads;
+            let Heads { timelines, lengths, last_times, clocks, clocks_before, .. } = &heads;
             if timelines.is_empty() {
                 return Ok(true);
             }
             let params: [Param<'_>; 5] =
-                [timelines, lengths, lengths_before, last_times, &effects.clock];
+                [timelines, lengths, last_times, clocks, clocks_before];
             Ok(client.query(&put_heads, &params).await?.len() == timelines.len())
         },
         count_rows(client, &hold, &rows.held, is_spread),
@@ -200,7 +214,8 @@ async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Resu
                 return Ok(true);
             }
             let Stored { places, keys, versions } = &rows.put;
-            let params: [Param<'_>; 5] = [places, keys, &rows.values, versions, &effects.version];
+            let params: [Param<'_>; 6] =
+                [places, keys, &rows.values, &rows.positions, versions, &effects.version];
             Ok(client.query(&put, &params).await?.len() == keys.len())
         },
         async {
@@ -237,6 +252,7 @@ async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Resu
             client.execute(&commit, &[home, first, &effects.clock, &timelines, &firsts, &lasts]).await?;
             Ok(())
         },
+        count_rows(client, &compare_clocks, &heads.compared, is_spread),
         count_rows(client, &compare, &rows.compared, is_spread),
     );
     // The first that failed says why; after it the others could not but fail.
@@ -244,9 +260,9 @@ async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Resu
     removed?;
     let given_are_new = given_are_new?;
     noted?;
-    let compared = compared?;
+    let (clocks, compared) = (clocks?, compared?);
     let held_are_right = held == rows.held.versions.iter().flatten().count();
-    let compared_are_right = compared == rows.compared.keys.len();
+    let compared_are_right = clocks == heads.compared.keys.len() && compared == rows.compared.keys.len();
     if !(heads_are_right && held_are_right && compared_are_right && put_are_right && given_are_new) {
         return Ok(Prepared::Late);
     }
@@ -310,8 +326,11 @@ async fn copy_events(session: &Session, effects: &Effects) -> Result<(), PgError
 struct Heads {
     timelines: Vec<String>,
     lengths: Vec<i64>,
-    lengths_before: Vec<i64>,
     last_times: Vec<At>,
+    clocks: Vec<i64>,
+    clocks_before: Vec<i64>,
+    /// Those that are only read.
+    compared: Stored,
 }
 
 impl Heads {
@@ -320,8 +339,14 @@ impl Heads {
         for (timeline, new) in &effects.heads {
             heads.timelines.push(timeline_text(*timeline));
             heads.lengths.push(to_i64(new.head.length));
-            heads.lengths_before.push(to_i64(new.length_before));
             heads.last_times.push(At(new.head.last_time));
+            heads.clocks.push(new.clock);
+            heads.clocks_before.push(new.clock_before);
+        }
+        let mut read: Vec<_> = effects.clocks_read.iter().collect();
+        read.sort_unstable();
+        for (timeline, clock) in read.into_iter().filter(|(_, clock)| **clock != ABSENT) {
+            heads.compared.push((timeline_text(*timeline), Vec::new()), Some(*clock));
         }
         heads
     }
@@ -368,6 +393,7 @@ struct Rows {
     compared: Stored,
     put: Stored,
     values: Vec<Option<Json>>,
+    positions: Vec<Option<i64>>,
     removed: Stored,
 }
 
@@ -378,6 +404,13 @@ impl Rows {
             effects.rows.iter().map(|(key, row)| ((place::of_row(key), key.to_bytes()), key, row)).collect();
         sorted.sort_unstable_by(|(a, ..), (b, ..)| a.cmp(b));
         for (stored, key, row) in sorted {
+            let state = match key {
+                RowKey::App(app) => effects.states.get(app),
+                _ => None,
+            };
+            if state.is_some_and(|state| !state.is_written) {
+                continue;
+            }
             let version = effects.read.get(key).copied();
             if version != Some(ABSENT) && !place::is_lasting(key) {
                 rows.held.push(stored.clone(), version);
@@ -386,12 +419,14 @@ impl Rows {
                 Some(row) => {
                     let value = row.to_bytes();
                     rows.values.push((!value.is_empty()).then(|| Json(value.into())));
+                    rows.positions.push(state.map(|state| to_i64(state.checkpoint.position)));
                     rows.put.push(stored, version);
                 }
                 None => {
                     // A row that came and went within the group: putting it sees that nobody else has put one.
                     if version == Some(ABSENT) {
                         rows.values.push(None);
+                        rows.positions.push(None);
                         rows.put.push(stored.clone(), version);
                     }
                     rows.removed.push(stored, version);
