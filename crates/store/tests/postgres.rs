@@ -324,7 +324,7 @@ async fn states_that_are_not_written_each_time_are_brought_up_to_date_whoever_as
 async fn what_the_database_refuses_harms_nobody_who_came_at_the_same_time() {
     let database = TestDatabase::create().await;
     let store = open(&database).await;
-    let refusing = format!("ALTER TABLE events ADD CONSTRAINT refused CHECK (timeline <> '{}')", app(66));
+    let refusing = format!("ALTER TABLE entries ADD CONSTRAINT refused CHECK (timeline <> '{}')", app(66));
     database.connect().await.batch_execute(&refusing).await.unwrap();
     let mut tasks = tokio::task::JoinSet::new();
     for turn in 0..40_u8 {

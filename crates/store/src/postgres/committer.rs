@@ -47,6 +47,13 @@ struct InFlight {
     task: JoinHandle<(Session, Result<(), Failure>)>,
 }
 
+/// A group that was recorded.
+struct Recorded {
+    effects: Arc<Effects>,
+    decided: Vec<Decided>,
+    elapsed: Duration,
+}
+
 /// How a group arrived.
 type Landed = (Option<Session>, Result<(), Failure>);
 
@@ -57,6 +64,8 @@ pub(super) struct Committer {
     deciding: Option<Session>,
     writing: Option<Session>,
     in_flight: Option<InFlight>,
+    /// What was recorded and is still to be remembered and answered.
+    recorded: Option<Recorded>,
     /// When others were met last.
     met: Option<Instant>,
     /// Who waits for the end.
@@ -65,7 +74,16 @@ pub(super) struct Committer {
 
 impl Committer {
     pub(super) fn new(kept: Arc<Kept>, jobs: mpsc::Receiver<Job>) -> Self {
-        Self { kept, jobs, deciding: None, writing: None, in_flight: None, met: None, closing: None }
+        Self {
+            kept,
+            jobs,
+            deciding: None,
+            writing: None,
+            in_flight: None,
+            recorded: None,
+            met: None,
+            closing: None,
+        }
     }
 
     /// Works until it is told to close or nobody can ask it any more.
@@ -81,6 +99,8 @@ impl Committer {
                     let before = self.in_flight.as_ref().map(|in_flight| Arc::clone(&in_flight.effects));
                     group = self.new_group(before);
                 }
+                // Only now, so that the database has something to do meanwhile.
+                self.settle();
             }
             if self.in_flight.is_none() && is_ended {
                 break;
@@ -158,7 +178,7 @@ impl Committer {
                 break;
             }
             let found = look_up(session, &missing, Hold::No).await?;
-            self.kept.memory.keep(&found);
+            self.kept.memory.keep(found.clone());
             group.learn(found);
             missing = group.decide();
         }
@@ -204,6 +224,9 @@ impl Committer {
     /// The connection to write with, once the store's lock is held.
     async fn session_to_write(&mut self) -> Result<Session, Error> {
         let mut is_held = self.kept.is_held.clone();
+        if !*is_held.borrow() || self.writing.is_none() {
+            self.settle();
+        }
         // What is waited for comes as a guard, which must not outlive this: it keeps others from saying what changes.
         let waited = tokio::time::timeout(PATIENCE, is_held.wait_for(|is_held| *is_held));
         let is_held = waited.await.is_ok_and(|held| held.is_ok());
@@ -231,7 +254,7 @@ impl Committer {
         self.writing = session.filter(|_| is_settled);
         match result {
             Ok(()) => {
-                self.recorded(&effects, decided, started);
+                self.recorded = Some(Recorded { effects, decided, elapsed: started.elapsed() });
                 return true;
             }
             Err(Failure::Conflict) => {
@@ -257,10 +280,11 @@ impl Committer {
         false
     }
 
-    fn recorded(&self, effects: &Effects, decided: Vec<Decided>, started: Instant) {
-        self.kept.memory.keep(&effects.recorded());
+    /// Remembers and answers what was recorded.
+    fn settle(&mut self) {
+        let Some(Recorded { effects, decided, elapsed }) = self.recorded.take() else { return };
+        self.kept.memory.keep(effects.recorded());
         if effects.events > 0 {
-            let elapsed = started.elapsed();
             (self.kept.observer)(CommitSummary { changes: decided.len(), events: effects.events, elapsed });
             let appended = effects.heads.iter().filter(|(_, new)| new.head.length > new.length_before);
             _ = self.kept.told.try_send(appended.map(|(timeline, _)| *timeline).collect());
@@ -290,7 +314,9 @@ impl Committer {
             match record(&mut session, &effects, Begun::Yes).await {
                 Ok(()) => {
                     self.writing = Some(session);
-                    return self.recorded(&effects, decided, started);
+                    let (effects, elapsed) = (Arc::new(effects), started.elapsed());
+                    self.recorded = Some(Recorded { effects, decided, elapsed });
+                    return self.settle();
                 }
                 Err(failure @ (Failure::Conflict | Failure::Lost(_))) if Instant::now() < until => {
                     match failure {

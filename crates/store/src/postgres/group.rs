@@ -4,13 +4,12 @@
 //! all that is missing is looked up at once before it is decided again.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use annals_model::{AppId, EventId, Time};
-use bytes::Bytes;
 use foldhash::{HashMap, HashMapExt};
 use tokio::sync::oneshot;
 
@@ -20,8 +19,10 @@ use crate::contract::{
 };
 use crate::rows::{Row, RowKey};
 
+use super::entries::Entries;
 use super::known::{ABSENT, Keys, Known, KnownHead, KnownRow, Memory};
 use super::place;
+use super::values::timeline_text;
 
 /// A group takes no further change once it has this many events, which bounds its time and memory.
 const EVENTS_FULL: usize = 8 * 1024;
@@ -50,16 +51,15 @@ pub(super) struct Effects {
     /// How many events it records.
     pub(super) events: usize,
     /// The timelines that are appended to, or guard a row that is written.
-    pub(super) heads: BTreeMap<TimelineId, NewHead>,
+    pub(super) heads: HashMap<TimelineId, NewHead>,
     pub(super) rows: HashMap<RowKey, Option<Row>>,
     /// Of the states of apps among the rows, how each is stored.
     pub(super) states: HashMap<AppId, NewState>,
     /// Apps whose state cannot be rebuilt from their events.
     pub(super) beyond_events: HashSet<AppId>,
     pub(super) given: HashMap<EventId, (TimelineId, u64)>,
-    pub(super) appended: Vec<Appended>,
     /// The positions that were appended to each home.
-    pub(super) stretches: BTreeMap<TimelineId, Vec<RangeInclusive<u64>>>,
+    pub(super) stretches: HashMap<TimelineId, Vec<RangeInclusive<u64>>>,
     /// The clock of every timeline in `heads`, and the version of every row it writes.
     pub(super) clock: i64,
     pub(super) version: i64,
@@ -78,6 +78,13 @@ impl Effects {
             rows: self.read.keys().chain(self.rows.keys()).chain(self.guarded.keys()).cloned().collect(),
             events: HashSet::new(),
         }
+    }
+
+    /// The timelines in the order in which everybody locks them.
+    pub(super) fn sorted_heads(&self) -> Vec<&NewHead> {
+        let mut heads: Vec<_> = self.heads.iter().collect();
+        heads.sort_unstable_by_key(|(timeline, _)| **timeline);
+        heads.into_iter().map(|(_, new)| new).collect()
     }
 
     /// What is known once it is recorded.
@@ -114,22 +121,30 @@ impl Effects {
     }
 }
 
-/// Where a timeline will stand.
-#[derive(Debug, Clone, Copy)]
+/// Where a timeline will stand, and what is appended to it for that.
+#[derive(Debug, Clone)]
 pub(super) struct NewHead {
     pub(super) clock_before: i64,
     /// Greater than that of each timeline that the group writes was before.
     pub(super) clock: i64,
     pub(super) length_before: u64,
     pub(super) head: Head,
-    /// How many bytes the events have that are appended.
-    pub(super) bytes: usize,
+    pub(super) entries: Entries,
 }
 
 impl NewHead {
     /// Where it stands before anything is appended.
-    pub(super) fn after(head: Head, clock_before: i64) -> Self {
-        Self { clock_before, clock: clock_before, length_before: head.length, head, bytes: 0 }
+    pub(super) fn after(head: Head, clock_before: i64, timeline: TimelineId) -> Self {
+        let entries = Entries::of(timeline_text(timeline));
+        Self { clock_before, clock: clock_before, length_before: head.length, head, entries }
+    }
+
+    /// Appends an event; gives its position.
+    pub(super) fn append(&mut self, created_at: Time, is_home: bool, json: &[u8]) -> u64 {
+        assert!(created_at >= self.head.last_time, "a change never goes back in time");
+        self.head = Head { length: self.head.length + 1, last_time: created_at };
+        self.entries.push(self.head.length, created_at, is_home, json);
+        self.head.length
     }
 }
 
@@ -147,15 +162,6 @@ impl NewState {
     pub(super) fn written(position: u64) -> Self {
         Self { is_written: true, checkpoint: Checkpoint::at(position), bytes: STATE_BYTES }
     }
-}
-
-/// An event at its place in a timeline.
-pub(super) struct Appended {
-    pub(super) timeline: TimelineId,
-    pub(super) position: u64,
-    pub(super) created_at: Time,
-    pub(super) is_home: bool,
-    pub(super) json: Bytes,
 }
 
 /// What a group may be decided from besides what is looked up for it.
@@ -349,7 +355,7 @@ impl Group {
             let Some(new) = effects.heads.get(&TimelineId::App(*app)) else { continue };
             let length = new.head.length;
             let checkpoint = match effects.guarded.get(key) {
-                Some(known) if known.row.is_some() => Some(known.checkpoint.plus(new.bytes)),
+                Some(known) if known.row.is_some() => Some(known.checkpoint.plus(new.entries.bytes())),
                 _ => None,
             };
             let state = match checkpoint {
@@ -509,18 +515,17 @@ impl Group {
     }
 
     fn append(&mut self, event: NewEvent) {
-        let (home, reference) = (event.home(), event.reference());
-        let json = Bytes::from(event.json);
-        let position = self.append_to(home, event.created_at, true, json.clone());
+        let home = event.home();
+        let position = self.new_head(home).append(event.created_at, true, &event.json);
+        if let Some(timeline) = event.reference() {
+            self.new_head(timeline).append(event.created_at, false, &event.json);
+        }
         if event.id_given {
             self.effects.given.insert(event.id, (home, position));
         }
         extend(self.effects.stretches.entry(home).or_default(), position);
-        self.effects.bytes += json.len();
+        self.effects.bytes += event.json.len();
         self.effects.events += 1;
-        if let Some(timeline) = reference {
-            self.append_to(timeline, event.created_at, false, json);
-        }
     }
 
     /// Where a timeline will stand, which the group writes.
@@ -529,19 +534,9 @@ impl Group {
             let KnownHead { head, clock } =
                 self.known_head(timeline, &mut Seen::default()).unwrap_or_default();
             let clock_before = self.effects.clocks_read.get(&timeline).copied().unwrap_or(clock);
-            self.effects.heads.insert(timeline, NewHead::after(head, clock_before));
+            self.effects.heads.insert(timeline, NewHead::after(head, clock_before, timeline));
         }
         self.effects.heads.get_mut(&timeline).expect("it was just put there")
-    }
-
-    fn append_to(&mut self, timeline: TimelineId, created_at: Time, is_home: bool, json: Bytes) -> u64 {
-        let new = self.new_head(timeline);
-        assert!(created_at >= new.head.last_time, "a change never goes back in time");
-        new.head = Head { length: new.head.length + 1, last_time: created_at };
-        new.bytes += json.len();
-        let position = new.head.length;
-        self.effects.appended.push(Appended { timeline, position, created_at, is_home, json });
-        position
     }
 }
 

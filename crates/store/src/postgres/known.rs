@@ -62,7 +62,7 @@ impl Keys {
 }
 
 /// What was found.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Known {
     pub(super) heads: HashMap<TimelineId, KnownHead>,
     pub(super) rows: HashMap<RowKey, KnownRow>,
@@ -96,12 +96,12 @@ impl Default for Memory {
 }
 
 impl Memory {
-    pub(super) fn keep(&self, known: &Known) {
-        for (timeline, head) in &known.heads {
-            self.heads.insert(*timeline, *head);
+    pub(super) fn keep(&self, known: Known) {
+        for (timeline, head) in known.heads {
+            self.heads.insert(timeline, head);
         }
-        for (key, row) in &known.rows {
-            self.rows.insert(key.clone(), row.clone());
+        for (key, row) in known.rows {
+            self.rows.insert(key, row);
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod address;
 mod committer;
+mod entries;
 mod failure;
 mod feed;
 mod group;
@@ -65,7 +66,7 @@ const APP: &str = "SELECT coalesce(t.clock, 0), t.length, t.last_time, r.positio
                    FROM rows r LEFT JOIN timelines t ON t.timeline = r.place WHERE r.place = $1 AND r.key = $2";
 /// A clock that no timeline has.
 const UNKNOWN: i64 = -1;
-const READ: &str = "SELECT event, position FROM events WHERE timeline = $1 AND position BETWEEN $2 AND $3 \
+const READ: &str = "SELECT event, position FROM entries WHERE timeline = $1 AND position BETWEEN $2 AND $3 \
                     ORDER BY position DESC LIMIT $4";
 const FIND_GIVEN: &str = "SELECT position FROM given_ids WHERE id = $1 AND timeline = $2";
 const ROW: &str = "SELECT key, value FROM rows WHERE place = $1 AND key = $2";
@@ -81,10 +82,10 @@ const CLAIM: &str = "WITH free AS ( \
 const ESTIMATE: &str = "SELECT reltuples FROM pg_class WHERE oid = 'timelines'::regclass";
 const COUNT: &str = "SELECT count(*) FROM timelines WHERE length > 0";
 const SIZE: &str = "SELECT sum(pg_total_relation_size(name::regclass))::bigint \
-                    FROM unnest(ARRAY['timelines', 'events', 'rows', 'given_ids', 'commits']) AS name";
+                    FROM unnest(ARRAY['timelines', 'entries', 'rows', 'given_ids', 'commits']) AS name";
 
 const SIZE_SPREAD: &str = "SELECT sum(citus_total_relation_size(name::regclass))::bigint \
-                           FROM unnest(ARRAY['timelines', 'events', 'rows', 'given_ids', 'commits']) AS name";
+                           FROM unnest(ARRAY['timelines', 'entries', 'rows', 'given_ids', 'commits']) AS name";
 
 /// How to open a store in a database.
 pub struct Options {

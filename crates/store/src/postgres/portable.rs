@@ -10,7 +10,7 @@ use crate::contract::{Error, Head, TimelineId};
 use crate::portable::{Events, GivenId, Part, Portable};
 use crate::rows::{Row, RowKey};
 
-use super::group::{Appended, Effects, NewHead, NewState};
+use super::group::{Effects, NewHead, NewState};
 use super::session::bounded;
 use super::states::{State, bring_up_to_date};
 use super::values::{At, timeline_named, timeline_text, to_i64, to_u64};
@@ -128,18 +128,13 @@ fn effects_of(all: Vec<Events>) -> Result<Effects, Error> {
     let mut effects = Effects::default();
     for Events { timeline, first, events } in all {
         let before = Head { length: first - 1, last_time: Time::EPOCH };
-        let new = effects.heads.entry(timeline).or_insert_with(|| NewHead::after(before, to_i64(first - 1)));
+        let new = effects.heads.entry(timeline);
+        let new = new.or_insert_with(|| NewHead::after(before, to_i64(first - 1), timeline));
         for json in events {
             let event = Event::from_json(&json)
                 .ok_or_else(|| Error::Damaged("an event cannot be read".to_owned()))?;
-            new.head = Head { length: new.head.length + 1, last_time: event.created_at };
-            effects.appended.push(Appended {
-                timeline,
-                position: new.head.length,
-                created_at: event.created_at,
-                is_home: matches!(timeline, TimelineId::App(_)) || event.app.is_none(),
-                json,
-            });
+            let is_home = matches!(timeline, TimelineId::App(_)) || event.app.is_none();
+            new.append(event.created_at, is_home, &json);
         }
         // The clock of a copy is the length, so that what does not follow is noticed.
         new.clock = to_i64(new.head.length);

@@ -8,12 +8,12 @@ CREATE TABLE timelines (
 ) WITH (fillfactor = 50);
 
 -- One row per event and timeline: an event is in its app's timeline, and in that of the user who did it.
-CREATE TABLE events (
+CREATE TABLE entries (
     timeline text COLLATE "C" NOT NULL,
     position bigint NOT NULL,
     created_at timestamptz NOT NULL,
     is_home boolean NOT NULL,               -- false in a user's timeline where the event is in an app's too
-    event json NOT NULL,                    -- the bytes as they are served
+    event text NOT NULL,                    -- JSON: the bytes as they are served
     PRIMARY KEY (timeline, position)
 );
 
@@ -57,7 +57,9 @@ CREATE INDEX commits_by_number ON commits (number) WHERE number IS NOT NULL;
 CREATE TABLE feed (last_number bigint NOT NULL);
 INSERT INTO feed VALUES (0);
 
--- For those who ask in SQL. The state of an app is as of that position: where much is written, up to 15 events behind.
+-- For those who ask in SQL.
+CREATE VIEW events AS SELECT timeline, position, created_at, is_home, event::json AS event FROM entries;
+-- The state of an app is as of that position: where much is written, up to 15 events behind.
 CREATE VIEW apps AS
     SELECT place AS id, value->>'name' AS name, value->'owner'->>'username' AS owner, position, value AS state
     FROM rows WHERE get_byte(key, 0) = ascii('A');

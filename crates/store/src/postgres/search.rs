@@ -20,21 +20,21 @@ const PROBES_OF_ONE_MAX: usize = 128;
 const HEADS: &str = "SELECT timeline, length, last_time FROM timelines WHERE timeline = ANY($1)";
 const TIMES: &str = "SELECT e.timeline, e.position, e.created_at \
                      FROM unnest($1::text[], $2::bigint[]) AS w (timeline, position) \
-                     JOIN events e ON e.timeline = w.timeline AND e.position = w.position";
+                     JOIN entries e ON e.timeline = w.timeline AND e.position = w.position";
 const TIMES_OF_TIMELINES: &str = "SELECT e.timeline, e.position, e.created_at \
                                   FROM unnest($1::text[], $2::bigint[]) AS w (timeline, position) \
-                                  JOIN events e ON e.timeline = w.timeline AND e.position = w.position \
+                                  JOIN entries e ON e.timeline = w.timeline AND e.position = w.position \
                                   WHERE e.timeline = ANY($3)";
 /// An event begins with `{"id":"` and its identifier. Many may be of one millisecond, and only what is asked for is sent.
 const STRETCHES: &str = "SELECT e.timeline, e.event \
                          FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS w (timeline, first, last) \
-                         JOIN events e ON e.timeline = w.timeline AND e.position BETWEEN w.first AND w.last \
-                         WHERE e.is_home AND substr(e.event::text, 8, 24) = ANY($4)";
+                         JOIN entries e ON e.timeline = w.timeline AND e.position BETWEEN w.first AND w.last \
+                         WHERE e.is_home AND substr(e.event, 8, 24) = ANY($4)";
 
 const STRETCHES_OF_TIMELINES: &str = "SELECT e.timeline, e.event \
      FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS w (timeline, first, last) \
-     JOIN events e ON e.timeline = w.timeline AND e.position BETWEEN w.first AND w.last \
-     WHERE e.is_home AND substr(e.event::text, 8, 24) = ANY($4) AND e.timeline = ANY($1)";
+     JOIN entries e ON e.timeline = w.timeline AND e.position BETWEEN w.first AND w.last \
+     WHERE e.is_home AND substr(e.event, 8, 24) = ANY($4) AND e.timeline = ANY($1)";
 
 /// One search: everything up to `low` is before the time, everything beyond `high` is not.
 struct Search {

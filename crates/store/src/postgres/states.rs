@@ -13,11 +13,11 @@ use super::values::{Json, timeline_named, timeline_text, to_i64, to_u64};
 
 const SINCE: &str = "SELECT e.timeline, e.event \
      FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS w (timeline, first, last) \
-     JOIN events e ON e.timeline = w.timeline AND e.position BETWEEN w.first AND w.last \
+     JOIN entries e ON e.timeline = w.timeline AND e.position BETWEEN w.first AND w.last \
      ORDER BY e.timeline, e.position";
 const SINCE_OF_TIMELINES: &str = "SELECT e.timeline, e.event \
      FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS w (timeline, first, last) \
-     JOIN events e ON e.timeline = w.timeline AND e.position BETWEEN w.first AND w.last \
+     JOIN entries e ON e.timeline = w.timeline AND e.position BETWEEN w.first AND w.last \
      WHERE e.timeline = ANY($1) ORDER BY e.timeline, e.position";
 
 /// A state, up to where it is stored, and how many events its timeline has.

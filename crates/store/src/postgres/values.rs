@@ -12,13 +12,18 @@ use crate::contract::{Error, TimelineId};
 /// Where PostgreSQL counts time from: 2000-01-01, in milliseconds since 1970.
 const EPOCH_MILLIS: i64 = 946_684_800_000;
 
+/// A time as PostgreSQL counts it.
+pub(super) fn postgres_micros(time: Time) -> i64 {
+    (to_i64(time.as_millis()) - EPOCH_MILLIS).saturating_mul(1000)
+}
+
 /// A `timestamptz`, exact to the millisecond.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct At(pub(super) Time);
 
 impl ToSql for At {
     fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
-        out.put_i64((i64::try_from(self.0.as_millis())? - EPOCH_MILLIS) * 1000);
+        out.put_i64(postgres_micros(self.0));
         Ok(IsNull::No)
     }
 
@@ -35,7 +40,7 @@ impl<'a> FromSql<'a> for At {
     accepts!(TIMESTAMPTZ);
 }
 
-/// A `json` value, byte for byte.
+/// JSON, byte for byte.
 #[derive(Clone)]
 pub(super) struct Json(pub(super) Bytes);
 
@@ -61,10 +66,10 @@ impl<'a> FromSql<'a> for Json {
         Ok(Self(Bytes::copy_from_slice(raw)))
     }
 
-    accepts!(JSON);
+    accepts!(JSON, TEXT);
 }
 
-/// How long a `json` value is.
+/// How long JSON is.
 pub(super) struct JsonLength(pub(super) usize);
 
 impl<'a> FromSql<'a> for JsonLength {
@@ -72,7 +77,7 @@ impl<'a> FromSql<'a> for JsonLength {
         Ok(Self(raw.len()))
     }
 
-    accepts!(JSON);
+    accepts!(JSON, TEXT);
 }
 
 /// A timeline as the tables name it.

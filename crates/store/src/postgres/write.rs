@@ -9,20 +9,19 @@
 use futures_util::future::try_join_all;
 use tokio::time::timeout;
 use tokio_postgres::Error as PgError;
-use tokio_postgres::binary_copy::BinaryCopyInWriter;
-use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row, Statement};
 
 use crate::contract::Error;
+use crate::rows::RowKey;
 
+use super::entries;
 use super::failure::{failed, is_conflict, is_lost};
-use super::group::Effects;
+use super::group::{Effects, NewHead};
 use super::known::ABSENT;
 use super::place;
 use super::schema::{ALONE_AMONG_COMMITS, COMMIT_LOCK_CLASS, LOCK_CLASS};
 use super::session::{Param, STEP_TIME_MAX, Session, for_shards};
 use super::values::{At, Json, timeline_text, to_i64};
-use crate::rows::RowKey;
 
 /// Appending is right only where nobody else appended since. Where somebody did, a row less is written, and comes back:
 /// what a statement says of itself to have written is over Citus what it was given to write.
@@ -96,9 +95,6 @@ const FENCE: &str = "SELECT pg_try_advisory_xact_lock_shared($1, hashtext(curren
 /// Held over Citus by every commit until all machines have it, and taken before any other lock.
 const AMONG_COMMITS: &str = "SELECT pg_advisory_xact_lock_shared($1, hashtext(current_schema()))";
 
-const EVENTS: &str =
-    "COPY events (timeline, position, created_at, is_home, event) FROM STDIN (FORMAT binary)";
-
 /// Why a group is not recorded, or may not be.
 pub(super) enum Failure {
     /// Others recorded something in between: nothing is recorded, and it can be decided again.
@@ -171,7 +167,8 @@ pub(super) async fn begin(session: &mut Session) -> Result<(), PgError> {
 
 /// Does everything but commit.
 async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Result<Prepared, PgError> {
-    let (heads, rows) = (Heads::of(effects), Rows::of(effects));
+    let new_heads = effects.sorted_heads();
+    let (heads, rows) = (Heads::of(effects, &new_heads), Rows::of(effects));
     let is_spread = session.is_spread;
     let [fence, put_heads, hold, compare_clocks, compare, put, remove, given, commit] = [
         session.statement(FENCE).await?,
@@ -240,7 +237,9 @@ async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Resu
         },
         async {
             let (mut timelines, mut firsts, mut lasts) = (Vec::new(), Vec::new(), Vec::new());
-            for (timeline, stretches) in &effects.stretches {
+            let mut sorted: Vec<_> = effects.stretches.iter().collect();
+            sorted.sort_unstable_by_key(|(timeline, _)| **timeline);
+            for (timeline, stretches) in sorted {
                 let name = timeline_text(*timeline);
                 for stretch in stretches {
                     timelines.push(name.clone());
@@ -269,7 +268,7 @@ async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Resu
     if !is_ours {
         return Ok(Prepared::Fenced);
     }
-    copy_events(session, effects).await?;
+    entries::append(&session.client, &new_heads).await?;
     Ok(Prepared::Ready)
 }
 
@@ -297,31 +296,6 @@ async fn count_rows(
     Ok(try_join_all(counting).await?.into_iter().sum())
 }
 
-/// Appends the events, in the order of the key, in which a table takes them fastest.
-async fn copy_events(session: &Session, effects: &Effects) -> Result<(), PgError> {
-    if effects.appended.is_empty() {
-        return Ok(());
-    }
-    let sink = session.client.copy_in(EVENTS).await?;
-    let types = [Type::TEXT, Type::INT8, Type::TIMESTAMPTZ, Type::BOOL, Type::JSON];
-    let writer = BinaryCopyInWriter::new(sink, &types);
-    let mut writer = std::pin::pin!(writer);
-    let mut sorted: Vec<_> = effects.appended.iter().collect();
-    sorted.sort_unstable_by_key(|event| (event.timeline, event.position));
-    let mut named = None;
-    for event in sorted {
-        if named.as_ref().is_none_or(|(timeline, _)| *timeline != event.timeline) {
-            named = Some((event.timeline, timeline_text(event.timeline)));
-        }
-        let name = named.as_ref().map_or("", |(_, name)| name.as_str());
-        let position = to_i64(event.position);
-        let json = Json(event.json.clone());
-        writer.as_mut().write(&[&name, &position, &At(event.created_at), &event.is_home, &json]).await?;
-    }
-    writer.finish().await?;
-    Ok(())
-}
-
 #[derive(Default)]
 struct Heads {
     timelines: Vec<String>,
@@ -334,10 +308,10 @@ struct Heads {
 }
 
 impl Heads {
-    fn of(effects: &Effects) -> Self {
+    fn of(effects: &Effects, sorted: &[&NewHead]) -> Self {
         let mut heads = Self::default();
-        for (timeline, new) in &effects.heads {
-            heads.timelines.push(timeline_text(*timeline));
+        for new in sorted {
+            heads.timelines.push(new.entries.timeline().to_owned());
             heads.lengths.push(to_i64(new.head.length));
             heads.last_times.push(At(new.head.last_time));
             heads.clocks.push(new.clock);
