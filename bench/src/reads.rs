@@ -126,6 +126,18 @@ pub(crate) async fn fill(
     Ok(())
 }
 
+/// Gets each of these paths once, one after another; gives how long it took, in microseconds, half of the time.
+pub(crate) async fn each_once(server: &Server, paths: impl Iterator<Item = String>) -> anyhow::Result<f64> {
+    let mut client = server.connect().await?;
+    let mut times = Histogram::<u64>::new(3)?;
+    for path in paths {
+        let asked = Instant::now();
+        client.send(Method::GET, &path, OPERATOR_TOKEN, Bytes::new()).await?;
+        times.record(u64::try_from(asked.elapsed().as_nanos())?)?;
+    }
+    Ok(times.value_at_quantile(0.5) as f64 / 1e3)
+}
+
 fn targets(corpus: &mut Corpus, make: impl Fn(&mut Corpus) -> Target) -> Vec<Target> {
     (0..100_000).map(|_| make(corpus)).collect()
 }

@@ -41,6 +41,14 @@ async fn fill(store: Arc<dyn Store>) {
         signs_up: false,
     };
     recorder.register_user(jane, "tk-us-secret".to_owned()).await.unwrap();
+    let bystander = NewUser {
+        id: None,
+        username: "bystander".to_owned(),
+        email: "bystander@example.com".to_owned(),
+        password_hash: None,
+        signs_up: false,
+    };
+    recorder.register_user(bystander, "tk-us-other".to_owned()).await.unwrap();
     for batch in 0..20 {
         let reports = (0..150).map(|index| {
             let (app, user) = (index % 7, (index / 3) % 5);
@@ -82,6 +90,10 @@ async fn a_store_goes_to_a_database_and_back_and_is_the_same() {
     assert!(steps.iter().all(|progress| progress.total == there.entries));
     let again = copy(&*source, &*target, |_| {}).await.unwrap_err();
     assert!(matches!(again, CopyError::NotEmpty), "{again}");
+    let unguarded = "SELECT count(*) FROM (SELECT id FROM apps UNION ALL SELECT id FROM accounts) AS states \
+                     WHERE id NOT IN (SELECT timeline FROM timelines)";
+    let row = database.connect().await.query_one(unguarded, &[]).await.unwrap();
+    assert_eq!(row.get::<_, i64>(0), 0, "each state has a clock");
     drop((source, target));
 
     let (source, target) = (in_database(&database).await, embedded(&second));

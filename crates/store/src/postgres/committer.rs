@@ -224,6 +224,7 @@ impl Committer {
     /// The connection to write with, once the store's lock is held.
     async fn session_to_write(&mut self) -> Result<Session, Error> {
         let mut is_held = self.kept.is_held.clone();
+        self.writing = self.writing.take().filter(|session| !session.client.is_closed());
         if !*is_held.borrow() || self.writing.is_none() {
             self.settle();
         }
@@ -235,7 +236,7 @@ impl Committer {
         }
         let until = Instant::now() + PATIENCE;
         let mut session = loop {
-            if let Some(session) = self.writing.take().filter(|session| !session.client.is_closed()) {
+            if let Some(session) = self.writing.take() {
                 break session;
             }
             match self.kept.connect().await {
@@ -286,7 +287,7 @@ impl Committer {
         self.kept.memory.keep(effects.recorded());
         if effects.events > 0 {
             (self.kept.observer)(CommitSummary { changes: decided.len(), events: effects.events, elapsed });
-            let appended = effects.heads.iter().filter(|(_, new)| new.head.length > new.length_before);
+            let appended = effects.heads.iter().filter(|(_, new)| new.entries.bytes() > 0);
             _ = self.kept.told.try_send(appended.map(|(timeline, _)| *timeline).collect());
         }
         answer(decided);
@@ -295,9 +296,9 @@ impl Committer {
     /// Records changes that came off badly once: everything they are known to need is locked before they are decided.
     async fn contend(&mut self, decided: Vec<Decided>, mut keys: Keys, started: Instant) {
         let until = Instant::now() + PATIENCE;
-        self.met = Some(Instant::now());
         let mut entries: Vec<_> = decided.into_iter().map(|(entry, _)| entry).collect();
         loop {
+            self.met = Some(Instant::now());
             self.kept.memory.forget(&keys);
             let mut session = match self.session_to_write().await {
                 Ok(session) => session,
@@ -357,7 +358,9 @@ async fn decide_held(
     keys: &Keys,
 ) -> Result<(Effects, Vec<Decided>), Error> {
     bounded(begin(session)).await?;
-    let held = look_up(session, keys, Hold::Yes).await?;
+    // Over Citus nobody else commits now, so nothing has to be held; and rows can be locked only one shard at a time.
+    let hold = if session.is_spread { Hold::No } else { Hold::Yes };
+    let held = look_up(session, keys, hold).await?;
     let mut group = Group::new(Sources { memory: None, before: None }, held);
     for entry in entries.drain(..) {
         group.push(entry);

@@ -22,7 +22,7 @@ use crate::rows::{Row, RowKey};
 use super::entries::Entries;
 use super::known::{ABSENT, Keys, Known, KnownHead, KnownRow, Memory};
 use super::place;
-use super::values::timeline_text;
+use super::values::{Json, timeline_text};
 
 /// A group takes no further change once it has this many events, which bounds its time and memory.
 const EVENTS_FULL: usize = 8 * 1024;
@@ -30,6 +30,8 @@ const EVENTS_FULL: usize = 8 * 1024;
 const BYTES_FULL: usize = 8 << 20;
 /// Or this many changes.
 const CHANGES_FULL: usize = 1024;
+/// About how long a row is when written; writing it only to know would cost more than it is worth.
+const ROW_BYTES: usize = 256;
 /// In a group of up to this many events all states are written, so that they can be read in SQL as they are.
 const EXACT_EVENTS_MAX: usize = 256;
 
@@ -111,7 +113,7 @@ impl Effects {
             };
             let (bytes, checkpoint) = match key {
                 RowKey::App(app) => self.states.get(app).map(|state| (state.bytes, state.checkpoint)),
-                _ => row.as_ref().map(|row| (weight(row), Checkpoint::default())),
+                _ => Some((ROW_BYTES, Checkpoint::default())),
             }
             .unwrap_or_default();
             return Some(KnownRow { row: row.clone(), version, bytes, checkpoint });
@@ -127,7 +129,6 @@ pub(super) struct NewHead {
     pub(super) clock_before: i64,
     /// Greater than that of each timeline that the group writes was before.
     pub(super) clock: i64,
-    pub(super) length_before: u64,
     pub(super) head: Head,
     pub(super) entries: Entries,
 }
@@ -136,7 +137,7 @@ impl NewHead {
     /// Where it stands before anything is appended.
     pub(super) fn after(head: Head, clock_before: i64, timeline: TimelineId) -> Self {
         let entries = Entries::of(timeline_text(timeline));
-        Self { clock_before, clock: clock_before, length_before: head.length, head, entries }
+        Self { clock_before, clock: clock_before, head, entries }
     }
 
     /// Appends an event; gives its position.
@@ -149,18 +150,20 @@ impl NewHead {
 }
 
 /// How a state of an app will be stored.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct NewState {
-    /// Whether it is written, or rebuilt from its timeline when it is read.
-    pub(super) is_written: bool,
+    /// What is written, if the state is not rebuilt from its timeline when it is read.
+    pub(super) value: Option<Json>,
     pub(super) checkpoint: Checkpoint,
+    /// How long what is stored is.
     bytes: usize,
 }
 
 impl NewState {
-    /// That of a state which is written with all events up to that position in it.
-    pub(super) fn written(position: u64) -> Self {
-        Self { is_written: true, checkpoint: Checkpoint::at(position), bytes: STATE_BYTES }
+    /// One that is written, with all events up to that position in it.
+    pub(super) fn written(state: &Row, position: u64) -> Self {
+        let value = state.to_bytes();
+        Self { bytes: value.len(), value: Some(Json(value.into())), checkpoint: Checkpoint::at(position) }
     }
 }
 
@@ -235,8 +238,7 @@ struct Sight<'a> {
 
 impl View for Sight<'_> {
     fn head(&self, timeline: TimelineId) -> Result<Head, Error> {
-        let known = self.group.head(timeline, &mut self.seen.borrow_mut());
-        Ok(known.unwrap_or_default().head)
+        Ok(self.group.head(timeline, &mut self.seen.borrow_mut()).unwrap_or_default())
     }
 
     fn row(&self, key: &RowKey) -> Result<Option<Row>, Error> {
@@ -350,23 +352,20 @@ impl Group {
         effects.version = version;
         effects.clocks_read.retain(|timeline, _| !effects.heads.contains_key(timeline));
         let is_small = effects.events <= EXACT_EVENTS_MAX;
-        for key in effects.rows.keys() {
-            let RowKey::App(app) = key else { continue };
-            let Some(new) = effects.heads.get(&TimelineId::App(*app)) else { continue };
-            let length = new.head.length;
-            let checkpoint = match effects.guarded.get(key) {
-                Some(known) if known.row.is_some() => Some(known.checkpoint.plus(new.entries.bytes())),
-                _ => None,
-            };
-            let state = match checkpoint {
-                Some(checkpoint)
+        for (key, row) in &effects.rows {
+            let (RowKey::App(app), Some(row)) = (key, row) else { continue };
+            let new = &effects.heads[&TimelineId::App(*app)];
+            let before = effects.guarded.get(key).filter(|known| known.row.is_some());
+            let before = before.map(|known| (known.checkpoint.plus(new.entries.bytes()), known.bytes));
+            let state = match before {
+                Some((checkpoint, bytes))
                     if !is_small
-                        && checkpoint.is_good_for(length)
+                        && checkpoint.is_good_for(new.head.length)
                         && !effects.beyond_events.contains(app) =>
                 {
-                    NewState { is_written: false, checkpoint, bytes: STATE_BYTES }
+                    NewState { value: None, checkpoint, bytes }
                 }
-                _ => NewState::written(length),
+                _ => NewState::written(row, new.head.length),
             };
             effects.states.insert(*app, state);
         }
@@ -419,10 +418,10 @@ impl Group {
         if seen.remembered.is_empty() { Taken::Decided(Err(refused)) } else { Taken::Wants(seen.remembered) }
     }
 
-    fn head(&self, timeline: TimelineId, seen: &mut Seen) -> Option<KnownHead> {
+    fn head(&self, timeline: TimelineId, seen: &mut Seen) -> Option<Head> {
         match self.effects.heads.get(&timeline) {
-            Some(new) => Some(KnownHead { head: new.head, clock: 0 }),
-            None => self.known_head(timeline, seen),
+            Some(new) => Some(new.head),
+            None => self.known_head(timeline, seen).map(|known| known.head),
         }
     }
 
@@ -449,7 +448,7 @@ impl Group {
         // What the group before writes to the timeline leaves the row as it is.
         let clock_before = before.and_then(|before| before.heads.get(&guard)).map(|new| new.clock_before);
         if let Some(known) = self.found.rows.get(key)
-            // If it was looked up after somebody else wrote to it, the group before does not come off, nor does this one.
+            // If somebody else has written it since, the group before does not come off, or this one does not.
             && (known.version == clock || clock_before.is_some())
         {
             return Some(known.clone());
@@ -531,22 +530,11 @@ impl Group {
     /// Where a timeline will stand, which the group writes.
     fn new_head(&mut self, timeline: TimelineId) -> &mut NewHead {
         if !self.effects.heads.contains_key(&timeline) {
-            let KnownHead { head, clock } =
-                self.known_head(timeline, &mut Seen::default()).unwrap_or_default();
+            let known = self.known_head(timeline, &mut Seen::default());
+            let KnownHead { head, clock } = known.expect("what is written was looked up");
             let clock_before = self.effects.clocks_read.get(&timeline).copied().unwrap_or(clock);
             self.effects.heads.insert(timeline, NewHead::after(head, clock_before, timeline));
         }
         self.effects.heads.get_mut(&timeline).expect("it was just put there")
-    }
-}
-
-/// About how long the state of an app is.
-const STATE_BYTES: usize = 1024;
-
-/// About how long a row is when written; writing it only to know would cost more than it is worth.
-fn weight(row: &Row) -> usize {
-    match row {
-        Row::App(_) => STATE_BYTES,
-        _ => 256,
     }
 }

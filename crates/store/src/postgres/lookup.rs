@@ -19,8 +19,6 @@ use super::values::{At, Json, timeline_named, timeline_text, to_i64, to_u64};
 const HEADS: &str = "SELECT timeline, length, last_time, clock FROM timelines WHERE timeline = ANY($1)";
 const HEADS_HELD: &str = "SELECT timeline, length, last_time, clock FROM timelines WHERE timeline = ANY($1) \
                           ORDER BY timeline FOR NO KEY UPDATE";
-const HEAD_HELD: &str = "SELECT timeline, length, last_time, clock FROM timelines WHERE timeline = $1 \
-                         FOR NO KEY UPDATE";
 const ROWS: &str = "SELECT r.key, r.value, r.version, r.position \
                     FROM unnest($1::text[], $2::bytea[]) AS w (place, key) \
                     JOIN rows r ON r.place = w.place AND r.key = w.key";
@@ -31,8 +29,6 @@ const ROWS_HELD: &str = "SELECT r.key, r.value, r.version, r.position \
                          FROM unnest($1::text[], $2::bytea[]) AS w (place, key) \
                          JOIN rows r ON r.place = w.place AND r.key = w.key \
                          ORDER BY r.place, r.key FOR NO KEY UPDATE OF r";
-const ROW_HELD: &str =
-    "SELECT key, value, version, position FROM rows WHERE place = $1 AND key = $2 FOR NO KEY UPDATE";
 const GIVEN: &str = "SELECT id FROM given_ids WHERE id = ANY($1)";
 
 /// Whether what is found may be changed by others before the transaction ends.
@@ -100,33 +96,17 @@ async fn heads(
     timelines: &BTreeSet<TimelineId>,
     hold: Hold,
 ) -> Result<Vec<DatabaseRow>, Error> {
-    let mut names: Vec<_> = timelines.iter().map(|timeline| timeline_text(*timeline)).collect();
+    let names: Vec<_> = timelines.iter().map(|timeline| timeline_text(*timeline)).collect();
     match hold {
         _ if names.is_empty() => Ok(Vec::new()),
         Hold::No => session.ask(HEADS, &[&names]).await,
-        Hold::Yes if !session.is_spread => session.ask(HEADS_HELD, &[&names]).await,
-        // Rows can be locked only one machine at a time.
-        Hold::Yes => {
-            names.sort_unstable();
-            let mut held = Vec::new();
-            for name in names {
-                held.extend(session.ask(HEAD_HELD, &[&name]).await?);
-            }
-            Ok(held)
-        }
+        Hold::Yes => session.ask(HEADS_HELD, &[&names]).await,
     }
 }
 
 async fn rows(session: &mut Session, keys: &Keys, hold: Hold) -> Result<Vec<DatabaseRow>, Error> {
     let mut stored: Vec<_> = keys.rows.iter().map(|key| (place::of_row(key), key.to_bytes())).collect();
     stored.sort_unstable();
-    if hold == Hold::Yes && session.is_spread {
-        let mut held = Vec::new();
-        for (place, key) in stored {
-            held.extend(session.ask(ROW_HELD, &[&place, &key]).await?);
-        }
-        return Ok(held);
-    }
     let (places, stored): (Vec<_>, Vec<_>) = stored.into_iter().unzip();
     match hold {
         _ if places.is_empty() => Ok(Vec::new()),

@@ -372,7 +372,7 @@ impl Store for PostgresStore {
     }
 }
 
-/// Where a timeline stands; without an event it has no row.
+/// Where a timeline stands; one without an event may have no row.
 fn head_from(length: Option<i64>, last_time: Option<At>) -> Head {
     let At(last_time) = last_time.unwrap_or(At(Time::EPOCH));
     Head { length: to_u64(length.unwrap_or_default()), last_time }

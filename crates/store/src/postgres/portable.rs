@@ -1,5 +1,6 @@
 //! Taking a store apart, and putting it together.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use annals_model::{Event, EventId, Time};
@@ -11,6 +12,7 @@ use crate::portable::{Events, GivenId, Part, Portable};
 use crate::rows::{Row, RowKey};
 
 use super::group::{Effects, NewHead, NewState};
+use super::known::ABSENT;
 use super::session::bounded;
 use super::states::{State, bring_up_to_date};
 use super::values::{At, timeline_named, timeline_text, to_i64, to_u64};
@@ -95,21 +97,27 @@ impl Portable for PostgresStore {
 }
 
 impl PostgresStore {
-    /// Rows to be put. States are written whole; they have all events in them that are there.
+    /// Rows to be put. States are written whole, with all events in them that are there; what guards a row comes with it.
     async fn effects_of_rows(&self, rows: Vec<(RowKey, Row)>) -> Result<Effects, Error> {
-        let apps = rows.iter().filter_map(|(key, _)| match key {
-            RowKey::App(app) => Some(timeline_text(TimelineId::App(*app))),
-            _ => None,
-        });
-        let apps: Vec<_> = apps.collect();
-        let mut states = HashMap::default();
-        for row in self.kept.readers.rows(LENGTHS, &[&apps]).await? {
-            if let TimelineId::App(app) = timeline_named(row.get(0))? {
-                states.insert(app, NewState::written(to_u64(row.get(1))));
-            }
+        let guards: HashSet<_> = rows.iter().filter_map(|(key, _)| place::guard(key)).collect();
+        let names: Vec<_> = guards.iter().copied().map(timeline_text).collect();
+        let mut lengths = HashMap::default();
+        for row in self.kept.readers.rows(LENGTHS, &[&names]).await? {
+            lengths.insert(timeline_named(row.get(0))?, to_u64(row.get(1)));
         }
-        let rows = rows.into_iter().map(|(key, row)| (key, Some(row))).collect();
-        Ok(Effects { rows, states, version: rand::random::<i64>() | 1, ..Effects::default() })
+        let mut effects = Effects { version: rand::random::<i64>() | 1, ..Effects::default() };
+        for guard in guards.into_iter().filter(|guard| !lengths.contains_key(guard)) {
+            let new = NewHead { clock: 1, ..NewHead::after(Head::default(), ABSENT, guard) };
+            effects.heads.insert(guard, new);
+        }
+        for (key, row) in rows {
+            if let RowKey::App(app) = key {
+                let length = lengths.get(&TimelineId::App(app)).copied().unwrap_or_default();
+                effects.states.insert(app, NewState::written(&row, length));
+            }
+            effects.rows.insert(key, Some(row));
+        }
+        Ok(effects)
     }
 
     async fn put_given(&self, given: Vec<GivenId>) -> Result<(), Error> {

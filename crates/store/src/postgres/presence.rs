@@ -112,6 +112,9 @@ impl Presence {
             };
             match taken {
                 Ok(taken) => {
+                    // What others recorded while nobody listened.
+                    self.memory.heads.clear();
+                    self.memory.rows.clear();
                     self.is_held.send_replace(true);
                     if self.attend(taken).await.is_none() {
                         return;
@@ -137,9 +140,6 @@ impl Presence {
 
     /// Hears and tells until the connection is lost; `None` when there is nobody left to work for.
     async fn attend(&mut self, mut held: Held) -> Option<()> {
-        // What others recorded while nobody listened.
-        self.memory.heads.clear();
-        self.memory.rows.clear();
         loop {
             tokio::select! {
                 heard = held.notifications.next() => {

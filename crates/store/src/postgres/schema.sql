@@ -1,7 +1,7 @@
 -- Where each timeline stands. Whoever appends to a timeline holds its row until the commit, so positions have no gaps.
 CREATE TABLE timelines (
     timeline text COLLATE "C" PRIMARY KEY,  -- an app's identifier, or a user's (us-…)
-    length bigint NOT NULL,                 -- the position of its last event
+    length bigint NOT NULL,                 -- the position of its last event; zero where there is but a state
     last_time timestamptz NOT NULL,         -- when its last event was
     clock bigint NOT NULL,                  -- greater with every commit, across all timelines that a commit touches
     clock_before bigint NOT NULL            -- the clock that the last commit expected, by which it noticed any other one

@@ -382,7 +382,7 @@ impl Rows {
                 RowKey::App(app) => effects.states.get(app),
                 _ => None,
             };
-            if state.is_some_and(|state| !state.is_written) {
+            if state.is_some_and(|state| state.value.is_none()) {
                 continue;
             }
             let version = effects.read.get(key).copied();
@@ -391,8 +391,12 @@ impl Rows {
             }
             match row {
                 Some(row) => {
-                    let value = row.to_bytes();
-                    rows.values.push((!value.is_empty()).then(|| Json(value.into())));
+                    rows.values.push(match state {
+                        Some(state) => state.value.clone(),
+                        None => Some(row.to_bytes())
+                            .filter(|bytes| !bytes.is_empty())
+                            .map(|bytes| Json(bytes.into())),
+                    });
                     rows.positions.push(state.map(|state| to_i64(state.checkpoint.position)));
                     rows.put.push(stored, version);
                 }

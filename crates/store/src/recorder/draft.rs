@@ -344,9 +344,12 @@ impl<'a> Draft<'a> {
                     entry.insert(Drafted { found, now })
                 }
             };
+            let owner_of = |app: &App| app.owner.as_ref().map(|owner| owner.id);
+            let owner_before = owner_of(&drafted.now);
             App::apply(&mut drafted.now, event);
-            if let Some(owner) = drafted.now.owner.clone()
-                && event.user.as_ref().is_none_or(|user| user.id != owner.id)
+            // An owner is registered as they come to be it.
+            if owner_of(&drafted.now) != owner_before
+                && let Some(owner) = drafted.now.owner.clone()
             {
                 self.known_account(&owner, event.created_at)?;
             }
