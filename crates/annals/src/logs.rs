@@ -8,8 +8,8 @@ use tracing_subscriber::EnvFilter;
 /// Starts logging what the filter lets through.
 pub(crate) fn start(filter: &str) -> anyhow::Result<()> {
     // The engine tells of its housekeeping as if it were news; whoever wants that can name it. The database's driver tells
-    // of every value that it sends, secrets among them: what it says at that level is not even let through by name.
-    let with_engines = format!("fjall=warn,lsm_tree=warn,{filter},tokio_postgres=info");
+    // of every value that it sends, secrets among them: that is not even let through by name.
+    let with_engines = format!("fjall=warn,lsm_tree=warn,{filter},tokio_postgres=warn");
     let filter =
         EnvFilter::try_new(with_engines).with_context(|| format!("--log: {filter:?} is no log filter"))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

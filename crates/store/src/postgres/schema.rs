@@ -7,9 +7,19 @@ use crate::contract::Error;
 
 /// What makes the tables, step by step; how many of them a database has had is its format. A step that was released is
 /// never changed.
-const STEPS: [&str; 1] = [include_str!("schema.sql")];
-/// What distributes the tables of each step, where the Citus extension is there.
-const CITUS_STEPS: [&str; 1] = [include_str!("citus.sql")];
+const STEPS: [Step; 1] = [Step {
+    tables: include_str!("schema.sql"),
+    spread: include_str!("citus.sql"),
+    views: include_str!("views.sql"),
+}];
+
+struct Step {
+    tables: &'static str,
+    /// What distributes the tables, where the Citus extension is there.
+    spread: &'static str,
+    /// Made last, so that Citus knows what they are of.
+    views: &'static str,
+}
 
 /// Which lock makes migrations come one after another. The first half tells annals' locks from others'.
 pub(super) const LOCK_CLASS: i32 = i32::from_be_bytes(*b"anls");
@@ -35,40 +45,43 @@ pub(super) async fn migrate(client: &mut Client) -> Result<bool, Error> {
         return Err(Error::Engine(message.into()));
     }
     let known = STEPS.len();
-    let step = client.transaction().await.map_err(failed)?;
+    let migration = client.transaction().await.map_err(failed)?;
     // Making distributed tables takes longer than a request may.
-    step.batch_execute("SET LOCAL statement_timeout = '120s'; SET LOCAL lock_timeout = '120s'")
+    migration
+        .batch_execute("SET LOCAL statement_timeout = '120s'; SET LOCAL lock_timeout = '120s'")
         .await
         .map_err(failed)?;
-    step.execute("SELECT pg_advisory_xact_lock($1, $2)", &[&LOCK_CLASS, &MIGRATION_LOCK])
+    migration
+        .execute("SELECT pg_advisory_xact_lock($1, $2)", &[&LOCK_CLASS, &MIGRATION_LOCK])
         .await
         .map_err(failed)?;
-    step.batch_execute("CREATE TABLE IF NOT EXISTS annals_format (format int NOT NULL)")
+    migration
+        .batch_execute("CREATE TABLE IF NOT EXISTS annals_format (format int NOT NULL)")
         .await
         .map_err(failed)?;
-    let row = step.query_opt("SELECT format FROM annals_format", &[]).await.map_err(failed)?;
+    let row = migration.query_opt("SELECT format FROM annals_format", &[]).await.map_err(failed)?;
     let found = row.map_or(0, |row| row.get::<_, i32>(0));
     let found = usize::try_from(found).map_err(|_| Error::Damaged("the format cannot be read".to_owned()))?;
     if found > known {
         let number = |steps: usize| u32::try_from(steps).unwrap_or(u32::MAX);
         return Err(Error::Newer { found: number(found), known: number(known) });
     }
-    let is_citus = is_some(&step, "SELECT 1 FROM pg_extension WHERE extname = 'citus'").await?;
+    let is_citus = is_some(&migration, "SELECT 1 FROM pg_extension WHERE extname = 'citus'").await?;
     // Tables that were made before the extension was are where they were.
-    let is_spread = is_citus && (found == 0 || is_some(&step, IS_SPREAD).await?);
+    let is_spread = is_citus && (found == 0 || is_some(&migration, IS_SPREAD).await?);
     if found == known {
         return Ok(is_spread);
     }
-    for index in found..known {
-        step.batch_execute(STEPS[index]).await.map_err(failed)?;
-        if is_spread {
-            step.batch_execute(CITUS_STEPS[index]).await.map_err(failed)?;
+    for step in &STEPS[found..] {
+        let spread = if is_spread { step.spread } else { "" };
+        for text in [step.tables, spread, step.views] {
+            migration.batch_execute(text).await.map_err(failed)?;
         }
     }
     let format = i32::try_from(known).expect("there are few steps");
-    step.batch_execute("DELETE FROM annals_format").await.map_err(failed)?;
-    step.execute("INSERT INTO annals_format VALUES ($1)", &[&format]).await.map_err(failed)?;
-    step.commit().await.map_err(failed)?;
+    migration.batch_execute("DELETE FROM annals_format").await.map_err(failed)?;
+    migration.execute("INSERT INTO annals_format VALUES ($1)", &[&format]).await.map_err(failed)?;
+    migration.commit().await.map_err(failed)?;
     tracing::info!(format, is_spread, "the tables were made");
     Ok(is_spread)
 }
