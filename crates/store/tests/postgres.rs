@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use annals_model::app::{CreateApp, Scale, ScaledType};
+use annals_model::catalogue::AppOperations;
 use annals_model::{
-    App, AppId, AppRef, Event, IdSource, Person, RandomIds, Rejection, Time, UserId, app::CreateApp,
-    report::Report,
+    Account, App, AppId, AppRef, Event, IdSource, Person, RandomIds, Rejection, Report, Time, TypeData,
+    UserId,
 };
 use annals_store::postgres::{Address, Options};
 use annals_store::{
@@ -149,26 +151,40 @@ async fn processes_that_append_to_the_same_timelines_leave_no_gap_and_the_feed_m
 async fn processes_that_change_the_same_row_see_each_other() {
     let database = TestDatabase::create().await;
     let stores = [open(&database).await, open(&database).await];
-    let mut tasks = tokio::task::JoinSet::new();
-    for turn in 0..60 {
-        let store = Arc::clone(&stores[turn % 2]);
-        tasks.spawn(async move {
-            commit(&*store, |view| {
-                let key = RowKey::Setting(Setting::SigningKey);
-                let count = match view.row(&key)? {
-                    Some(Row::Setting(text)) => text.parse::<u32>().unwrap(),
-                    _ => 0,
-                };
-                let row = Row::Setting((count + 1).to_string().into());
-                Ok(Writes { rows: vec![(key, Some(row))], ..Writes::default() })
-            })
-            .await
-            .unwrap();
-        });
+    // One that has a version of its own, and one that its timeline's clock stands for.
+    let keys = [RowKey::Setting(Setting::SigningKey), RowKey::Account(user(1))];
+    for key in keys {
+        let mut tasks = tokio::task::JoinSet::new();
+        for turn in 0..60 {
+            let (store, key) = (Arc::clone(&stores[turn % 2]), key.clone());
+            tasks.spawn(async move {
+                commit(&*store, move |view| {
+                    let count = view.row(&key)?.map_or(0, |row| count_in(&row)) + 1;
+                    let row = match key {
+                        RowKey::Account(id) => {
+                            let person =
+                                Person { id, username: count.to_string(), email: "a@example.com".to_owned() };
+                            Row::Account(Arc::new(Account::first_seen(&person, START)))
+                        }
+                        _ => Row::Setting(count.to_string().into()),
+                    };
+                    Ok(Writes { rows: vec![(key.clone(), Some(row))], ..Writes::default() })
+                })
+                .await
+                .unwrap();
+            });
+        }
+        tasks.join_all().await;
+        assert_eq!(stores[0].row(&key).await.unwrap().map(|row| count_in(&row)), Some(60), "{key:?}");
     }
-    tasks.join_all().await;
-    let count = stores[0].row(&RowKey::Setting(Setting::SigningKey)).await.unwrap();
-    assert_eq!(count, Some(Row::Setting("60".into())));
+}
+
+fn count_in(row: &Row) -> u32 {
+    match row {
+        Row::Setting(text) => text.parse().unwrap(),
+        Row::Account(account) => account.person.username.parse().unwrap(),
+        row => panic!("{row:?}"),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -318,6 +334,72 @@ async fn states_that_are_not_written_each_time_are_brought_up_to_date_whoever_as
     }
     recorders[1].report(scaling(99, 40), None).await.unwrap();
     assert_eq!(lag().await, 0, "where little is written, what can be read in SQL is up to date");
+}
+
+/// Each of these actions says what it found; between them come large reports, in whose groups states are not written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn actions_of_several_processes_each_find_what_the_one_before_left() {
+    let database = TestDatabase::create().await;
+    let person = Person { username: "jane".to_owned(), email: "jane@example.com".to_owned(), id: user(1) };
+    let about = |event_type: &str, index: u8| {
+        json!({"user": person, "app_id": app(1 + index % 40), "app_name": format!("my-app-{}", index % 40),
+               "type": event_type, "type_data": if event_type == "new_app" { json!({"git_source": null}) } else { json!({}) }})
+    };
+    let reports = |event_type: &str, count: u16| -> Vec<_> {
+        let events = (0..count).map(|index| about(event_type, (index % 40) as u8).to_string());
+        events.map(|event| Report::parse(&event).unwrap()).collect()
+    };
+    let mut recorders = Vec::new();
+    for _ in 0..3 {
+        let store = open(&database).await;
+        recorders.push(Recorder::new(
+            store,
+            Arc::new(SystemClock),
+            Arc::new(RandomIds::default()),
+            Settings::default(),
+        ));
+    }
+    recorders[0].report(reports("new_app", 40), None).await.unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    for (process, recorder) in recorders.iter().enumerate() {
+        for task in 0..4 {
+            let (recorder, person) = (recorder.clone(), person.clone());
+            tasks.spawn(async move {
+                for turn in 0..20_u8 {
+                    let name = format!("type-{process}-{task}");
+                    let containers = vec![ScaledType { name, amount: 1 + i64::from(turn % 9), size: None }];
+                    let request = Request { actor: Some(person.clone()), ..Request::default() };
+                    recorder.act(request, app(1 + turn % 2), Scale { containers }).await.unwrap();
+                }
+            });
+        }
+        let (recorder, large) = (recorder.clone(), reports("restart", 300));
+        tasks.spawn(async move {
+            for _ in 0..8 {
+                recorder.report(large.clone(), None).await.unwrap();
+            }
+        });
+    }
+    tasks.join_all().await;
+    let store = open(&database).await;
+    for number in [1, 2] {
+        let timeline = TimelineId::App(app(number));
+        let length = store.head(timeline).await.unwrap().length;
+        let (mut formation, mut scales) = (BTreeMap::new(), 0);
+        for json in store.read(timeline, 1..=length, usize::MAX).await.unwrap().iter().rev() {
+            if let TypeData::AppOperations(AppOperations::Scale(scale)) = Event::from_json(json).unwrap().data
+            {
+                assert_eq!(scale.previous_containers, formation);
+                formation = scale.containers;
+                scales += 1;
+            }
+        }
+        assert_eq!(scales, 3 * 4 * 10);
+        let (state, _) = store.app(app(number)).await.unwrap().unwrap();
+        let amounts: BTreeMap<_, _> =
+            state.formation.iter().map(|(name, container)| (name.clone(), container.amount)).collect();
+        assert_eq!(amounts, formation);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
