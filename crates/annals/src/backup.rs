@@ -50,7 +50,8 @@ pub(crate) async fn back_up(options: BackupOptions) -> anyhow::Result<()> {
     }
     let directory = options.to.parent().filter(|parent| !parent.as_os_str().is_empty());
     let directory = directory.unwrap_or(Path::new("."));
-    // Readable by its owner alone, since it has all secrets of the store in it. What is not whole goes when this ends.
+    // Readable by its owner alone, since it has all secrets of the store in it. What is not whole goes
+    // with an error; what is left where this is killed is in nobody's way.
     let file = NamedTempFile::with_prefix_in(".annals-backup-", directory);
     let mut out =
         BufWriter::new(file.with_context(|| format!("cannot make a file in {}", directory.display()))?);

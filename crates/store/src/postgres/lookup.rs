@@ -68,7 +68,7 @@ pub(super) async fn look_up(session: &mut Session, keys: &Keys, hold: Hold) -> R
     bring_up_to_date(session, &mut states).await?;
     for State { app, checkpoint, .. } in states {
         if let Some(found) = known.rows.get_mut(&RowKey::App(app.id)) {
-            *found = KnownRow { row: Some(Row::App(app)), checkpoint, ..found.clone() };
+            (found.row, found.checkpoint) = (Some(Row::App(app)), checkpoint);
         }
     }
     for key in &keys.rows {

@@ -231,14 +231,17 @@ impl Store for PostgresStore {
     async fn app(&self, id: AppId) -> Result<Option<(Arc<App>, Head)>, Error> {
         let key = RowKey::App(id);
         let memory = &self.kept.memory.rows;
-        let known = memory.get(&key);
-        let clock = known.as_ref().map_or(UNKNOWN, |known| known.version);
+        let known = match memory.get(&key) {
+            Some(KnownRow { row: Some(Row::App(app)), version, .. }) => Some((app, version)),
+            _ => None,
+        };
+        let clock = known.as_ref().map_or(UNKNOWN, |(_, clock)| *clock);
         let params: [session::Param<'_>; 3] = [&place::of_row(&key), &key.to_bytes(), &clock];
         let rows = self.kept.readers.rows(APP, &params).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         let head = head_from(row.get(1), row.get(2));
-        if let Some(KnownRow { row: Some(Row::App(app)), version, .. }) = known
-            && version == row.get::<_, i64>(0)
+        if let Some((app, clock)) = known
+            && clock == row.get::<_, i64>(0)
         {
             return Ok(Some((app, head)));
         }
