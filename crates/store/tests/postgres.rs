@@ -540,6 +540,12 @@ async fn a_store_of_a_newer_program_is_refused_and_so_is_one_in_use_or_not_there
     database.connect().await.batch_execute("UPDATE annals_format SET format = 99").await.unwrap();
     let newer = Options::new(address(&database)).open().await;
     assert!(matches!(newer, Err(Error::Newer { found: 99, known: 1 })));
+    let elsewhere: Address = format!("{}_not_there", database.url).parse().unwrap();
+    let refused = Options::new(elsewhere).open().await.err().unwrap();
+    assert!(
+        matches!(&refused, Error::Engine(why) if why.to_string().contains("no schema of the search_path")),
+        "{refused:?}"
+    );
     let nobody: Address = "postgres://me:secret@127.0.0.1:1/annals".parse().unwrap();
     let error = Options::new(nobody).open().await.err().unwrap();
     assert!(matches!(error, Error::Unavailable(_)) && !format!("{error:?}").contains("secret"), "{error:?}");

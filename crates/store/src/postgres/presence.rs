@@ -13,6 +13,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::address::Address;
+use super::failure::failed;
 use super::known::{Keys, Memory};
 use super::schema::LOCK_CLASS;
 use super::session::{Param, bounded, connect};
@@ -76,10 +77,7 @@ impl Presence {
         });
         let text = "SELECT pg_backend_pid(), current_schema()";
         let row = bounded(client.query_one(text, &[])).await?;
-        let schema: Option<String> = row.get(1);
-        let schema = schema.ok_or_else(|| {
-            Error::Engine("no schema of the search_path is there: make it first, or choose another".into())
-        })?;
+        let schema: String = row.try_get(1).map_err(failed)?;
         let lock = match self.sharing {
             Sharing::Shared => "SELECT pg_try_advisory_lock_shared($1, hashtext($2))",
             Sharing::Alone => "SELECT pg_try_advisory_lock($1, hashtext($2))",

@@ -39,9 +39,15 @@ pub(super) async fn is_there(client: &Client) -> Result<bool, Error> {
 /// Brings the tables to what this program expects, one process at a time; refuses those of a newer one.
 /// Says whether tables are spread over machines.
 pub(super) async fn migrate(client: &mut Client) -> Result<bool, Error> {
-    let encoding: String = client.query_one("SHOW server_encoding", &[]).await.map_err(failed)?.get(0);
+    let text = "SELECT current_setting('server_encoding'), current_schema()";
+    let row = client.query_one(text, &[]).await.map_err(failed)?;
+    let (encoding, schema): (String, Option<String>) = (row.get(0), row.get(1));
     if encoding != "UTF8" {
         let message = format!("the database's encoding is {encoding}: make one with --encoding UTF8");
+        return Err(Error::Engine(message.into()));
+    }
+    if schema.is_none() {
+        let message = "no schema of the search_path is there: make it first, or choose another";
         return Err(Error::Engine(message.into()));
     }
     let known = STEPS.len();
