@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use annals_store::{Error, Store, fjall};
+use annals_store::{Error, Store, embedded};
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use clap::Args;
@@ -70,7 +70,7 @@ pub(crate) async fn back_up(options: BackupOptions) -> anyhow::Result<()> {
 fn finish(out: BufWriter<NamedTempFile>, to: &Path) -> anyhow::Result<u64> {
     let file = out.into_inner().context("the backup cannot be written")?;
     file.as_file().sync_all()?;
-    let entries = fjall::check_backup(BufReader::new(file.reopen()?))?;
+    let entries = embedded::check_backup(BufReader::new(file.reopen()?))?;
     file.persist_noclobber(to).with_context(|| format!("cannot name the backup {}", to.display()))?;
     Ok(entries)
 }
@@ -79,7 +79,7 @@ fn read_store(store: &Location, out: &mut impl Write) -> anyhow::Result<()> {
     let Location::Directory(directory) = store else {
         bail!("a database is backed up with its own tools: pg_dump");
     };
-    let opened = fjall::Options::new(directory).existing(true).open().map_err(|error| match error {
+    let opened = embedded::Options::new(directory).existing(true).open().map_err(|error| match error {
         Error::InUse => anyhow::anyhow!("it is being served: back it up with --server and its address"),
         error => error.into(),
     });
@@ -116,7 +116,7 @@ pub(crate) fn restore(options: RestoreOptions) -> anyhow::Result<()> {
     };
     let from =
         File::open(&options.from).with_context(|| format!("cannot read {}", options.from.display()))?;
-    let entries = fjall::restore(BufReader::new(from), directory)
+    let entries = embedded::restore(BufReader::new(from), directory)
         .with_context(|| format!("{} is not restored to {}", options.from.display(), directory.display()))?;
     say(&format!("{} has all {entries} entries of {}", directory.display(), options.from.display()));
     Ok(())

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use annals_server::Metrics;
-use annals_store::{Error, Portable, Store, fjall, postgres};
+use annals_store::{Error, Portable, Store, embedded, postgres};
 use anyhow::Context;
 
 /// What an option says of where a store is. It is looked at later: a command line that cannot be read is shown with all
@@ -67,7 +67,7 @@ impl Location {
         let observer = move |commit| metrics.committed(commit);
         let opened: Result<Arc<dyn Store>, _> = match self {
             Self::Directory(path) => {
-                fjall::Options::new(path).observer(observer).open().map(|store| Arc::new(store) as _)
+                embedded::Options::new(path).observer(observer).open().map(|store| Arc::new(store) as _)
             }
             Self::Database(address) => postgres::Options::new((**address).clone())
                 .connections(connections)
@@ -103,7 +103,7 @@ impl Location {
     async fn open_alone(&self, is_existing: bool) -> anyhow::Result<Arc<dyn Portable>> {
         let opened: Result<Arc<dyn Portable>, _> = match self {
             Self::Directory(path) => {
-                fjall::Options::new(path).existing(is_existing).open().map(|store| Arc::new(store) as _)
+                embedded::Options::new(path).existing(is_existing).open().map(|store| Arc::new(store) as _)
             }
             Self::Database(address) => postgres::Options::new((**address).clone())
                 .alone()

@@ -85,7 +85,7 @@ impl Metrics {
     pub fn committed(&self, commit: CommitSummary) {
         self.0.commit_seconds.observe(commit.elapsed.as_secs_f64());
         self.0.commit_events.observe(commit.events as f64);
-        self.0.commit_changes.observe(commit.changes as f64);
+        self.0.commit_changes.observe(commit.commands as f64);
     }
 
     /// A request was answered; `route` is the path's pattern, so that there are not as many series as apps.

@@ -27,42 +27,10 @@ pub fn openapi() -> serde_json::Value {
 }
 
 fn api() -> Api {
-    // What happened.
-    events::api()
-        .and(reports::api())
-        .and(event_types::api())
-        // Apps.
+    timelines::api()
         .and(apps::api())
-        .and(state::api())
-        .and(containers::api())
-        .and(restarts::api())
-        .and(runs::api())
-        .and(deployments::api())
-        .and(variables::api())
-        .and(domains::api())
-        .and(collaborators::api())
-        .and(consents::api())
-        .and(hds_contact::api())
-        // What apps have.
         .and(addons::api())
-        .and(databases::api())
-        .and(log_drains::api())
-        .and(provider::api())
-        // Source control.
-        .and(scm_links::api())
-        .and(review_apps::api())
-        .and(scm_hooks::api())
-        .and(integrations::api())
-        // People.
-        .and(users::api())
-        .and(tokens::api())
-        .and(passwords::api())
-        .and(keys::api())
-        .and(billing::api())
-        // The service itself.
-        .and(features::api())
-        .and(regions::api())
-        .and(backup::api())
-        .and(documents::api())
-        .and(health::api())
+        .and(source_control::api())
+        .and(people::api())
+        .and(platform::api())
 }

@@ -35,7 +35,7 @@ pub struct NewEvent {
     /// Its identifier.
     pub id: EventId,
     /// Whether the identifier was given with a report instead of assigned here; such an event is found by an index.
-    pub id_given: bool,
+    pub has_external_id: bool,
     /// When it was.
     pub created_at: Time,
     /// The app it belongs to; at least one of this and `user` is there.
@@ -62,19 +62,19 @@ impl NewEvent {
     }
 }
 
-/// What a change writes.
+/// What a command writes.
 #[derive(Debug, Default)]
-pub struct Writes {
+pub struct WriteSet {
     /// Events to append, each to its home and to the timeline that refers to it, in this order.
     pub events: Vec<NewEvent>,
     /// Rows to put, or to remove where there is none.
     pub rows: Vec<(RowKey, Option<Row>)>,
     /// Apps whose state changed by more than these events: it cannot be rebuilt from them.
-    pub beyond_events: Vec<AppId>,
+    pub force_checkpoint: Vec<AppId>,
 }
 
-/// The store as a change finds it: all that was committed before, in one order.
-pub trait View {
+/// The store as a command finds it: all that was committed before, in one order.
+pub trait Snapshot {
     /// Where a timeline stands.
     fn head(&self, timeline: TimelineId) -> Result<Head, Error>;
 
@@ -89,18 +89,18 @@ pub trait View {
 }
 
 /// A decision to be made and recorded in one step.
-pub trait Change: Send {
+pub trait Command: Send {
     /// What to write, given what there is. An engine may call this more than once before one call's writes are
     /// recorded, so nothing outside may depend on a call that is not the last. It may also be shown less than there is in
     /// a call whose outcome is thrown away, to see what it asks for; with the same in view it asks for the same.
     ///
     /// The times of the events are not before the heads of their timelines, nor do they decrease.
-    fn decide(&mut self, view: &dyn View) -> Result<Writes, Refusal>;
+    fn decide(&mut self, snapshot: &dyn Snapshot) -> Result<WriteSet, CommandError>;
 }
 
-/// Why a change made no writes.
+/// Why a command made no writes.
 #[derive(Debug)]
-pub enum Refusal {
+pub enum CommandError {
     /// The rules refuse it.
     Rejected(Rejection),
     /// The store failed while it was decided.
@@ -113,7 +113,7 @@ pub enum CommitError {
     /// The rules refuse it.
     #[error("{0}")]
     Rejected(Rejection),
-    /// The store failed; see there whether the change may have been recorded.
+    /// The store failed; see there whether the command may have been recorded.
     #[error(transparent)]
     Failed(#[from] Error),
 }
@@ -171,15 +171,15 @@ impl From<std::io::Error> for Error {
 pub struct FeedEntry {
     /// The commit's number; later commits have greater ones.
     pub number: u64,
-    /// The events it recorded, as stretches of positions in their home timelines.
-    pub stretches: Vec<(TimelineId, RangeInclusive<u64>)>,
+    /// The events it recorded, as ranges of positions in their home timelines.
+    pub ranges: Vec<(TimelineId, RangeInclusive<u64>)>,
 }
 
-/// Adds a position behind all others: to the last stretch, or as a new one where there is something in between.
-pub(crate) fn extend(stretches: &mut Vec<RangeInclusive<u64>>, position: u64) {
-    match stretches.last_mut() {
+/// Adds a position behind all others: to the last range, or as a new one where there is something in between.
+pub(crate) fn extend(ranges: &mut Vec<RangeInclusive<u64>>, position: u64) {
+    match ranges.last_mut() {
         Some(last) if last.end() + 1 == position => *last = *last.start()..=position,
-        _ => stretches.push(position..=position),
+        _ => ranges.push(position..=position),
     }
 }
 
@@ -198,8 +198,8 @@ pub struct Statistics {
 /// What one commit did, for whoever measures.
 #[derive(Debug, Clone, Copy)]
 pub struct CommitSummary {
-    /// How many changes it recorded together.
-    pub changes: usize,
+    /// How many commands it recorded together.
+    pub commands: usize,
     /// How many events.
     pub events: usize,
     /// How long it took from the first decision until it was durable.
@@ -215,10 +215,10 @@ pub struct CommitSummary {
 /// - Reading a page takes the same time wherever in a timeline it lies.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Decides a change and records it. May share its commit with other changes made at the same time.
+    /// Decides a command and records it. May share its commit with other commands made at the same time.
     ///
-    /// Where this fails with anything but a rejection, the change may or may not be recorded.
-    async fn commit(&self, change: Box<dyn Change>) -> Result<(), CommitError>;
+    /// Where this fails with anything but a rejection, the command may or may not be recorded.
+    async fn commit(&self, command: Box<dyn Command>) -> Result<(), CommitError>;
 
     /// Where a timeline stands.
     async fn head(&self, timeline: TimelineId) -> Result<Head, Error>;

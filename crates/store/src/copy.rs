@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use futures_util::{TryStreamExt, stream};
 
-use crate::contract::{Change, CommitError, Error, Head, Refusal, TimelineId, View, Writes};
+use crate::contract::{Command, CommandError, CommitError, Error, Head, Snapshot, TimelineId, WriteSet};
 use crate::portable::{Events, Part, Portable};
 use crate::rows::{Row, RowKey, Setting, TokenHash};
 
@@ -134,10 +134,10 @@ const MARK: RowKey = RowKey::Setting(Setting::UnfinishedCopy);
 async fn mark(store: &dyn Portable, identity: Option<String>) -> Result<(), CopyError> {
     struct Mark(Option<String>);
 
-    impl Change for Mark {
-        fn decide(&mut self, _: &dyn View) -> Result<Writes, Refusal> {
+    impl Command for Mark {
+        fn decide(&mut self, _: &dyn Snapshot) -> Result<WriteSet, CommandError> {
             let row = self.0.as_deref().map(|identity| Row::Setting(identity.into()));
-            Ok(Writes { rows: vec![(MARK, row)], ..Writes::default() })
+            Ok(WriteSet { rows: vec![(MARK, row)], ..WriteSet::default() })
         }
     }
 
@@ -253,11 +253,11 @@ async fn copy_rest(
 ) -> Result<(), CopyError> {
     let (mut done, mut after) = (0, None);
     loop {
-        let given = from.given_ids(after, ROWS_AT_ONCE).await?;
+        let given = from.external_ids(after, ROWS_AT_ONCE).await?;
         let Some((last, ..)) = given.last() else { break };
         after = Some(*last);
         done += given.len() as u64;
-        to.put(Part::GivenIds(given)).await?;
+        to.put(Part::ExternalIds(given)).await?;
         progress(done);
     }
     let mut after = 0;
@@ -326,7 +326,7 @@ async fn compare_rest(
     let (mut done, mut after) = (0, None);
     loop {
         let (here, there) =
-            (from.given_ids(after, ROWS_AT_ONCE).await?, to.given_ids(after, ROWS_AT_ONCE).await?);
+            (from.external_ids(after, ROWS_AT_ONCE).await?, to.external_ids(after, ROWS_AT_ONCE).await?);
         if here != there {
             return Err(CopyError::Differs("given identifiers".to_owned()));
         }

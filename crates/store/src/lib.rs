@@ -1,25 +1,25 @@
 //! Keeps timelines and state.
 //!
-//! [`Store`] is the contract, written in its documentation; [`fjall`] is the engine that keeps a store in a
+//! [`Store`] is the contract, written in its documentation; [`embedded`] is the engine that keeps a store in a
 //! directory. One conformance suite (`tests/conformance`) holds for every engine. [`Recorder`] is what everything that
 //! changes the store goes through: it turns actions and reports into events and state, in one transaction.
 
 mod checkpoint;
 mod contract;
 mod copy;
-pub mod fjall;
+pub mod embedded;
 mod portable;
 pub mod postgres;
 mod recorder;
 mod rows;
 
 pub use contract::{
-    Change, CommitError, CommitSummary, Error, FeedEntry, Head, NewEvent, Refusal, Statistics, Store,
-    TimelineId, View, Writes,
+    Command, CommandError, CommitError, CommitSummary, Error, FeedEntry, Head, NewEvent, Snapshot,
+    Statistics, Store, TimelineId, WriteSet,
 };
 pub use copy::{Copied, CopyError, Progress, Step, copy};
-pub use fjall::FjallStore;
-pub use portable::{Events, GivenId, Part, Portable};
+pub use embedded::EmbeddedStore;
+pub use portable::{Events, ExternalId, Part, Portable};
 pub use postgres::PostgresStore;
 pub use recorder::{
     Clock, Idempotency, IssuedToken, NewUser, Outcome, Recorded, Recorder, Request, Settings, SignInOutcome,

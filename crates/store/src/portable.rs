@@ -8,7 +8,7 @@ use crate::contract::{Error, FeedEntry, Head, Store, TimelineId};
 use crate::rows::{Row, RowKey};
 
 /// An event whose identifier was given with a report, and where it is.
-pub type GivenId = (EventId, TimelineId, u64);
+pub type ExternalId = (EventId, TimelineId, u64);
 
 /// Events of one timeline that follow each other, oldest first.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub enum Part {
     /// Rows. They come after all events.
     Rows(Vec<(RowKey, Row)>),
     /// Identifiers that were given.
-    GivenIds(Vec<GivenId>),
+    ExternalIds(Vec<ExternalId>),
     /// Entries of the feed, oldest first.
     Feed(Vec<FeedEntry>),
 }
@@ -48,7 +48,7 @@ pub trait Portable: Store {
     async fn rows(&self, after: Option<&RowKey>, limit: usize) -> Result<Vec<(RowKey, Row)>, Error>;
 
     /// The given identifiers after that one, at most that many.
-    async fn given_ids(&self, after: Option<EventId>, limit: usize) -> Result<Vec<GivenId>, Error>;
+    async fn external_ids(&self, after: Option<EventId>, limit: usize) -> Result<Vec<ExternalId>, Error>;
 
     /// Puts a piece in its place. It is durable when this returns `Ok`. Events are put once, behind those that are there;
     /// anything else may be put again. The store has to be opened again before it takes changes.

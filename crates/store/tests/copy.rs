@@ -7,13 +7,13 @@ use std::sync::Arc;
 use annals_model::{RandomIds, report::Report};
 use annals_store::{
     Copied, CopyError, Error, Idempotency, NewUser, Part, Portable, Recorder, Row, RowKey, Setting, Settings,
-    Step, Store, SystemClock, TimelineId, copy, fjall, postgres,
+    Step, Store, SystemClock, TimelineId, copy, embedded, postgres,
 };
 use annals_testing::TestDatabase;
 use serde_json::json;
 
-fn embedded(directory: &tempfile::TempDir) -> Arc<annals_store::FjallStore> {
-    Arc::new(fjall::Options::new(directory.path().join("store")).open().unwrap())
+fn embedded(directory: &tempfile::TempDir) -> Arc<annals_store::EmbeddedStore> {
+    Arc::new(embedded::Options::new(directory.path().join("store")).open().unwrap())
 }
 
 async fn in_database(database: &TestDatabase) -> Arc<annals_store::PostgresStore> {
@@ -195,12 +195,12 @@ async fn a_backup_has_what_was_there_when_it_began_and_is_restored_whole_or_not_
     let backup = [&begun[..], &rest].concat();
 
     let directory = restored.path().join("store");
-    let entries = fjall::restore(&*backup, &directory).unwrap();
-    assert_eq!(fjall::check_backup(&*backup).unwrap(), entries);
+    let entries = embedded::restore(&*backup, &directory).unwrap();
+    assert_eq!(embedded::check_backup(&*backup).unwrap(), entries);
     let again = embedded(&restored);
     assert_eq!(again.timelines(None, 100).await.unwrap(), heads);
     assert_eq!(again.rows(None, 10_000).await.unwrap(), before);
-    let refused = fjall::restore(&*backup, &directory).unwrap_err();
+    let refused = embedded::restore(&*backup, &directory).unwrap_err();
     assert!(matches!(refused, Error::Occupied), "{refused}");
 
     let elsewhere = restored.path().join("elsewhere");
@@ -213,13 +213,13 @@ async fn a_backup_has_what_was_there_when_it_began_and_is_restored_whole_or_not_
         (&longer[..], "changed"),
         (b"nothing", "cut off"),
     ] {
-        let refused = fjall::restore(damaged, &elsewhere).unwrap_err();
+        let refused = embedded::restore(damaged, &elsewhere).unwrap_err();
         assert!(matches!(&refused, Error::Damaged(what) if what.contains(why)), "{refused}");
         assert!(!elsewhere.exists());
-        assert!(fjall::check_backup(damaged).is_err());
+        assert!(embedded::check_backup(damaged).is_err());
     }
     let mut newer = backup;
     newer[13..17].copy_from_slice(&9_u32.to_be_bytes());
-    assert!(matches!(fjall::check_backup(&*newer), Err(Error::Newer { found: 9, .. })));
+    assert!(matches!(embedded::check_backup(&*newer), Err(Error::Newer { found: 9, .. })));
     assert_eq!(std::fs::read_dir(restored.path()).unwrap().count(), 1, "nothing is left of what failed");
 }

@@ -6,8 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use annals_model::{AppId, EventId, Time};
-use annals_store::fjall::Options;
-use annals_store::{Change, Error, FjallStore, NewEvent, Refusal, Store, TimelineId, View, Writes};
+use annals_store::embedded::Options;
+use annals_store::{
+    Command, CommandError, EmbeddedStore, Error, NewEvent, Snapshot, Store, TimelineId, WriteSet,
+};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -15,9 +17,9 @@ const APP: AppId = AppId::from_bytes([1; 12]);
 
 struct Append(Vec<NewEvent>);
 
-impl Change for Append {
-    fn decide(&mut self, _: &dyn View) -> Result<Writes, Refusal> {
-        Ok(Writes { events: self.0.clone(), rows: Vec::new(), ..Writes::default() })
+impl Command for Append {
+    fn decide(&mut self, _: &dyn Snapshot) -> Result<WriteSet, CommandError> {
+        Ok(WriteSet { events: self.0.clone(), rows: Vec::new(), ..WriteSet::default() })
     }
 }
 
@@ -26,10 +28,10 @@ fn json(number: u64) -> Vec<u8> {
         .into_bytes()
 }
 
-async fn append(store: &FjallStore, numbers: std::ops::Range<u64>) {
+async fn append(store: &EmbeddedStore, numbers: std::ops::Range<u64>) {
     let events = numbers.map(|number| NewEvent {
         id: EventId::assigned(Time::from_millis(number), 0, 0),
-        id_given: false,
+        has_external_id: false,
         created_at: Time::from_millis(number),
         app: Some(APP),
         user: None,
@@ -38,11 +40,11 @@ async fn append(store: &FjallStore, numbers: std::ops::Range<u64>) {
     store.commit(Box::new(Append(events.collect()))).await.unwrap();
 }
 
-async fn length(store: &FjallStore) -> u64 {
+async fn length(store: &EmbeddedStore) -> u64 {
     store.head(TimelineId::App(APP)).await.unwrap().length
 }
 
-fn open(directory: &Path) -> Result<FjallStore, Error> {
+fn open(directory: &Path) -> Result<EmbeddedStore, Error> {
     Options::new(directory).open()
 }
 
@@ -97,7 +99,7 @@ async fn store_with_commits(directory: &Path, random: &mut StdRng) -> Vec<(usize
     ends
 }
 
-async fn check(store: &FjallStore, expected: u64) {
+async fn check(store: &EmbeddedStore, expected: u64) {
     assert_eq!(length(store).await, expected);
     let events = store.read(TimelineId::App(APP), 1..=expected, usize::MAX).await.unwrap();
     assert_eq!(events.len() as u64, expected);

@@ -15,8 +15,8 @@ use annals_model::{
 };
 use annals_store::postgres::{Address, Options};
 use annals_store::{
-    Change, CommitError, Error, Listing, NewEvent, NewUser, Portable, PostgresStore, Recorder, Refusal,
-    Request, Row, RowKey, Setting, Settings, Store, SystemClock, TimelineId, View, Writes,
+    Command, CommandError, CommitError, Error, Listing, NewEvent, NewUser, Portable, PostgresStore, Recorder,
+    Request, Row, RowKey, Setting, Settings, Snapshot, Store, SystemClock, TimelineId, WriteSet,
 };
 use annals_testing::TestDatabase;
 use serde_json::json;
@@ -25,15 +25,15 @@ const START: Time = Time::from_millis(1_762_000_000_000);
 
 struct With<F>(F);
 
-impl<F: FnMut(&dyn View) -> Result<Writes, Refusal> + Send> Change for With<F> {
-    fn decide(&mut self, view: &dyn View) -> Result<Writes, Refusal> {
+impl<F: FnMut(&dyn Snapshot) -> Result<WriteSet, CommandError> + Send> Command for With<F> {
+    fn decide(&mut self, view: &dyn Snapshot) -> Result<WriteSet, CommandError> {
         (self.0)(view)
     }
 }
 
 async fn commit(
     store: &dyn Store,
-    decide: impl FnMut(&dyn View) -> Result<Writes, Refusal> + Send + 'static,
+    decide: impl FnMut(&dyn Snapshot) -> Result<WriteSet, CommandError> + Send + 'static,
 ) -> Result<(), CommitError> {
     store.commit(Box::new(With(decide))).await
 }
@@ -70,9 +70,9 @@ async fn append(
         let events = apps.iter().map(|app| {
             let id = ids.event_id(time);
             let json = format!(r#"{{"id":"{id}","created_at":"{time}","type":"restart"}}"#).into_bytes();
-            NewEvent { id, id_given: false, created_at: time, app: Some(*app), user: Some(who), json }
+            NewEvent { id, has_external_id: false, created_at: time, app: Some(*app), user: Some(who), json }
         });
-        Ok(Writes { events: events.collect(), ..Writes::default() })
+        Ok(WriteSet { events: events.collect(), ..WriteSet::default() })
     })
     .await
 }
@@ -97,7 +97,7 @@ async fn processes_that_append_to_the_same_timelines_leave_no_gap_and_the_feed_m
                 for entry in entries {
                     assert!(entry.number > after);
                     after = entry.number;
-                    seen.extend(entry.stretches);
+                    seen.extend(entry.ranges);
                 }
             }
         })
@@ -168,7 +168,7 @@ async fn processes_that_change_the_same_row_see_each_other() {
                         }
                         _ => Row::Setting(count.to_string().into()),
                     };
-                    Ok(Writes { rows: vec![(key.clone(), Some(row))], ..Writes::default() })
+                    Ok(WriteSet { rows: vec![(key.clone(), Some(row))], ..WriteSet::default() })
                 })
                 .await
                 .unwrap();
@@ -195,14 +195,14 @@ async fn what_another_process_wrote_is_seen_also_where_nothing_was_or_nothing_is
     let found = |store: &Arc<PostgresStore>, writes: bool| {
         let (store, (sender, receiver)) = (Arc::clone(store), std::sync::mpsc::channel());
         async move {
-            let change = move |view: &dyn View| {
+            let change = move |view: &dyn Snapshot| {
                 let value = match view.row(&key())? {
                     Some(Row::Setting(value)) => value.to_string(),
                     _ => "nothing".to_owned(),
                 };
                 sender.send(value.clone()).unwrap();
                 let note = (RowKey::Setting(Setting::SigningKey), Some(Row::Setting(value.as_str().into())));
-                Ok(Writes { rows: if writes { vec![note] } else { Vec::new() }, ..Writes::default() })
+                Ok(WriteSet { rows: if writes { vec![note] } else { Vec::new() }, ..WriteSet::default() })
             };
             commit(&*store, change).await.unwrap();
             // What counts is what it was decided from in the end.
@@ -210,14 +210,14 @@ async fn what_another_process_wrote_is_seen_also_where_nothing_was_or_nothing_is
         }
     };
     for writes in [true, false] {
-        commit(&*stores[0], move |_| Ok(Writes { rows: vec![(key(), None)], ..Writes::default() }))
+        commit(&*stores[0], move |_| Ok(WriteSet { rows: vec![(key(), None)], ..WriteSet::default() }))
             .await
             .unwrap();
         for value in ["nothing", "1", "2"] {
             if value != "nothing" {
                 let row = Row::Setting(value.into());
-                let put = move |_: &dyn View| {
-                    Ok(Writes { rows: vec![(key(), Some(row.clone()))], ..Writes::default() })
+                let put = move |_: &dyn Snapshot| {
+                    Ok(WriteSet { rows: vec![(key(), Some(row.clone()))], ..WriteSet::default() })
                 };
                 commit(&*stores[1], put).await.unwrap();
             }
@@ -236,17 +236,19 @@ async fn what_was_only_read_may_not_change_meanwhile() {
     for round in 0..20 {
         let rows =
             keys.iter().map(|key| (key.clone(), Some(Row::Setting("free".into())))).collect::<Vec<_>>();
-        commit(&*stores[0], move |_| Ok(Writes { rows: rows.clone(), ..Writes::default() })).await.unwrap();
+        commit(&*stores[0], move |_| Ok(WriteSet { rows: rows.clone(), ..WriteSet::default() }))
+            .await
+            .unwrap();
         let take = |own: usize| {
             let (store, keys) = (Arc::clone(&stores[own]), keys.clone());
             tokio::spawn(async move {
-                let change = move |view: &dyn View| match view.row(&keys[1 - own])? {
+                let change = move |view: &dyn Snapshot| match view.row(&keys[1 - own])? {
                     Some(Row::Setting(text)) if &*text == "taken" => {
                         Err(Rejection::Conflict("taken".to_owned()).into())
                     }
                     _ => {
                         let row = Row::Setting("taken".into());
-                        Ok(Writes { rows: vec![(keys[own].clone(), Some(row))], ..Writes::default() })
+                        Ok(WriteSet { rows: vec![(keys[own].clone(), Some(row))], ..WriteSet::default() })
                     }
                 };
                 commit(&*store, change).await.is_ok()
@@ -266,10 +268,10 @@ async fn a_timeline_that_is_only_looked_at_is_seen_as_it_is() {
     for length in 2..12 {
         // The first process remembers how long it was.
         append(&*stores[1], &ids, vec![app(1)], user(1)).await.unwrap();
-        let note = |view: &dyn View| {
+        let note = |view: &dyn Snapshot| {
             let length = view.head(TimelineId::App(app(1)))?.length.to_string();
             let row = (RowKey::Setting(Setting::SigningKey), Some(Row::Setting(length.as_str().into())));
-            Ok(Writes { rows: vec![row], ..Writes::default() })
+            Ok(WriteSet { rows: vec![row], ..WriteSet::default() })
         };
         commit(&*stores[0], note).await.unwrap();
         let noted = stores[0].row(&RowKey::Setting(Setting::SigningKey)).await.unwrap();
@@ -499,7 +501,7 @@ async fn work_is_claimed_by_one_process_and_news_reaches_all() {
     let stores = [open(&database).await, open(&database).await];
     let timers: Vec<_> =
         (0..200).map(|number| (RowKey::Timer(START, app(1), number), Some(Row::Present))).collect();
-    commit(&*stores[0], move |_| Ok(Writes { rows: timers.clone(), ..Writes::default() })).await.unwrap();
+    commit(&*stores[0], move |_| Ok(WriteSet { rows: timers.clone(), ..WriteSet::default() })).await.unwrap();
     let claim = |store: &Arc<PostgresStore>| {
         let store = Arc::clone(store);
         tokio::spawn(async move {

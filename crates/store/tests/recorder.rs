@@ -169,7 +169,7 @@ async fn check_states(world: &World) {
     let mut live_names = std::collections::BTreeMap::new();
     let feed = world.store.feed(0, usize::MAX).await.unwrap();
     let timelines: std::collections::BTreeSet<_> =
-        feed.iter().flat_map(|entry| entry.stretches.iter().map(|(timeline, _)| *timeline)).collect();
+        feed.iter().flat_map(|entry| entry.ranges.iter().map(|(timeline, _)| *timeline)).collect();
     for timeline in timelines {
         let TimelineId::App(id) = timeline else { continue };
         let events = world.timeline(timeline).await;

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use annals_store::{Store, fjall, postgres};
+use annals_store::{Store, embedded, postgres};
 use tokio_postgres::NoTls;
 use url::Url;
 
@@ -40,7 +40,7 @@ impl TestStore {
     pub async fn open(&self) -> Arc<dyn Store> {
         match self {
             Self::Directory(directory) => {
-                let options = fjall::Options::new(directory.path().join("store"));
+                let options = embedded::Options::new(directory.path().join("store"));
                 Arc::new(options.open().expect("the store can be opened"))
             }
             Self::Database(database) => {

@@ -181,7 +181,7 @@ async fn a_copy_that_is_not_finished_is_not_served() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
     {
-        let store = annals_store::fjall::Options::new(&path).open().unwrap();
+        let store = annals_store::embedded::Options::new(&path).open().unwrap();
         let mark = (RowKey::Setting(Setting::UnfinishedCopy), Row::Setting("of something".into()));
         store.put(Part::Rows(vec![mark])).await.unwrap();
     }

@@ -1,34 +1,9 @@
-//! One file per resource.
+//! One folder per part of the API, one file per resource. Each file begins with its paths and what the documents say of
+//! them.
 
 pub(crate) mod addons;
 pub(crate) mod apps;
-pub(crate) mod backup;
-pub(crate) mod billing;
-pub(crate) mod collaborators;
-pub(crate) mod consents;
-pub(crate) mod containers;
-pub(crate) mod databases;
-pub(crate) mod deployments;
-pub(crate) mod documents;
-pub(crate) mod domains;
-pub(crate) mod event_types;
-pub(crate) mod events;
-pub(crate) mod features;
-pub(crate) mod hds_contact;
-pub(crate) mod health;
-pub(crate) mod integrations;
-pub(crate) mod keys;
-pub(crate) mod log_drains;
-pub(crate) mod passwords;
-pub(crate) mod provider;
-pub(crate) mod regions;
-pub(crate) mod reports;
-pub(crate) mod restarts;
-pub(crate) mod review_apps;
-pub(crate) mod runs;
-pub(crate) mod scm_hooks;
-pub(crate) mod scm_links;
-pub(crate) mod state;
-pub(crate) mod tokens;
-pub(crate) mod users;
-pub(crate) mod variables;
+pub(crate) mod people;
+pub(crate) mod platform;
+pub(crate) mod source_control;
+pub(crate) mod timelines;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use annals_model::{EventId, Time};
 use annals_server::Config;
 use annals_store::{
-    Change, CommitError, Error, FeedEntry, Head, Listing, Row, RowKey, Statistics, Store, TimelineId,
+    Command, CommitError, Error, FeedEntry, Head, Listing, Row, RowKey, Statistics, Store, TimelineId,
 };
 use annals_testing::TestStore;
 use async_trait::async_trait;
@@ -72,10 +72,10 @@ enum Failure {
 
 #[async_trait]
 impl Store for Failing {
-    async fn commit(&self, change: Box<dyn Change>) -> Result<(), CommitError> {
+    async fn commit(&self, command: Box<dyn Command>) -> Result<(), CommitError> {
         match self.commits {
             Some(error) => Err(error()),
-            None => self.store.commit(change).await,
+            None => self.store.commit(command).await,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What decides and writes.
 //!
-//! It takes all changes that wait, decides each with those before it in view, and writes them in one transaction: the more
+//! It takes all commands that wait, decides each with those before it in view, and writes them in one transaction: the more
 //! there is to do, the more shares a commit. While one group is written the next is decided, as if the first were
 //! recorded already; if it turns out that it is not, the next is decided again.
 //!
@@ -22,7 +22,7 @@ use super::lookup::{Hold, look_up};
 use super::session::{Session, bounded};
 use super::write::{Begun, Failure, begin, record};
 
-/// How many changes may wait; a further one waits to be put in the queue.
+/// How many commands may wait; a further one waits to be put in the queue.
 pub(super) const QUEUE_MAX: usize = 1024;
 /// How long it is tried to reach the database, or to record what others are always quicker with.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,7 +30,7 @@ const RETRY: Duration = Duration::from_millis(100);
 /// How long this process writes alone over Citus once it met another one: two that lock the same in different orders are told
 /// apart by the cluster after seconds only.
 const ALONE: Duration = Duration::from_secs(2);
-/// How often it is looked up what the same changes ask for. What is found may lead to further questions, but not for ever.
+/// How often it is looked up what the same commands ask for. What is found may lead to further questions, but not for ever.
 const ROUNDS_MAX: usize = 64;
 
 /// What the committer is asked to do.
@@ -145,7 +145,7 @@ impl Committer {
         self.decide(group).await;
     }
 
-    /// Decides all changes of a group, looking up what they ask for.
+    /// Decides all commands of a group, looking up what they ask for.
     async fn decide(&mut self, group: &mut Group) {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -192,7 +192,7 @@ impl Committer {
     /// Decides a group again whose forerunner is not recorded.
     async fn decide_again(&mut self, group: Group) -> Group {
         let mut again = self.new_group(None);
-        for entry in group.into_changes() {
+        for entry in group.into_commands() {
             again.push(entry);
         }
         self.decide(&mut again).await;
@@ -228,7 +228,7 @@ impl Committer {
         if !*is_held.borrow() || self.writing.is_none() {
             self.settle();
         }
-        // What is waited for comes as a guard, which must not outlive this: it keeps others from saying what changes.
+        // What is waited for comes as a guard, which must not outlive this: it keeps others from saying what commands.
         let waited = tokio::time::timeout(PATIENCE, is_held.wait_for(|is_held| *is_held));
         let is_held = waited.await.is_ok_and(|held| held.is_ok());
         if !is_held {
@@ -286,14 +286,14 @@ impl Committer {
         let Some(Recorded { effects, decided, elapsed }) = self.recorded.take() else { return };
         self.kept.memory.keep(effects.recorded());
         if effects.events > 0 {
-            (self.kept.observer)(CommitSummary { changes: decided.len(), events: effects.events, elapsed });
+            (self.kept.observer)(CommitSummary { commands: decided.len(), events: effects.events, elapsed });
             let appended = effects.heads.iter().filter(|(_, new)| new.entries.bytes() > 0);
             _ = self.kept.told.try_send(appended.map(|(timeline, _)| *timeline).collect());
         }
         answer(decided);
     }
 
-    /// Records changes that came off badly once: everything they are known to need is locked before they are decided.
+    /// Records commands that came off badly once: everything they are known to need is locked before they are decided.
     async fn contend(&mut self, decided: Vec<Decided>, mut keys: Keys, started: Instant) {
         let until = Instant::now() + PATIENCE;
         let mut entries: Vec<_> = decided.into_iter().map(|(entry, _)| entry).collect();
@@ -340,7 +340,7 @@ impl Committer {
         }
     }
 
-    /// Records the changes of a group that was refused. One of them is what the database does not take; the others are not
+    /// Records the commands of a group that was refused. One of them is what the database does not take; the others are not
     /// to suffer for it.
     async fn one_by_one(&mut self, decided: Vec<Decided>, started: Instant, error: &Error) {
         tracing::warn!(error = error as &dyn std::error::Error, "a group was refused; trying one by one");
@@ -350,8 +350,8 @@ impl Committer {
     }
 }
 
-/// Begins a transaction, locks these keys in it, and decides the changes from what is locked. Where this fails, the
-/// changes stay where they were.
+/// Begins a transaction, locks these keys in it, and decides the commands from what is locked. Where this fails, the
+/// commands stay where they were.
 async fn decide_held(
     session: &mut Session,
     entries: &mut Vec<Entry>,
@@ -373,17 +373,17 @@ async fn decide_held(
         match look_up(session, &missing, Hold::No).await {
             Ok(found) => group.learn(found),
             Err(error) => {
-                entries.extend(group.into_changes());
+                entries.extend(group.into_commands());
                 return Err(error);
             }
         }
     }
-    entries.extend(group.into_changes());
+    entries.extend(group.into_commands());
     Err(asks_for_ever())
 }
 
 fn asks_for_ever() -> Error {
-    Error::Engine("a change asks for something else each time".into())
+    Error::Engine("a command asks for something else each time".into())
 }
 
 async fn arrival(in_flight: Option<&mut InFlight>) -> Landed {

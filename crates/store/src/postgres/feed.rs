@@ -48,11 +48,11 @@ pub(super) async fn read(readers: &Readers, after: u64, limit: usize) -> Result<
         .map(|(row, _)| {
             let (timelines, firsts, lasts): (Vec<String>, Vec<i64>, Vec<i64>) =
                 (row.get(1), row.get(2), row.get(3));
-            let stretches = timelines.iter().zip(firsts).zip(lasts);
-            let stretches = stretches
+            let ranges = timelines.iter().zip(firsts).zip(lasts);
+            let ranges = ranges
                 .map(|((name, first), last)| Ok((timeline_named(name)?, to_u64(first)..=to_u64(last))))
                 .collect::<Result<_, Error>>()?;
-            Ok(FeedEntry { number: to_u64(row.get(0)), stretches })
+            Ok(FeedEntry { number: to_u64(row.get(0)), ranges })
         })
         .collect()
 }
@@ -65,12 +65,11 @@ pub(super) async fn put(readers: &Readers, entries: &[FeedEntry]) -> Result<(), 
         let statement = change.prepare(PUT).await?;
         // All are sent at once, so it matters little how far away the database is.
         try_join_all(entries.iter().map(async |entry| {
-            let Some((home, first)) = entry.stretches.first() else { return Ok(0) };
+            let Some((home, first)) = entry.ranges.first() else { return Ok(0) };
             let timelines: Vec<_> =
-                entry.stretches.iter().map(|(timeline, _)| timeline_text(*timeline)).collect();
-            let firsts: Vec<_> =
-                entry.stretches.iter().map(|(_, stretch)| to_i64(*stretch.start())).collect();
-            let lasts: Vec<_> = entry.stretches.iter().map(|(_, stretch)| to_i64(*stretch.end())).collect();
+                entry.ranges.iter().map(|(timeline, _)| timeline_text(*timeline)).collect();
+            let firsts: Vec<_> = entry.ranges.iter().map(|(_, range)| to_i64(*range.start())).collect();
+            let lasts: Vec<_> = entry.ranges.iter().map(|(_, range)| to_i64(*range.end())).collect();
             let (home, first, number) = (timeline_text(*home), to_i64(*first.start()), to_i64(entry.number));
             change.execute(&statement, &[&home, &first, &number, &timelines, &firsts, &lasts]).await
         }))

@@ -1,6 +1,6 @@
-//! Changes that are committed together: decided one after another, each with those before it in view.
+//! Commands that are committed together: decided one after another, each with those before it in view.
 //!
-//! Deciding does not wait for the database. What a change asks for and is not known is noted, the change is set aside, and
+//! Deciding does not wait for the database. What a command asks for and is not known is noted, the command is set aside, and
 //! all that is missing is looked up at once before it is decided again.
 
 use std::cell::RefCell;
@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::checkpoint::Checkpoint;
 use crate::contract::{
-    Change, CommitError, Error, Head, NewEvent, Refusal, TimelineId, View, Writes, extend,
+    Command, CommandError, CommitError, Error, Head, NewEvent, Snapshot, TimelineId, WriteSet, extend,
 };
 use crate::rows::{Row, RowKey};
 
@@ -24,20 +24,20 @@ use super::known::{ABSENT, Keys, Known, KnownHead, KnownRow, Memory};
 use super::place;
 use super::values::{Json, timeline_text};
 
-/// A group takes no further change once it has this many events, which bounds its time and memory.
+/// A group takes no further command once it has this many events, which bounds its time and memory.
 const EVENTS_FULL: usize = 8 * 1024;
 /// Or this many bytes of events.
 const BYTES_FULL: usize = 8 << 20;
-/// Or this many changes.
-const CHANGES_FULL: usize = 1024;
+/// Or this many commands.
+const COMMANDS_FULL: usize = 1024;
 /// About how long a row is when written; writing it only to know would cost more than it is worth.
 const ROW_BYTES: usize = 256;
 /// In a group of up to this many events all states are written, so that they can be read in SQL as they are.
 const EXACT_EVENTS_MAX: usize = 256;
 
-/// A change, and who waits for it.
+/// A command, and who waits for it.
 pub(super) struct Entry {
-    pub(super) change: Box<dyn Change>,
+    pub(super) command: Box<dyn Command>,
     pub(super) done: oneshot::Sender<Result<(), CommitError>>,
 }
 
@@ -58,10 +58,10 @@ pub(super) struct Effects {
     /// Of the states of apps among the rows, how each is stored.
     pub(super) states: HashMap<AppId, NewState>,
     /// Apps whose state cannot be rebuilt from their events.
-    pub(super) beyond_events: HashSet<AppId>,
+    pub(super) force_checkpoint: HashSet<AppId>,
     pub(super) given: HashMap<EventId, (TimelineId, u64)>,
     /// The positions that were appended to each home.
-    pub(super) stretches: HashMap<TimelineId, Vec<RangeInclusive<u64>>>,
+    pub(super) ranges: HashMap<TimelineId, Vec<RangeInclusive<u64>>>,
     /// The clock of every timeline in `heads`, and the version of every row it writes.
     pub(super) clock: i64,
     pub(super) version: i64,
@@ -142,7 +142,7 @@ impl NewHead {
 
     /// Appends an event; gives its position.
     pub(super) fn append(&mut self, created_at: Time, is_home: bool, json: &[u8]) -> u64 {
-        assert!(created_at >= self.head.last_time, "a change never goes back in time");
+        assert!(created_at >= self.head.last_time, "a command never goes back in time");
         self.head = Head { length: self.head.length + 1, last_time: created_at };
         self.entries.push(self.head.length, created_at, is_home, json);
         self.head.length
@@ -175,12 +175,12 @@ pub(super) struct Sources {
     pub(super) before: Option<Arc<Effects>>,
 }
 
-/// What became of a change, for who waits for it.
+/// What became of a command, for who waits for it.
 pub(super) type Decided = (Entry, Result<(), CommitError>);
 
 pub(super) struct Group {
     sources: Sources,
-    /// What was looked up since the last change came.
+    /// What was looked up since the last command came.
     found: Known,
     /// What was taken from memory, and what was looked up before: the group keeps to it, whatever others remember meanwhile.
     remembered: RefCell<Known>,
@@ -189,7 +189,7 @@ pub(super) struct Group {
     undecided: Vec<Entry>,
 }
 
-/// What became of a change that was to be taken in.
+/// What became of a command that was to be taken in.
 enum Taken {
     Decided(Result<(), CommitError>),
     /// This has to be looked up first.
@@ -209,7 +209,7 @@ struct Seen {
 impl Seen {
     /// What was remembered and nothing compares with the database when these writes are recorded: that a row or a timeline
     /// is not there, unless it is written; and anything at all, if nothing is written.
-    fn unproven(&self, writes: &Writes, written: &HashSet<TimelineId>) -> Keys {
+    fn unproven(&self, writes: &WriteSet, written: &HashSet<TimelineId>) -> Keys {
         if writes.events.is_empty() && writes.rows.is_empty() {
             return self.remembered.clone();
         }
@@ -236,7 +236,7 @@ struct Sight<'a> {
     seen: RefCell<Seen>,
 }
 
-impl View for Sight<'_> {
+impl Snapshot for Sight<'_> {
     fn head(&self, timeline: TimelineId) -> Result<Head, Error> {
         Ok(self.group.head(timeline, &mut self.seen.borrow_mut()).unwrap_or_default())
     }
@@ -299,16 +299,16 @@ impl Group {
     pub(super) fn is_full(&self) -> bool {
         self.effects.events >= EVENTS_FULL
             || self.effects.bytes >= BYTES_FULL
-            || self.decided.len() + self.undecided.len() >= CHANGES_FULL
+            || self.decided.len() + self.undecided.len() >= COMMANDS_FULL
     }
 
-    /// Makes what was looked up so far something remembered: it may be older than the change that comes next.
+    /// Makes what was looked up so far something remembered: it may be older than the command that comes next.
     pub(super) fn age(&mut self) {
         let found = std::mem::take(&mut self.found);
         self.remembered.get_mut().extend(Known { events: HashMap::new(), ..found });
     }
 
-    /// Takes changes in, which [`Group::decide`] decides.
+    /// Takes commands in, which [`Group::decide`] decides.
     pub(super) fn push(&mut self, entry: Entry) {
         self.undecided.push(entry);
     }
@@ -317,7 +317,7 @@ impl Group {
     pub(super) fn decide(&mut self) -> Keys {
         let mut missing = Keys::default();
         for mut entry in std::mem::take(&mut self.undecided) {
-            match self.take(&mut *entry.change) {
+            match self.take(&mut *entry.command) {
                 Taken::Decided(outcome) => self.decided.push((entry, outcome)),
                 Taken::Wants(wanted) => {
                     missing.extend(wanted);
@@ -333,17 +333,17 @@ impl Group {
         self.found.extend(found);
     }
 
-    /// The changes that could not be decided.
+    /// The commands that could not be decided.
     pub(super) fn give_up(&mut self) -> Vec<Entry> {
         std::mem::take(&mut self.undecided)
     }
 
-    /// Its changes, to be decided once more.
-    pub(super) fn into_changes(self) -> impl Iterator<Item = Entry> {
+    /// Its commands, to be decided once more.
+    pub(super) fn into_commands(self) -> impl Iterator<Item = Entry> {
         self.decided.into_iter().map(|(entry, _)| entry).chain(self.undecided)
     }
 
-    /// What it writes, under that version, and what became of its changes once that is written.
+    /// What it writes, under that version, and what became of its commands once that is written.
     pub(super) fn finish(mut self, version: i64) -> (Effects, Vec<Decided>) {
         let effects = &mut self.effects;
         let clocks = effects.heads.values().map(|new| new.clock_before);
@@ -361,7 +361,7 @@ impl Group {
                 Some((checkpoint, bytes))
                     if !is_small
                         && checkpoint.is_good_for(new.head.length)
-                        && !effects.beyond_events.contains(app) =>
+                        && !effects.force_checkpoint.contains(app) =>
                 {
                     NewState { value: None, checkpoint, bytes }
                 }
@@ -372,11 +372,11 @@ impl Group {
         (self.effects, self.decided)
     }
 
-    /// Decides a change and takes its writes in, or says what is missing; a refused one leaves no trace.
-    fn take(&mut self, change: &mut dyn Change) -> Taken {
+    /// Decides a command and takes its writes in, or says what is missing; a refused one leaves no trace.
+    fn take(&mut self, command: &mut dyn Command) -> Taken {
         let sight = Sight { group: self, seen: RefCell::default() };
         // A bug in a decision costs the request that met it, not all others.
-        let decided = catch_unwind(AssertUnwindSafe(|| change.decide(&sight)));
+        let decided = catch_unwind(AssertUnwindSafe(|| command.decide(&sight)));
         let mut seen = sight.seen.into_inner();
         if !seen.missing.is_empty() {
             return Taken::Wants(seen.missing);
@@ -410,8 +410,8 @@ impl Group {
                 self.absorb(writes);
                 return Taken::Decided(Ok(()));
             }
-            Ok(Err(Refusal::Rejected(rejection))) => CommitError::Rejected(rejection),
-            Ok(Err(Refusal::Failed(error))) => CommitError::Failed(error),
+            Ok(Err(CommandError::Rejected(rejection))) => CommitError::Rejected(rejection),
+            Ok(Err(CommandError::Failed(error))) => CommitError::Failed(error),
             Err(_) => CommitError::Failed(Error::Engine("a decision panicked".into())),
         };
         // Nothing compares what a refusal was decided from with the database, so it is looked up.
@@ -500,7 +500,7 @@ impl Group {
         Some(known)
     }
 
-    fn absorb(&mut self, writes: Writes) {
+    fn absorb(&mut self, writes: WriteSet) {
         for event in writes.events {
             self.append(event);
         }
@@ -510,7 +510,7 @@ impl Group {
             }
             self.effects.rows.insert(key, row);
         }
-        self.effects.beyond_events.extend(writes.beyond_events);
+        self.effects.force_checkpoint.extend(writes.force_checkpoint);
     }
 
     fn append(&mut self, event: NewEvent) {
@@ -519,10 +519,10 @@ impl Group {
         if let Some(timeline) = event.reference() {
             self.new_head(timeline).append(event.created_at, false, &event.json);
         }
-        if event.id_given {
+        if event.has_external_id {
             self.effects.given.insert(event.id, (home, position));
         }
-        extend(self.effects.stretches.entry(home).or_default(), position);
+        extend(self.effects.ranges.entry(home).or_default(), position);
         self.effects.bytes += event.json.len();
         self.effects.events += 1;
     }

@@ -29,7 +29,7 @@ const ROWS_HELD: &str = "SELECT r.key, r.value, r.version, r.position \
                          FROM unnest($1::text[], $2::bytea[]) AS w (place, key) \
                          JOIN rows r ON r.place = w.place AND r.key = w.key \
                          ORDER BY r.place, r.key FOR NO KEY UPDATE OF r";
-const GIVEN: &str = "SELECT id FROM given_ids WHERE id = ANY($1)";
+const GIVEN: &str = "SELECT id FROM external_ids WHERE id = ANY($1)";
 
 /// Whether what is found may be changed by others before the transaction ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -37,7 +37,7 @@ use tokio::task::AbortHandle;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::contract::{
-    Change, CommitError, CommitSummary, Error, FeedEntry, Head, NEWS_MAX, Statistics, Store, TimelineId,
+    Command, CommitError, CommitSummary, Error, FeedEntry, Head, NEWS_MAX, Statistics, Store, TimelineId,
 };
 use crate::rows::{Listing, Row, RowKey};
 
@@ -68,7 +68,7 @@ const APP: &str = "SELECT coalesce(t.clock, 0), t.length, t.last_time, r.positio
 const UNKNOWN: i64 = -1;
 const READ: &str = "SELECT event, position FROM entries WHERE timeline = $1 AND position BETWEEN $2 AND $3 \
                     ORDER BY position DESC LIMIT $4";
-const FIND_GIVEN: &str = "SELECT position FROM given_ids WHERE id = $1 AND timeline = $2";
+const FIND_GIVEN: &str = "SELECT position FROM external_ids WHERE id = $1 AND timeline = $2";
 const ROW: &str = "SELECT key, value FROM rows WHERE place = $1 AND key = $2";
 const LIST: &str =
     "SELECT key, value FROM rows WHERE place = $1 AND key >= $2 AND key < $3 ORDER BY key LIMIT $4";
@@ -82,10 +82,10 @@ const CLAIM: &str = "WITH free AS ( \
 const ESTIMATE: &str = "SELECT reltuples FROM pg_class WHERE oid = 'timelines'::regclass";
 const COUNT: &str = "SELECT count(*) FROM timelines WHERE length > 0";
 const SIZE: &str = "SELECT sum(pg_total_relation_size(name::regclass))::bigint \
-                    FROM unnest(ARRAY['timelines', 'entries', 'rows', 'given_ids', 'commits']) AS name";
+                    FROM unnest(ARRAY['timelines', 'entries', 'rows', 'external_ids', 'commits']) AS name";
 
 const SIZE_SPREAD: &str = "SELECT sum(citus_total_relation_size(name::regclass))::bigint \
-                           FROM unnest(ARRAY['timelines', 'entries', 'rows', 'given_ids', 'commits']) AS name";
+                           FROM unnest(ARRAY['timelines', 'entries', 'rows', 'external_ids', 'commits']) AS name";
 
 /// How to open a store in a database.
 pub struct Options {
@@ -217,9 +217,9 @@ impl Drop for PostgresStore {
 
 #[async_trait]
 impl Store for PostgresStore {
-    async fn commit(&self, change: Box<dyn Change>) -> Result<(), CommitError> {
+    async fn commit(&self, command: Box<dyn Command>) -> Result<(), CommitError> {
         let (done, answer) = oneshot::channel();
-        self.jobs.send(Job::Commit(Entry { change, done })).await.map_err(|_| Error::Closed)?;
+        self.jobs.send(Job::Commit(Entry { command, done })).await.map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
     }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use foldhash::HashMap;
 
 use crate::contract::{Error, Head, TimelineId};
-use crate::portable::{Events, GivenId, Part, Portable};
+use crate::portable::{Events, ExternalId, Part, Portable};
 use crate::rows::{Row, RowKey};
 
 use super::group::{Effects, NewHead, NewState};
@@ -25,7 +25,7 @@ const LENGTHS: &str = "SELECT timeline, length FROM timelines WHERE timeline = A
 const ROWS: &str = "SELECT r.key, r.value, r.position, t.length \
                     FROM rows r LEFT JOIN timelines t ON t.timeline = r.place \
                     WHERE (r.place, r.key) > ($1, $2) ORDER BY r.place, r.key LIMIT $3";
-const GIVEN: &str = "SELECT id, timeline, position FROM given_ids WHERE id > $1 ORDER BY id LIMIT $2";
+const GIVEN: &str = "SELECT id, timeline, position FROM external_ids WHERE id > $1 ORDER BY id LIMIT $2";
 
 #[async_trait]
 impl Portable for PostgresStore {
@@ -66,7 +66,7 @@ impl Portable for PostgresStore {
         Ok(found)
     }
 
-    async fn given_ids(&self, after: Option<EventId>, limit: usize) -> Result<Vec<GivenId>, Error> {
+    async fn external_ids(&self, after: Option<EventId>, limit: usize) -> Result<Vec<ExternalId>, Error> {
         let after = after.map(|id| id.to_string()).unwrap_or_default();
         let rows = self.kept.readers.rows(GIVEN, &[&after, &to_i64(limit as u64)]).await?;
         rows.iter()
@@ -85,7 +85,7 @@ impl Portable for PostgresStore {
         let effects = match part {
             Part::Events(events) => effects_of(events)?,
             Part::Rows(rows) => self.effects_of_rows(rows).await?,
-            Part::GivenIds(given) => return self.put_given(given).await,
+            Part::ExternalIds(given) => return self.put_given(given).await,
             Part::Feed(entries) => return feed::put(&self.kept.readers, &entries).await,
         };
         let mut session = self.kept.connect().await?;
@@ -120,8 +120,8 @@ impl PostgresStore {
         Ok(effects)
     }
 
-    async fn put_given(&self, given: Vec<GivenId>) -> Result<(), Error> {
-        let text = "INSERT INTO given_ids (id, timeline, position) \
+    async fn put_given(&self, given: Vec<ExternalId>) -> Result<(), Error> {
+        let text = "INSERT INTO external_ids (id, timeline, position) \
                     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[]) ON CONFLICT (id) DO NOTHING";
         let ids: Vec<_> = given.iter().map(|(id, ..)| id.to_string()).collect();
         let timelines: Vec<_> = given.iter().map(|(_, timeline, _)| timeline_text(*timeline)).collect();

@@ -130,13 +130,13 @@ pub(super) async fn find_assigned(
     let counts = counts_before(database, &bounds).await?;
     let (mut names, mut firsts, mut lasts) = (Vec::new(), Vec::new(), Vec::new());
     // Many may be of one millisecond.
-    let stretches: BTreeSet<_> = wanted
+    let ranges: BTreeSet<_> = wanted
         .iter()
         .zip(counts.chunks_exact(2))
         .filter(|(_, counts)| counts[0] < counts[1])
         .map(|((_, home), counts)| (*home, counts[0] + 1, counts[1]))
         .collect();
-    for (home, first, last) in stretches {
+    for (home, first, last) in ranges {
         names.push(timeline_text(home));
         firsts.push(to_i64(first));
         lasts.push(to_i64(last));

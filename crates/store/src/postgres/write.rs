@@ -84,7 +84,7 @@ const REMOVE_ROWS_OF_PLACES: &str = "DELETE FROM rows r \
      USING unnest($1::text[], $2::bytea[]) AS w (place, key) \
      WHERE r.place = w.place AND r.key = w.key AND r.place = ANY($1)";
 
-const GIVEN: &str = "INSERT INTO given_ids (id, timeline, position) \
+const GIVEN: &str = "INSERT INTO external_ids (id, timeline, position) \
      SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[]) ON CONFLICT (id) DO NOTHING RETURNING 1";
 
 const COMMIT: &str = "INSERT INTO commits (timeline, position, clock, timelines, firsts, lasts) \
@@ -114,7 +114,7 @@ pub(super) enum Begun {
     Yes,
 }
 
-/// Writes a group and commits. The session is good for further use after success and conflict only.
+/// WriteSet a group and commits. The session is good for further use after success and conflict only.
 pub(super) async fn record(session: &mut Session, effects: &Effects, begun: Begun) -> Result<(), Failure> {
     let prepared = timeout(STEP_TIME_MAX, prepare(session, effects, begun));
     match prepared.await {
@@ -237,14 +237,14 @@ async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Resu
         },
         async {
             let (mut timelines, mut firsts, mut lasts) = (Vec::new(), Vec::new(), Vec::new());
-            let mut sorted: Vec<_> = effects.stretches.iter().collect();
+            let mut sorted: Vec<_> = effects.ranges.iter().collect();
             sorted.sort_unstable_by_key(|(timeline, _)| **timeline);
-            for (timeline, stretches) in sorted {
+            for (timeline, ranges) in sorted {
                 let name = timeline_text(*timeline);
-                for stretch in stretches {
+                for range in ranges {
                     timelines.push(name.clone());
-                    firsts.push(to_i64(*stretch.start()));
-                    lasts.push(to_i64(*stretch.end()));
+                    firsts.push(to_i64(*range.start()));
+                    lasts.push(to_i64(*range.end()));
                 }
             }
             let (Some(home), Some(first)) = (timelines.first(), firsts.first()) else { return Ok(()) };

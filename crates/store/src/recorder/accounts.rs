@@ -8,7 +8,7 @@ use annals_model::account::{
 use annals_model::{Account, Event, EventId, Person, Rejection, Time, TypeData, UserId};
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{CommitError, Refusal};
+use crate::contract::{CommandError, CommitError};
 use crate::rows::{Caller, Listing, Row, RowKey, Setting, Token};
 
 use super::actions::up_to_date;
@@ -201,7 +201,7 @@ pub(super) fn act_on<A: AccountAction>(
     request: &Request,
     user: UserId,
     action: &A,
-) -> Result<Vec<Recorded>, Refusal> {
+) -> Result<Vec<Recorded>, CommandError> {
     let account = present(draft, user)?;
     let mut facts = draft.account_facts(user)?;
     let context = draft.context(request, Some(&account.person), None);
@@ -212,7 +212,11 @@ pub(super) fn act_on<A: AccountAction>(
 }
 
 /// Records an event of an account, in the name of whose it is.
-pub(super) fn record(draft: &mut Draft<'_>, person: &Person, data: TypeData) -> Result<Recorded, Refusal> {
+pub(super) fn record(
+    draft: &mut Draft<'_>,
+    person: &Person,
+    data: TypeData,
+) -> Result<Recorded, CommandError> {
     draft.record(Event {
         id: EventId::from_bytes([0; EventId::BYTES]),
         created_at: Time::EPOCH,
@@ -226,10 +230,10 @@ fn record_all(
     draft: &mut Draft<'_>,
     person: &Person,
     decided: Vec<TypeData>,
-) -> Result<Vec<Recorded>, Refusal> {
+) -> Result<Vec<Recorded>, CommandError> {
     decided.into_iter().map(|data| record(draft, person, data)).collect()
 }
 
-fn present(draft: &Draft<'_>, user: UserId) -> Result<Arc<Account>, Refusal> {
+fn present(draft: &Draft<'_>, user: UserId) -> Result<Arc<Account>, CommandError> {
     draft.account(user)?.ok_or_else(|| Rejection::NotFound("user").into())
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{CommitError, Refusal};
+use crate::contract::{CommandError, CommitError};
 use crate::rows::{Caller, Row, RowKey, TokenHash};
 
 use super::draft::Draft;
@@ -66,7 +66,7 @@ impl Recorder {
     pub(super) async fn act_once(
         &self,
         request: Request,
-        mut decide: impl FnMut(&mut Draft<'_>, &Request) -> Result<Outcome, Refusal> + Send + 'static,
+        mut decide: impl FnMut(&mut Draft<'_>, &Request) -> Result<Outcome, CommandError> + Send + 'static,
     ) -> Result<Outcome, CommitError> {
         let caller = request.actor.as_ref().map_or(Caller::Operator, |actor| Caller::User(actor.id));
         // A request that records nothing needs nothing to make its repeat harmless.
@@ -102,7 +102,7 @@ struct Kept {
 }
 
 /// The request of who asks as they are now, which may not be as they were when the request came.
-pub(super) fn up_to_date(draft: &Draft<'_>, request: &Request) -> Result<Request, Refusal> {
+pub(super) fn up_to_date(draft: &Draft<'_>, request: &Request) -> Result<Request, CommandError> {
     Ok(Request { actor: draft.as_now(request.actor.clone())?, ..request.clone() })
 }
 
@@ -112,7 +112,7 @@ pub(super) fn act_on<A: AppAction>(
     request: &Request,
     id: AppId,
     action: &A,
-) -> Result<Vec<Recorded>, Refusal> {
+) -> Result<Vec<Recorded>, CommandError> {
     Ok(act_for_outcome(draft, request, id, action)?.recorded)
 }
 
@@ -122,7 +122,7 @@ fn act_for_outcome<A: AppAction>(
     request: &Request,
     id: AppId,
     action: &A,
-) -> Result<Outcome, Refusal> {
+) -> Result<Outcome, CommandError> {
     let app = present(draft, id)?;
     let role = require_role(draft, request, &app, A::ROLE)?;
     let before = draft.facts(id)?;
@@ -151,7 +151,7 @@ pub(super) fn create(
     actor: Option<&Person>,
     id: AppId,
     action: &CreateApp,
-) -> Result<Vec<Recorded>, Refusal> {
+) -> Result<Vec<Recorded>, CommandError> {
     let context = draft.context(request, actor, None);
     let decided = action.decide(&context);
     let decided = draft.decided(decided)?;
@@ -170,7 +170,7 @@ pub(super) fn record_all(
     actor: Option<&Person>,
     id: AppId,
     decided: Vec<TypeData>,
-) -> Result<Vec<Recorded>, Refusal> {
+) -> Result<Vec<Recorded>, CommandError> {
     if decided.is_empty() {
         return Ok(Vec::new());
     }
@@ -184,11 +184,15 @@ pub(super) fn record_all(
     Ok(recorded)
 }
 
-pub(super) fn outcome(draft: &Draft<'_>, id: AppId, recorded: Vec<Recorded>) -> Result<Outcome, Refusal> {
+pub(super) fn outcome(
+    draft: &Draft<'_>,
+    id: AppId,
+    recorded: Vec<Recorded>,
+) -> Result<Outcome, CommandError> {
     Ok(Outcome { app: present(draft, id)?, facts: draft.facts(id)?, recorded, made: None })
 }
 
-pub(super) fn present(draft: &Draft<'_>, id: AppId) -> Result<Arc<App>, Refusal> {
+pub(super) fn present(draft: &Draft<'_>, id: AppId) -> Result<Arc<App>, CommandError> {
     draft.app(id)?.ok_or_else(|| Rejection::NotFound("app").into())
 }
 
@@ -198,7 +202,7 @@ pub(super) fn require_role(
     request: &Request,
     app: &App,
     needed: Role,
-) -> Result<Role, Refusal> {
+) -> Result<Role, CommandError> {
     let role = match &request.actor {
         None => Some(Role::Platform),
         Some(actor) => draft.role_of(app, actor.id)?,
@@ -208,7 +212,7 @@ pub(super) fn require_role(
 }
 
 /// Why a token leads to no invitation.
-fn already_used(draft: &Draft<'_>, request: &Request, token: &str) -> Result<Rejection, Refusal> {
+fn already_used(draft: &Draft<'_>, request: &Request, token: &str) -> Result<Rejection, CommandError> {
     let used = draft.row(&RowKey::UsedInvitation(TokenHash::of(token)))?;
     if let (Some(Row::AppWithName(id)), Some(actor)) = (used, &request.actor)
         && let Some(app) = draft.app(id)?

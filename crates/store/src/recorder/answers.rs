@@ -6,7 +6,7 @@ use annals_model::Rejection;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::contract::{CommitError, Error, Refusal};
+use crate::contract::{CommandError, CommitError, Error};
 use crate::rows::{Answer, Caller, Listing, Row, RowKey};
 
 use super::draft::Draft;
@@ -51,7 +51,7 @@ pub(super) fn find<T: DeserializeOwned>(
     draft: &Draft<'_>,
     caller: Caller,
     idempotency: &Idempotency,
-) -> Result<Option<T>, Refusal> {
+) -> Result<Option<T>, CommandError> {
     let Some(Row::Answer(answer)) = draft.row(&RowKey::Answer(caller, idempotency.key.clone()))? else {
         return Ok(None);
     };

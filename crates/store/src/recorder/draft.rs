@@ -19,14 +19,14 @@ use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 
-use crate::contract::{Error, NewEvent, Refusal, TimelineId, View, Writes};
+use crate::contract::{CommandError, Error, NewEvent, Snapshot, TimelineId, WriteSet};
 use crate::rows::{Row, RowKey, TokenHash};
 
 use super::{Recorded, Request, Settings};
 
 /// The store in view, with what was drafted so far on top of it.
 pub(super) struct Draft<'a> {
-    view: &'a dyn View,
+    view: &'a dyn Snapshot,
     ids: &'a dyn IdSource,
     settings: &'a Settings,
     now: Time,
@@ -39,7 +39,7 @@ pub(super) struct Draft<'a> {
     directory: OnceCell<Arc<Directory>>,
     /// Why something could not be looked up while the rules decided, which makes the decision worth nothing.
     failed_lookup: RefCell<Option<Error>>,
-    beyond_events: Vec<AppId>,
+    force_checkpoint: Vec<AppId>,
     given: HashSet<EventId>,
     rows: HashMap<RowKey, Option<Row>>,
     events: Vec<NewEvent>,
@@ -58,7 +58,12 @@ impl<T> Drafted<T> {
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(view: &'a dyn View, ids: &'a dyn IdSource, settings: &'a Settings, now: Time) -> Self {
+    pub(super) fn new(
+        view: &'a dyn Snapshot,
+        ids: &'a dyn IdSource,
+        settings: &'a Settings,
+        now: Time,
+    ) -> Self {
         Self {
             view,
             ids,
@@ -71,7 +76,7 @@ impl<'a> Draft<'a> {
             account_facts: IndexMap::default(),
             directory: OnceCell::new(),
             failed_lookup: RefCell::default(),
-            beyond_events: Vec::new(),
+            force_checkpoint: Vec::new(),
             given: HashSet::new(),
             rows: HashMap::new(),
             events: Vec::new(),
@@ -96,7 +101,7 @@ impl<'a> Draft<'a> {
     }
 
     /// What the rules decided, if all they looked up could be looked up.
-    pub(super) fn decided<T>(&self, decided: Result<T, Rejection>) -> Result<T, Refusal> {
+    pub(super) fn decided<T>(&self, decided: Result<T, Rejection>) -> Result<T, CommandError> {
         match self.failed_lookup.take() {
             Some(error) => Err(error.into()),
             None => Ok(decided?),
@@ -213,7 +218,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Refuses a name that another app has.
-    pub(super) fn require_free_name(&self, name: &str) -> Result<(), Refusal> {
+    pub(super) fn require_free_name(&self, name: &str) -> Result<(), CommandError> {
         match self.row(&RowKey::AppName(name.to_owned()))? {
             None => Ok(()),
             Some(_) => Err(Rejection::invalid("name", "has already been taken").into()),
@@ -226,7 +231,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Refuses what an app has only now, while another one has it already.
-    pub(super) fn require_free(&self, before: Option<&App>, now: &App) -> Result<(), Refusal> {
+    pub(super) fn require_free(&self, before: Option<&App>, now: &App) -> Result<(), CommandError> {
         for key in names_only_in(Some(now), before) {
             if self.row(&key)?.is_some_and(|holder| holder != Row::AppWithName(now.id)) {
                 return Err(Rejection::invalid("name", "has already been taken").into());
@@ -236,7 +241,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Records an event now: the event's own identifier and time are replaced.
-    pub(super) fn record(&mut self, event: Event) -> Result<Recorded, Refusal> {
+    pub(super) fn record(&mut self, event: Event) -> Result<Recorded, CommandError> {
         let mut tail = Vec::with_capacity(512);
         event.write_tail_to(&mut tail);
         let mut event = event;
@@ -251,7 +256,7 @@ impl<'a> Draft<'a> {
         tail: &[u8],
         id: Option<EventId>,
         created_at: Option<Time>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), CommandError> {
         let app = event.app.as_ref().map(|app| app.id);
         let user = event.user.as_ref().map(|user| user.id);
         let is_recorded = !self.settings.contract_only || event.data.event_type().origin == Origin::Contract;
@@ -270,12 +275,12 @@ impl<'a> Draft<'a> {
         self.apply(event)?;
         if !is_recorded {
             // Timelines hold only the contract's types here, so nothing but the state itself tells of this change.
-            self.beyond_events.extend(app);
+            self.force_checkpoint.extend(app);
             return Ok(());
         }
         self.events.push(NewEvent {
             id: event.id,
-            id_given: id.is_some(),
+            has_external_id: id.is_some(),
             created_at: event.created_at,
             app,
             user,
@@ -286,7 +291,11 @@ impl<'a> Draft<'a> {
 
     /// The time for an event of these timelines: the given one if it does not go back or too far ahead, else now, or
     /// the time of their last event where the clock is behind that.
-    fn time_for(&mut self, timelines: [Option<TimelineId>; 2], given: Option<Time>) -> Result<Time, Refusal> {
+    fn time_for(
+        &mut self,
+        timelines: [Option<TimelineId>; 2],
+        given: Option<Time>,
+    ) -> Result<Time, CommandError> {
         let mut earliest = Time::EPOCH;
         for timeline in timelines.into_iter().flatten() {
             let last = match self.last_times.get(&timeline) {
@@ -316,7 +325,11 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn require_new_id(&mut self, id: EventId, timelines: [Option<TimelineId>; 2]) -> Result<(), Refusal> {
+    fn require_new_id(
+        &mut self,
+        id: EventId,
+        timelines: [Option<TimelineId>; 2],
+    ) -> Result<(), CommandError> {
         let home = timelines.into_iter().flatten().next().expect("an event belongs to an app or a user");
         if !self.given.insert(id) || self.view.holds(id, home)? {
             return Err(
@@ -378,7 +391,7 @@ impl<'a> Draft<'a> {
 
     /// All that was drafted, with the rows that states imply. Names are all freed before any is taken, so that it does
     /// not matter who is looked at first when one gives up a name for another.
-    pub(super) fn finish(mut self) -> Result<Writes, Error> {
+    pub(super) fn finish(mut self) -> Result<WriteSet, Error> {
         let (apps, accounts) = (std::mem::take(&mut self.apps), std::mem::take(&mut self.accounts));
         let changed_apps = apps.values().filter(|drafted| drafted.is_changed());
         let changed_accounts = accounts.values().filter(|drafted| drafted.is_changed());
@@ -415,8 +428,8 @@ impl<'a> Draft<'a> {
         for Drafted { now, .. } in accounts.into_values().filter(Drafted::is_changed) {
             self.put(RowKey::Account(now.id()), Row::Account(now));
         }
-        let (events, beyond_events) = (self.events, self.beyond_events);
-        Ok(Writes { events, rows: self.rows.into_iter().collect(), beyond_events })
+        let (events, force_checkpoint) = (self.events, self.force_checkpoint);
+        Ok(WriteSet { events, rows: self.rows.into_iter().collect(), force_checkpoint })
     }
 
     /// What leads to private facts: invitations by their tokens, and what is due by its time.

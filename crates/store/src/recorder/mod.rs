@@ -22,7 +22,7 @@ use annals_model::{App, Directory, EventId, Facts, IdSource, Person, Rejection, 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{Change, CommitError, Error, Refusal, Store, View, Writes};
+use crate::contract::{Command, CommandError, CommitError, Error, Snapshot, Store, WriteSet};
 use crate::rows::{Caller, Row, RowKey, Setting};
 use draft::Draft;
 use ids::RepeatedIds;
@@ -176,7 +176,7 @@ impl Recorder {
     /// Commits what `decide` writes to the draft, and gives what it returned.
     async fn commit<T: Send + 'static>(
         &self,
-        mut decide: impl FnMut(&mut Draft<'_>) -> Result<T, Refusal> + Send + 'static,
+        mut decide: impl FnMut(&mut Draft<'_>) -> Result<T, CommandError> + Send + 'static,
     ) -> Result<T, CommitError> {
         let result = Arc::new(Mutex::new(None));
         let ids = RepeatedIds::new(Arc::clone(&self.ids));
@@ -184,7 +184,7 @@ impl Recorder {
         let now = self.clock.now();
         let change = Decision({
             let result = Arc::clone(&result);
-            move |view: &dyn View| {
+            move |view: &dyn Snapshot| {
                 ids.repeat();
                 let mut draft = Draft::new(view, &ids, &settings, now);
                 let decided = decide(&mut draft)?;
@@ -203,7 +203,7 @@ impl Recorder {
         &self,
         caller: Caller,
         idempotency: Option<Idempotency>,
-        mut decide: impl FnMut(&mut Draft<'_>) -> Result<T, Refusal> + Send + 'static,
+        mut decide: impl FnMut(&mut Draft<'_>) -> Result<T, CommandError> + Send + 'static,
     ) -> Result<T, CommitError> {
         let Some(idempotency) = idempotency else { return self.commit(decide).await };
         self.commit(move |draft| {
@@ -221,19 +221,19 @@ impl Recorder {
 /// A decision as the store takes it.
 struct Decision<F>(F);
 
-impl<F: FnMut(&dyn View) -> Result<Writes, Refusal> + Send> Change for Decision<F> {
-    fn decide(&mut self, view: &dyn View) -> Result<Writes, Refusal> {
+impl<F: FnMut(&dyn Snapshot) -> Result<WriteSet, CommandError> + Send> Command for Decision<F> {
+    fn decide(&mut self, view: &dyn Snapshot) -> Result<WriteSet, CommandError> {
         (self.0)(view)
     }
 }
 
-impl From<Rejection> for Refusal {
+impl From<Rejection> for CommandError {
     fn from(rejection: Rejection) -> Self {
         Self::Rejected(rejection)
     }
 }
 
-impl From<Error> for Refusal {
+impl From<Error> for CommandError {
     fn from(error: Error) -> Self {
         Self::Failed(error)
     }

@@ -6,7 +6,7 @@ use annals_model::app::is_email;
 use annals_model::catalogue::{self, AccountChanges, TokenEvent};
 use annals_model::{Account, FieldErrors, Person, Rejection, Time, UserId};
 
-use crate::contract::{CommitError, Refusal};
+use crate::contract::{CommandError, CommitError};
 use crate::rows::{Listing, Row, RowKey, Token, TokenHash, TokenId};
 
 use super::Recorder;
@@ -152,7 +152,7 @@ impl Recorder {
 }
 
 /// Who a registration is for: somebody new, or somebody whom reports named before.
-fn registrable(draft: &Draft<'_>, user: &NewUser) -> Result<UserId, Refusal> {
+fn registrable(draft: &Draft<'_>, user: &NewUser) -> Result<UserId, CommandError> {
     let holder = |key: RowKey| match draft.row(&key) {
         Ok(Some(Row::UserWithName(holder))) => Ok(Some(holder)),
         Ok(_) => Ok(None),
@@ -200,7 +200,7 @@ fn record_of_token(
     user: UserId,
     token: &Token,
     event: fn(TokenEvent) -> AccountChanges,
-) -> Result<(), Refusal> {
+) -> Result<(), CommandError> {
     let account = draft.account(user)?.ok_or(Rejection::NotFound("user"))?;
     let data = TokenEvent { token_name: token.name.clone(), token_id: token.id.to_string() };
     record(draft, &account.person, event(data).into()).map(|_| ())
@@ -227,7 +227,7 @@ fn keep(draft: &mut Draft<'_>, user: UserId, token: &Token, hash: TokenHash) {
 }
 
 /// Removes a token, and gives what was kept of it.
-fn take(draft: &mut Draft<'_>, user: UserId, id: TokenId) -> Result<Token, Refusal> {
+fn take(draft: &mut Draft<'_>, user: UserId, id: TokenId) -> Result<Token, CommandError> {
     let Some(Row::Token(token)) = draft.row(&RowKey::Token(user, id))? else {
         return Err(Rejection::NotFound("token").into());
     };

@@ -3,7 +3,7 @@
 use annals_model::report::within;
 use annals_model::{Event, EventId, Rejection, Report, Time};
 
-use crate::contract::{CommitError, Refusal};
+use crate::contract::{CommandError, CommitError};
 use crate::rows::Caller;
 
 use super::{Idempotency, Recorder};
@@ -27,9 +27,9 @@ impl Recorder {
         self.commit_once(Caller::Operator, idempotency, move |draft| {
             for (index, Prepared { id, created_at, event, tail }) in prepared.iter_mut().enumerate() {
                 draft.record_written(event, tail, *id, *created_at).map_err(|refusal| match refusal {
-                    Refusal::Rejected(Rejection::Invalid(errors)) => {
-                        Refusal::Rejected(Rejection::Invalid(within(&format!("events[{index}]"), &errors)))
-                    }
+                    CommandError::Rejected(Rejection::Invalid(errors)) => CommandError::Rejected(
+                        Rejection::Invalid(within(&format!("events[{index}]"), &errors)),
+                    ),
                     refusal => refusal,
                 })?;
             }

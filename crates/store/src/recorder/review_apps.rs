@@ -7,7 +7,7 @@ use annals_model::app::{
 };
 use annals_model::{AppId, Person, Rejection, Role, Time};
 
-use crate::contract::{CommitError, Refusal};
+use crate::contract::{CommandError, CommitError};
 use crate::rows::{Listing, RowKey};
 
 use super::actions::{act_on, create, outcome, present, record_all, require_role};
@@ -56,7 +56,7 @@ impl Recorder {
                 FollowUp::Create => {
                     // A name that somebody else has is nothing the forge could do something about.
                     match create_review_app(draft, request, actor.as_ref(), parent, told.number) {
-                        Err(Refusal::Rejected(_)) => Vec::new(),
+                        Err(CommandError::Rejected(_)) => Vec::new(),
                         recorded => recorded?,
                     }
                 }
@@ -156,7 +156,7 @@ fn create_review_app(
     actor: Option<&Person>,
     parent: AppId,
     number: u64,
-) -> Result<Vec<Recorded>, Refusal> {
+) -> Result<Vec<Recorded>, CommandError> {
     let app = present(draft, parent)?;
     let child = draft.ids().app_id(draft.now());
     let mut facts = draft.facts(parent)?;
@@ -175,7 +175,7 @@ fn create_review_app(
     };
     // The name is looked at before anything is recorded, since a refusal here need not end the whole change.
     draft.require_free_name(&action.name)?;
-    action.decide(&context).map_err(Refusal::Rejected)?;
+    action.decide(&context).map_err(CommandError::Rejected)?;
     draft.put_facts(parent, facts)?;
     let mut recorded = record_all(draft, actor, parent, vec![data])?;
     recorded.extend(create(draft, request, actor, child, &action)?);
@@ -190,7 +190,7 @@ fn deploy(
     actor: Option<&Person>,
     child: AppId,
     head: &str,
-) -> Result<Vec<Recorded>, Refusal> {
+) -> Result<Vec<Recorded>, CommandError> {
     let is_live = draft.app(child)?.is_some_and(|app| app.deleted_at.is_none());
     let Some(actor) = actor.filter(|_| is_live) else { return Ok(Vec::new()) };
     let by_platform = Request { actor: None, ..request.clone() };
@@ -204,7 +204,7 @@ fn destroy(
     actor: Option<&Person>,
     parent: AppId,
     name: &str,
-) -> Result<Vec<Recorded>, Refusal> {
+) -> Result<Vec<Recorded>, CommandError> {
     let child = present(draft, parent)?.review_apps.get(name).and_then(|review_app| review_app.app_id);
     let child =
         child.map(|child| draft.app(child)).transpose()?.flatten().filter(|child| child.deleted_at.is_none());
@@ -230,7 +230,7 @@ fn record_destruction(
     actor: Option<&Person>,
     parent: AppId,
     name: &str,
-) -> Result<Vec<Recorded>, Refusal> {
+) -> Result<Vec<Recorded>, CommandError> {
     let app = present(draft, parent)?;
     let mut facts = draft.facts(parent)?;
     let data = review_apps::destroy(&app, &mut facts, name).ok_or(Rejection::NotFound("app"))?;

@@ -7,8 +7,8 @@ mod suite;
 
 use std::sync::Arc;
 
-use annals_store::fjall::Options;
-use annals_store::{FjallStore, Store};
+use annals_store::embedded::Options;
+use annals_store::{EmbeddedStore, Store};
 use annals_testing::TestDatabase;
 use async_trait::async_trait;
 
@@ -24,7 +24,7 @@ struct Embedded(tempfile::TempDir);
 #[async_trait]
 impl Engine for Embedded {
     async fn open(&self) -> Arc<dyn Store> {
-        let store: FjallStore = Options::new(self.0.path().join("store")).open().unwrap();
+        let store: EmbeddedStore = Options::new(self.0.path().join("store")).open().unwrap();
         Arc::new(store)
     }
 }

@@ -91,7 +91,7 @@ impl Oracle {
         }
         let mut in_feed = BTreeSet::new();
         for (timeline, positions) in
-            store.feed(0, usize::MAX).await.unwrap().iter().flat_map(|entry| &entry.stretches)
+            store.feed(0, usize::MAX).await.unwrap().iter().flat_map(|entry| &entry.ranges)
         {
             for position in positions.clone() {
                 assert!(in_feed.insert((*timeline, position)), "{timeline:?} {position} comes once");

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use annals_model::{AppId, EventId, IdSource, RandomIds, Rejection, Time, UserId};
 use annals_store::{
-    Change, CommitError, Error, Head, Listing, NewEvent, Refusal, Row, RowKey, Setting, Store, TimelineId,
-    View, Writes,
+    Command, CommandError, CommitError, Error, Head, Listing, NewEvent, Row, RowKey, Setting, Snapshot,
+    Store, TimelineId, WriteSet,
 };
 
 use crate::Engine;
@@ -26,21 +26,21 @@ pub(crate) fn user(number: u8) -> UserId {
 /// A change that a closure decides.
 struct With<F>(F);
 
-impl<F: FnMut(&dyn View) -> Result<Writes, Refusal> + Send> Change for With<F> {
-    fn decide(&mut self, view: &dyn View) -> Result<Writes, Refusal> {
+impl<F: FnMut(&dyn Snapshot) -> Result<WriteSet, CommandError> + Send> Command for With<F> {
+    fn decide(&mut self, view: &dyn Snapshot) -> Result<WriteSet, CommandError> {
         (self.0)(view)
     }
 }
 
 pub(crate) async fn commit(
     store: &dyn Store,
-    decide: impl FnMut(&dyn View) -> Result<Writes, Refusal> + Send + 'static,
+    decide: impl FnMut(&dyn Snapshot) -> Result<WriteSet, CommandError> + Send + 'static,
 ) -> Result<(), CommitError> {
     store.commit(Box::new(With(decide))).await
 }
 
 pub(crate) async fn append(store: &dyn Store, events: Vec<NewEvent>) {
-    commit(store, move |_| Ok(Writes { events: events.clone(), rows: Vec::new(), ..Writes::default() }))
+    commit(store, move |_| Ok(WriteSet { events: events.clone(), rows: Vec::new(), ..WriteSet::default() }))
         .await
         .unwrap();
 }
@@ -49,7 +49,7 @@ pub(crate) fn event(ids: &RandomIds, app: Option<AppId>, user: Option<UserId>, t
     let id = ids.event_id(time);
     let json =
         format!(r#"{{"id":"{id}","created_at":"{time}","type":"restart","type_data":{{}}}}"#).into_bytes();
-    NewEvent { id, id_given: false, created_at: time, app, user, json }
+    NewEvent { id, has_external_id: false, created_at: time, app, user, json }
 }
 
 fn events(count: u64, user: Option<UserId>) -> Vec<NewEvent> {
@@ -141,7 +141,7 @@ pub(crate) async fn events_are_found_by_identifier(engine: &dyn Engine) {
     let mut events = events(100, Some(user(1)));
     for (index, event) in events.iter_mut().enumerate().filter(|(index, _)| index % 3 == 0) {
         event.id = EventId::from_bytes([u8::try_from(index).unwrap(); 12]);
-        event.id_given = true;
+        event.has_external_id = true;
         let time = event.created_at;
         event.json = format!(r#"{{"id":"{}","created_at":"{time}"}}"#, event.id).into_bytes();
     }
@@ -149,10 +149,10 @@ pub(crate) async fn events_are_found_by_identifier(engine: &dyn Engine) {
     for part in events.chunks(17) {
         let part = part.to_vec();
         commit(&*store, move |view| {
-            for event in part.iter().filter(|event| event.id_given) {
+            for event in part.iter().filter(|event| event.has_external_id) {
                 assert!(!view.holds(event.id, event.home()).unwrap());
             }
-            Ok(Writes { events: part.clone(), rows: Vec::new(), ..Writes::default() })
+            Ok(WriteSet { events: part.clone(), rows: Vec::new(), ..WriteSet::default() })
         })
         .await
         .unwrap();
@@ -173,7 +173,7 @@ pub(crate) async fn events_are_found_by_identifier(engine: &dyn Engine) {
         if held.contains(&false) {
             Err(Rejection::Conflict(format!("{held:?}")).into())
         } else {
-            Ok(Writes::default())
+            Ok(WriteSet::default())
         }
     })
     .await
@@ -182,7 +182,7 @@ pub(crate) async fn events_are_found_by_identifier(engine: &dyn Engine) {
 }
 
 async fn put(store: &dyn Store, rows: Vec<(RowKey, Option<Row>)>) {
-    commit(store, move |_| Ok(Writes { events: Vec::new(), rows: rows.clone(), ..Writes::default() }))
+    commit(store, move |_| Ok(WriteSet { events: Vec::new(), rows: rows.clone(), ..WriteSet::default() }))
         .await
         .unwrap();
 }
@@ -256,10 +256,12 @@ pub(crate) async fn rows_are_kept_replaced_removed_and_listed(engine: &dyn Engin
 pub(crate) async fn a_refused_change_leaves_no_trace(engine: &dyn Engine) {
     let store = engine.open().await;
     append(&*store, events(3, Some(user(1)))).await;
-    let refused =
-        commit(&*store, |_| Err(Refusal::Rejected(Rejection::Conflict("no".to_owned())))).await.unwrap_err();
+    let refused = commit(&*store, |_| Err(CommandError::Rejected(Rejection::Conflict("no".to_owned()))))
+        .await
+        .unwrap_err();
     assert!(matches!(refused, CommitError::Rejected(Rejection::Conflict(text)) if text == "no"));
-    let failed = commit(&*store, |_| Err(Refusal::Failed(Error::Damaged("x".to_owned())))).await.unwrap_err();
+    let failed =
+        commit(&*store, |_| Err(CommandError::Failed(Error::Damaged("x".to_owned())))).await.unwrap_err();
     assert!(matches!(failed, CommitError::Failed(Error::Damaged(_))));
     assert_eq!(store.head(TimelineId::App(app(1))).await.unwrap().length, 3);
     assert_eq!(store.feed(0, 10).await.unwrap().len(), 1);
@@ -287,10 +289,10 @@ pub(crate) async fn a_change_sees_all_before_it(engine: &dyn Engine) {
                     Some(Row::Setting(text)) => text.parse::<u32>().unwrap(),
                     _ => 0,
                 };
-                Ok(Writes {
+                Ok(WriteSet {
                     events: Vec::new(),
                     rows: vec![(key, Some(Row::Setting((count + 1).to_string().into())))],
-                    ..Writes::default()
+                    ..WriteSet::default()
                 })
             })
             .await
@@ -321,7 +323,7 @@ pub(crate) async fn concurrent_commits_leave_no_gap(engine: &dyn Engine) {
                         .fold(START, Time::max)
                         .plus_millis(1);
                     let events = [shared, own, shared].map(|app| event(&ids, app, Some(user(task)), time));
-                    Ok(Writes { events: events.to_vec(), rows: Vec::new(), ..Writes::default() })
+                    Ok(WriteSet { events: events.to_vec(), rows: Vec::new(), ..WriteSet::default() })
                 })
                 .await
                 .unwrap();
@@ -356,7 +358,7 @@ pub(crate) async fn the_feed_has_every_event_once(engine: &dyn Engine) {
     let entries = store.feed(0, 100).await.unwrap();
     assert_eq!(entries.iter().map(|entry| entry.number).collect::<Vec<_>>(), (1..=10).collect::<Vec<_>>());
     let mut seen = BTreeSet::new();
-    for (timeline, positions) in entries.iter().flat_map(|entry| &entry.stretches) {
+    for (timeline, positions) in entries.iter().flat_map(|entry| &entry.ranges) {
         for position in positions.clone() {
             assert!(seen.insert((*timeline, position)), "{timeline:?} {position}");
         }
@@ -374,7 +376,7 @@ pub(crate) async fn a_closed_store_takes_nothing_more(engine: &dyn Engine) {
     let store = engine.open().await;
     append(&*store, events(3, None)).await;
     store.close().await.unwrap();
-    let late = commit(&*store, |_| Ok(Writes::default())).await.unwrap_err();
+    let late = commit(&*store, |_| Ok(WriteSet::default())).await.unwrap_err();
     assert!(matches!(late, CommitError::Failed(Error::Closed)));
     assert!(matches!(store.close().await, Err(Error::Closed)));
     assert_eq!(store.head(TimelineId::App(app(1))).await.unwrap().length, 3);

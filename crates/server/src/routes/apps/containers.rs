@@ -13,7 +13,7 @@ use crate::answer::{json_response, ok};
 use crate::api::{Api, op};
 use crate::body::{JsonBody, required};
 use crate::error::ApiError;
-use crate::routes::restarts::locate_operation;
+use crate::routes::apps::restarts::locate_operation;
 use crate::service::Service;
 
 pub(crate) fn api() -> Api {

@@ -18,7 +18,7 @@ use crate::api::{Api, op};
 use crate::body::{JsonBody, required};
 use crate::error::ApiError;
 use crate::page::{Paged, Selection};
-use crate::routes::events::Meta;
+use crate::routes::timelines::events::Meta;
 use crate::service::Service;
 
 pub(crate) fn api() -> Api {

@@ -20,7 +20,7 @@ use crate::auth::SignedIn;
 use crate::body::{JsonBody, given, required};
 use crate::error::ApiError;
 use crate::limits::APPS_MAX;
-use crate::routes::consents::ConsentView;
+use crate::routes::apps::consents::ConsentView;
 use crate::service::Service;
 
 pub(crate) fn api() -> Api {

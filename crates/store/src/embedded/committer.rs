@@ -1,6 +1,6 @@
 //! The one thread that decides and writes.
 //!
-//! It takes all changes that wait, decides each with those before it in view, and writes them as one batch that is
+//! It takes all commands that wait, decides each with those before it in view, and writes them as one batch that is
 //! synced once: the more there is to do, the more shares a sync. Nothing is answered before the sync, and nothing is
 //! seen by readers before it.
 
@@ -19,7 +19,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::checkpoint::Checkpoint;
 use crate::contract::{
-    Change, CommitError, CommitSummary, Error, Head, NewEvent, Refusal, TimelineId, View, Writes, extend,
+    Command, CommandError, CommitError, CommitSummary, Error, Head, NewEvent, Snapshot, TimelineId, WriteSet,
+    extend,
 };
 use crate::rows::{Row, RowKey};
 
@@ -27,21 +28,21 @@ use super::checkpoint;
 use super::run::{self, Reference, RunBuilder, run_key};
 use super::{CachedRow, Kept, feed, ids};
 
-/// How many changes may wait; a further one waits to be put in the queue.
+/// How many commands may wait; a further one waits to be put in the queue.
 pub(super) const QUEUE_MAX: usize = 1024;
-/// A group takes no further change once it has this many events, which bounds its time and memory.
+/// A group takes no further command once it has this many events, which bounds its time and memory.
 const GROUP_EVENTS_FULL: usize = 8 * 1024;
 /// Or this many bytes of events.
 const GROUP_BYTES_FULL: usize = 8 << 20;
-/// Or this many changes.
-const GROUP_CHANGES_FULL: usize = 1024;
+/// Or this many commands.
+const GROUP_COMMANDS_FULL: usize = 1024;
 
 /// The key, in the keyspace of counts, of how many timelines there are.
 pub(super) const TIMELINES_KEY: &[u8] = b"timelines";
 
 /// What the committer is asked to do.
 pub(super) enum Job {
-    Commit { change: Box<dyn Change>, done: oneshot::Sender<Result<(), CommitError>> },
+    Commit { command: Box<dyn Command>, done: oneshot::Sender<Result<(), CommitError>> },
     Close { done: oneshot::Sender<()> },
 }
 
@@ -56,7 +57,7 @@ pub(super) fn run(kept: Arc<Kept>, mut jobs: mpsc::Receiver<Job>, mut last_commi
         let mut next = Some(job);
         while let Some(job) = next {
             match job {
-                Job::Commit { mut change, done } => match group.take(&mut *change) {
+                Job::Commit { mut command, done } => match group.take(&mut *command) {
                     Ok(()) => waiting.push(done),
                     Err(error) => _ = done.send(Err(error)),
                 },
@@ -65,7 +66,7 @@ pub(super) fn run(kept: Arc<Kept>, mut jobs: mpsc::Receiver<Job>, mut last_commi
                     break;
                 }
             }
-            next = if group.is_full() || waiting.len() >= GROUP_CHANGES_FULL {
+            next = if group.is_full() || waiting.len() >= GROUP_COMMANDS_FULL {
                 None
             } else {
                 jobs.try_recv().ok()
@@ -84,7 +85,7 @@ pub(super) fn run(kept: Arc<Kept>, mut jobs: mpsc::Receiver<Job>, mut last_commi
             }
         }
         if events > 0 && committed.is_ok() {
-            (kept.observer)(CommitSummary { changes: waiting.len(), events, elapsed: started.elapsed() });
+            (kept.observer)(CommitSummary { commands: waiting.len(), events, elapsed: started.elapsed() });
         }
         for done in waiting {
             let answer = if committed.is_ok() { Ok(()) } else { Err(CommitError::Failed(Error::ReadOnly)) };
@@ -103,7 +104,7 @@ pub(super) fn run(kept: Arc<Kept>, mut jobs: mpsc::Receiver<Job>, mut last_commi
 #[derive(Default)]
 struct Appended {
     /// Their positions: in a user's timeline there may be references in between.
-    stretches: Vec<RangeInclusive<u64>>,
+    ranges: Vec<RangeInclusive<u64>>,
     bytes: usize,
 }
 
@@ -116,12 +117,12 @@ impl Drop for Ending {
     }
 }
 
-/// Changes that are committed together.
+/// Commands that are committed together.
 struct Group<'a> {
     kept: &'a Kept,
     heads: HashMap<TimelineId, Head>,
     rows: HashMap<RowKey, Option<Row>>,
-    beyond_events: HashSet<AppId>,
+    force_checkpoint: HashSet<AppId>,
     open_runs: HashMap<TimelineId, RunBuilder>,
     full_runs: Vec<(Vec<u8>, Vec<u8>)>,
     /// Where the events with given identifiers are.
@@ -135,7 +136,7 @@ struct Group<'a> {
     new_timelines: u64,
 }
 
-impl View for Group<'_> {
+impl Snapshot for Group<'_> {
     fn head(&self, timeline: TimelineId) -> Result<Head, Error> {
         if let Some(head) = self.heads.get(&timeline).or(self.found_heads.borrow().get(&timeline)) {
             return Ok(*head);
@@ -165,7 +166,7 @@ impl<'a> Group<'a> {
             kept,
             heads: HashMap::new(),
             rows: HashMap::new(),
-            beyond_events: HashSet::new(),
+            force_checkpoint: HashSet::new(),
             open_runs: HashMap::new(),
             full_runs: Vec::new(),
             given: HashMap::new(),
@@ -181,24 +182,24 @@ impl<'a> Group<'a> {
         self.events >= GROUP_EVENTS_FULL || self.bytes >= GROUP_BYTES_FULL
     }
 
-    /// Decides a change and takes its writes in; a refused one leaves no trace.
-    fn take(&mut self, change: &mut dyn Change) -> Result<(), CommitError> {
+    /// Decides a command and takes its writes in; a refused one leaves no trace.
+    fn take(&mut self, command: &mut dyn Command) -> Result<(), CommitError> {
         if !self.kept.writable.load(Ordering::Relaxed) {
             return Err(CommitError::Failed(Error::ReadOnly));
         }
         // A bug in a decision costs the request that met it, not all others.
-        let decided = catch_unwind(AssertUnwindSafe(|| change.decide(self)));
+        let decided = catch_unwind(AssertUnwindSafe(|| command.decide(self)));
         let writes = match decided {
             Ok(Ok(writes)) => writes,
-            Ok(Err(Refusal::Rejected(rejection))) => return Err(CommitError::Rejected(rejection)),
-            Ok(Err(Refusal::Failed(error))) => return Err(CommitError::Failed(error)),
+            Ok(Err(CommandError::Rejected(rejection))) => return Err(CommitError::Rejected(rejection)),
+            Ok(Err(CommandError::Failed(error))) => return Err(CommitError::Failed(error)),
             Err(_) => return Err(CommitError::Failed(Error::Engine("a decision panicked".into()))),
         };
         self.absorb(writes).map_err(CommitError::Failed)
     }
 
-    fn absorb(&mut self, writes: Writes) -> Result<(), Error> {
-        // Whatever has to be read is read before anything is appended, so that a change is taken whole or not at all.
+    fn absorb(&mut self, writes: WriteSet) -> Result<(), Error> {
+        // Whatever has to be read is read before anything is appended, so that a command is taken whole or not at all.
         for timeline in
             writes.events.iter().flat_map(|event| [Some(event.home()), event.reference()]).flatten()
         {
@@ -208,7 +209,7 @@ impl<'a> Group<'a> {
             self.append(&event)?;
         }
         self.rows.extend(writes.rows);
-        self.beyond_events.extend(writes.beyond_events);
+        self.force_checkpoint.extend(writes.force_checkpoint);
         Ok(())
     }
 
@@ -216,11 +217,11 @@ impl<'a> Group<'a> {
         let home = event.home();
         let (position, first, index) =
             self.append_to(home, |run| run.push_event(event.created_at, &event.json), event)?;
-        if event.id_given {
+        if event.has_external_id {
             self.given.insert(event.id, (home, position));
         }
         let appended = self.appended.entry(home).or_default();
-        extend(&mut appended.stretches, position);
+        extend(&mut appended.ranges, position);
         appended.bytes += event.json.len();
         if let (Some(timeline), TimelineId::App(app)) = (event.reference(), home) {
             let push = |run: &mut RunBuilder| {
@@ -242,7 +243,7 @@ impl<'a> Group<'a> {
         event: &NewEvent,
     ) -> Result<(u64, u64, u8), Error> {
         let head = self.head(timeline)?;
-        assert!(event.created_at >= head.last_time, "a change never goes back in time");
+        assert!(event.created_at >= head.last_time, "a command never goes back in time");
         let position = head.length + 1;
         if head.length == 0 {
             self.new_timelines += 1;
@@ -258,7 +259,7 @@ impl<'a> Group<'a> {
         Ok((position, first, index))
     }
 
-    /// Writes and syncs everything, then lets readers see it. Says whether the feed got an entry.
+    /// WriteSet and syncs everything, then lets readers see it. Says whether the feed got an entry.
     fn commit(self, number: u64) -> Result<bool, Error> {
         if self.events == 0 && self.rows.is_empty() {
             return Ok(false);
@@ -288,7 +289,7 @@ impl<'a> Group<'a> {
                     match before.map(|before| (before.bytes, before.checkpoint.plus(added))) {
                         // Rebuilt from its timeline, if it has to be read before it is written again.
                         Some((bytes, checkpoint))
-                            if checkpoint.is_good_for(position) && !self.beyond_events.contains(id) =>
+                            if checkpoint.is_good_for(position) && !self.force_checkpoint.contains(id) =>
                         {
                             cached.push((key, CachedRow { row, bytes, checkpoint }));
                             continue;
@@ -311,8 +312,8 @@ impl<'a> Group<'a> {
         if has_entry {
             let mut entry = Vec::with_capacity(self.appended.len() * 30);
             for (timeline, appended) in self.appended {
-                for stretch in appended.stretches {
-                    feed::push(timeline, &stretch, &mut entry);
+                for range in appended.ranges {
+                    feed::push(timeline, &range, &mut entry);
                 }
             }
             batch.insert(&kept.feed, feed::key(number), entry);

@@ -20,7 +20,7 @@ use crate::auth::Caller;
 use crate::body::{JsonBody, given, given_time, required};
 use crate::error::ApiError;
 use crate::page::{Paged, Selection};
-use crate::routes::events::Meta;
+use crate::routes::timelines::events::Meta;
 use crate::service::Service;
 
 pub(crate) fn api() -> Api {

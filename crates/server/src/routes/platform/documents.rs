@@ -43,17 +43,17 @@ async fn show_pages(State(service): State<Service>) -> Result<Response, ApiError
 
 /// How the pages look.
 async fn show_style() -> Response {
-    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("../pages/docs.css")).into_response()
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("../../pages/docs.css")).into_response()
 }
 
 /// A form for a new password.
 async fn show_password_page() -> Response {
-    page(include_str!("../pages/password.html").to_owned())
+    page(include_str!("../../pages/password.html").to_owned())
 }
 
 /// What the form does.
 async fn show_password_script() -> Response {
-    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("../pages/password.js"))
+    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("../../pages/password.js"))
         .into_response()
 }
 

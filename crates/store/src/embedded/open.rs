@@ -12,7 +12,7 @@ use tokio::sync::{broadcast, mpsc};
 
 use crate::contract::{CommitSummary, Error, NEWS_MAX};
 
-use super::{FjallStore, Kept, RowBytes, committer, damage, feed};
+use super::{EmbeddedStore, Kept, RowBytes, committer, damage, feed};
 
 /// The format this program writes, and the newest it reads.
 pub(super) const FORMAT: u32 = 1;
@@ -56,7 +56,7 @@ impl Options {
     }
 
     /// Opens the store. Takes as long as reading a journal of 64 MiB at most.
-    pub fn open(self) -> Result<FjallStore, Error> {
+    pub fn open(self) -> Result<EmbeddedStore, Error> {
         if self.is_existing && !self.directory.join(FORMAT_FILE).exists() {
             return Err(Error::Missing);
         }
@@ -121,7 +121,7 @@ impl Options {
                 move || committer::run(kept, queue, last_commit)
             })
             .map_err(|error| Error::Engine(Box::new(error)))?;
-        Ok(FjallStore { kept, jobs, committer: Some(committer) })
+        Ok(EmbeddedStore { kept, jobs, committer: Some(committer) })
     }
 }
 

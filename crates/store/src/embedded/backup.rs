@@ -16,7 +16,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 use crate::contract::Error;
 
 use super::open::FORMAT;
-use super::{FjallStore, Kept, Options};
+use super::{EmbeddedStore, Kept, Options};
 
 const MAGIC: &[u8; 13] = b"annals backup";
 /// About how long a piece of the stream is, and how much is written at once.
@@ -127,7 +127,7 @@ pub fn restore(backup: impl Read, directory: &Path) -> Result<u64, Error> {
     let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(parent)?;
     let aside = tempfile::Builder::new().prefix(".annals-restore-").tempdir_in(parent)?;
-    let store: FjallStore = Options::new(aside.path().join("store")).open()?;
+    let store: EmbeddedStore = Options::new(aside.path().join("store")).open()?;
     let kept = &store.kept;
     let mut batch = kept.database.batch();
     let mut bytes = 0;

@@ -18,7 +18,7 @@ use crate::body::{JsonBody, required};
 use crate::error::ApiError;
 use crate::password;
 use crate::remote_ip::RemoteIp;
-use crate::routes::tokens;
+use crate::routes::people::tokens;
 use crate::service::Service;
 
 pub(crate) fn api() -> Api {

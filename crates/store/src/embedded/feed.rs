@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! key     number of the commit (u64 big-endian)
-//! value   per stretch: timeline │ its first position (u64 big-endian) │ how many events (u32 big-endian)
+//! value   per range: timeline │ its first position (u64 big-endian) │ how many events (u32 big-endian)
 //! ```
 //!
-//! A timeline is written as in a run's key. Only home timelines have stretches, so each event is in one.
+//! A timeline is written as in a run's key. Only home timelines have ranges, so each event is in one.
 
 use std::ops::RangeInclusive;
 
@@ -22,26 +22,26 @@ pub(super) fn number(key: &[u8]) -> Result<u64, Error> {
     key.try_into().map(u64::from_be_bytes).map_err(|_| damaged())
 }
 
-/// Adds a stretch to an entry's value.
-pub(super) fn push(timeline: TimelineId, stretch: &RangeInclusive<u64>, value: &mut Vec<u8>) {
-    let count = u32::try_from(stretch.end() - stretch.start() + 1).expect("a group has far fewer events");
-    value.extend_from_slice(&run_key(timeline, *stretch.start()));
+/// Adds a range to an entry's value.
+pub(super) fn push(timeline: TimelineId, range: &RangeInclusive<u64>, value: &mut Vec<u8>) {
+    let count = u32::try_from(range.end() - range.start() + 1).expect("a group has far fewer events");
+    value.extend_from_slice(&run_key(timeline, *range.start()));
     value.extend_from_slice(&count.to_be_bytes());
 }
 
 pub(super) fn read(key: &[u8], mut value: &[u8]) -> Result<FeedEntry, Error> {
-    let mut stretches = Vec::new();
+    let mut ranges = Vec::new();
     while !value.is_empty() {
-        let (stretch, rest) = read_stretch(value).ok_or_else(damaged)?;
-        stretches.push(stretch);
+        let (range, rest) = read_stretch(value).ok_or_else(damaged)?;
+        ranges.push(range);
         value = rest;
     }
-    Ok(FeedEntry { number: number(key)?, stretches })
+    Ok(FeedEntry { number: number(key)?, ranges })
 }
 
-type Stretch = (TimelineId, RangeInclusive<u64>);
+type PlatformRange = (TimelineId, RangeInclusive<u64>);
 
-fn read_stretch(value: &[u8]) -> Option<(Stretch, &[u8])> {
+fn read_stretch(value: &[u8]) -> Option<(PlatformRange, &[u8])> {
     let (timeline, rest) = read_timeline(value)?;
     let (first, rest) = rest.split_first_chunk()?;
     let (count, rest) = rest.split_first_chunk()?;
@@ -71,7 +71,7 @@ mod tests {
              750e6d8e465cd042a4acba372b2be605ac000000000000000100000001"
         );
         let entry = read(&key(9), &value).unwrap();
-        assert_eq!(entry, FeedEntry { number: 9, stretches: vec![(app, 3..=260), (user, 1..=1)] });
+        assert_eq!(entry, FeedEntry { number: 9, ranges: vec![(app, 3..=260), (user, 1..=1)] });
         assert!(matches!(read(&key(9), &value[1..]), Err(Error::Damaged(_))));
         assert!(matches!(read(b"short", &value), Err(Error::Damaged(_))));
     }

@@ -13,8 +13,8 @@ use crate::answer::ok;
 use crate::api::{Api, op};
 use crate::body::{JsonBody, required};
 use crate::error::ApiError;
-use crate::routes::features::SizeView;
-use crate::routes::restarts::operation_url;
+use crate::routes::apps::restarts::operation_url;
+use crate::routes::platform::features::SizeView;
 use crate::service::Service;
 
 pub(crate) fn api() -> Api {

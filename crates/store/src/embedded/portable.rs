@@ -9,14 +9,14 @@ use fjall::{Keyspace, PersistMode};
 
 use crate::checkpoint::event_from;
 use crate::contract::{Error, Head, TimelineId};
-use crate::portable::{Events, GivenId, Part, Portable};
+use crate::portable::{Events, ExternalId, Part, Portable};
 use crate::rows::{Row, RowKey};
 
 use super::run::{Content, Reference, Run, RunBuilder, read_timeline, run_key, timeline_key};
-use super::{FjallStore, Kept, checkpoint, committer, feed, ids, unreadable_row};
+use super::{EmbeddedStore, Kept, checkpoint, committer, feed, ids, unreadable_row};
 
 #[async_trait]
-impl Portable for FjallStore {
+impl Portable for EmbeddedStore {
     async fn timelines(
         &self,
         after: Option<TimelineId>,
@@ -50,7 +50,7 @@ impl Portable for FjallStore {
             .collect()
     }
 
-    async fn given_ids(&self, after: Option<EventId>, limit: usize) -> Result<Vec<GivenId>, Error> {
+    async fn external_ids(&self, after: Option<EventId>, limit: usize) -> Result<Vec<ExternalId>, Error> {
         after_key(&self.kept.ids, after.map(|id| id.as_bytes().to_vec()))
             .take(limit)
             .map(|guard| {
@@ -80,7 +80,7 @@ impl Portable for FjallStore {
                     batch.insert(&kept.rows, key.to_bytes(), value);
                 }
             }
-            Part::GivenIds(given) => {
+            Part::ExternalIds(given) => {
                 for (id, timeline, position) in given {
                     batch.insert(&kept.ids, *id.as_bytes(), ids::value(timeline, position));
                 }
@@ -88,8 +88,8 @@ impl Portable for FjallStore {
             Part::Feed(entries) => {
                 for entry in entries {
                     let mut value = Vec::new();
-                    for (timeline, stretch) in &entry.stretches {
-                        feed::push(*timeline, stretch, &mut value);
+                    for (timeline, range) in &entry.ranges {
+                        feed::push(*timeline, range, &mut value);
                     }
                     batch.insert(&kept.feed, feed::key(entry.number), value);
                 }

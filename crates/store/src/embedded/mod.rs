@@ -41,7 +41,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::checkpoint::Checkpoint;
 use crate::contract::{
-    Change, CommitError, CommitSummary, Error, FeedEntry, Head, Statistics, Store, TimelineId,
+    Command, CommitError, CommitSummary, Error, FeedEntry, Head, Statistics, Store, TimelineId,
 };
 use crate::rows::{Listing, Row, RowKey};
 use committer::Job;
@@ -53,7 +53,7 @@ pub use backup::{check_backup, restore};
 pub use open::Options;
 
 /// The store in a directory.
-pub struct FjallStore {
+pub struct EmbeddedStore {
     kept: Arc<Kept>,
     jobs: mpsc::Sender<Job>,
     committer: Option<JoinHandle<()>>,
@@ -98,7 +98,7 @@ impl Weighter<RowKey, CachedRow> for RowBytes {
     }
 }
 
-impl Drop for FjallStore {
+impl Drop for EmbeddedStore {
     fn drop(&mut self) {
         // Without a sender the committer ends once it has done what it was given.
         self.jobs = mpsc::channel(1).0;
@@ -109,10 +109,10 @@ impl Drop for FjallStore {
 }
 
 #[async_trait]
-impl Store for FjallStore {
-    async fn commit(&self, change: Box<dyn Change>) -> Result<(), CommitError> {
+impl Store for EmbeddedStore {
+    async fn commit(&self, command: Box<dyn Command>) -> Result<(), CommitError> {
         let (done, answer) = oneshot::channel();
-        self.jobs.send(Job::Commit { change, done }).await.map_err(|_| Error::Closed)?;
+        self.jobs.send(Job::Commit { command, done }).await.map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
     }
 

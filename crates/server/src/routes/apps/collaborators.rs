@@ -18,7 +18,7 @@ use crate::answer::{created, ok};
 use crate::api::{Api, op};
 use crate::body::{JsonBody, required};
 use crate::error::ApiError;
-use crate::routes::apps::AppAnswer;
+use crate::routes::apps::lifecycle::AppAnswer;
 use crate::service::Service;
 
 pub(crate) fn api() -> Api {

@@ -1,0 +1,13 @@
+//! The service itself.
+
+use crate::api::Api;
+
+pub(crate) mod backup;
+pub(crate) mod documents;
+pub(crate) mod features;
+pub(crate) mod health;
+pub(crate) mod regions;
+
+pub(crate) fn api() -> Api {
+    features::api().and(regions::api()).and(backup::api()).and(documents::api()).and(health::api())
+}
