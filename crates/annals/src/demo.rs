@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use annals_model::RandomIds;
-use annals_server::{Config, Metrics, Service, router};
-use annals_store::{Clock, SystemClock};
+use annals_server::{AppState, Config, Metrics, router};
+use annals_service::{Clock, SystemClock};
 use anyhow::Context;
 use clap::Args;
 use tokio::net::TcpListener;
@@ -39,17 +39,17 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let connections_max = config.connections_max;
     let clock = StoryClock::default();
     let ids = Arc::new(RandomIds::default());
-    let (service, operator_token) =
-        Service::start(store, Arc::new(clock.clone()), ids, config, metrics).await?;
+    let (state, operator_token) =
+        AppState::start(store, Arc::new(clock.clone()), ids, config, metrics).await?;
     let operator_token = operator_token.context("a new store makes its operator token")?;
 
-    let platform = Platform { router: router(service.clone()), clock, operator_token };
+    let platform = Platform { router: router(state.clone()), clock, operator_token };
     let jane_token = platform.live().await?;
     introduce(&url, &jane_token, &platform.operator_token);
-    let background = tokio::spawn(annals_server::work(service.clone()));
+    let background = tokio::spawn(state.service().clone().work());
     annals_server::run(listener, platform.router, connections_max, stop).await?;
     background.abort();
-    service.close().await?;
+    state.service().close().await?;
     Ok(())
 }
 

@@ -5,8 +5,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use annals_model::RandomIds;
-use annals_server::{Config, MailConfig, Metrics, Service, router};
-use annals_store::SystemClock;
+use annals_server::{AppState, Config, Metrics, router};
+use annals_service::MailConfig;
+use annals_service::SystemClock;
 use anyhow::Context;
 use clap::Args;
 use ipnet::IpNet;
@@ -138,14 +139,14 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     };
     let connections_max = config.connections_max;
     let clock = Arc::new(SystemClock);
-    let (service, made_token) =
-        Service::start(store, clock, Arc::new(RandomIds::default()), config, metrics).await?;
+    let (state, made_token) =
+        AppState::start(store, clock, Arc::new(RandomIds::default()), config, metrics).await?;
     introduce(&url, &location, made_token.as_deref());
 
-    let background = tokio::spawn(annals_server::work(service.clone()));
-    annals_server::run(listener, router(service.clone()), connections_max, stop).await?;
+    let background = tokio::spawn(state.service().clone().work());
+    annals_server::run(listener, router(state.clone()), connections_max, stop).await?;
     background.abort();
-    service.close().await?;
+    state.service().close().await?;
     tracing::info!("stopped; all that was accepted is kept");
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use annals_model::Time;
 use annals_server::Peer;
-use annals_store::{Clock, SystemClock};
+use annals_service::{Clock, SystemClock};
 use anyhow::{Context, ensure};
 use axum::Router;
 use hmac::{Hmac, KeyInit, Mac};

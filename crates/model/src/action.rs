@@ -1,35 +1,74 @@
-//! What every action is decided from.
+//! What every action is decided from, and what a decision is.
 
 use std::net::IpAddr;
 
-use crate::directory::Directory;
-use crate::{IdSource, Integration, Person, Time, UserId};
+use crate::{Directory, IdSource, Integration, Person, Role, Time, TypeData, UserId};
+
+/// What an action comes to: the events that record it, and what it made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision<C = ()> {
+    /// The events, in the order in which they are to be recorded. None where nothing of the public state changes.
+    pub events: Vec<TypeData>,
+    /// What it made, by which the answer names it. An answer must never look for the newest thing instead: another
+    /// action may have made that.
+    pub created: C,
+}
+
+impl<C> Decision<C> {
+    /// Makes that, by this one event.
+    pub fn creating(created: C, event: impl Into<TypeData>) -> Self {
+        Self { events: vec![event.into()], created }
+    }
+
+    /// The same, of an action that may also make nothing.
+    pub fn some(self) -> Decision<Option<C>> {
+        Decision { events: self.events, created: Some(self.created) }
+    }
+}
+
+impl Decision {
+    /// Makes nothing that needs naming, and is recorded by this one event.
+    pub fn of(event: impl Into<TypeData>) -> Self {
+        Self::creating((), event)
+    }
+
+    /// Makes nothing, and leaves the public state as it is.
+    pub fn none() -> Self {
+        Vec::new().into()
+    }
+}
+
+impl From<Vec<TypeData>> for Decision {
+    fn from(events: Vec<TypeData>) -> Self {
+        Self { events, created: () }
+    }
+}
 
 /// What surrounds a decision: with the state and the action, all that it depends on.
 pub struct Context<'a> {
     /// When the request came.
     pub now: Time,
-    /// Who asks; absent where the platform or an add-on does.
+    /// Who does it, mostly the caller; absent where the platform or an add-on does.
     pub actor: Option<&'a Person>,
-    /// What they may do with the app this is about, if it is about one.
+    /// What the caller may do with the app this is about, if it is about one.
     pub role: Option<Role>,
     /// Where from, if that is known.
     pub remote_ip: Option<IpAddr>,
     /// Where identifiers for new things come from.
     pub ids: &'a dyn IdSource,
-    /// What else there is.
-    pub platform: &'a dyn Platform,
+    /// What else a decision may look up.
+    pub lookups: &'a dyn Lookups,
 }
 
 impl<'a> Context<'a> {
-    /// Who asks, for an action that only people do.
+    /// The actor of an action that only people do.
     pub fn person(&self) -> &'a Person {
         self.actor.expect("this action is only offered to people")
     }
 }
 
 /// What a decision may look up besides the state it is about.
-pub trait Platform {
+pub trait Lookups {
     /// The add-ons on offer.
     fn directory(&self) -> &Directory;
 
@@ -53,27 +92,4 @@ pub struct Rules {
     pub instant_builder: bool,
     /// Where people reach the platform, without a slash at its end.
     pub public_url: String,
-}
-
-/// What somebody may do with an app, from the least to the most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// May look at most of it, restart it, and deploy what is already linked.
-    LimitedCollaborator,
-    /// May change all of it but its existence, its name and its owner.
-    Collaborator,
-    /// May do everything that people may.
-    Owner,
-    /// The platform itself: builders, forges, add-ons and the operator. Nobody has this role by being somebody.
-    Platform,
-}
-
-/// A role for people.
-pub fn in_words(role: Role) -> &'static str {
-    match role {
-        Role::LimitedCollaborator => "limited collaborator",
-        Role::Collaborator => "collaborator",
-        Role::Owner => "owner",
-        Role::Platform => "operator",
-    }
 }

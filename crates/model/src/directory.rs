@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::names::is_variable_name;
 use crate::{FieldErrors, ResourceId};
 
 /// The most providers, and the most plans, variables and features of one.
@@ -131,7 +132,7 @@ impl Directory {
                 }
             }
             for variable in &provider.variables {
-                if !crate::app::is_variable_name(&variable.name) || variable.value.len() > TEXT_BYTES_MAX {
+                if !is_variable_name(&variable.name) || variable.value.len() > TEXT_BYTES_MAX {
                     refuse(
                         field("variables"),
                         "must have the name of a variable and a value of at most 2000 bytes",

@@ -1,35 +1,7 @@
-//! One event, and the people it names.
+//! One event.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use crate::report::NAME_BYTES_MAX;
-use crate::{AppId, EventId, FieldErrors, Report, Time, TypeData, UserId};
-
-/// A user as an event shows them: as they were at that moment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Person {
-    /// The name they chose.
-    pub username: String,
-    /// Their email address.
-    pub email: String,
-    /// Their lasting identifier.
-    pub id: UserId,
-}
-
-impl Person {
-    /// Refuses names that are longer than names may be.
-    pub(crate) fn check(&self) -> Result<(), FieldErrors> {
-        let fields = [("username", &self.username), ("email", &self.email)];
-        let too_long = fields.into_iter().filter(|(_, text)| text.len() > NAME_BYTES_MAX);
-        let message = format!("must not be longer than {NAME_BYTES_MAX} bytes");
-        match FieldErrors::any(too_long.map(|(field, _)| (field.to_owned(), message.clone()))) {
-            Some(errors) => Err(errors),
-            None => Ok(()),
-        }
-    }
-}
+use crate::json::write_json;
+use crate::{AppId, EventId, Person, Time, TypeData};
 
 /// An app as an event shows it: the name is frozen, whatever the app is called later.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,13 +37,6 @@ impl Event {
         let mut tail = Vec::with_capacity(512);
         self.write_tail_to(&mut tail);
         Self::json_with_tail(self.id, self.created_at, &tail)
-    }
-
-    /// The event of that canonical form; `None` if these bytes are no such form.
-    pub fn from_json(json: &[u8]) -> Option<Self> {
-        let Report { id, created_at, user, app, data } =
-            Report::parse(std::str::from_utf8(json).ok()?).ok()?;
-        Some(Self { id: id?, created_at: created_at?, user, app, data })
     }
 
     /// Appends the canonical form from behind `created_at` on: what can be written before identifier and time are known.
@@ -110,6 +75,7 @@ impl Event {
 
 const ID_OPENING: &[u8] = b"{\"id\":\"";
 const CREATED_AT_OPENING: &[u8] = b"\",\"created_at\":\"";
+const TYPE_OPENING: &[u8] = b",\"type\":\"";
 
 /// The identifier in an event's canonical form; `None` if these bytes are no such form.
 pub fn id_in(json: &[u8]) -> Option<EventId> {
@@ -117,18 +83,24 @@ pub fn id_in(json: &[u8]) -> Option<EventId> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
+/// The app in an event's canonical form; `None` if it has none, or if these bytes are no such form.
+pub fn app_id_in(json: &[u8]) -> Option<AppId> {
+    // It stands before the type, and what comes after that may have such a key of its own.
+    let end = json.windows(TYPE_OPENING.len()).position(|window| window == TYPE_OPENING)?;
+    text_of(json.get(..end)?, b",\"app_id\":\"")?.parse().ok()
+}
+
 /// The type's name in an event's canonical form; `None` if these bytes are no such form.
 ///
 /// No text inside an event can be taken for the key: a quotation mark in one is always escaped.
 pub fn type_in(json: &[u8]) -> Option<&str> {
-    const KEY: &[u8] = b",\"type\":\"";
-    let start = json.windows(KEY.len()).position(|window| window == KEY)? + KEY.len();
+    text_of(json, TYPE_OPENING)
+}
+
+/// The text behind the first such key, up to the next quotation mark.
+fn text_of<'a>(json: &'a [u8], key: &[u8]) -> Option<&'a str> {
+    let start = json.windows(key.len()).position(|window| window == key)? + key.len();
     let rest = json.get(start..)?;
     let end = rest.iter().position(|&byte| byte == b'"')?;
     std::str::from_utf8(&rest[..end]).ok()
-}
-
-/// Appends a value as JSON.
-pub(crate) fn write_json(value: &impl Serialize, out: &mut Vec<u8>) {
-    serde_json::to_writer(out, value).expect("what an event holds can always be written to memory");
 }

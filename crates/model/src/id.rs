@@ -203,10 +203,13 @@ hexadecimal_id! {
 impl ResourceId {
     /// The identifier of the thing of that kind and name that belongs to that app, or to whom these bytes identify.
     pub fn derived(owner: impl AsRef<[u8]>, kind: &str, name: &str) -> Self {
-        let digest =
-            Sha256::new().chain_update(owner).chain_update(kind).chain_update([0]).chain_update(name);
+        Self::of(Sha256::new().chain_update(owner).chain_update(kind).chain_update([0]).chain_update(name))
+    }
+
+    /// The identifier of the thing that was hashed.
+    pub(crate) fn of(hash: Sha256) -> Self {
         let mut id = [0; Self::BYTES];
-        id.copy_from_slice(&digest.finalize()[..Self::BYTES]);
+        id.copy_from_slice(&hash.finalize()[..Self::BYTES]);
         Self(id)
     }
 }

@@ -1,9 +1,8 @@
 //! Why a request was not carried out.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::action::{Role, in_words};
+use crate::{FieldErrors, Role};
 
 /// Why an action or a report was refused. Nothing changed, and nothing was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,40 +19,12 @@ pub enum Rejection {
     AlreadyCollaborator,
 }
 
-/// What is wrong with each field; never empty.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FieldErrors(BTreeMap<String, Vec<String>>);
-
-impl FieldErrors {
-    /// One thing wrong with one field.
-    pub fn one(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self(BTreeMap::from([(field.into(), vec![message.into()])]))
-    }
-
-    /// What was collected, if anything was wrong.
-    pub fn any(errors: impl IntoIterator<Item = (String, String)>) -> Option<Self> {
-        let mut fields = BTreeMap::<String, Vec<String>>::new();
-        for (field, message) in errors {
-            let messages = fields.entry(field).or_default();
-            if !messages.contains(&message) {
-                messages.push(message);
-            }
-        }
-        (!fields.is_empty()).then_some(Self(fields))
-    }
-
-    /// The messages by field.
-    pub fn as_map(&self) -> &BTreeMap<String, Vec<String>> {
-        &self.0
-    }
-}
-
 impl Rejection {
     /// The actor's role is less than this one.
     pub fn needs(role: Role) -> Self {
         Self::Forbidden(match role {
-            Role::Platform => "this needs the operator token".to_owned(),
-            role => format!("this needs the role of {}", in_words(role)),
+            Role::Operator => "this needs the operator token".to_owned(),
+            role => format!("this needs the role of {role}"),
         })
     }
 
@@ -68,7 +39,7 @@ impl fmt::Display for Rejection {
         match self {
             Self::Invalid(errors) => {
                 let fields: Vec<_> = errors
-                    .0
+                    .as_map()
                     .iter()
                     .map(|(field, messages)| format!("{field} {}", messages.join(", ")))
                     .collect();

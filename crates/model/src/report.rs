@@ -8,16 +8,16 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::catalogue::{self, Scope};
-use crate::{AppId, AppRef, EventId, FieldErrors, Person, Time, TypeData};
+use crate::field_errors::within;
+use crate::json::without_location;
+use crate::limits::NAME_BYTES_MAX;
+use crate::{AppId, AppRef, Event, EventId, FieldErrors, Person, Time, TypeData};
 
 /// The most events one request may report.
 pub const EVENTS_MAX: usize = 10_000;
 
 /// The most bytes one reported event may have.
 pub const EVENT_BYTES_MAX: usize = 1 << 20;
-
-/// The longest name of an app or a user, and the longest email address: they are looked things up by.
-pub const NAME_BYTES_MAX: usize = 320;
 
 /// How far ahead of the clock a reported event may be: clocks differ, but an event far in the future would hold up the
 /// times of its timelines until then.
@@ -77,7 +77,7 @@ impl Report {
                 )
             })?;
         let event_type = catalogue::find(&event_type)
-            .ok_or_else(|| FieldErrors::one("type", format!("is no event type: {event_type}")))?;
+            .ok_or_else(|| FieldErrors::one("type", format!("unknown event type: {event_type}")))?;
         let empty = RawValue::from_string("{}".to_owned()).expect("an empty object is JSON");
         let type_data = type_data.unwrap_or(&empty);
         let data = require_object(type_data.get())
@@ -113,6 +113,15 @@ impl Report {
             ));
         }
         Ok(Self { id, created_at, user, app, data })
+    }
+}
+
+impl Event {
+    /// The event of that canonical form; `None` if these bytes are no such form.
+    pub fn from_json(json: &[u8]) -> Option<Self> {
+        let Report { id, created_at, user, app, data } =
+            Report::parse(std::str::from_utf8(json).ok()?).ok()?;
+        Some(Self { id: id?, created_at: created_at?, user, app, data })
     }
 }
 
@@ -181,27 +190,5 @@ fn parse_bounded(json: &str) -> Result<Report, FieldErrors> {
             Err(FieldErrors::one("app_name", format!("must not be longer than {NAME_BYTES_MAX} bytes")))
         }
         _ => Ok(report),
-    }
-}
-
-/// The errors of a part, named from the whole: `type_data` and `name` make `type_data.name`.
-pub fn within(whole: &str, errors: &FieldErrors) -> FieldErrors {
-    let named = errors.as_map().iter().flat_map(|(field, messages)| {
-        let field = match field.as_str() {
-            "" => whole.to_owned(),
-            field if field.starts_with('[') => format!("{whole}{field}"),
-            field => format!("{whole}.{field}"),
-        };
-        messages.iter().map(move |message| (field.clone(), message.clone()))
-    });
-    FieldErrors::any(named).expect("errors are never empty")
-}
-
-/// The message of a JSON error without the position, which would be one within a part the sender never saw alone.
-pub(crate) fn without_location(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    match text.rfind(" at line ") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
     }
 }

@@ -98,8 +98,8 @@ fn what_the_catalogue_does_not_know_is_refused_by_name() {
             r#"{"previous_containers":{},"containers":{},"color":"red"}"#,
             "events[0].type_data.color: unknown field `color`, expected one of `previous_containers`, `containers`, `previous_sizes`, `sizes`",
         ),
-        ("new_event", "{}", "events[0].type: is no event type: new_event"),
-        ("delete domain", "{}", "events[0].type: is no event type: delete domain"),
+        ("new_event", "{}", "events[0].type: unknown event type: new_event"),
+        ("delete domain", "{}", "events[0].type: unknown event type: delete domain"),
         ("new_domain", r#"{"name":"a.io","ssl":false}"#, "accepted"),
         ("new_domain", r#"{"ssl":false}"#, "events[0].type_data.hostname: is missing"),
         (

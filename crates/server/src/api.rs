@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::state::AppState;
 use annals_model::catalogue;
 use axum::Router;
 use axum::handler::Handler;
@@ -15,11 +16,10 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
 use crate::error::ErrorBody;
-use crate::service::Service;
 
 /// A part of the API.
 pub(crate) struct Api {
-    router: Router<Service>,
+    router: Router<AppState>,
     /// What is documented, by path and method.
     paths: BTreeMap<&'static str, Map<String, Value>>,
     tag: &'static str,
@@ -139,7 +139,7 @@ impl Api {
         Self { router: Router::new(), paths: BTreeMap::new(), tag }
     }
 
-    pub(crate) fn get<H: Handler<T, Service>, T: 'static>(
+    pub(crate) fn get<H: Handler<T, AppState>, T: 'static>(
         self,
         path: &'static str,
         handler: H,
@@ -148,7 +148,7 @@ impl Api {
         self.add(path, &[("get", MethodFilter::GET)], handler, operation)
     }
 
-    pub(crate) fn post<H: Handler<T, Service>, T: 'static>(
+    pub(crate) fn post<H: Handler<T, AppState>, T: 'static>(
         self,
         path: &'static str,
         handler: H,
@@ -157,7 +157,7 @@ impl Api {
         self.add(path, &[("post", MethodFilter::POST)], handler, operation)
     }
 
-    pub(crate) fn put<H: Handler<T, Service>, T: 'static>(
+    pub(crate) fn put<H: Handler<T, AppState>, T: 'static>(
         self,
         path: &'static str,
         handler: H,
@@ -167,7 +167,7 @@ impl Api {
     }
 
     /// A change of what is there, which clients ask for with either method.
-    pub(crate) fn patch<H: Handler<T, Service>, T: 'static>(
+    pub(crate) fn patch<H: Handler<T, AppState>, T: 'static>(
         self,
         path: &'static str,
         handler: H,
@@ -176,7 +176,7 @@ impl Api {
         self.add(path, &[("patch", MethodFilter::PATCH), ("put", MethodFilter::PUT)], handler, operation)
     }
 
-    pub(crate) fn delete<H: Handler<T, Service>, T: 'static>(
+    pub(crate) fn delete<H: Handler<T, AppState>, T: 'static>(
         self,
         path: &'static str,
         handler: H,
@@ -185,7 +185,7 @@ impl Api {
         self.add(path, &[("delete", MethodFilter::DELETE)], handler, operation)
     }
 
-    fn add<H: Handler<T, Service>, T: 'static>(
+    fn add<H: Handler<T, AppState>, T: 'static>(
         mut self,
         path: &'static str,
         methods: &[(&'static str, MethodFilter)],
@@ -222,7 +222,7 @@ impl Api {
     }
 
     /// The paths, and the document that describes them.
-    pub(crate) fn finish(self) -> (Router<Service>, Value) {
+    pub(crate) fn finish(self) -> (Router<AppState>, Value) {
         let paths: Map<String, Value> = self
             .paths
             .into_iter()

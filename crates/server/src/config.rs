@@ -2,12 +2,13 @@
 
 use std::num::NonZeroU32;
 
+use annals_service::MailConfig;
 use ipnet::IpNet;
 
 /// The server's settings, with the defaults an operator gets.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The operator token; made at the first start where there is none.
+    /// The operator token; generated at the first start where there is none.
     pub operator_token: Option<String>,
     /// How clients reach the server, for addresses in answers: a URL without a slash at its end.
     pub public_url: String,
@@ -31,22 +32,6 @@ pub struct Config {
     pub sign_up: bool,
     /// How mail is sent; it waits for the operator to read it where there is nothing.
     pub mail: Option<MailConfig>,
-}
-
-/// How mail is sent.
-#[derive(Clone)]
-pub struct MailConfig {
-    /// The server, as `smtps://user:password@mail.example.com`.
-    pub smtp_url: String,
-    /// Who it is from, as `annals <annals@example.com>`.
-    pub from: String,
-}
-
-impl std::fmt::Debug for MailConfig {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The URL may hold a password.
-        f.debug_struct("MailConfig").field("from", &self.from).finish_non_exhaustive()
-    }
 }
 
 impl Default for Config {

@@ -1,4 +1,4 @@
-//! What a request is answered that cannot be carried out: the one place that knows the status of each.
+//! The answers to requests that cannot be carried out: the one place that knows the status of each.
 //!
 //! The shapes are those that the clients of the Events API read: `{"error":…}`, for something that is not there
 //! `{"resource":…,"error":"not found"}`, for wrong fields `{"errors":{field:[…]}}`. Nothing internal is in them.
@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use annals_model::{FieldErrors, Rejection};
-use annals_store::CommitError;
+use annals_service::{Error, StoreError};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use schemars::JsonSchema;
@@ -14,14 +14,17 @@ use serde_json::{Value, json};
 
 use crate::answer::json_response;
 
+/// What is answered to a credential that is not valid.
+pub(crate) const BAD_CREDENTIALS: ApiError = ApiError::Unauthorized("Invalid credentials");
+
 /// Why a request is not carried out.
 #[derive(Debug)]
 pub(crate) enum ApiError {
     /// It is not the JSON, or not the request, that was expected.
     BadRequest(String),
-    /// Nobody known asks.
+    /// The request has no valid credential.
     Unauthorized(&'static str),
-    /// Who asks may not do this.
+    /// The caller may not do this.
     Forbidden(String),
     /// A kind of thing that is not there, or that must seem so.
     NotFound(&'static str),
@@ -31,7 +34,7 @@ pub(crate) enum ApiError {
     MethodNotAllowed,
     /// The account is locked.
     Locked,
-    /// Who accepts an invitation works on the app already.
+    /// The caller accepts an invitation to an app on which they work already.
     AlreadyCollaborator,
     /// What there is stands against it.
     Conflict(String),
@@ -147,35 +150,40 @@ impl From<Rejection> for ApiError {
     }
 }
 
-impl From<annals_store::Error> for ApiError {
-    fn from(error: annals_store::Error) -> Self {
-        use annals_store::Error;
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
         match error {
-            // Said once in the log when it happened.
-            Error::ReadOnly | Error::Closed => Self::Unavailable,
-            Error::Unavailable(_) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the store cannot do it now");
-                Self::Unavailable
-            }
-            Error::InUse
-            | Error::Newer { .. }
-            | Error::NotAStore
-            | Error::Missing
-            | Error::Occupied
-            | Error::Damaged(_)
-            | Error::Engine(_) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
+            Error::Rejected(rejection) => rejection.into(),
+            Error::InvalidCredentials => BAD_CREDENTIALS,
+            Error::NeedsUser | Error::NeedsOperator => Self::Forbidden(error.to_string()),
+            Error::Store(error) => error.into(),
+            Error::Hashing(_) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the service failed");
                 Self::Internal
             }
         }
     }
 }
 
-impl From<CommitError> for ApiError {
-    fn from(error: CommitError) -> Self {
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
         match error {
-            CommitError::Rejected(rejection) => rejection.into(),
-            CommitError::Failed(error) => error.into(),
+            // Said once in the log when it happened.
+            StoreError::ReadOnly | StoreError::Closed => Self::Unavailable,
+            StoreError::Unavailable(_) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the store is unavailable");
+                Self::Unavailable
+            }
+            StoreError::InUse
+            | StoreError::Newer { .. }
+            | StoreError::NotAStore
+            | StoreError::Missing
+            | StoreError::Occupied
+            | StoreError::Damaged(_)
+            | StoreError::Engine(_) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
+                Self::Internal
+            }
         }
     }
 }

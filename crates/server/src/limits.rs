@@ -12,12 +12,6 @@ pub(crate) const REPORT_BYTES_MAX: usize = 16 << 20;
 /// is read, checked and recorded.
 pub(crate) const REPORT_BYTES_IN_WORK_MAX: usize = REPORT_BYTES_MAX;
 
-/// All pages of timelines that are kept in memory because they may be asked for again.
-pub(crate) const PAGES_BYTES_MAX: u64 = 64 << 20;
-
-/// About how many pages that is.
-pub(crate) const PAGES_ESTIMATE: usize = 8_000;
-
 /// The longest head of a request: its line and its headers. A longer one is answered 431.
 pub(crate) const HEAD_BYTES_MAX: usize = 32 << 10;
 
@@ -51,38 +45,11 @@ pub(crate) const FROM_HOURS_MAX: u64 = 72;
 /// How much of a timeline is read at once while it is streamed.
 pub(crate) const READ_BYTES: usize = 256 << 10;
 
-/// The most apps of a list.
-pub(crate) const APPS_MAX: usize = 10_000;
-
-/// The most API tokens of a list.
-pub(crate) const TOKENS_MAX: usize = 1_000;
-
-/// How long a bearer token lasts.
-pub(crate) const BEARER_SECONDS: u64 = 60 * 60;
-
 /// The longest certificate and private key, together.
 pub(crate) const PEM_BYTES_MAX: usize = 32 << 10;
 
 /// The longest webhook: as much as the two thousand commits take that a forge tells of at once.
 pub(crate) const HOOK_BYTES_MAX: usize = 5 << 20;
-
-/// The most vouchers of a list.
-pub(crate) const VOUCHERS_MAX: usize = 10_000;
-
-/// The most mails of a list.
-pub(crate) const MAILS_MAX: usize = 100;
-
-/// How far apart the states are that are kept on the way through a timeline, in events.
-pub(crate) const FOLD_STEP: u64 = 1_000;
-
-/// How much of a timeline is read at once while it is folded.
-pub(crate) const FOLD_BYTES: usize = 4 << 20;
-
-/// How many states on the way through timelines are kept.
-pub(crate) const STATES_MAX: usize = 200;
-
-/// How many timelines are folded at once.
-pub(crate) const FOLDS_MAX: usize = 4;
 
 /// How many webhooks are read at once.
 pub(crate) const HOOKS_MAX: usize = 8;

@@ -13,8 +13,8 @@ use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutWriter;
 use tower::Layer;
 
+use crate::extract::Peer;
 use crate::limits::{HEAD_BYTES_MAX, HEAD_TIME_MAX, STOP_TIME_MAX, WRITE_TIME_MAX};
-use crate::remote_ip::Peer;
 
 /// Serves until `stop` completes; then takes no further connection and lets the requests in work end.
 pub async fn run(

@@ -1,14 +1,17 @@
 //! What the server says of itself to Prometheus.
 
-use std::sync::Arc;
+use annals_service::{CommitSummary, EventCounts, Statistics};
+
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use annals_store::{CommitSummary, Statistics};
 use http::Method;
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder};
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _, LabelSetEncoder};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
@@ -28,6 +31,31 @@ struct Measured {
     timelines: Gauge<u64, AtomicU64>,
     store_bytes: Gauge<u64, AtomicU64>,
     store_writable: Gauge<u64, AtomicU64>,
+    events: EventsRecorded,
+}
+
+/// How many events of each type were recorded, as the store has it: it outlives the process, so no counter of this process
+/// can hold it.
+#[derive(Debug, Clone, Default)]
+struct EventsRecorded(Arc<Mutex<Arc<EventCounts>>>);
+
+impl EventsRecorded {
+    fn set(&self, counts: Arc<EventCounts>) {
+        *self.0.lock().expect("nothing panics while it holds this lock") = counts;
+    }
+}
+
+impl Collector for EventsRecorded {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let help = "Events recorded in the life of the store, by type";
+        let mut family = encoder.encode_descriptor("events", help, None, MetricType::Counter)?;
+        let counts = Arc::clone(&self.0.lock().expect("nothing panics while it holds this lock"));
+        for (event_type, count) in &counts.0 {
+            let labels = [("type", event_type.as_str())];
+            ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -66,6 +94,8 @@ impl Default for Metrics {
         registry.register("timelines", "Timelines that have an event", timelines.clone());
         registry.register("store_bytes", "Bytes the store takes on disk", store_bytes.clone());
         registry.register("store_writable", "Whether the store accepts writes", store_writable.clone());
+        let events = EventsRecorded::default();
+        registry.register_collector(Box::new(events.clone()));
         Self(Arc::new(Measured {
             registry,
             requests,
@@ -76,6 +106,7 @@ impl Default for Metrics {
             timelines,
             store_bytes,
             store_writable,
+            events,
         }))
     }
 }
@@ -104,11 +135,19 @@ impl Metrics {
         self.0.request_seconds.observe(elapsed.as_secs_f64());
     }
 
-    /// All of it, in the format of OpenMetrics. Where the store cannot say how much it has, that is as it was last.
-    pub(crate) fn text(&self, is_writable: bool, statistics: Option<Statistics>) -> String {
+    /// All of it, in the format of OpenMetrics. What the store cannot say now is as it was last.
+    pub(crate) fn text(
+        &self,
+        is_writable: bool,
+        statistics: Option<Statistics>,
+        counts: Option<Arc<EventCounts>>,
+    ) -> String {
         if let Some(statistics) = statistics {
             self.0.timelines.set(statistics.timelines);
             self.0.store_bytes.set(statistics.bytes);
+        }
+        if let Some(counts) = counts {
+            self.0.events.set(counts);
         }
         self.0.store_writable.set(u64::from(is_writable));
         let mut text = String::new();

@@ -13,12 +13,12 @@ use tracing::Instrument;
 
 use crate::error::ApiError;
 use crate::limits::{REQUEST_ID_BYTES_MAX, REQUEST_TIME_MAX};
-use crate::service::Service;
+use crate::state::AppState;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Gives the request an identifier, or keeps the one it has; answers in time, whatever happens; logs and measures.
-pub(crate) async fn surround(State(service): State<Service>, request: Request, next: Next) -> Response {
+pub(crate) async fn surround(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(request.headers());
     let method = request.method().clone();
@@ -53,7 +53,7 @@ pub(crate) async fn surround(State(service): State<Service>, request: Request, n
             tracing::info!(status, elapsed_us, "answered");
         }
     });
-    service.metrics.answered(&method, route, status, elapsed);
+    state.metrics.answered(&method, route, status, elapsed);
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }

@@ -8,17 +8,17 @@ use crate::documents::Documents;
 use crate::error::ApiError;
 use crate::middleware::surround;
 use crate::routes::*;
-use crate::service::Service;
+use crate::state::AppState;
 
 /// All that the service answers.
-pub fn router(service: Service) -> Router {
+pub fn router(state: AppState) -> Router {
     let (router, document) = api().finish();
-    service.documents.get_or_init(|| Documents::new(&document));
+    state.documents.get_or_init(|| Documents::new(&document));
     router
         .fallback(|| async { ApiError::NoSuchPath })
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
-        .layer(from_fn_with_state(service.clone(), surround))
-        .with_state(service)
+        .layer(from_fn_with_state(state.clone(), surround))
+        .with_state(state)
 }
 
 /// The OpenAPI document of all that is answered.

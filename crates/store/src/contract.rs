@@ -9,16 +9,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::broadcast;
 
-use crate::rows::{Listing, Row, RowKey};
-
-/// Whose timeline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum TimelineId {
-    /// The events of an app.
-    App(AppId),
-    /// The events done by a user.
-    User(UserId),
-}
+use crate::error::Error;
+use crate::rows::{Key as _, Row, RowKey, RowRange, RowWrites, key};
+use crate::timeline::TimelineId;
 
 /// Where a timeline stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,6 +31,8 @@ pub struct NewEvent {
     pub has_external_id: bool,
     /// When it was.
     pub created_at: Time,
+    /// Its type, as the catalogue names it.
+    pub event_type: &'static str,
     /// The app it belongs to; at least one of this and `user` is there.
     pub app: Option<AppId>,
     /// Who did it.
@@ -65,10 +60,12 @@ impl NewEvent {
 /// What a command writes.
 #[derive(Debug, Default)]
 pub struct WriteSet {
+    /// What the clock said when it was decided, which becomes the commit's own time.
+    pub recorded_at: Time,
     /// Events to append, each to its home and to the timeline that refers to it, in this order.
     pub events: Vec<NewEvent>,
     /// Rows to put, or to remove where there is none.
-    pub rows: Vec<(RowKey, Option<Row>)>,
+    pub rows: RowWrites,
     /// Apps whose state changed by more than these events: it cannot be rebuilt from them.
     pub force_checkpoint: Vec<AppId>,
 }
@@ -88,7 +85,8 @@ pub trait Snapshot {
     fn holds(&self, event: EventId, home: TimelineId) -> Result<bool, Error>;
 }
 
-/// A decision to be made and recorded in one step.
+/// A decision to be made and recorded in one step. It owns no reference to the store, which would live until the
+/// command is gone, and end on the thread that decides.
 pub trait Command: Send {
     /// What to write, given what there is. An engine may call this more than once before one call's writes are
     /// recorded, so nothing outside may depend on a call that is not the last. It may also be shown less than there is in
@@ -98,13 +96,27 @@ pub trait Command: Send {
     fn decide(&mut self, snapshot: &dyn Snapshot) -> Result<WriteSet, CommandError>;
 }
 
+impl<F: FnMut(&dyn Snapshot) -> Result<WriteSet, CommandError> + Send> Command for F {
+    fn decide(&mut self, snapshot: &dyn Snapshot) -> Result<WriteSet, CommandError> {
+        self(snapshot)
+    }
+}
+
 /// Why a command made no writes.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// The rules refuse it.
+    #[error("{0}")]
     Rejected(Rejection),
     /// The store failed while it was decided.
-    Failed(Error),
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+impl From<Rejection> for CommandError {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
 }
 
 /// Why a commit recorded nothing, or may not have.
@@ -118,73 +130,47 @@ pub enum CommitError {
     Failed(#[from] Error),
 }
 
-/// Why the store could not do something. What the caller can do is in the variants' meaning.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Another process has the store open.
-    #[error("the store is in use by another process")]
-    InUse,
-    /// The store was written by a newer program; this one would harm it.
-    #[error("the store has format {found}, and this program knows formats up to {known}: use a newer annals")]
-    Newer {
-        /// The format found.
-        found: u32,
-        /// The newest format known.
-        known: u32,
-    },
-    /// The directory has other things in it.
-    #[error(
-        "the directory is not empty and holds no store: name another one, or one that does not exist yet"
-    )]
-    NotAStore,
-    /// There is nothing yet where a store was to be.
-    #[error("there is no store: is it the right place?")]
-    Missing,
-    /// There is something already where a store was to be made.
-    #[error("there is something already: name a directory that is empty, or that does not exist yet")]
-    Occupied,
-    /// What is stored is not what was written.
-    #[error("the store is damaged: {0}")]
-    Damaged(String),
-    /// A write failed, so no further one is accepted until a restart; the failed one may or may not be recorded.
-    #[error("the store accepts no writes since one failed")]
-    ReadOnly,
-    /// The database cannot be reached, or is too slow or full; what was asked for may or may not be recorded.
-    #[error("the database cannot do it now")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The store is being closed.
-    #[error("the store is closed")]
-    Closed,
-    /// The engine failed.
-    #[error("the store failed")]
-    Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
+/// One commit on the platform timeline, which has every event once, in the order in which they were recorded.
+///
+/// Along every timeline, a user's too, platform positions increase.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PlatformCommit {
+    /// The platform position of the first of `events`; those of the others follow it.
+    pub first: u64,
+    /// When it was recorded, by the clock of the process that did. Another process's clock may differ, so this may go back.
+    pub recorded_at: Time,
+    /// When the earliest of its events was.
+    pub earliest: Time,
+    /// When the latest of its events was.
+    pub latest: Time,
+    /// The types of its events, each once.
+    pub types: Vec<String>,
+    /// Its events. Where a reader has had some of them, these are the others, and what is said above is of all of them.
+    pub events: Vec<PlatformEvent>,
 }
 
-impl From<std::io::Error> for Error {
-    fn from(error: std::io::Error) -> Self {
-        Self::Engine(Box::new(error))
+impl PlatformCommit {
+    /// The platform position of its last event.
+    pub fn last(&self) -> u64 {
+        self.first + self.events.len() as u64 - 1
+    }
+
+    /// The type of one of its events.
+    pub fn type_of(&self, event: &PlatformEvent) -> &str {
+        &self.types[usize::from(event.event_type)]
     }
 }
 
-/// One commit, as followers of the feed see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FeedEntry {
-    /// The commit's number; later commits have greater ones.
-    pub number: u64,
-    /// The events it recorded, as ranges of positions in their home timelines.
-    pub ranges: Vec<(TimelineId, RangeInclusive<u64>)>,
+/// An event on the platform timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlatformEvent {
+    /// The timeline that keeps it.
+    pub timeline: TimelineId,
+    /// Its position there.
+    pub position: u64,
+    /// Which of its commit's types it has.
+    pub event_type: u16,
 }
-
-/// Adds a position behind all others: to the last range, or as a new one where there is something in between.
-pub(crate) fn extend(ranges: &mut Vec<RangeInclusive<u64>>, position: u64) {
-    match ranges.last_mut() {
-        Some(last) if last.end() + 1 == position => *last = *last.start()..=position,
-        _ => ranges.push(position..=position),
-    }
-}
-
-/// How much news waits for somebody who subscribed and is slow.
-pub(crate) const NEWS_MAX: usize = 1024;
 
 /// What the store can say of itself cheaply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -211,6 +197,7 @@ pub struct CommitSummary {
 /// - A commit is all or nothing, and durable when it returns `Ok`. It is then seen by every read.
 /// - Commits have one order. Each is decided with all earlier ones in view.
 /// - The positions of a timeline are dense: 1..=length. Times never decrease along it.
+/// - So are those of the platform timeline, which has all events in the order of their commits.
 /// - The bytes of an event come back as they went in, for good.
 /// - Reading a page takes the same time wherever in a timeline it lies.
 #[async_trait]
@@ -225,9 +212,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The state of an app and where its timeline stands, read together where the engine can.
     async fn app(&self, id: AppId) -> Result<Option<(Arc<App>, Head)>, Error> {
-        match self.row(&RowKey::App(id)).await? {
-            Some(Row::App(app)) => Ok(Some((app, self.head(TimelineId::App(id)).await?))),
-            _ => Ok(None),
+        match self.row(&key::App(id).into_row_key()).await?.and_then(key::App::value) {
+            Some(app) => Ok(Some((app, self.head(TimelineId::App(id)).await?))),
+            None => Ok(None),
         }
     }
 
@@ -246,24 +233,28 @@ pub trait Store: Send + Sync + 'static {
     /// The event of that identifier, if that timeline is its home.
     async fn find(&self, home: TimelineId, event: EventId) -> Result<Option<Bytes>, Error>;
 
-    /// A row.
+    /// A row. See [`TypedRows::get`](crate::TypedRows::get).
     async fn row(&self, key: &RowKey) -> Result<Option<Row>, Error>;
 
-    /// The first rows of a listing, at most that many.
-    async fn list(&self, listing: Listing, limit: usize) -> Result<Vec<(RowKey, Row)>, Error>;
+    /// The first rows of a range, at most that many. See [`TypedRows::list`](crate::TypedRows::list).
+    async fn rows_in(&self, range: &RowRange, limit: usize) -> Result<Vec<(RowKey, Row)>, Error>;
 
-    /// Claims the first rows of a listing that nobody holds a claim on, at most that many. No other process is given them
-    /// until the row is gone or that time is over. Who comes first works; who ends without having done it loses the claim.
-    async fn claim(
+    /// Claims the first rows of a range that nobody holds a claim on, at most that many. No other process is given them
+    /// until that time is over, or a commit writes or removes the row. Who comes first works; who ends without having done it
+    /// loses the claim.
+    async fn claim_rows(
         &self,
-        listing: Listing,
+        range: &RowRange,
         limit: usize,
         lease: Duration,
     ) -> Result<Vec<(RowKey, Row)>, Error>;
 
-    /// The commits after that number, oldest first, at most that many. Only commits with events have an entry. Of one
-    /// timeline, earlier events come before later ones, and no entry comes with a number below one that was read.
-    async fn feed(&self, after: u64, limit: usize) -> Result<Vec<FeedEntry>, Error>;
+    /// The commits on the platform timeline that have events after that position, oldest first: those that begin within
+    /// `limit_events` positions from there, and at least one if there is any. The first has only the events after it.
+    async fn platform(&self, after: u64, limit_events: usize) -> Result<Vec<PlatformCommit>, Error>;
+
+    /// How many events there are, which is the last position of the platform timeline.
+    async fn platform_length(&self) -> Result<u64, Error>;
 
     /// The timelines that get events from now on, whichever process records them. A hint: one that is lost where a process
     /// or a connection ends is not made up for, so whoever must not miss anything looks for themself now and then.

@@ -1,28 +1,32 @@
-//! Keeps timelines and state.
+//! Keeps timelines, states and rows. Knows no rule and no role.
 //!
 //! [`Store`] is the contract, written in its documentation; [`embedded`] is the engine that keeps a store in a
-//! directory. One conformance suite (`tests/conformance`) holds for every engine. [`Recorder`] is what everything that
-//! changes the store goes through: it turns actions and reports into events and state, in one transaction.
+//! directory, [`postgres`] the one over a database. One conformance suite (`tests/conformance`) holds for every engine.
+//! Rows are asked for by keys that know their values ([`TypedRows`]).
 
-mod checkpoint;
 mod contract;
-mod copy;
 pub mod embedded;
-mod portable;
+mod engine;
+mod error;
+mod follow;
 pub mod postgres;
-mod recorder;
 mod rows;
+mod timeline;
+mod transfer;
+mod typed_rows;
 
 pub use contract::{
-    Command, CommandError, CommitError, CommitSummary, Error, FeedEntry, Head, NewEvent, Snapshot,
-    Statistics, Store, TimelineId, WriteSet,
+    Command, CommandError, CommitError, CommitSummary, Head, NewEvent, PlatformCommit, PlatformEvent,
+    Snapshot, Statistics, Store, WriteSet,
 };
-pub use copy::{Copied, CopyError, Progress, Step, copy};
 pub use embedded::EmbeddedStore;
-pub use portable::{Events, ExternalId, Part, Portable};
+pub use error::Error;
+pub use follow::{Follow, follow};
 pub use postgres::PostgresStore;
-pub use recorder::{
-    Clock, Idempotency, IssuedToken, NewUser, Outcome, Recorded, Recorder, Request, Settings, SignInOutcome,
-    SystemClock, TOKEN_NAME_MAX,
+pub use rows::{
+    Answer, Caller, EventCounts, Key, Listing, Mail, Row, RowKey, RowRange, RowWrites, Setting, Token,
+    TokenHash, TokenId, key,
 };
-pub use rows::{Answer, Caller, Listing, Mail, Row, RowKey, Setting, Token, TokenHash, TokenId};
+pub use timeline::TimelineId;
+pub use transfer::{Copied, CopyError, Events, ExternalId, Part, Portable, Progress, Step, copy};
+pub use typed_rows::TypedRows;

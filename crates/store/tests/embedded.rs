@@ -7,21 +7,11 @@ use std::path::{Path, PathBuf};
 
 use annals_model::{AppId, EventId, Time};
 use annals_store::embedded::Options;
-use annals_store::{
-    Command, CommandError, EmbeddedStore, Error, NewEvent, Snapshot, Store, TimelineId, WriteSet,
-};
+use annals_store::{CommandError, EmbeddedStore, Error, NewEvent, Snapshot, Store, TimelineId, WriteSet};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 const APP: AppId = AppId::from_bytes([1; 12]);
-
-struct Append(Vec<NewEvent>);
-
-impl Command for Append {
-    fn decide(&mut self, _: &dyn Snapshot) -> Result<WriteSet, CommandError> {
-        Ok(WriteSet { events: self.0.clone(), rows: Vec::new(), ..WriteSet::default() })
-    }
-}
 
 fn json(number: u64) -> Vec<u8> {
     format!("{{\"number\":{number},\"padding\":\"{}\"}}", "x".repeat(usize::try_from(number % 300).unwrap()))
@@ -29,15 +19,21 @@ fn json(number: u64) -> Vec<u8> {
 }
 
 async fn append(store: &EmbeddedStore, numbers: std::ops::Range<u64>) {
-    let events = numbers.map(|number| NewEvent {
-        id: EventId::assigned(Time::from_millis(number), 0, 0),
-        has_external_id: false,
-        created_at: Time::from_millis(number),
-        app: Some(APP),
-        user: None,
-        json: json(number),
-    });
-    store.commit(Box::new(Append(events.collect()))).await.unwrap();
+    let events: Vec<_> = numbers
+        .map(|number| NewEvent {
+            id: EventId::assigned(Time::from_millis(number), 0, 0),
+            has_external_id: false,
+            created_at: Time::from_millis(number),
+            event_type: "restart",
+            app: Some(APP),
+            user: None,
+            json: json(number),
+        })
+        .collect();
+    let append = move |_: &dyn Snapshot| -> Result<_, CommandError> {
+        Ok(WriteSet { events: events.clone(), ..WriteSet::default() })
+    };
+    store.commit(Box::new(append)).await.unwrap();
 }
 
 async fn length(store: &EmbeddedStore) -> u64 {
@@ -104,6 +100,10 @@ async fn check(store: &EmbeddedStore, expected: u64) {
     let events = store.read(TimelineId::App(APP), 1..=expected, usize::MAX).await.unwrap();
     assert_eq!(events.len() as u64, expected);
     assert!(events.iter().rev().zip(0..).all(|(event, number)| *event == json(number)));
+    assert_eq!(store.platform_length().await.unwrap(), expected);
+    let commits = store.platform(0, usize::MAX).await.unwrap();
+    let positions = commits.iter().flat_map(|commit| &commit.events).map(|event| event.position);
+    assert!(positions.eq(1..=expected));
 }
 
 #[tokio::test]

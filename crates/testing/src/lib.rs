@@ -7,11 +7,15 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a test that cannot have its database fails")]
 
+mod fixtures;
+
 use std::sync::Arc;
 
-use annals_store::{Store, embedded, postgres};
+use annals_store::{PostgresStore, Store, embedded, postgres};
 use tokio_postgres::NoTls;
 use url::Url;
+
+pub use fixtures::{START, app, commit, event, user, write_rows};
 
 /// A place of its own for a store, which may be opened there again and again.
 pub enum TestStore {
@@ -43,11 +47,7 @@ impl TestStore {
                 let options = embedded::Options::new(directory.path().join("store"));
                 Arc::new(options.open().expect("the store can be opened"))
             }
-            Self::Database(database) => {
-                let address = database.url.parse().expect("the address is one");
-                let options = postgres::Options::new(address).connections(4);
-                Arc::new(options.open().await.expect("the store can be opened"))
-            }
+            Self::Database(database) => database.open().await,
         }
     }
 
@@ -85,6 +85,16 @@ impl TestDatabase {
         let mut url = Url::parse(base).expect("the server's address is a URL");
         url.query_pairs_mut().append_pair("options", &format!("-csearch_path={schema}"));
         Self { url: url.into() }
+    }
+
+    /// How the store in it is opened.
+    pub fn options(&self) -> postgres::Options {
+        postgres::Options::new(self.url.parse().expect("the address is one")).connections(4)
+    }
+
+    /// The store in it, as one process opens it.
+    pub async fn open(&self) -> Arc<PostgresStore> {
+        Arc::new(self.options().open().await.expect("the store can be opened"))
     }
 
     /// A connection of the test's own.

@@ -1,5 +1,5 @@
 //! The program is killed under load, again and again, on one store. What it acknowledged must be there, and the state of
-//! every app what its timeline folds to.
+//! every app what its timeline folds to. What follows the platform timeline must have taken each event once.
 //!
 //! `ANNALS_CRASH_ROUNDS` makes the loop longer.
 
@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use annals_model::{App, AppId, Event};
-use annals_store::{Clock, Row, RowKey, SystemClock, TimelineId};
+use annals_service::{Clock, SystemClock};
+use annals_store::{Store, TimelineId, TypedRows as _, key};
 use annals_testing::TestStore;
 use rand::RngExt;
 use serde_json::{Value, json};
@@ -62,6 +63,12 @@ async fn what_was_acknowledged_survives_being_killed() {
         }
         check_store(&place, &acknowledged).await;
     }
+    let length = {
+        let store = place.open().await;
+        let length = store.platform_length().await.unwrap();
+        store.close().await.unwrap();
+        length
+    };
     // And it serves what it kept.
     let running = Running::serve(&store);
     let client = reqwest::Client::new();
@@ -79,7 +86,18 @@ async fn what_was_acknowledged_survives_being_killed() {
         total += commands.len();
     }
     assert!(total > rounds, "the writers got somewhere: {total} in {rounds} rounds");
+    // What nobody had counted when the last process was killed is counted by now, or soon.
+    let served = loop {
+        let metrics =
+            client.get(format!("{}/metrics", running.url)).send().await.unwrap().text().await.unwrap();
+        let served = counts_in(&metrics);
+        if served.values().sum::<u64>() == length {
+            break served;
+        }
+    };
     assert!(running.stop().success());
+    let store = place.open().await;
+    assert_eq!(served, recorded_up_to(&*store, length).await);
 }
 
 /// Registers Jane, who owns the apps.
@@ -226,10 +244,7 @@ async fn check_store(place: &TestStore, acknowledged: &Acknowledged) {
         let (length, stored, state) = loop {
             let length = store.head(timeline).await.unwrap().length;
             let stored = store.read(timeline, 1..=length.max(1), usize::MAX).await.unwrap();
-            let state = match store.row(&RowKey::App(id)).await.unwrap() {
-                Some(Row::App(app)) => Some((*app).clone()),
-                _ => None,
-            };
+            let state = store.get(key::App(id)).await.unwrap().map(|app| (*app).clone());
             if store.head(timeline).await.unwrap().length == length {
                 break (length, stored, state);
             }
@@ -252,5 +267,38 @@ async fn check_store(place: &TestStore, acknowledged: &Acknowledged) {
         }
         assert_eq!(App::fold(&events), state);
     }
+    check_counts(&*store).await;
     store.close().await.unwrap();
+}
+
+/// The follower that counts events has counted each up to its cursor once, and none behind it.
+async fn check_counts(store: &dyn Store) {
+    let cursor =
+        async || store.get(key::Cursor("event_counts".to_owned())).await.unwrap().unwrap_or_default();
+    let (counted_up_to, counts) = loop {
+        let before = cursor().await;
+        let counts = store.get(key::EventCounts()).await.unwrap().unwrap_or_default();
+        if cursor().await == before {
+            break (before, counts);
+        }
+    };
+    assert_eq!(counts.0, recorded_up_to(store, counted_up_to).await);
+}
+
+/// How many events of each type are on the platform timeline up to that position.
+async fn recorded_up_to(store: &dyn Store, position: u64) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for commit in store.platform(0, usize::MAX).await.unwrap() {
+        for (event, _) in commit.events.iter().zip(commit.first..=position) {
+            *counts.entry(commit.type_of(event).to_owned()).or_default() += 1;
+        }
+    }
+    counts
+}
+
+/// The same, as `/metrics` says it.
+fn counts_in(metrics: &str) -> BTreeMap<String, u64> {
+    let counts = metrics.lines().filter_map(|line| line.strip_prefix("annals_events_total{type=\""));
+    let counts = counts.map(|line| line.split_once("\"} ").unwrap());
+    counts.map(|(event_type, count)| (event_type.to_owned(), count.parse().unwrap())).collect()
 }

@@ -1,10 +1,10 @@
-//! Backing up, restoring and moving stores, with the commands that docs/operations.md names.
+//! Backing up, restoring and moving stores, with the commands that docs/operating/backup.md names.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use annals_store::{Part, Portable, Row, RowKey, Setting};
+use annals_store::{Key as _, Part, Portable, Setting, key};
 use annals_testing::TestDatabase;
 use serde_json::{Value, json};
 
@@ -182,7 +182,8 @@ async fn a_copy_that_is_not_finished_is_not_served() {
     let path = directory.path().join("store");
     {
         let store = annals_store::embedded::Options::new(&path).open().unwrap();
-        let mark = (RowKey::Setting(Setting::UnfinishedCopy), Row::Setting("of something".into()));
+        let mark = key::Setting(Setting::UnfinishedCopy);
+        let mark = (mark.into_row_key(), key::Setting::row("of something".into()));
         store.put(Part::Rows(vec![mark])).await.unwrap();
     }
     let path = path.display().to_string();

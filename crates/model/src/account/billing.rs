@@ -1,23 +1,25 @@
 //! How an account pays.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Account, AccountAction, AccountFacts};
-use crate::action::Context;
-use crate::catalogue::{self, Billing, BillingProfile, Card, TypeData};
+use super::{Account, AccountAction, AccountPrivateState};
+use crate::action::{Context, Decision};
+use crate::catalogue::{self, Billing, BillingProfile, Card};
+use crate::limits::TEXT_CHARS_MAX;
 use crate::{FieldErrors, Rejection, Time};
 
-/// The smallest and the largest credit.
+/// The smallest credit, and the largest that is added at once, also by a voucher.
 const CREDIT_MIN: f64 = 5.0;
 const CREDIT_MAX: f64 = 1_000_000.0;
+/// The shortest and the longest code of a voucher.
+const CODE_BYTES: RangeInclusive<usize> = 4..=64;
 /// The most vouchers of one account.
 const VOUCHERS_MAX: usize = 1_000;
-/// The longest text.
-const TEXT_MAX: usize = 255;
 
-/// Adds credit.
+/// Adds credit. The credit has the identifier of its event.
 #[derive(Debug, Clone)]
 pub struct AddCredit {
     /// How it was paid.
@@ -27,12 +29,14 @@ pub struct AddCredit {
 }
 
 impl AccountAction for AddCredit {
+    type Created = ();
+
     fn decide(
         &self,
         _: &Account,
-        _: &mut Arc<AccountFacts>,
+        _: &mut Arc<AccountPrivateState>,
         _: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         let cents = self.amount * 100.0;
         let amount_error = if !(CREDIT_MIN..=CREDIT_MAX).contains(&self.amount) {
             Some(format!("must be from {CREDIT_MIN} to {CREDIT_MAX}"))
@@ -47,11 +51,11 @@ impl AccountAction for AddCredit {
         ];
         refuse(errors.into_iter().flatten())?;
         let (payment_method, amount) = (self.payment_method.clone(), Some(self.amount));
-        Ok(vec![Billing::AddCredit(catalogue::AddCredit { payment_method, amount, value: amount }).into()])
+        Ok(Decision::of(Billing::AddCredit(catalogue::AddCredit { payment_method, amount, value: amount })))
     }
 }
 
-/// Adds a way to pay.
+/// Adds a way to pay, which has the identifier of its event.
 #[derive(Debug, Clone)]
 pub struct AddPaymentMethod {
     /// The kind: `stripe`, `sepa`, `paypal`, …
@@ -65,15 +69,18 @@ pub struct AddPaymentMethod {
 }
 
 impl AccountAction for AddPaymentMethod {
+    type Created = ();
+
     fn decide(
         &self,
         account: &Account,
-        _: &mut Arc<AccountFacts>,
+        _: &mut Arc<AccountPrivateState>,
         _: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         let too_long = |field: &str, text: &Option<String>| {
-            let is_too_long = text.as_ref().is_some_and(|text| text.chars().count() > TEXT_MAX);
-            is_too_long.then(|| (field.to_owned(), format!("must not be longer than {TEXT_MAX} characters")))
+            let is_too_long = text.as_ref().is_some_and(|text| text.chars().count() > TEXT_CHARS_MAX);
+            is_too_long
+                .then(|| (field.to_owned(), format!("must not be longer than {TEXT_CHARS_MAX} characters")))
         };
         let needs_card = self.kind == "stripe" && self.card.is_none();
         let errors = [
@@ -98,7 +105,7 @@ impl AccountAction for AddPaymentMethod {
             stripe,
             billing_profile: Some(profile),
         };
-        Ok(vec![Billing::AddPaymentMethod(added).into()])
+        Ok(Decision::of(Billing::AddPaymentMethod(added)))
     }
 }
 
@@ -111,7 +118,7 @@ pub struct Voucher {
     pub amount: f64,
     /// When it was made.
     pub created_at: Time,
-    /// From when on it is worth nothing.
+    /// When it expires.
     pub expires_at: Option<Time>,
     /// How often it may be used.
     pub uses_max: u32,
@@ -120,6 +127,29 @@ pub struct Voucher {
 }
 
 impl Voucher {
+    /// A voucher that the operator makes now.
+    pub fn new(
+        code: &str,
+        amount: f64,
+        expires_at: Option<Time>,
+        uses_max: u32,
+        now: Time,
+    ) -> Result<Self, Rejection> {
+        let code = Self::canonical(code);
+        let code_is_good = CODE_BYTES.contains(&code.len())
+            && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let amount_is_good = amount > 0.0 && amount <= CREDIT_MAX;
+        let is_over = expires_at.is_some_and(|expires_at| expires_at <= now);
+        let errors = [
+            (!code_is_good).then(|| ("code", "must be 4 to 64 letters, digits and hyphens".to_owned())),
+            (!amount_is_good)
+                .then(|| ("amount", format!("must be more than 0, and not more than {CREDIT_MAX}"))),
+            is_over.then(|| ("expires_at", "must be in the future".to_owned())),
+        ];
+        refuse(errors.into_iter().flatten().map(|(field, message)| (field.to_owned(), message)))?;
+        Ok(Self { code, amount, created_at: now, expires_at, uses_max, uses: 0 })
+    }
+
     /// The form in which codes are kept and compared.
     pub fn canonical(code: &str) -> String {
         code.trim().to_uppercase()
@@ -131,23 +161,26 @@ impl Voucher {
 pub struct AddVoucher(pub Voucher);
 
 impl AccountAction for AddVoucher {
+    type Created = ();
+
     fn decide(
         &self,
         account: &Account,
-        _: &mut Arc<AccountFacts>,
+        _: &mut Arc<AccountPrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         let Voucher { code, expires_at, uses, uses_max, .. } = &self.0;
+        if account.vouchers.len() >= VOUCHERS_MAX {
+            return Err(Rejection::invalid("code", format!("limit reached ({VOUCHERS_MAX})")));
+        }
         let error = if account.vouchers.contains(code) {
             "was used by you before"
-        } else if account.vouchers.len() >= VOUCHERS_MAX {
-            "is one too many for one account"
         } else if expires_at.is_some_and(|expires_at| expires_at <= context.now) {
             "has expired"
         } else if uses >= uses_max {
             "was used already"
         } else {
-            return Ok(vec![Billing::AddVoucher(catalogue::AddVoucher { code: code.clone() }).into()]);
+            return Ok(Decision::of(Billing::AddVoucher(catalogue::AddVoucher { code: code.clone() })));
         };
         Err(Rejection::invalid("code", error))
     }
@@ -186,4 +219,31 @@ fn card_errors(card: &Card) -> Vec<(String, String)> {
 
 fn refuse(errors: impl Iterator<Item = (String, String)>) -> Result<(), Rejection> {
     FieldErrors::any(errors).map_or(Ok(()), |errors| Err(Rejection::Invalid(errors)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_voucher_has_a_canonical_code_and_is_refused_by_field() {
+        let now = Time::from_millis(1_762_000_000_000);
+        let voucher = Voucher::new(" welcome-26 ", 5.0, Some(now.plus_millis(1)), 1, now).unwrap();
+        assert_eq!((voucher.code.as_str(), voucher.uses, voucher.created_at), ("WELCOME-26", 0, now));
+        for (code, amount, expires_at, field) in [
+            ("abc", 5.0, None, "code"),
+            ("no spaces", 5.0, None, "code"),
+            ("CODE", 0.0, None, "amount"),
+            ("CODE", f64::NAN, None, "amount"),
+            ("CODE", 1_000_000.5, None, "amount"),
+            ("CODE", 5.0, Some(now), "expires_at"),
+        ] {
+            match Voucher::new(code, amount, expires_at, 1, now) {
+                Err(Rejection::Invalid(errors)) => {
+                    assert_eq!(errors.as_map().keys().collect::<Vec<_>>(), [field]);
+                }
+                other => panic!("{code} {amount}: {other:?}"),
+            }
+        }
+    }
 }

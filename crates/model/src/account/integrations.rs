@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Account, AccountAction, AccountFacts};
-use crate::action::Context;
-use crate::app::Secret;
-use crate::catalogue::{AccountChanges, IntegrationData, IntegrationEvent, TypeData};
-use crate::{FieldErrors, Rejection, Time};
+use super::{Account, AccountAction, AccountPrivateState};
+use crate::action::{Context, Decision};
+use crate::catalogue::AccountChanges;
+use crate::{FieldErrors, Integration, Rejection, Secret};
 
 /// The kinds of forges, and where those are that there is one of.
 const FORGES: &[(&str, Option<&str>)] = &[
@@ -22,39 +20,6 @@ const FORGES: &[(&str, Option<&str>)] = &[
 const INTEGRATIONS_MAX: usize = 20;
 const TEXT_BYTES_MAX: usize = 512;
 
-/// An account at a forge.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Integration {
-    /// Identifies it.
-    pub id: String,
-    /// The kind of forge.
-    pub scm_type: String,
-    /// The root of the forge.
-    pub url: String,
-    /// The name of the account there, where it is known.
-    pub login: String,
-    /// When it was connected.
-    pub created_at: Time,
-}
-
-impl Integration {
-    pub(super) fn connected(data: &IntegrationEvent, at: Time) -> Self {
-        Self {
-            id: data.integration_id.clone(),
-            scm_type: data.integration_type.clone(),
-            url: data.data.url.clone(),
-            login: data.data.login.clone(),
-            created_at: at,
-        }
-    }
-
-    fn event(&self) -> IntegrationEvent {
-        let (login, url) = (self.login.clone(), self.url.clone());
-        let data = IntegrationData { login, avatar_url: String::new(), url };
-        IntegrationEvent { integration_id: self.id.clone(), integration_type: self.scm_type.clone(), data }
-    }
-}
-
 impl Account {
     /// The integration of that identifier or, as the official CLI asks, of that kind of forge.
     pub fn integration(&self, name: &str) -> Option<&Integration> {
@@ -64,7 +29,7 @@ impl Account {
     }
 }
 
-/// Connects an account at a forge.
+/// Connects an account at a forge, and says the identifier of the integration.
 #[derive(Debug, Clone)]
 pub struct Connect {
     /// The kind of forge.
@@ -73,38 +38,33 @@ pub struct Connect {
     pub url: Option<String>,
     /// What the forge takes for proof.
     pub access_token: String,
-    /// The name of the account there, if it is told.
+    /// The name of the account there, if it is given.
     pub login: Option<String>,
 }
 
 impl AccountAction for Connect {
+    type Created = String;
+
     fn decide(
         &self,
         account: &Account,
-        facts: &mut Arc<AccountFacts>,
+        private: &mut Arc<AccountPrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision<String>, Rejection> {
         let forge = FORGES.iter().find(|(kind, _)| *kind == self.scm_type);
         let url =
             forge.and_then(|(_, url)| *url).or(self.url.as_deref()).unwrap_or_default().trim_end_matches('/');
         let is_known =
             account.integrations.values().any(|known| known.scm_type == self.scm_type && known.url == url);
         let kinds: Vec<_> = FORGES.iter().map(|(kind, _)| *kind).collect();
-        let url_is_good = url.len() <= TEXT_BYTES_MAX
-            && url
-                .strip_prefix("https://")
-                .or_else(|| url.strip_prefix("http://"))
-                .is_some_and(|host| !host.is_empty())
-            && !url.contains(char::is_whitespace);
         let token_is_good = (1..=TEXT_BYTES_MAX).contains(&self.access_token.len());
         let login = self.login.clone().unwrap_or_default();
         let errors = [
             forge.is_none().then(|| ("scm_type".to_owned(), format!("must be one of {}", kinds.join(", ")))),
             is_known.then(|| ("scm_type".to_owned(), "is connected already".to_owned())),
-            (account.integrations.len() >= INTEGRATIONS_MAX).then(|| {
-                ("scm_type".to_owned(), format!("is one too many: there may be {INTEGRATIONS_MAX}"))
-            }),
-            (forge.is_some() && !url_is_good)
+            (account.integrations.len() >= INTEGRATIONS_MAX)
+                .then(|| ("scm_type".to_owned(), format!("limit reached ({INTEGRATIONS_MAX})"))),
+            (forge.is_some() && !is_forge_url(url))
                 .then(|| ("url".to_owned(), "must be the URL of the forge".to_owned())),
             (!token_is_good).then(|| ("access_token".to_owned(), "is missing or too long".to_owned())),
             (login.len() > TEXT_BYTES_MAX).then(|| ("login".to_owned(), "is too long".to_owned())),
@@ -115,15 +75,15 @@ impl AccountAction for Connect {
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&context.ids.secret()[..16]);
         let id = uuid::Builder::from_random_bytes(bytes).into_uuid().hyphenated().to_string();
-        Arc::make_mut(facts).forge_tokens.insert(id.clone(), Secret(self.access_token.clone()));
+        Arc::make_mut(private).forge_tokens.insert(id.clone(), Secret(self.access_token.clone()));
         let integration = Integration {
-            id,
+            id: id.clone(),
             scm_type: self.scm_type.clone(),
             url: url.to_owned(),
             login,
             created_at: context.now,
         };
-        Ok(vec![AccountChanges::NewIntegration(integration.event()).into()])
+        Ok(Decision::creating(id, AccountChanges::NewIntegration(integration.event())))
     }
 }
 
@@ -135,15 +95,49 @@ pub struct Disconnect {
 }
 
 impl AccountAction for Disconnect {
+    type Created = ();
+
     fn decide(
         &self,
         account: &Account,
-        facts: &mut Arc<AccountFacts>,
+        private: &mut Arc<AccountPrivateState>,
         _: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         let id = self.id.hyphenated().to_string();
         let integration = account.integrations.get(&id).ok_or(Rejection::NotFound("scm_integration"))?;
-        Arc::make_mut(facts).forge_tokens.remove(&id);
-        Ok(vec![AccountChanges::DeleteIntegration(integration.event()).into()])
+        Arc::make_mut(private).forge_tokens.remove(&id);
+        Ok(Decision::of(AccountChanges::DeleteIntegration(integration.event())))
+    }
+}
+
+/// Whether that is the root of a forge. It may hold no credential: the names of repositories are what comes after it, and
+/// everybody may read them.
+fn is_forge_url(url: &str) -> bool {
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    url.len() <= TEXT_BYTES_MAX
+        && host.is_some_and(|host| !host.is_empty())
+        && !url.contains(|c: char| c.is_whitespace() || matches!(c, '@' | '?' | '#'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_url_of_a_forge_holds_no_credential() {
+        for url in ["https://git.example", "http://git.example:8080/forge"] {
+            assert!(is_forge_url(url), "{url}");
+        }
+        for url in [
+            "",
+            "git.example",
+            "https://",
+            "https://u:p@git.example",
+            "https://git.example/?token=1",
+            "https://git.example/#token",
+            "https://git.example/a b",
+        ] {
+            assert!(!is_forge_url(url), "{url}");
+        }
     }
 }

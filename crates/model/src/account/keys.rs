@@ -6,9 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use sha2::{Digest, Sha256};
 
-use super::{Account, AccountAction, AccountFacts};
-use crate::action::Context;
-use crate::catalogue::{self, AccountChanges, TypeData};
+use super::{Account, AccountAction, AccountPrivateState};
+use crate::action::{Context, Decision};
+use crate::catalogue::{self, AccountChanges};
 use crate::{FieldErrors, Rejection, ResourceId, UserId};
 
 /// The most keys of one account, the longest name of one, and the longest key.
@@ -32,7 +32,7 @@ pub fn key_id(user: UserId, name: &str) -> ResourceId {
     ResourceId::derived(user.as_bytes(), "key", name)
 }
 
-/// Adds a public key.
+/// Adds a public key, and says its identifier.
 #[derive(Debug, Clone)]
 pub struct AddKey {
     /// What its user calls it.
@@ -42,19 +42,21 @@ pub struct AddKey {
 }
 
 impl AccountAction for AddKey {
+    type Created = ResourceId;
+
     fn decide(
         &self,
         account: &Account,
-        facts: &mut Arc<AccountFacts>,
+        private: &mut Arc<AccountPrivateState>,
         _: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision<ResourceId>, Rejection> {
         let fingerprint = fingerprint(&self.content);
         let name_error = if !(1..=NAME_MAX).contains(&self.name.chars().count()) {
             Some(format!("must have 1 to {NAME_MAX} characters"))
         } else if account.keys.contains_key(&self.name) {
             Some("has already been taken".to_owned())
         } else if account.keys.len() >= KEYS_MAX {
-            Some(format!("is one too many: an account has up to {KEYS_MAX} keys"))
+            Some(format!("limit reached ({KEYS_MAX})"))
         } else {
             None
         };
@@ -72,9 +74,10 @@ impl AccountAction for AddKey {
             return Err(Rejection::Invalid(errors));
         }
         let name = self.name.clone();
-        Arc::make_mut(facts).keys.insert(name.clone(), self.content.trim().to_owned());
+        Arc::make_mut(private).keys.insert(name.clone(), self.content.trim().to_owned());
         let fingerprint = fingerprint.unwrap_or_default();
-        Ok(vec![AccountChanges::NewKey(catalogue::NewKey { name, fingerprint }).into()])
+        let id = key_id(account.id(), &name);
+        Ok(Decision::creating(id, AccountChanges::NewKey(catalogue::NewKey { name, fingerprint })))
     }
 }
 
@@ -86,16 +89,18 @@ pub struct DeleteKey {
 }
 
 impl AccountAction for DeleteKey {
+    type Created = ();
+
     fn decide(
         &self,
         account: &Account,
-        facts: &mut Arc<AccountFacts>,
+        private: &mut Arc<AccountPrivateState>,
         _: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         let name = account.keys.keys().find(|name| key_id(account.id(), name) == self.id);
         let name = name.ok_or(Rejection::NotFound("key"))?.clone();
-        Arc::make_mut(facts).keys.remove(&name);
-        Ok(vec![AccountChanges::DeleteKey(catalogue::DeleteKey { name }).into()])
+        Arc::make_mut(private).keys.remove(&name);
+        Ok(Decision::of(AccountChanges::DeleteKey(catalogue::DeleteKey { name })))
     }
 }
 

@@ -5,21 +5,23 @@
 mod billing;
 mod integrations;
 mod keys;
+mod registration;
 mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::action::Context;
-use crate::app::Secret;
+use crate::action::{Context, Decision};
 use crate::catalogue::{AccountChanges, Billing, BillingProfile, Sessions, TypeData};
-use crate::{Event, Person, Rejection, Time, UserId};
+use crate::{Event, EventId, Integration, Person, Rejection, Secret, Time, UserId};
 
 pub use billing::{AddCredit, AddPaymentMethod, AddVoucher, Voucher};
-pub use integrations::{Connect, Disconnect, Integration};
+pub use integrations::{Connect, Disconnect};
 pub use keys::{AddKey, DeleteKey, key_id};
+pub use registration::{check_registration, check_token_name};
 pub use sessions::{
     FAILED_LOGINS_MAX, FailLogin, LOCKED, MailedToken, RequestReset, RequestUnlock, Reset, SignIn, Unlock,
     user_of_token,
@@ -34,7 +36,7 @@ pub struct Account {
     /// Who it is.
     #[serde(flatten)]
     pub person: Person,
-    /// When it was registered or, where that was by a report, first heard of.
+    /// When it was registered or, where that was by a report, first reported.
     pub created_at: Time,
     /// How many attempts to sign in have failed since the last that did not.
     #[serde(default)]
@@ -62,6 +64,8 @@ pub struct Account {
 /// A way to pay.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PaymentMethod {
+    /// Identifies it: as the event that added it.
+    pub id: EventId,
     /// When it was added.
     pub created_at: Time,
     /// What is known of it.
@@ -81,7 +85,7 @@ pub struct Key {
 /// What is known of an account that its events do not say: secrets, mostly. Kept and read as a whole, hence bounded.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct AccountFacts {
+pub struct AccountPrivateState {
     /// The public keys themselves, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub keys: BTreeMap<String, String>,
@@ -98,17 +102,21 @@ pub struct AccountFacts {
 
 /// A request that changes an account.
 pub trait AccountAction: Send + Sync {
-    /// What happens if this is done now: its events and what becomes of the private facts, or why it is refused.
+    /// What it makes, by which its answer names it; `()` where nothing needs naming.
+    type Created: Clone + Serialize + DeserializeOwned + Send + 'static;
+
+    /// What happens if this is done now: its events, what it makes and what becomes of the private state, or why it is
+    /// refused.
     fn decide(
         &self,
         account: &Account,
-        facts: &mut Arc<AccountFacts>,
+        private: &mut Arc<AccountPrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection>;
+    ) -> Result<Decision<Self::Created>, Rejection>;
 }
 
 impl Account {
-    /// An account that is heard of for the first time, at that moment.
+    /// An account that an event names for the first time, at that moment.
     pub fn first_seen(person: &Person, at: Time) -> Self {
         Self {
             person: person.clone(),
@@ -143,7 +151,7 @@ impl Account {
         }
         match &event.data {
             TypeData::Sessions(data) => apply_session(state, data),
-            TypeData::Billing(data) => apply_billing(Arc::make_mut(state), data, event.created_at),
+            TypeData::Billing(data) => apply_billing(Arc::make_mut(state), data, event),
             TypeData::AccountChanges(data) => match data {
                 AccountChanges::NewKey(data) => {
                     let key = Key { fingerprint: data.fingerprint.clone(), created_at: event.created_at };
@@ -188,7 +196,7 @@ fn apply_session(state: &mut Arc<Account>, data: &Sessions) {
     }
 }
 
-fn apply_billing(account: &mut Account, data: &Billing, at: Time) {
+fn apply_billing(account: &mut Account, data: &Billing, event: &Event) {
     match data {
         Billing::AddCredit(data) => {
             let cents = (data.amount.unwrap_or_default() * 100.0).round();
@@ -197,7 +205,8 @@ fn apply_billing(account: &mut Account, data: &Billing, at: Time) {
         }
         Billing::AddPaymentMethod(data) => {
             let profile = data.billing_profile.clone().unwrap_or_default();
-            account.payment_methods.push(PaymentMethod { created_at: at, profile });
+            let (id, created_at) = (event.id, event.created_at);
+            account.payment_methods.push(PaymentMethod { id, created_at, profile });
             let surplus = account.payment_methods.len().saturating_sub(REMEMBERED);
             account.payment_methods.drain(..surplus);
         }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Account, AccountAction, AccountFacts};
-use crate::action::Context;
-use crate::catalogue::{RemoteAct, Sessions, TypeData};
+use super::{Account, AccountAction, AccountPrivateState};
+use crate::action::{Context, Decision};
+use crate::catalogue::{RemoteAct, Sessions};
 use crate::{Rejection, Time, UserId};
 
 /// How many attempts in a row fail until the account is locked.
@@ -16,7 +16,7 @@ pub const FAILED_LOGINS_MAX: u32 = 10;
 /// How long a mailed token is good for: six hours.
 const MAILED_MILLIS: u64 = 6 * 60 * 60 * 1000;
 
-/// What somebody is told whose account is locked.
+/// Why nobody can sign in to a locked account.
 pub const LOCKED: &str = "the account is locked after too many failed attempts: ask for a link to unlock it, or for a new password";
 
 /// A token that was mailed, of which only the hash is kept.
@@ -24,7 +24,7 @@ pub const LOCKED: &str = "the account is locked after too many failed attempts: 
 pub struct MailedToken {
     /// Its SHA-256, in hexadecimal.
     pub sha256: String,
-    /// From when on it is worth nothing.
+    /// When it expires.
     pub expires_at: Time,
 }
 
@@ -55,16 +55,18 @@ pub fn user_of_token(token: &str) -> Option<UserId> {
 pub struct SignIn;
 
 impl AccountAction for SignIn {
+    type Created = ();
+
     fn decide(
         &self,
         account: &Account,
-        _: &mut Arc<AccountFacts>,
+        _: &mut Arc<AccountPrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         if account.locked {
             return Err(Rejection::Forbidden(LOCKED.to_owned()));
         }
-        Ok(vec![Sessions::LoginSuccess(from(context)).into()])
+        Ok(Decision::of(Sessions::LoginSuccess(from(context))))
     }
 }
 
@@ -73,17 +75,19 @@ impl AccountAction for SignIn {
 pub struct FailLogin;
 
 impl AccountAction for FailLogin {
+    type Created = ();
+
     fn decide(
         &self,
         account: &Account,
-        _: &mut Arc<AccountFacts>,
+        _: &mut Arc<AccountPrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         let mut events = vec![Sessions::LoginFailure(from(context)).into()];
         if !account.locked && account.failed_logins + 1 >= FAILED_LOGINS_MAX {
             events.push(Sessions::LoginLock(from(context)).into());
         }
-        Ok(events)
+        Ok(events.into())
     }
 }
 
@@ -92,16 +96,16 @@ impl AccountAction for FailLogin {
 pub struct RequestReset;
 
 impl RequestReset {
-    /// The events, and the token.
+    /// The events, and as what was made the token.
     pub fn decide(
         &self,
         account: &Account,
-        facts: &mut Arc<AccountFacts>,
+        private: &mut Arc<AccountPrivateState>,
         context: &Context<'_>,
-    ) -> (Vec<TypeData>, String) {
+    ) -> Decision<String> {
         let token = token_of(account.id(), &context.ids.secret());
-        Arc::make_mut(facts).reset = Some(MailedToken::new(&token, context.now));
-        (vec![Sessions::PasswordResetQuery(from(context)).into()], token)
+        Arc::make_mut(private).reset = Some(MailedToken::new(&token, context.now));
+        Decision::creating(token, Sessions::PasswordResetQuery(from(context)))
     }
 }
 
@@ -110,16 +114,18 @@ impl RequestReset {
 pub struct RequestUnlock;
 
 impl RequestUnlock {
-    /// The token, where the account is locked.
+    /// As what was made the token, where the account is locked. No event tells of it.
     pub fn decide(
         &self,
         account: &Account,
-        facts: &mut Arc<AccountFacts>,
+        private: &mut Arc<AccountPrivateState>,
         context: &Context<'_>,
-    ) -> Option<String> {
-        let token = account.locked.then(|| token_of(account.id(), &context.ids.secret()))?;
-        Arc::make_mut(facts).unlock = Some(MailedToken::new(&token, context.now));
-        Some(token)
+    ) -> Decision<Option<String>> {
+        let created = account.locked.then(|| token_of(account.id(), &context.ids.secret()));
+        if let Some(token) = &created {
+            Arc::make_mut(private).unlock = Some(MailedToken::new(token, context.now));
+        }
+        Decision { events: Vec::new(), created }
     }
 }
 
@@ -131,22 +137,24 @@ pub struct Reset {
 }
 
 impl AccountAction for Reset {
+    type Created = ();
+
     fn decide(
         &self,
         account: &Account,
-        facts: &mut Arc<AccountFacts>,
+        private: &mut Arc<AccountPrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
-        if !facts.reset.as_ref().is_some_and(|mailed| mailed.is(&self.token, context.now)) {
+    ) -> Result<Decision, Rejection> {
+        if !private.reset.as_ref().is_some_and(|mailed| mailed.is(&self.token, context.now)) {
             return Err(Rejection::invalid("reset_password_token", "is unknown, used or expired"));
         }
-        let facts = Arc::make_mut(facts);
-        (facts.reset, facts.unlock) = (None, None);
+        let private = Arc::make_mut(private);
+        (private.reset, private.unlock) = (None, None);
         let mut events = vec![Sessions::PasswordResetSuccess(from(context)).into()];
         if account.locked {
             events.push(Sessions::LoginUnlockSuccess(from(context)).into());
         }
-        Ok(events)
+        Ok(events.into())
     }
 }
 
@@ -158,24 +166,26 @@ pub struct Unlock {
 }
 
 impl AccountAction for Unlock {
+    type Created = ();
+
     fn decide(
         &self,
         account: &Account,
-        facts: &mut Arc<AccountFacts>,
+        private: &mut Arc<AccountPrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         if let Some(token) = &self.token
-            && !facts.unlock.as_ref().is_some_and(|mailed| mailed.is(token, context.now))
+            && !private.unlock.as_ref().is_some_and(|mailed| mailed.is(token, context.now))
         {
             return Err(Rejection::invalid("unlock_token", "is unknown, used or expired"));
         }
-        if facts.unlock.is_some() {
-            Arc::make_mut(facts).unlock = None;
+        if private.unlock.is_some() {
+            Arc::make_mut(private).unlock = None;
         }
         if !account.locked {
-            return Ok(Vec::new());
+            return Ok(Decision::none());
         }
-        Ok(vec![Sessions::LoginUnlockSuccess(from(context)).into()])
+        Ok(Decision::of(Sessions::LoginUnlockSuccess(from(context))))
     }
 }
 

@@ -9,11 +9,11 @@ use uuid::Uuid;
 
 use super::restart::restarted;
 use super::variables::{check_total, check_values, set_one};
-use super::{App, AppAction, Facts, NewValue};
-use crate::action::{Context, Role};
+use super::{App, AppAction, NewValue, PrivateState};
+use crate::action::{Context, Decision};
 use crate::catalogue::{self, Addons, MaintenanceWindow, TypeData, VariableEvent, Variables};
 use crate::directory::{Directory, Plan, Provider};
-use crate::{AppId, Event, FieldErrors, IdSource, Rejection, Time};
+use crate::{AppId, Event, FieldErrors, IdSource, Rejection, Role, Time};
 
 /// The most add-ons of one app.
 const ADDONS_MAX: usize = 50;
@@ -72,7 +72,7 @@ pub fn find<'a>(app: &'a App, id: &str) -> Result<(&'a String, &'a Addon), Rejec
     found.ok_or(Rejection::NotFound("addon"))
 }
 
-/// Adds an add-on.
+/// Adds an add-on, and says its identifier.
 #[derive(Debug, Clone)]
 pub struct AddAddon {
     /// The provider's short name.
@@ -83,21 +83,19 @@ pub struct AddAddon {
 
 impl AppAction for AddAddon {
     const ROLE: Role = Role::Collaborator;
+    type Created = String;
 
     fn decide(
         &self,
         app: &App,
-        _facts: &mut Arc<Facts>,
+        _private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
-        let provider = context.platform.directory().provider(&self.provider_id);
+    ) -> Result<Decision<String>, Rejection> {
+        let provider = context.lookups.directory().provider(&self.provider_id);
         let provider = provider.ok_or(Rejection::NotFound("addon_provider"))?;
         let plan = choose_plan(provider, &self.plan_id)?;
         if app.addons.len() >= ADDONS_MAX {
-            return Err(Rejection::invalid(
-                "addon",
-                format!("is one too many: an app has up to {ADDONS_MAX}"),
-            ));
+            return Err(Rejection::invalid("addon", format!("limit reached ({ADDONS_MAX})")));
         }
         let resource_id = new_resource_id(app, context.ids);
         let password = hex::encode(context.ids.secret());
@@ -117,12 +115,13 @@ impl AppAction for AddAddon {
             plan_name: plan.name.clone(),
             resource_id: resource_id.clone(),
         };
+        let created = addon_id(app.id, &resource_id);
         let mut events = vec![Addons::NewAddon(added).into()];
         events.extend(brought.into_iter().map(|NewValue { name, value }| {
             let (addon_name, resource_id) = (Some(provider.name.clone()), Some(resource_id.clone()));
             Variables::NewVariable(VariableEvent { name, value, addon_name, resource_id }).into()
         }));
-        Ok(events)
+        Ok(Decision { events, created })
     }
 }
 
@@ -137,18 +136,19 @@ pub struct UpgradeAddon {
 
 impl AppAction for UpgradeAddon {
     const ROLE: Role = Role::Collaborator;
+    type Created = ();
 
     fn decide(
         &self,
         app: &App,
-        _facts: &mut Arc<Facts>,
+        _private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         let (resource_id, addon) = find(app, &self.id)?;
-        let provider = context.platform.directory().provider(&addon.provider);
+        let provider = context.lookups.directory().provider(&addon.provider);
         let plan = choose_plan(provider.ok_or(Rejection::NotFound("addon_provider"))?, &self.plan_id)?;
         if plan.name == addon.plan {
-            return Ok(Vec::new());
+            return Ok(Decision::none());
         }
         let upgraded = catalogue::UpgradeAddon {
             addon_provider_name: addon.provider.clone(),
@@ -156,7 +156,7 @@ impl AppAction for UpgradeAddon {
             new_plan_name: plan.name.clone(),
             resource_id: resource_id.clone(),
         };
-        Ok(vec![Addons::UpgradeAddon(upgraded).into()])
+        Ok(Decision::of(Addons::UpgradeAddon(upgraded)))
     }
 }
 
@@ -169,18 +169,19 @@ pub struct DeleteAddon {
 
 impl AppAction for DeleteAddon {
     const ROLE: Role = Role::Collaborator;
+    type Created = ();
 
     fn decide(
         &self,
         app: &App,
-        _facts: &mut Arc<Facts>,
+        _private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         let (resource_id, addon) = find(app, &self.id)?;
         let taken = addon.variables.iter().filter_map(|name| Some((name, app.variables.get(name)?)));
         let mut events: Vec<TypeData> = taken
             .map(|(name, value)| {
-                let addon_name = Some(addon.display_name(context.platform.directory()).to_owned());
+                let addon_name = Some(addon.display_name(context.lookups.directory()).to_owned());
                 let (name, value, resource_id) = (name.clone(), value.clone(), Some(resource_id.clone()));
                 Variables::DeleteVariable(VariableEvent { name, value, addon_name, resource_id }).into()
             })
@@ -193,7 +194,7 @@ impl AppAction for DeleteAddon {
             })
             .into(),
         );
-        Ok(events)
+        Ok(events.into())
     }
 }
 
@@ -207,16 +208,17 @@ pub struct ConfigureAddon {
 }
 
 impl AppAction for ConfigureAddon {
-    const ROLE: Role = Role::Platform;
+    const ROLE: Role = Role::Operator;
+    type Created = ();
 
     fn decide(
         &self,
         app: &App,
-        _facts: &mut Arc<Facts>,
+        _private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         let (resource_id, addon) = find(app, &self.id)?;
-        let provider = context.platform.directory().provider(&addon.provider);
+        let provider = context.lookups.directory().provider(&addon.provider);
         let provider = provider.ok_or(Rejection::NotFound("addon_provider"))?;
         // What somebody else gave the app under the same name is not the provider's to change.
         let is_declared = |name: &String| {
@@ -240,7 +242,7 @@ impl AppAction for ConfigureAddon {
             .flat_map(|variable| set_one(app, &variable.name, &variable.value, by_addon))
             .collect();
         events.push(restarted(None, &provider.name));
-        Ok(events)
+        Ok(events.into())
     }
 }
 

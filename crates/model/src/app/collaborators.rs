@@ -4,19 +4,17 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::facts::Secret;
-use super::{App, AppAction, Facts};
-use crate::action::{Context, Role};
+use super::{App, AppAction, PrivateState};
+use crate::action::{Context, Decision};
 use crate::catalogue::{
     self, AcceptCollaborator, Accepted, AppOperations, CollaboratorRoles, Collaborators, Invited, Inviter,
-    NewCollaborator, Removed, RoleHolder, TypeData,
+    NewCollaborator, Removed, RoleHolder,
 };
-use crate::{AppId, Event, Person, Rejection, ResourceId, Time, UserId};
+use crate::names::is_email;
+use crate::{AppId, Event, Person, Rejection, ResourceId, Role, Secret, Time, UserId};
 
 /// The most collaborators and invitations of one app.
 const COLLABORATORS_MAX: usize = 200;
-/// The longest email address, by RFC 5321.
-const EMAIL_MAX: usize = 254;
 
 /// Somebody who accepted an invitation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +55,7 @@ impl Collaborator {
     }
 }
 
-/// Invites somebody.
+/// Invites somebody, and says the identifier of the invitation.
 #[derive(Debug, Clone)]
 pub struct Invite {
     /// At this address.
@@ -68,13 +66,14 @@ pub struct Invite {
 
 impl AppAction for Invite {
     const ROLE: Role = Role::Collaborator;
+    type Created = ResourceId;
 
     fn decide(
         &self,
         app: &App,
-        facts: &mut Arc<Facts>,
+        private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision<ResourceId>, Rejection> {
         let refuse = |message: &str| Err(Rejection::invalid("email", message));
         let email = self.email.as_str();
         if email.is_empty() {
@@ -84,7 +83,7 @@ impl AppAction for Invite {
             return refuse("must be an email address");
         }
         let is_same = |other: &str| other.eq_ignore_ascii_case(email);
-        let known = context.platform.person_with_email(email);
+        let known = context.lookups.person_with_email(email);
         let known_id = known.as_ref().map(|known| known.id);
         if app.owner.as_ref().is_some_and(|owner| is_same(&owner.email) || known_id == Some(owner.id)) {
             return refuse("is the owner's");
@@ -101,13 +100,14 @@ impl AppAction for Invite {
             return refuse("has been invited already");
         }
         if app.collaborators.len() + app.invitations.len() >= COLLABORATORS_MAX {
-            return refuse("is one too many: an app has up to 200 collaborators");
+            return refuse(&format!("limit reached ({COLLABORATORS_MAX})"));
         }
         let token = Secret(hex::encode(context.ids.secret()));
-        Arc::make_mut(facts).invitations.insert(email.to_owned(), token);
+        Arc::make_mut(private).invitations.insert(email.to_owned(), token);
         let (id, username) = known.map(|known| (known.id, known.username)).unzip();
         let collaborator = Invited { id, username, email: email.to_owned(), is_limited: self.is_limited };
-        Ok(vec![Collaborators::NewCollaborator(NewCollaborator { collaborator }).into()])
+        let invited = Collaborators::NewCollaborator(NewCollaborator { collaborator });
+        Ok(Decision::creating(collaborator_id(app.id, email), invited))
     }
 }
 
@@ -123,10 +123,10 @@ impl AcceptInvitation {
     pub fn decide(
         &self,
         app: &App,
-        facts: &mut Arc<Facts>,
+        private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
-        let found = facts.invitations.iter().find(|(_, token)| token.0 == self.token);
+    ) -> Result<Decision, Rejection> {
+        let found = private.invitations.iter().find(|(_, token)| token.0 == self.token);
         let email = found.map(|(email, _)| email.clone()).ok_or(Rejection::NotFound("collaborator"))?;
         let person = context.person();
         if app.role_of(person.id).is_some() {
@@ -140,7 +140,7 @@ impl AcceptInvitation {
         // An invitation to their own address goes too: there is nothing left for it to do.
         let is_same =
             |other: &str| other.eq_ignore_ascii_case(&email) || other.eq_ignore_ascii_case(&person.email);
-        Arc::make_mut(facts).invitations.retain(|invited, _| !is_same(invited));
+        Arc::make_mut(private).invitations.retain(|invited, _| !is_same(invited));
         let accepted = Accepted {
             id: person.id,
             email: person.email.clone(),
@@ -149,7 +149,7 @@ impl AcceptInvitation {
             is_limited: invitation.is_limited,
             invited_email: (!person.email.eq_ignore_ascii_case(&email)).then_some(email),
         };
-        Ok(vec![Collaborators::AcceptCollaborator(AcceptCollaborator { collaborator: accepted }).into()])
+        Ok(Decision::of(Collaborators::AcceptCollaborator(AcceptCollaborator { collaborator: accepted })))
     }
 }
 
@@ -162,13 +162,14 @@ pub struct RemoveCollaborator {
 
 impl AppAction for RemoveCollaborator {
     const ROLE: Role = Role::LimitedCollaborator;
+    type Created = ();
 
     fn decide(
         &self,
         app: &App,
-        facts: &mut Arc<Facts>,
+        private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         let may_remove_all = context.role >= Some(Role::Collaborator);
         let removed = match find(app, self.id)? {
             Found::Collaborator(id, _) if !may_remove_all && id != context.person().id => {
@@ -187,15 +188,15 @@ impl AppAction for RemoveCollaborator {
                 Removed { id: Some(id), username, email }
             }
             Found::Invitation(email, _) => {
-                Arc::make_mut(facts).invitations.remove(email);
-                let known = context.platform.person_with_email(email);
+                Arc::make_mut(private).invitations.remove(email);
+                let known = context.lookups.person_with_email(email);
                 let (id, username) = known.map(|known| (known.id, known.username)).unzip();
                 // As the list has it: official clients show the username.
                 Removed { id, username: username.or_else(|| Some("n/a".to_owned())), email: email.clone() }
             }
         };
         let removed = catalogue::DeleteCollaborator { collaborator: removed };
-        Ok(vec![Collaborators::DeleteCollaborator(removed).into()])
+        Ok(Decision::of(Collaborators::DeleteCollaborator(removed)))
     }
 }
 
@@ -210,19 +211,22 @@ pub struct ChangeRole {
 
 impl AppAction for ChangeRole {
     const ROLE: Role = Role::Collaborator;
+    type Created = ();
 
     fn decide(
         &self,
         app: &App,
-        _: &mut Arc<Facts>,
+        _: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         let is_limited = self.is_limited;
         let holder = match find(app, self.id)? {
             Found::Collaborator(_, collaborator) if collaborator.is_limited == is_limited => {
-                return Ok(Vec::new());
+                return Ok(Decision::none());
             }
-            Found::Invitation(_, invitation) if invitation.is_limited == is_limited => return Ok(Vec::new()),
+            Found::Invitation(_, invitation) if invitation.is_limited == is_limited => {
+                return Ok(Decision::none());
+            }
             Found::Collaborator(id, collaborator) => {
                 let is_linker =
                     |link: &super::ScmLink| link.linker.as_ref().is_some_and(|linker| linker.id == id);
@@ -234,13 +238,13 @@ impl AppAction for ChangeRole {
                 RoleHolder { id: Some(id), email: collaborator.email.clone(), username, is_limited }
             }
             Found::Invitation(email, _) => {
-                let known = context.platform.person_with_email(email);
+                let known = context.lookups.person_with_email(email);
                 let (id, username) = known.map(|known| (known.id, known.username)).unzip();
                 RoleHolder { id, email: email.clone(), username, is_limited }
             }
         };
         let changed = catalogue::ChangeCollaboratorRole { collaborator: holder };
-        Ok(vec![CollaboratorRoles::ChangeCollaboratorRole(changed).into()])
+        Ok(Decision::of(CollaboratorRoles::ChangeCollaboratorRole(changed)))
     }
 }
 
@@ -255,13 +259,14 @@ pub struct TransferApp {
 
 impl AppAction for TransferApp {
     const ROLE: Role = Role::Owner;
+    type Created = ();
 
     fn decide(
         &self,
         app: &App,
-        _: &mut Arc<Facts>,
+        _: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         if let Some(current_name) = &self.current_name {
             super::lifecycle::check_current_name(app, current_name)?;
         }
@@ -271,8 +276,7 @@ impl AppAction for TransferApp {
             return Err(Rejection::needs(Role::Owner));
         }
         let found = app.collaborators.iter().find(|(id, known)| {
-            let now =
-                context.platform.person(**id).map_or_else(|| known.email.clone(), |person| person.email);
+            let now = context.lookups.person(**id).map_or_else(|| known.email.clone(), |person| person.email);
             now.eq_ignore_ascii_case(&self.owner)
         });
         let Some((&id, new)) = found else {
@@ -280,8 +284,8 @@ impl AppAction for TransferApp {
             return Err(Rejection::invalid("owner", message));
         };
         let noted = || Person { username: new.username.clone(), email: new.email.clone(), id };
-        let new_owner = context.platform.person(id).unwrap_or_else(noted);
-        Ok(vec![AppOperations::TransferApp(catalogue::TransferApp { old_owner, new_owner }).into()])
+        let new_owner = context.lookups.person(id).unwrap_or_else(noted);
+        Ok(Decision::of(AppOperations::TransferApp(catalogue::TransferApp { old_owner, new_owner })))
     }
 }
 
@@ -303,15 +307,6 @@ pub fn find(app: &App, id: ResourceId) -> Result<Found<'_>, Rejection> {
             .map(|(email, invitation)| Found::Invitation(email, invitation))
             .ok_or(Rejection::NotFound("collaborator")),
     }
-}
-
-/// Whether that can be an email address.
-pub fn is_email(text: &str) -> bool {
-    text.len() <= EMAIL_MAX
-        && text
-            .split_once('@')
-            .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'))
-        && !text.chars().any(|character| character.is_whitespace() || character.is_control())
 }
 
 pub(super) fn apply_transfer(app: &mut App, data: &catalogue::TransferApp) {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{App, AppAction, Facts};
-use crate::action::{Context, Role};
+use super::{App, AppAction, PrivateState};
+use crate::action::{Context, Decision};
 use crate::catalogue::{self, Access, TypeData};
-use crate::{Event, FieldErrors, Rejection, Time, UserId};
+use crate::{Event, FieldErrors, Rejection, Role, Time, UserId};
 
 /// The longest consent: thirty days.
 const MILLIS_MAX: u64 = 30 * 24 * 60 * 60 * 1000;
@@ -34,8 +34,14 @@ pub struct GrantConsent {
 
 impl AppAction for GrantConsent {
     const ROLE: Role = Role::LimitedCollaborator;
+    type Created = ();
 
-    fn decide(&self, _: &App, _: &mut Arc<Facts>, context: &Context<'_>) -> Result<Vec<TypeData>, Rejection> {
+    fn decide(
+        &self,
+        _: &App,
+        _: &mut Arc<PrivateState>,
+        context: &Context<'_>,
+    ) -> Result<Decision, Rejection> {
         let fields = [("databases_until", self.databases_until), ("containers_until", self.containers_until)];
         let latest = context.now.plus_millis(MILLIS_MAX);
         let errors = fields.into_iter().filter_map(|(field, until)| {
@@ -54,17 +60,22 @@ impl AppAction for GrantConsent {
         }
         let consent = |end_at, databases, containers| {
             let remote_ip = context.remote_ip;
-            Access::CreateConsent(catalogue::Consent { end_at, databases, containers, remote_ip }).into()
+            TypeData::from(Access::CreateConsent(catalogue::Consent {
+                end_at,
+                databases,
+                containers,
+                remote_ip,
+            }))
         };
         match (self.databases_until, self.containers_until) {
             (None, None) => Err(Rejection::invalid("databases_until", "or containers_until is missing")),
             (Some(databases), Some(containers)) if databases == containers => {
-                Ok(vec![consent(databases, true, true)])
+                Ok(Decision::of(consent(databases, true, true)))
             }
             (databases, containers) => {
                 let databases = databases.map(|until| consent(until, true, false));
                 let containers = containers.map(|until| consent(until, false, true));
-                Ok(databases.into_iter().chain(containers).collect())
+                Ok(databases.into_iter().chain(containers).collect::<Vec<_>>().into())
             }
         }
     }

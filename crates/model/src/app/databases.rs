@@ -6,12 +6,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::addons::{Addon, addon_id, find};
-use super::facts::push_bounded;
-use super::{App, AppAction, Facts};
-use crate::action::{Context, Role};
-use crate::catalogue::{self, AddonChanges, AddonUpdated, Databases, MaintenanceWindow, TypeData};
+use super::{App, AppAction, PrivateState, push_bounded};
+use crate::action::{Context, Decision};
+use crate::catalogue::{self, AddonChanges, AddonUpdated, Databases, MaintenanceWindow};
 use crate::directory::Provider;
-use crate::{EventId, Person, Rejection, Time};
+use crate::{EventId, Person, Rejection, Role, Time};
 
 /// How long a maintenance window is.
 pub const WINDOW_HOURS: u32 = 8;
@@ -79,13 +78,14 @@ pub struct AddFeature {
 
 impl AppAction for AddFeature {
     const ROLE: Role = Role::Collaborator;
+    type Created = ();
 
     fn decide(
         &self,
         app: &App,
-        _facts: &mut Arc<Facts>,
+        _private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         let (provider, _, addon) = database(app, &self.addon_id, context)?;
         let known = provider.features.iter().find(|feature| feature.name == self.feature);
         let Some(feature) = known else {
@@ -96,10 +96,10 @@ impl AppAction for AddFeature {
             return Err(Rejection::invalid("feature", format!("needs {needed}")));
         }
         if addon.features.contains(&self.feature) {
-            return Ok(Vec::new());
+            return Ok(Decision::none());
         }
         let event = feature_event(&self.feature, &self.addon_id, provider, context);
-        Ok(vec![Databases::AddFeature(event).into()])
+        Ok(Decision::of(Databases::AddFeature(event)))
     }
 }
 
@@ -114,13 +114,14 @@ pub struct RemoveFeature {
 
 impl AppAction for RemoveFeature {
     const ROLE: Role = Role::Collaborator;
+    type Created = ();
 
     fn decide(
         &self,
         app: &App,
-        _facts: &mut Arc<Facts>,
+        _private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         let (provider, _, addon) = database(app, &self.addon_id, context)?;
         if !addon.features.contains(&self.feature) {
             return Err(Rejection::NotFound("feature"));
@@ -133,7 +134,7 @@ impl AppAction for RemoveFeature {
             return Err(Rejection::invalid("feature", format!("is needed by {needing}")));
         }
         let event = feature_event(&self.feature, &self.addon_id, provider, context);
-        Ok(vec![Databases::RemoveFeature(event).into()])
+        Ok(Decision::of(Databases::RemoveFeature(event)))
     }
 }
 
@@ -150,13 +151,14 @@ pub struct ChooseMaintenanceWindow {
 
 impl AppAction for ChooseMaintenanceWindow {
     const ROLE: Role = Role::Collaborator;
+    type Created = ();
 
     fn decide(
         &self,
         app: &App,
-        _facts: &mut Arc<Facts>,
+        _private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         let (provider, resource_id, addon) = database(app, &self.addon_id, context)?;
         let before = maintenance_window(app.id, resource_id, addon);
         let within = |field: &str, wanted: Option<i64>, now: u8, max: u8| match wanted {
@@ -176,7 +178,7 @@ impl AppAction for ChooseMaintenanceWindow {
             )?,
         };
         if window == before {
-            return Ok(Vec::new());
+            return Ok(Decision::none());
         }
         let updated = AddonUpdated {
             addon_id: self.addon_id.clone(),
@@ -188,11 +190,11 @@ impl AppAction for ChooseMaintenanceWindow {
             attributes_changed: vec!["maintenance_window".to_owned()],
             maintenance_window: Some(window),
         };
-        Ok(vec![AddonChanges::AddonUpdated(updated).into()])
+        Ok(Decision::of(AddonChanges::AddonUpdated(updated)))
     }
 }
 
-/// Plans a maintenance of a database for its next window.
+/// Plans a maintenance of a database for its next window, and says its identifier.
 #[derive(Debug, Clone)]
 pub struct PlanMaintenance {
     /// Which add-on.
@@ -202,18 +204,19 @@ pub struct PlanMaintenance {
 }
 
 impl AppAction for PlanMaintenance {
-    const ROLE: Role = Role::Platform;
+    const ROLE: Role = Role::Operator;
+    type Created = EventId;
 
-    fn actor(&self, app: &App, _: &Facts, _: Option<&Person>) -> Option<Person> {
+    fn actor(&self, app: &App, _: &PrivateState, _: Option<&Person>) -> Option<Person> {
         app.owner.clone()
     }
 
     fn decide(
         &self,
         app: &App,
-        facts: &mut Arc<Facts>,
+        private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision<EventId>, Rejection> {
         let (provider, resource_id, addon) = database(app, &self.addon_id, context)?;
         let is_good = (1..=TYPE_BYTES_MAX).contains(&self.maintenance_type.len())
             && self
@@ -233,9 +236,9 @@ impl AppAction for PlanMaintenance {
             started_at: None,
             ended_at: None,
         };
-        let event = maintenance_event(&record, &provider.name);
-        push_bounded(&mut Arc::make_mut(facts).maintenances, record, REMEMBERED);
-        Ok(vec![Databases::PlanMaintenance(event).into()])
+        let (id, event) = (record.id, maintenance_event(&record, &provider.name));
+        push_bounded(&mut Arc::make_mut(private).maintenances, record, REMEMBERED);
+        Ok(Decision::creating(id, Databases::PlanMaintenance(event)))
     }
 }
 
@@ -261,25 +264,26 @@ pub struct MoveMaintenance {
 }
 
 impl AppAction for MoveMaintenance {
-    const ROLE: Role = Role::Platform;
+    const ROLE: Role = Role::Operator;
+    type Created = ();
 
-    fn actor(&self, app: &App, _: &Facts, _: Option<&Person>) -> Option<Person> {
+    fn actor(&self, app: &App, _: &PrivateState, _: Option<&Person>) -> Option<Person> {
         app.owner.clone()
     }
 
     fn decide(
         &self,
         app: &App,
-        facts: &mut Arc<Facts>,
+        private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         let (provider, ..) = database(app, &self.addon_id, context)?;
-        let index = facts
+        let index = private
             .maintenances
             .iter()
             .position(|record| record.id == self.id && record.addon_id == self.addon_id);
         let record =
-            &mut Arc::make_mut(facts).maintenances[index.ok_or(Rejection::NotFound("maintenance"))?];
+            &mut Arc::make_mut(private).maintenances[index.ok_or(Rejection::NotFound("maintenance"))?];
         let event = maintenance_event(record, &provider.name);
         match (record.status, self.to) {
             (MaintenanceStatus::Scheduled, MaintenanceMove::Start) => {
@@ -290,19 +294,19 @@ impl AppAction for MoveMaintenance {
                     return Err(Rejection::Conflict(message));
                 }
                 (record.status, record.started_at) = (MaintenanceStatus::Running, Some(context.now));
-                Ok(vec![Databases::StartMaintenance(event).into()])
+                Ok(Decision::of(Databases::StartMaintenance(event)))
             }
             (MaintenanceStatus::Running, MaintenanceMove::Complete) => {
                 (record.status, record.ended_at) = (MaintenanceStatus::Done, Some(context.now));
-                Ok(vec![Databases::CompleteMaintenance(event).into()])
+                Ok(Decision::of(Databases::CompleteMaintenance(event)))
             }
             (MaintenanceStatus::Running, MaintenanceMove::Fail) => {
                 (record.status, record.ended_at) = (MaintenanceStatus::Failed, Some(context.now));
-                Ok(Vec::new())
+                Ok(Decision::none())
             }
             (MaintenanceStatus::Scheduled, MaintenanceMove::Cancel) => {
                 (record.status, record.ended_at) = (MaintenanceStatus::Cancelled, Some(context.now));
-                Ok(Vec::new())
+                Ok(Decision::none())
             }
             (status, to) => {
                 let (status, to) = (format!("{status:?}").to_lowercase(), format!("{to:?}").to_lowercase());
@@ -338,7 +342,7 @@ fn database<'a>(
 ) -> Result<(&'a Provider, &'a String, &'a Addon), Rejection> {
     let (resource_id, addon) = find(app, id).map_err(|_| Rejection::NotFound("database"))?;
     let provider =
-        context.platform.directory().provider(&addon.provider).filter(|provider| provider.is_database);
+        context.lookups.directory().provider(&addon.provider).filter(|provider| provider.is_database);
     Ok((provider.ok_or(Rejection::NotFound("database"))?, resource_id, addon))
 }
 

@@ -6,10 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::settings::stack_name;
-use super::{App, AppAction, Facts};
-use crate::action::{Context, Role};
+use super::{App, AppAction, PrivateState};
+use crate::action::{Context, Decision};
 use crate::catalogue::{self, AppOperations, CommitList, DeploymentStatus, DeploymentType, TypeData};
-use crate::{Event, EventId, Person, Rejection, Time};
+use crate::{Event, EventId, Person, Rejection, Role, Time};
 
 /// How many deployments are remembered besides their events.
 const REMEMBERED: usize = 100;
@@ -79,7 +79,7 @@ pub enum Stage {
     Starting,
 }
 
-/// Deploys an archive.
+/// Deploys an archive, and says the deployment's identifier.
 #[derive(Debug, Clone)]
 pub struct DeployArchive {
     /// Where it is.
@@ -90,13 +90,14 @@ pub struct DeployArchive {
 
 impl AppAction for DeployArchive {
     const ROLE: Role = Role::Collaborator;
+    type Created = EventId;
 
     fn decide(
         &self,
         app: &App,
-        facts: &mut Arc<Facts>,
+        private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision<EventId>, Rejection> {
         if self.source_url.is_empty() {
             return Err(Rejection::invalid("source_url", "is missing"));
         }
@@ -112,11 +113,11 @@ impl AppAction for DeployArchive {
             source_url: Some(self.source_url.clone()),
             last_commits: CommitList::default(),
         };
-        start(app, facts, started, context)
+        start(app, private, started, context)
     }
 }
 
-/// Deploys a branch of the linked repository.
+/// Deploys a branch of the linked repository, and says the deployment's identifier.
 #[derive(Debug, Clone)]
 pub struct DeployBranch {
     /// Which branch.
@@ -125,13 +126,14 @@ pub struct DeployBranch {
 
 impl AppAction for DeployBranch {
     const ROLE: Role = Role::LimitedCollaborator;
+    type Created = EventId;
 
     fn decide(
         &self,
         app: &App,
-        facts: &mut Arc<Facts>,
+        private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision<EventId>, Rejection> {
         let link = app.scm_link.as_ref().ok_or(Rejection::NotFound("scm_repo_link"))?;
         let actor = context.person();
         if context.role < Some(Role::Collaborator) && link.branch.as_deref() != Some(&self.branch) {
@@ -143,11 +145,11 @@ impl AppAction for DeployBranch {
         }
         check_git_ref(Some(&self.branch))?;
         let started = Start::of_commit(actor.clone(), Some(self.branch.clone()), CommitList::default());
-        start(app, facts, started, context)
+        start(app, private, started, context)
     }
 }
 
-/// Deploys what a pull request has come to, unless that is known already.
+/// Deploys what a pull request has come to, unless that is deployed already, and says the deployment's identifier.
 #[derive(Debug, Clone)]
 pub struct DeployCommit {
     /// In whose name.
@@ -157,29 +159,30 @@ pub struct DeployCommit {
 }
 
 impl AppAction for DeployCommit {
-    const ROLE: Role = Role::Platform;
+    const ROLE: Role = Role::Operator;
+    type Created = Option<EventId>;
 
-    fn actor(&self, _: &App, _: &Facts, _: Option<&Person>) -> Option<Person> {
+    fn actor(&self, _: &App, _: &PrivateState, _: Option<&Person>) -> Option<Person> {
         Some(self.pusher.clone())
     }
 
     fn decide(
         &self,
         app: &App,
-        facts: &mut Arc<Facts>,
+        private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision<Option<EventId>>, Rejection> {
         let head = Some(self.head.clone()).filter(|head| !head.is_empty());
         check_git_ref(head.as_deref())?;
-        if head.is_some() && facts.deployments.last().is_some_and(|last| last.git_ref == head) {
-            return Ok(Vec::new());
+        if head.is_some() && private.deployments.last().is_some_and(|last| last.git_ref == head) {
+            return Ok(Decision { events: Vec::new(), created: None });
         }
         let started = Start::of_commit(self.pusher.clone(), head, CommitList::default());
-        start(app, facts, started, context)
+        start(app, private, started, context).map(Decision::some)
     }
 }
 
-/// What a builder tells of a deployment.
+/// Moves a deployment on, as its builder says.
 #[derive(Debug, Clone)]
 pub struct MoveDeployment {
     /// Which deployment.
@@ -208,32 +211,33 @@ pub struct BuildDetails {
 }
 
 impl AppAction for MoveDeployment {
-    const ROLE: Role = Role::Platform;
+    const ROLE: Role = Role::Operator;
+    type Created = ();
 
-    fn actor(&self, _: &App, facts: &Facts, _: Option<&Person>) -> Option<Person> {
-        facts.deployment(self.id).map(|deployment| deployment.pusher.clone())
+    fn actor(&self, _: &App, private: &PrivateState, _: Option<&Person>) -> Option<Person> {
+        private.deployment(self.id).map(|deployment| deployment.pusher.clone())
     }
 
     fn decide(
         &self,
         app: &App,
-        facts: &mut Arc<Facts>,
+        private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         check_git_ref(self.details.git_ref.as_deref())?;
-        let index = facts.deployments.iter().position(|deployment| deployment.id == self.id);
+        let index = private.deployments.iter().position(|deployment| deployment.id == self.id);
         let index = index.ok_or(Rejection::NotFound("deployment"))?;
-        if let Progress::Ended(_) = facts.deployments[index].status {
-            if facts.deployments[index].status == self.status {
-                return Ok(Vec::new());
+        if let Progress::Ended(_) = private.deployments[index].status {
+            if private.deployments[index].status == self.status {
+                return Ok(Decision::none());
             }
             return Err(Rejection::Conflict("the deployment has ended already".to_owned()));
         }
-        Ok(advance(app, Arc::make_mut(facts), index, self.status, &self.details, context))
+        Ok(advance(app, Arc::make_mut(private), index, self.status, &self.details, context).into())
     }
 }
 
-/// Records a deployment that was made elsewhere: by a push with Git, for one.
+/// Records a deployment that was made elsewhere: by a push with Git, for one. Says its identifier.
 #[derive(Debug, Clone)]
 pub struct ImportDeployment {
     /// Who pushed the code.
@@ -245,23 +249,25 @@ pub struct ImportDeployment {
 }
 
 impl AppAction for ImportDeployment {
-    const ROLE: Role = Role::Platform;
+    const ROLE: Role = Role::Operator;
+    type Created = EventId;
 
-    fn actor(&self, _: &App, _: &Facts, _: Option<&Person>) -> Option<Person> {
+    fn actor(&self, _: &App, _: &PrivateState, _: Option<&Person>) -> Option<Person> {
         Some(self.pusher.clone())
     }
 
     fn decide(
         &self,
         app: &App,
-        facts: &mut Arc<Facts>,
+        private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision<EventId>, Rejection> {
         check_git_ref(self.details.git_ref.as_deref())?;
-        let facts = Arc::make_mut(facts);
+        let private = Arc::make_mut(private);
         let started = Start::of_commit(self.pusher.clone(), None, CommitList::default());
-        let index = remember(facts, record(app, started, context))?;
-        Ok(advance(app, facts, index, self.status, &self.details, context))
+        let index = remember(private, record(app, started, context))?;
+        let created = private.deployments[index].id;
+        Ok(Decision { events: advance(app, private, index, self.status, &self.details, context), created })
     }
 }
 
@@ -285,31 +291,33 @@ impl Start {
 /// Starts a deployment, which ends at once where there is no builder.
 pub(super) fn start(
     app: &App,
-    facts: &mut Arc<Facts>,
+    private: &mut Arc<PrivateState>,
     start: Start,
     context: &Context<'_>,
-) -> Result<Vec<TypeData>, Rejection> {
-    let facts = Arc::make_mut(facts);
-    let index = remember(facts, record(app, start, context))?;
-    if !context.platform.rules().instant_builder {
-        return Ok(Vec::new());
-    }
+) -> Result<Decision<EventId>, Rejection> {
+    let private = Arc::make_mut(private);
+    let index = remember(private, record(app, start, context))?;
+    let created = private.deployments[index].id;
     let success = Progress::Ended(DeploymentStatus::Success);
-    Ok(advance(app, facts, index, success, &BuildDetails::default(), context))
+    let events = match context.lookups.rules().instant_builder {
+        true => advance(app, private, index, success, &BuildDetails::default(), context),
+        false => Vec::new(),
+    };
+    Ok(Decision { events, created })
 }
 
 /// Adds a deployment to the last ones, and gives its place. One that is under way is never forgotten for it: its event is
 /// still to come.
-fn remember(facts: &mut Facts, new: DeploymentRecord) -> Result<usize, Rejection> {
-    if facts.deployments.len() >= REMEMBERED {
-        let ended = facts.deployments.iter().position(|known| matches!(known.status, Progress::Ended(_)));
+fn remember(private: &mut PrivateState, new: DeploymentRecord) -> Result<usize, Rejection> {
+    if private.deployments.len() >= REMEMBERED {
+        let ended = private.deployments.iter().position(|known| matches!(known.status, Progress::Ended(_)));
         let ended = ended.ok_or_else(|| {
             Rejection::Conflict(format!("{REMEMBERED} deployments are under way: say first how they ended"))
         })?;
-        facts.deployments.remove(ended);
+        private.deployments.remove(ended);
     }
-    facts.deployments.push(new);
-    Ok(facts.deployments.len() - 1)
+    private.deployments.push(new);
+    Ok(private.deployments.len() - 1)
 }
 
 fn record(app: &App, start: Start, context: &Context<'_>) -> DeploymentRecord {
@@ -333,16 +341,16 @@ fn record(app: &App, start: Start, context: &Context<'_>) -> DeploymentRecord {
 /// Moves a deployment on; its event comes with its end.
 fn advance(
     app: &App,
-    facts: &mut Facts,
+    private: &mut PrivateState,
     index: usize,
     status: Progress,
     details: &BuildDetails,
     context: &Context<'_>,
 ) -> Vec<TypeData> {
     if let Some(types) = &details.container_types {
-        facts.container_types = Some(types.clone());
+        private.container_types = Some(types.clone());
     }
-    let deployment = &mut facts.deployments[index];
+    let deployment = &mut private.deployments[index];
     deployment.status = status;
     if let Some(git_ref) = &details.git_ref {
         deployment.git_ref = Some(git_ref.clone());

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::facts::Certificate;
-use super::{App, AppAction, Facts};
-use crate::action::{Context, Role};
-use crate::catalogue::{self, Domains, TypeData};
-use crate::{AppId, Event, Rejection, ResourceId, Time};
+use super::{App, AppAction, PrivateState};
+use crate::action::{Context, Decision};
+use crate::catalogue::{self, Domains};
+use crate::{AppId, Event, Rejection, ResourceId, Role, Secret, Time};
 
 /// The most domains of one app.
 const DOMAINS_MAX: usize = 20;
@@ -33,12 +32,23 @@ pub struct Domain {
     pub letsencrypt_enabled: bool,
 }
 
+/// A certificate with its private key, which never leaves the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// The certificate and those that vouch for it, in PEM.
+    pub certificate: String,
+    /// Its private key, in PEM.
+    pub private_key: Secret,
+    /// Until when it is valid.
+    pub valid_until: Time,
+}
+
 /// The identifier of that app's domain of that name.
 pub fn domain_id(app: AppId, name: &str) -> ResourceId {
     ResourceId::derived(app, "domain", name)
 }
 
-/// Adds a domain.
+/// Adds a domain, and says its identifier.
 #[derive(Debug, Clone)]
 pub struct AddDomain {
     /// The host name; its first label may be `*`.
@@ -53,36 +63,32 @@ pub struct AddDomain {
 
 impl AppAction for AddDomain {
     const ROLE: Role = Role::Collaborator;
+    type Created = ResourceId;
 
     fn decide(
         &self,
         app: &App,
-        facts: &mut Arc<Facts>,
+        private: &mut Arc<PrivateState>,
         _context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision<ResourceId>, Rejection> {
         check_name(&self.name)?;
         if app.domains.contains_key(&self.name) {
             return Err(Rejection::invalid("name", "has already been taken"));
         }
         if app.domains.len() >= DOMAINS_MAX {
-            return Err(Rejection::invalid(
-                "name",
-                format!("is one too many: an app has up to {DOMAINS_MAX}"),
-            ));
+            return Err(Rejection::invalid("name", format!("limit reached ({DOMAINS_MAX})")));
         }
         if let Some(certificate) = &self.certificate {
-            Arc::make_mut(facts).certificates.insert(self.name.clone(), certificate.clone());
+            Arc::make_mut(private).certificates.insert(self.name.clone(), certificate.clone());
         }
-        Ok(vec![
-            Domains::NewDomain(catalogue::NewDomain {
-                hostname: self.name.clone(),
-                ssl: self.certificate.is_some(),
-                name: self.name.clone(),
-                canonical: self.canonical,
-                letsencrypt_enabled: (!self.letsencrypt_enabled).then_some(false),
-            })
-            .into(),
-        ])
+        let added = Domains::NewDomain(catalogue::NewDomain {
+            hostname: self.name.clone(),
+            ssl: self.certificate.is_some(),
+            name: self.name.clone(),
+            canonical: self.canonical,
+            letsencrypt_enabled: (!self.letsencrypt_enabled).then_some(false),
+        });
+        Ok(Decision::creating(domain_id(app.id, &self.name), added))
     }
 }
 
@@ -112,13 +118,14 @@ pub struct EditDomain {
 
 impl AppAction for EditDomain {
     const ROLE: Role = Role::Collaborator;
+    type Created = ();
 
     fn decide(
         &self,
         app: &App,
-        facts: &mut Arc<Facts>,
+        private: &mut Arc<PrivateState>,
         _context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         let (hostname, domain) = find(app, self.id)?;
         let ssl = match &self.certificate {
             CertificateChange::Keep => domain.ssl,
@@ -126,25 +133,25 @@ impl AppAction for EditDomain {
             CertificateChange::Set(_) => true,
         };
         let is_another = match &self.certificate {
-            CertificateChange::Set(new) => !domain.ssl || facts.certificates.get(hostname) != Some(new),
+            CertificateChange::Set(new) => !domain.ssl || private.certificates.get(hostname) != Some(new),
             _ => ssl != domain.ssl,
         };
         let canonical = self.canonical.filter(|wanted| *wanted != domain.canonical);
         let letsencrypt_enabled =
             self.letsencrypt_enabled.filter(|wanted| *wanted != domain.letsencrypt_enabled);
         if !is_another && canonical.is_none() && letsencrypt_enabled.is_none() {
-            return Ok(Vec::new());
+            return Ok(Decision::none());
         }
         match &self.certificate {
             CertificateChange::Keep => {}
-            CertificateChange::Remove => _ = Arc::make_mut(facts).certificates.remove(hostname),
+            CertificateChange::Remove => _ = Arc::make_mut(private).certificates.remove(hostname),
             CertificateChange::Set(new) => {
-                Arc::make_mut(facts).certificates.insert(hostname.clone(), new.clone());
+                Arc::make_mut(private).certificates.insert(hostname.clone(), new.clone());
             }
         }
         let (hostname, old_ssl) = (hostname.clone(), domain.ssl);
         let edited = catalogue::EditDomain { hostname, old_ssl, ssl, canonical, letsencrypt_enabled };
-        Ok(vec![Domains::EditDomain(edited).into()])
+        Ok(Decision::of(Domains::EditDomain(edited)))
     }
 }
 
@@ -157,18 +164,19 @@ pub struct DeleteDomain {
 
 impl AppAction for DeleteDomain {
     const ROLE: Role = Role::Collaborator;
+    type Created = ();
 
     fn decide(
         &self,
         app: &App,
-        facts: &mut Arc<Facts>,
+        private: &mut Arc<PrivateState>,
         _context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         let (hostname, _) = find(app, self.id)?;
-        if facts.certificates.contains_key(hostname) {
-            Arc::make_mut(facts).certificates.remove(hostname);
+        if private.certificates.contains_key(hostname) {
+            Arc::make_mut(private).certificates.remove(hostname);
         }
-        Ok(vec![Domains::DeleteDomain(catalogue::DeleteDomain { hostname: hostname.clone() }).into()])
+        Ok(Decision::of(Domains::DeleteDomain(catalogue::DeleteDomain { hostname: hostname.clone() })))
     }
 }
 

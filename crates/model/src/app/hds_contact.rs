@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::collaborators::is_email;
-use super::{App, AppAction, Facts};
-use crate::action::{Context, Role};
-use crate::catalogue::{Access, HdsContact, TypeData};
-use crate::{FieldErrors, Rejection};
+use super::{App, AppAction, PrivateState};
+use crate::action::{Context, Decision};
+use crate::catalogue::{Access, HdsContact};
+use crate::limits::TEXT_CHARS_MAX;
+use crate::names::is_email;
+use crate::{FieldErrors, Rejection, Role};
 
-/// The longest field, and the longest notes, in characters.
-const TEXT_MAX: usize = 255;
+/// The longest notes, in characters.
 const NOTES_MAX: usize = 2_000;
 
 /// Names the contact for health data. All of it is replaced.
@@ -18,19 +18,20 @@ pub struct SetHdsContact(pub HdsContact);
 
 impl AppAction for SetHdsContact {
     const ROLE: Role = Role::Collaborator;
+    type Created = ();
 
     fn decide(
         &self,
         app: &App,
-        _: &mut Arc<Facts>,
+        _: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         check(&self.0)?;
         if app.hds_contact.as_deref() == Some(&self.0) {
-            return Ok(Vec::new());
+            return Ok(Decision::none());
         }
         let contact = HdsContact { remote_ip: context.remote_ip, ..self.0.clone() };
-        Ok(vec![Access::EditHdsContact(contact).into()])
+        Ok(Decision::of(Access::EditHdsContact(contact)))
     }
 }
 
@@ -41,20 +42,20 @@ pub(super) fn apply(app: &mut App, data: &HdsContact) {
 
 fn check(contact: &HdsContact) -> Result<(), Rejection> {
     let optional = [
-        ("phone_number", &contact.phone_number, TEXT_MAX),
-        ("company", &contact.company, TEXT_MAX),
-        ("address_line1", &contact.address_line1, TEXT_MAX),
-        ("address_line2", &contact.address_line2, TEXT_MAX),
-        ("address_city", &contact.address_city, TEXT_MAX),
-        ("address_zip", &contact.address_zip, TEXT_MAX),
+        ("phone_number", &contact.phone_number, TEXT_CHARS_MAX),
+        ("company", &contact.company, TEXT_CHARS_MAX),
+        ("address_line1", &contact.address_line1, TEXT_CHARS_MAX),
+        ("address_line2", &contact.address_line2, TEXT_CHARS_MAX),
+        ("address_city", &contact.address_city, TEXT_CHARS_MAX),
+        ("address_zip", &contact.address_zip, TEXT_CHARS_MAX),
         ("notes", &contact.notes, NOTES_MAX),
     ];
     let too_long = |text: &str, max: usize| text.chars().count() > max;
     let named = |field: &str, message: String| Some((field.to_owned(), message));
     let name_error = match contact.name.trim() {
         "" => named("name", "is missing".to_owned()),
-        name if too_long(name, TEXT_MAX) => {
-            named("name", format!("must not be longer than {TEXT_MAX} characters"))
+        name if too_long(name, TEXT_CHARS_MAX) => {
+            named("name", format!("must not be longer than {TEXT_CHARS_MAX} characters"))
         }
         _ => None,
     };

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{App, AppAction, Facts};
-use crate::action::{Context, Role};
-use crate::catalogue::{self, AppChanges, AppOperations, TypeData};
-use crate::{AppId, Event, Rejection};
-
-/// The shortest and the longest name.
-const NAME_LENGTHS: std::ops::RangeInclusive<usize> = 6..=48;
+use super::{App, AppAction, PrivateState};
+use crate::action::{Context, Decision};
+use crate::catalogue::{self, AppChanges, AppOperations};
+use crate::limits::APP_NAME_CHARS;
+use crate::{AppId, Event, Rejection, Role};
 
 /// Names that paths of the API need for themselves.
 const RESERVED_NAMES: &[&str] = &["collaboration"];
@@ -16,7 +14,7 @@ const RESERVED_NAMES: &[&str] = &["collaboration"];
 /// The longest URL of a repository to make an app from.
 const GIT_SOURCE_MAX: usize = 1_024;
 
-/// Makes a new app, owned by the actor.
+/// Makes a new app, owned by the actor, and says its identifier.
 #[derive(Debug, Clone, Default)]
 pub struct CreateApp {
     /// What it is to be called.
@@ -35,7 +33,7 @@ pub struct CreateApp {
 
 impl CreateApp {
     /// As [`AppAction::decide`], where there is no app yet. That the name is free is for the store to say.
-    pub fn decide(&self, context: &Context<'_>) -> Result<Vec<TypeData>, Rejection> {
+    pub fn decide(&self, context: &Context<'_>) -> Result<Decision<AppId>, Rejection> {
         check_name(&self.name)?;
         if self.git_source.as_ref().is_some_and(|source| source.len() > GIT_SOURCE_MAX) {
             return Err(Rejection::invalid(
@@ -44,16 +42,14 @@ impl CreateApp {
             ));
         }
         let stack = self.stack_id.as_ref().map(|id| super::settings::choose(id, context.now)).transpose()?;
-        Ok(vec![
-            AppOperations::NewApp(catalogue::NewApp {
-                git_source: self.git_source.clone(),
-                stack: stack.map(|stack| stack.name.to_owned()),
-                parent_app_id: self.parent,
-                pull_request: self.pull_request,
-                hds_resource: self.hds_resource,
-            })
-            .into(),
-        ])
+        let new = AppOperations::NewApp(catalogue::NewApp {
+            git_source: self.git_source.clone(),
+            stack: stack.map(|stack| stack.name.to_owned()),
+            parent_app_id: self.parent,
+            pull_request: self.pull_request,
+            hds_resource: self.hds_resource,
+        });
+        Ok(Decision::creating(context.ids.app_id(context.now), new))
     }
 }
 
@@ -68,53 +64,57 @@ pub struct RenameApp {
 
 impl AppAction for RenameApp {
     const ROLE: Role = Role::Owner;
+    type Created = ();
 
     fn decide(
         &self,
         app: &App,
-        _facts: &mut Arc<Facts>,
+        _private: &mut Arc<PrivateState>,
         _context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         check_current_name(app, &self.current_name)?;
         check_name(&self.new_name)?;
         if self.new_name == app.name {
             return Err(Rejection::invalid("name", "is the name it already has"));
         }
         let (old_name, new_name) = (app.name.clone(), self.new_name.clone());
-        Ok(vec![AppOperations::RenameApp(catalogue::RenameApp { old_name, new_name }).into()])
+        Ok(Decision::of(AppOperations::RenameApp(catalogue::RenameApp { old_name, new_name })))
     }
 }
 
 /// Deletes an app. Its timeline stays, for its owner and the operator; its name becomes free.
 #[derive(Debug, Clone)]
 pub struct DeleteApp {
-    /// The name the actor believes it has, as a confirmation.
-    pub current_name: String,
+    /// The name the actor believes it has, as a confirmation. A review app needs none: it can be made again.
+    pub current_name: Option<String>,
 }
 
 impl AppAction for DeleteApp {
     // Who may look at a review app may close it.
     const ROLE: Role = Role::LimitedCollaborator;
+    type Created = ();
 
     fn decide(
         &self,
         app: &App,
-        facts: &mut Arc<Facts>,
+        private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         if app.pull_request.is_none() && context.role < Some(Role::Owner) {
             return Err(Rejection::needs(Role::Owner));
         }
-        check_current_name(app, &self.current_name)?;
-        // Of a deleted app there is nothing to be proved, accepted or hooked into any more.
-        if **facts != Facts::default() {
-            let facts = Arc::make_mut(facts);
-            facts.certificates.clear();
-            facts.invitations.clear();
-            facts.pull_requests.clear();
-            (facts.integration_id, facts.hook_secret) = (None, None);
+        if self.current_name.is_some() || app.pull_request.is_none() {
+            check_current_name(app, self.current_name.as_deref().unwrap_or_default())?;
         }
-        Ok(vec![AppChanges::DeleteApp(catalogue::DeleteApp {}).into()])
+        // Of a deleted app there is nothing to be proved, accepted or hooked into any more.
+        if **private != PrivateState::default() {
+            let private = Arc::make_mut(private);
+            private.certificates.clear();
+            private.invitations.clear();
+            private.pull_requests.clear();
+            (private.integration_id, private.hook_secret) = (None, None);
+        }
+        Ok(Decision::of(AppChanges::DeleteApp(catalogue::DeleteApp {})))
     }
 }
 
@@ -147,8 +147,8 @@ fn check_name(name: &str) -> Result<(), Rejection> {
             .is_some_and(|uuid| uuid.len() == 36 && uuid.bytes().all(is_hexadecimal_or_hyphen));
     let message = if name.is_empty() {
         "is missing".to_owned()
-    } else if !NAME_LENGTHS.contains(&name.chars().count()) {
-        format!("must have {} to {} characters", NAME_LENGTHS.start(), NAME_LENGTHS.end())
+    } else if !APP_NAME_CHARS.contains(&name.chars().count()) {
+        format!("must have {} to {} characters", APP_NAME_CHARS.start(), APP_NAME_CHARS.end())
     } else if !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
         "must consist of lower-case letters, digits and hyphens".to_owned()
     } else if name.starts_with('-') || name.ends_with('-') {

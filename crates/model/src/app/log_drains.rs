@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::addons::{addon_id, find};
-use super::{App, AppAction, Facts};
-use crate::action::{Context, Role};
-use crate::catalogue::{self, AddonLogDrain, LogDrain, LogDrains, TypeData};
-use crate::{FieldErrors, Rejection};
+use super::{App, AppAction, PrivateState};
+use crate::action::{Context, Decision};
+use crate::catalogue::{self, AddonLogDrain, LogDrain, LogDrains};
+use crate::{FieldErrors, Rejection, Role};
 
 /// The most drains of an app, or of an add-on.
 const DRAINS_MAX: usize = 20;
@@ -111,22 +111,23 @@ impl Drain {
     }
 }
 
-/// Sends the logs of an app somewhere.
+/// Sends the logs of an app somewhere, and says the URL.
 #[derive(Debug, Clone)]
 pub struct AddLogDrain(pub Drain);
 
 impl AppAction for AddLogDrain {
     const ROLE: Role = Role::Collaborator;
+    type Created = String;
 
     fn decide(
         &self,
         app: &App,
-        _facts: &mut Arc<Facts>,
+        _private: &mut Arc<PrivateState>,
         _: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision<String>, Rejection> {
         let url = self.0.clone().into_url()?;
         check_new(app.log_drains.iter(), &url)?;
-        Ok(vec![LogDrains::NewLogDrain(LogDrain { url }).into()])
+        Ok(Decision::creating(url.clone(), LogDrains::NewLogDrain(LogDrain { url })))
     }
 }
 
@@ -139,19 +140,20 @@ pub struct DeleteLogDrain {
 
 impl AppAction for DeleteLogDrain {
     const ROLE: Role = Role::Collaborator;
+    type Created = ();
 
     fn decide(
         &self,
         app: &App,
-        _facts: &mut Arc<Facts>,
+        _private: &mut Arc<PrivateState>,
         _: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         let url = app.log_drains.get(&self.url).ok_or(Rejection::NotFound("log drain"))?.clone();
-        Ok(vec![LogDrains::DeleteLogDrain(LogDrain { url }).into()])
+        Ok(Decision::of(LogDrains::DeleteLogDrain(LogDrain { url })))
     }
 }
 
-/// Sends the logs of an add-on somewhere.
+/// Sends the logs of an add-on somewhere, and says the URL.
 #[derive(Debug, Clone)]
 pub struct AddAddonLogDrain {
     /// Which add-on.
@@ -162,19 +164,22 @@ pub struct AddAddonLogDrain {
 
 impl AppAction for AddAddonLogDrain {
     const ROLE: Role = Role::Collaborator;
+    type Created = String;
 
     fn decide(
         &self,
         app: &App,
-        _facts: &mut Arc<Facts>,
+        _private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision<String>, Rejection> {
         let (resource_id, addon) = find(app, &self.addon_id)?;
         let url = self.drain.clone().into_url()?;
         check_new(addon.log_drains.iter(), &url)?;
         let addon_uuid = addon_id(app.id, resource_id);
-        let addon_name = addon.display_name(context.platform.directory()).to_owned();
-        Ok(vec![LogDrains::NewAddonLogDrain(AddonLogDrain { url, addon_uuid, addon_name }).into()])
+        let addon_name = addon.display_name(context.lookups.directory()).to_owned();
+        let created = url.clone();
+        let added = LogDrains::NewAddonLogDrain(AddonLogDrain { url, addon_uuid, addon_name });
+        Ok(Decision::creating(created, added))
     }
 }
 
@@ -189,18 +194,19 @@ pub struct DeleteAddonLogDrain {
 
 impl AppAction for DeleteAddonLogDrain {
     const ROLE: Role = Role::Collaborator;
+    type Created = ();
 
     fn decide(
         &self,
         app: &App,
-        _facts: &mut Arc<Facts>,
+        _private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         let (resource_id, addon) = find(app, &self.addon_id)?;
         let url = addon.log_drains.get(&self.url).ok_or(Rejection::NotFound("log drain"))?.clone();
         let addon_uuid = addon_id(app.id, resource_id);
-        let addon_name = addon.display_name(context.platform.directory()).to_owned();
-        Ok(vec![LogDrains::DeleteAddonLogDrain(AddonLogDrain { url, addon_uuid, addon_name }).into()])
+        let addon_name = addon.display_name(context.lookups.directory()).to_owned();
+        Ok(Decision::of(LogDrains::DeleteAddonLogDrain(AddonLogDrain { url, addon_uuid, addon_name })))
     }
 }
 
@@ -224,7 +230,7 @@ pub(super) fn apply(app: &mut App, data: &LogDrains) {
 
 fn check_new<'a>(mut drains: impl ExactSizeIterator<Item = &'a String>, url: &str) -> Result<(), Rejection> {
     if drains.len() >= DRAINS_MAX {
-        return Err(Rejection::invalid("url", format!("is one too many: there may be {DRAINS_MAX}")));
+        return Err(Rejection::invalid("url", format!("limit reached ({DRAINS_MAX})")));
     }
     if drains.any(|drain| drain == url) {
         return Err(Rejection::invalid("url", "is there already"));

@@ -2,18 +2,20 @@
 //!
 //! One file per resource, each with the same three parts: the actions, what each decides, and what its events change
 //! (`apply`). [`scale`](self::Scale) is the one to copy: add the file, and name its events in [`App::apply`]. What
-//! no event says (secrets, and what is still under way) stands in [`Facts`].
+//! no event says (secrets, and what is still under way) stands in [`PrivateState`].
 
 mod addons;
+mod automation;
 mod collaborators;
 mod consents;
 mod databases;
 mod deployments;
 mod domains;
-mod facts;
+mod fields;
 mod hds_contact;
 mod lifecycle;
 mod log_drains;
+mod private_state;
 mod restart;
 pub mod review_apps;
 mod runs;
@@ -25,21 +27,23 @@ mod variables;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::action::{Context, Role};
+use crate::action::{Context, Decision};
 use crate::catalogue::{
     Access, AddonChanges, AppChanges, AppOperations, CollaboratorRoles, HdsContact, TypeData, is_false,
 };
-use crate::shared::Shared;
-use crate::{AppId, AppRef, Event, Person, Rejection, Time, UserId};
+use crate::cow_arc::CowArc;
+use crate::{AppId, AppRef, Event, Person, Rejection, Role, Time, UserId};
 
 pub use addons::{
     AddAddon, Addon, ConfigureAddon, DeleteAddon, UpgradeAddon, addon_id, find as find_addon, is_addon_id,
 };
+pub use automation::{Automation, LinkSettings};
 pub use collaborators::{
     AcceptInvitation, ChangeRole, Collaborator, Found, Invitation, Invite, RemoveCollaborator, TransferApp,
-    collaborator_id, find as find_collaborator, is_email,
+    collaborator_id, find as find_collaborator,
 };
 pub use consents::{Consent, GrantConsent};
 pub use databases::{
@@ -50,20 +54,19 @@ pub use deployments::{
     BuildDetails, DeployArchive, DeployBranch, DeployCommit, DeploymentRecord, ImportDeployment,
     LastDeployment, MoveDeployment, Progress, Stage,
 };
-pub use domains::{AddDomain, CertificateChange, DeleteDomain, Domain, EditDomain, domain_id};
-pub use facts::{Certificate, Facts, Secret};
+pub use domains::{AddDomain, Certificate, CertificateChange, DeleteDomain, Domain, EditDomain, domain_id};
 pub use hds_contact::SetHdsContact;
 pub use lifecycle::{CreateApp, DeleteApp, RenameApp};
 pub use log_drains::{AddAddonLogDrain, AddLogDrain, DeleteAddonLogDrain, DeleteLogDrain, Drain};
+pub use private_state::PrivateState;
 pub use restart::Restart;
 pub use review_apps::{FollowUp, PullChange, PullRequest, ReviewApp};
 pub use runs::{AuditLogEntry, OneOff, Run, StopOneOff, WriteAuditLog};
 pub use scale::{CONTAINER_SIZES, ContainerType, Scale, ScaledType};
-pub use scm_link::{Automation, Link, LinkSettings, PushReceived, ScmLink, Unlink, UpdateLink, linker};
+pub use scm_link::{Link, PushReceived, ScmLink, Unlink, UpdateLink, linker};
 pub use settings::{ChangeStack, EditApp, stack_id, stack_name};
 pub use variables::{
-    ChangeVariable, DeleteVariable, DeleteVariables, NewValue, SetVariable, SetVariables, VariableId,
-    is_variable_name, variable_id,
+    ChangeVariable, DeleteVariable, DeleteVariables, NewValue, SetVariable, SetVariables, variable_id,
 };
 
 /// The public state of an app: what folding its timeline gives.
@@ -75,7 +78,7 @@ pub struct App {
     pub name: String,
     /// Who owns it; unknown where only later events than its creation were reported.
     pub owner: Option<Person>,
-    /// When it was created or, where that is unknown, first heard of.
+    /// When it was created or, where that is unknown, first reported.
     pub created_at: Time,
     /// When its state last changed.
     pub updated_at: Time,
@@ -108,40 +111,40 @@ pub struct App {
     pub stack: Option<String>,
     /// Its containers by type.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub formation: Shared<BTreeMap<String, ContainerType>>,
+    pub formation: CowArc<BTreeMap<String, ContainerType>>,
     /// Its environment.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub variables: Shared<BTreeMap<String, String>>,
+    pub variables: CowArc<BTreeMap<String, String>>,
     /// Who may work on it besides its owner.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub collaborators: Shared<BTreeMap<UserId, Collaborator>>,
+    pub collaborators: CowArc<BTreeMap<UserId, Collaborator>>,
     /// Who was invited to, by address.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub invitations: Shared<BTreeMap<String, Invitation>>,
+    pub invitations: CowArc<BTreeMap<String, Invitation>>,
     /// Its domains, by host name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub domains: Shared<BTreeMap<String, Domain>>,
+    pub domains: CowArc<BTreeMap<String, Domain>>,
     /// Its add-ons, by their providers' names for the resources.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub addons: Shared<BTreeMap<String, Addon>>,
+    pub addons: CowArc<BTreeMap<String, Addon>>,
     /// Where its logs are sent.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub log_drains: Shared<BTreeSet<String>>,
+    pub log_drains: CowArc<BTreeSet<String>>,
     /// The repository it is linked to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scm_link: Option<Shared<ScmLink>>,
+    pub scm_link: Option<CowArc<ScmLink>>,
     /// Its review apps, by the names they were given.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub review_apps: Shared<BTreeMap<String, ReviewApp>>,
+    pub review_apps: CowArc<BTreeMap<String, ReviewApp>>,
     /// The maintenances of its databases that are planned or under way, by identifier.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub maintenances: Shared<BTreeMap<String, Maintenance>>,
+    pub maintenances: CowArc<BTreeMap<String, Maintenance>>,
     /// Until when the platform's people may look into it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub consent: Option<Shared<Consent>>,
+    pub consent: Option<CowArc<Consent>>,
     /// Who answers for its health data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hds_contact: Option<Shared<HdsContact>>,
+    pub hds_contact: Option<CowArc<HdsContact>>,
     /// Its last deployment, however that ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_deployment: Option<LastDeployment>,
@@ -152,23 +155,26 @@ pub trait AppAction: Send + Sync {
     /// The least role that may do it.
     const ROLE: Role;
 
-    /// In whose name it is done: by default in that of who asks.
-    fn actor(&self, _app: &App, _facts: &Facts, asking: Option<&Person>) -> Option<Person> {
-        asking.cloned()
+    /// What it makes, by which its answer names it; `()` where nothing needs naming.
+    type Created: Clone + Serialize + DeserializeOwned + Send + 'static;
+
+    /// In whose name it is done: by default in the caller's.
+    fn actor(&self, _app: &App, _private: &PrivateState, caller: Option<&Person>) -> Option<Person> {
+        caller.cloned()
     }
 
-    /// What happens if this is done now: its events and what becomes of the private facts, or why it is refused. No
-    /// event means that nothing of the app's public state would change.
+    /// What happens if this is done now: its events, what it makes and what becomes of the private state, or why it is
+    /// refused. No event means that nothing of the app's public state would change.
     fn decide(
         &self,
         app: &App,
-        facts: &mut Arc<Facts>,
+        private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection>;
+    ) -> Result<Decision<Self::Created>, Rejection>;
 }
 
 impl App {
-    /// An app that is heard of for the first time, at that moment.
+    /// An app that an event names for the first time, at that moment.
     pub fn first_seen(app: &AppRef, at: Time) -> Self {
         Self {
             id: app.id,
@@ -185,16 +191,16 @@ impl App {
             sticky_session: false,
             router_logs: false,
             stack: None,
-            formation: Shared::default(),
-            variables: Shared::default(),
-            collaborators: Shared::default(),
-            invitations: Shared::default(),
-            domains: Shared::default(),
-            addons: Shared::default(),
-            log_drains: Shared::default(),
+            formation: CowArc::default(),
+            variables: CowArc::default(),
+            collaborators: CowArc::default(),
+            invitations: CowArc::default(),
+            domains: CowArc::default(),
+            addons: CowArc::default(),
+            log_drains: CowArc::default(),
             scm_link: None,
-            review_apps: Shared::default(),
-            maintenances: Shared::default(),
+            review_apps: CowArc::default(),
+            maintenances: CowArc::default(),
             consent: None,
             hds_contact: None,
             last_deployment: None,
@@ -283,6 +289,14 @@ impl App {
         };
         AppRef { id: self.id, name: name.clone() }
     }
+}
+
+/// Adds to a list of the last things, of which the oldest goes where there are too many.
+fn push_bounded<T>(list: &mut Vec<T>, new: T, max: usize) {
+    if list.len() >= max {
+        list.drain(..=list.len() - max);
+    }
+    list.push(new);
 }
 
 /// Whether that leaves the state of an app as it is, but perhaps for its name.

@@ -1,10 +1,11 @@
 //! Restarts.
 
-use super::{App, AppAction, Facts};
-use crate::action::{Context, Role};
-use crate::catalogue::{self, AppOperations, TypeData};
-use crate::{FieldErrors, Rejection};
 use std::sync::Arc;
+
+use super::{App, AppAction, PrivateState};
+use crate::action::{Context, Decision};
+use crate::catalogue::{self, AppOperations, TypeData};
+use crate::{FieldErrors, Rejection, Role};
 
 /// The most entries of a scope.
 const SCOPE_MAX: usize = 100;
@@ -18,13 +19,14 @@ pub struct Restart {
 
 impl AppAction for Restart {
     const ROLE: Role = Role::LimitedCollaborator;
+    type Created = ();
 
     fn decide(
         &self,
         app: &App,
-        _facts: &mut Arc<Facts>,
+        _private: &mut Arc<PrivateState>,
         _context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         if app.last_deployment.is_none() {
             return Err(Rejection::invalid("app", "has not been deployed yet"));
         }
@@ -38,7 +40,7 @@ impl AppAction for Restart {
             return Err(Rejection::Invalid(errors));
         }
         let scope = (!self.scope.is_empty()).then(|| self.scope.clone());
-        Ok(vec![restarted(scope, "")])
+        Ok(Decision::of(restarted(scope, "")))
     }
 }
 

@@ -7,16 +7,17 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::scm_link::Automation;
-use super::{App, Facts};
-use crate::action::Context;
-use crate::catalogue::{self, SourceControl, TypeData};
-use crate::{AppId, Rejection, Time};
+use super::automation::Automation;
+use super::deployments::check_git_ref;
+use super::lifecycle::CreateApp;
+use super::{App, PrivateState};
+use crate::action::{Context, Decision};
+use crate::catalogue::{self, SourceControl};
+use crate::limits::APP_NAME_CHARS;
+use crate::{AppId, Rejection, ResourceId, Time, directory};
 
 /// How many pull requests of an app are remembered.
 const REMEMBERED: usize = 300;
-/// The longest name of an app.
-const APP_NAME_MAX: usize = 48;
 const HOUR_MILLIS: u64 = 60 * 60 * 1000;
 
 /// A review app of an app.
@@ -42,7 +43,7 @@ pub struct ReviewApp {
     pub comes_from_a_fork: bool,
 }
 
-/// A pull request as its forge told of it.
+/// A pull request as its forge described it last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PullRequest {
     /// Identifies it at the forge.
@@ -65,7 +66,7 @@ pub struct PullRequest {
     pub base_branch: String,
     /// Its last commit.
     pub head: String,
-    /// When it was heard of first.
+    /// When its forge first mentioned it.
     pub opened_at: Time,
     /// When it was closed, if it is.
     pub closed_at: Option<Time>,
@@ -101,28 +102,28 @@ pub enum FollowUp {
     Destroy,
 }
 
-/// What a forge tells of a pull request, remembered. Gives what is to follow.
-pub fn hear_of(
+/// Remembers what a forge says of a pull request. Gives what is to follow.
+pub fn pull_request_received(
     app: &App,
-    facts: &mut Arc<Facts>,
-    told: PullRequest,
+    private: &mut Arc<PrivateState>,
+    received: PullRequest,
     change: PullChange,
     now: Time,
 ) -> Result<FollowUp, Rejection> {
     let link = app.scm_link.as_ref().ok_or(Rejection::NotFound("scm_repo_link"))?;
     let automation = &link.automation;
-    let before = facts.pull_requests.get(&told.number);
+    let before = private.pull_requests.get(&received.number);
     let closed_at = before.and_then(|pull| pull.closed_at);
     let pull = PullRequest {
         opened_at: before.map_or(now, |pull| pull.opened_at),
-        // A closing that is told twice is one closing.
+        // A closing that is received twice is one closing.
         closed_at: match change {
             PullChange::Closed => closed_at.or(Some(now)),
             PullChange::Opened | PullChange::Synchronised => None,
             PullChange::Other => closed_at,
         },
         active_at: now,
-        ..told
+        ..received
     };
     let review_app = of_pull(app, pull.number);
     let has_new_commits = before.is_none_or(|before| before.head != pull.head);
@@ -139,7 +140,7 @@ pub fn hear_of(
         _ => FollowUp::Nothing,
     };
     let delete_at = delete_at(review_app.is_some() || follow_up == FollowUp::Create, automation, &pull);
-    let pulls = &mut Arc::make_mut(facts).pull_requests;
+    let pulls = &mut Arc::make_mut(private).pull_requests;
     pulls.insert(pull.number, PullRequest { delete_at, ..pull });
     while pulls.len() > REMEMBERED {
         let oldest = pulls
@@ -153,26 +154,29 @@ pub fn hear_of(
     Ok(follow_up)
 }
 
-/// The review app of a pull request comes: the parent's event. The app itself is made with it.
+/// The review app of a pull request comes: the parent's event, and the name of the review app. The app itself is made
+/// with it, by [`create_app`].
 pub fn create(
     app: &App,
-    facts: &mut Arc<Facts>,
+    private: &mut Arc<PrivateState>,
     number: u64,
     child: AppId,
     context: &Context<'_>,
-) -> Result<TypeData, Rejection> {
+) -> Result<Decision<String>, Rejection> {
     let link = app.scm_link.as_ref().ok_or(Rejection::NotFound("scm_repo_link"))?;
-    let pull = facts.pull_requests.get(&number).ok_or(Rejection::NotFound("pull_request"))?;
+    let pull = private.pull_requests.get(&number).ok_or(Rejection::NotFound("pull_request"))?;
     if pull.closed_at.is_some() {
         return Err(Rejection::invalid("pull_request_id", "is the number of a closed pull request"));
     }
     if let Some((name, _)) = of_pull(app, number) {
         return Err(Rejection::invalid("pull_request_id", format!("has its review app already: {name}")));
     }
+    // Its first deployment must not be refused once it is there.
+    check_git_ref(Some(pull.head.as_str()).filter(|head| !head.is_empty()))?;
     let name = name_of(app, number);
     let created = catalogue::ReviewApp {
-        review_app_url: Some(format!("{}/apps/{name}", context.platform.rules().public_url)),
-        review_app_name: name,
+        review_app_url: Some(format!("{}/apps/{name}", context.lookups.rules().public_url)),
+        review_app_name: name.clone(),
         source_repo_name: pull.source_repo_name.clone(),
         source_repo_url: pull.source_repo_url.clone(),
         pr_name: pull.title.clone(),
@@ -181,18 +185,29 @@ pub fn create(
         pr_comes_from_a_fork: pull.comes_from_a_fork,
         app_id: Some(child),
     };
-    if let Some(pull) = Arc::make_mut(facts).pull_requests.get_mut(&number) {
+    if let Some(pull) = Arc::make_mut(private).pull_requests.get_mut(&number) {
         pull.active_at = context.now;
         pull.delete_at = delete_at(true, &link.automation, pull);
     }
-    Ok(SourceControl::CreateReviewApp(created).into())
+    Ok(Decision::creating(name, SourceControl::CreateReviewApp(created)))
+}
+
+/// How the review app of that pull request is made. Its stack is its parent's, as long as apps may have that.
+pub fn create_app(app: &App, number: u64, now: Time) -> CreateApp {
+    CreateApp {
+        name: name_of(app, number),
+        stack_id: app.stack.clone().filter(|stack| directory::may_be_chosen(stack, now)),
+        parent: Some(app.id),
+        pull_request: Some(number),
+        ..CreateApp::default()
+    }
 }
 
 /// The review app of that name goes: the parent's event. The app itself is deleted with it.
-pub fn destroy(app: &App, facts: &mut Arc<Facts>, name: &str) -> Option<TypeData> {
-    let review_app = app.review_apps.get(name)?;
-    if facts.pull_requests.get(&review_app.pr_number).is_some_and(|pull| pull.delete_at.is_some())
-        && let Some(pull) = Arc::make_mut(facts).pull_requests.get_mut(&review_app.pr_number)
+pub fn destroy(app: &App, private: &mut Arc<PrivateState>, name: &str) -> Result<Decision, Rejection> {
+    let review_app = app.review_apps.get(name).ok_or(Rejection::NotFound("app"))?;
+    if private.pull_requests.get(&review_app.pr_number).is_some_and(|pull| pull.delete_at.is_some())
+        && let Some(pull) = Arc::make_mut(private).pull_requests.get_mut(&review_app.pr_number)
     {
         pull.delete_at = None;
     }
@@ -207,12 +222,12 @@ pub fn destroy(app: &App, facts: &mut Arc<Facts>, name: &str) -> Option<TypeData
         pr_comes_from_a_fork: review_app.comes_from_a_fork,
         app_id: review_app.app_id,
     };
-    Some(SourceControl::DestroyReviewApp(destroyed).into())
+    Ok(Decision::of(SourceControl::DestroyReviewApp(destroyed)))
 }
 
 /// What was due has been done, or will not be.
-pub fn forget_timer(facts: &mut Arc<Facts>, number: u64) {
-    if let Some(pull) = Arc::make_mut(facts).pull_requests.get_mut(&number) {
+pub fn forget_timer(private: &mut Arc<PrivateState>, number: u64) {
+    if let Some(pull) = Arc::make_mut(private).pull_requests.get_mut(&number) {
         pull.delete_at = None;
     }
 }
@@ -222,20 +237,25 @@ pub fn of_pull(app: &App, number: u64) -> Option<(&String, &ReviewApp)> {
     app.review_apps.iter().find(|(_, review_app)| review_app.pr_number == number)
 }
 
+/// Identifies that app's review app of that name.
+pub fn review_app_id(app: AppId, name: &str) -> ResourceId {
+    ResourceId::derived(app, "review_app", name)
+}
+
 /// What the review app of that pull request is called.
 pub fn name_of(app: &App, number: u64) -> String {
     let end = format!("-pr{number}");
-    let room = APP_NAME_MAX.saturating_sub(end.len());
+    let room = APP_NAME_CHARS.end().saturating_sub(end.len());
     let stem = app.name.get(..room).unwrap_or(&app.name).trim_end_matches('-');
     format!("{stem}{end}")
 }
 
 /// Looks again when review apps are to go, by other rules.
-pub(super) fn reschedule(app: &App, facts: &mut Arc<Facts>, automation: &Automation) {
-    if facts.pull_requests.is_empty() {
+pub(super) fn reschedule(app: &App, private: &mut Arc<PrivateState>, automation: &Automation) {
+    if private.pull_requests.is_empty() {
         return;
     }
-    for (number, pull) in &mut Arc::make_mut(facts).pull_requests {
+    for (number, pull) in &mut Arc::make_mut(private).pull_requests {
         pull.delete_at = delete_at(of_pull(app, *number).is_some(), automation, pull);
     }
 }

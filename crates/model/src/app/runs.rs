@@ -5,11 +5,10 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::facts::push_bounded;
-use super::{App, AppAction, CONTAINER_SIZES, Facts};
-use crate::action::{Context, Role};
-use crate::catalogue::{self, AppOperations, TypeData};
-use crate::{EventId, Rejection, Time};
+use super::{App, AppAction, CONTAINER_SIZES, PrivateState, push_bounded};
+use crate::action::{Context, Decision};
+use crate::catalogue::{self, AppOperations};
+use crate::{EventId, Rejection, Role, Time};
 
 /// The longest command, in bytes.
 const COMMAND_BYTES_MAX: usize = 4_096;
@@ -59,7 +58,8 @@ impl OneOff {
     }
 }
 
-/// Runs a command in a container of its own. Its environment is not remembered.
+/// Runs a command in a container of its own. Its environment is not remembered. Says its
+/// identifier.
 #[derive(Debug, Clone)]
 pub struct Run {
     /// The command line.
@@ -72,13 +72,14 @@ pub struct Run {
 
 impl AppAction for Run {
     const ROLE: Role = Role::Collaborator;
+    type Created = EventId;
 
     fn decide(
         &self,
         _app: &App,
-        facts: &mut Arc<Facts>,
+        private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision<EventId>, Rejection> {
         if self.command.trim().is_empty() {
             return Err(Rejection::invalid("command", "is missing"));
         }
@@ -90,12 +91,12 @@ impl AppAction for Run {
             let message = format!("must be one of {}", CONTAINER_SIZES.join(", "));
             return Err(Rejection::invalid("size", message));
         }
-        if facts.one_offs.iter().filter(|one_off| one_off.is_running(context.now)).count() >= RUNNING_MAX {
+        if private.one_offs.iter().filter(|one_off| one_off.is_running(context.now)).count() >= RUNNING_MAX {
             return Err(Rejection::invalid("app", format!("has {RUNNING_MAX} one-off containers running")));
         }
         let id = context.ids.event_id(context.now);
         // Nothing here attaches a terminal, and where there is nothing that runs it, it has ended.
-        let has_ended = !self.detached || context.platform.rules().instant_builder;
+        let has_ended = !self.detached || context.lookups.rules().instant_builder;
         let one_off = OneOff {
             id,
             command: self.command.clone(),
@@ -105,10 +106,10 @@ impl AppAction for Run {
             ended_at: has_ended.then_some(context.now),
             audit_log: Vec::new(),
         };
-        push_bounded(&mut Arc::make_mut(facts).one_offs, one_off, REMEMBERED);
+        push_bounded(&mut Arc::make_mut(private).one_offs, one_off, REMEMBERED);
         let (command, audit_log_id) = (self.command.clone(), Some(id.to_string()));
         let run = catalogue::Run { command, audit_log_id, audit_log_size: None, detached: self.detached };
-        Ok(vec![AppOperations::Run(run).into()])
+        Ok(Decision::creating(id, AppOperations::Run(run)))
     }
 }
 
@@ -121,19 +122,20 @@ pub struct StopOneOff {
 
 impl AppAction for StopOneOff {
     const ROLE: Role = Role::Collaborator;
+    type Created = ();
 
     fn decide(
         &self,
         _app: &App,
-        facts: &mut Arc<Facts>,
+        private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
-        find(facts, self.id)?.ended_at.get_or_insert(context.now);
-        Ok(Vec::new())
+    ) -> Result<Decision, Rejection> {
+        find(private, self.id)?.ended_at.get_or_insert(context.now);
+        Ok(Decision::none())
     }
 }
 
-/// What a runner tells of a one-off command.
+/// Writes to the audit log of a one-off command, for its runner.
 #[derive(Debug, Clone)]
 pub struct WriteAuditLog {
     /// Which one-off.
@@ -145,15 +147,16 @@ pub struct WriteAuditLog {
 }
 
 impl AppAction for WriteAuditLog {
-    const ROLE: Role = Role::Platform;
+    const ROLE: Role = Role::Operator;
+    type Created = ();
 
     fn decide(
         &self,
         _app: &App,
-        facts: &mut Arc<Facts>,
+        private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
-        let one_off = find(facts, self.id)?;
+    ) -> Result<Decision, Rejection> {
+        let one_off = find(private, self.id)?;
         let bytes = |entries: &[AuditLogEntry]| -> usize {
             entries.iter().map(|entry| entry.content.len() + entry.kind.len() + 40).sum()
         };
@@ -165,12 +168,12 @@ impl AppAction for WriteAuditLog {
         if self.finished {
             one_off.ended_at.get_or_insert(context.now);
         }
-        Ok(Vec::new())
+        Ok(Decision::none())
     }
 }
 
-fn find(facts: &mut Arc<Facts>, id: EventId) -> Result<&mut OneOff, Rejection> {
-    let index = facts.one_offs.iter().position(|one_off| one_off.id == id);
+fn find(private: &mut Arc<PrivateState>, id: EventId) -> Result<&mut OneOff, Rejection> {
+    let index = private.one_offs.iter().position(|one_off| one_off.id == id);
     let index = index.ok_or(Rejection::NotFound("container"))?;
-    Ok(&mut Arc::make_mut(facts).one_offs[index])
+    Ok(&mut Arc::make_mut(private).one_offs[index])
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{App, AppAction, Facts};
-use crate::action::{Context, Role};
-use crate::catalogue::{self, AppOperations, TypeData};
-use crate::{FieldErrors, Rejection};
+use super::{App, AppAction, PrivateState};
+use crate::action::{Context, Decision};
+use crate::catalogue::{self, AppOperations};
+use crate::{FieldErrors, Rejection, Role};
 
 /// The sizes a container may have, smallest first.
 pub const CONTAINER_SIZES: &[&str] = &["S", "M", "L", "XL", "2XL", "3XL", "4XL"];
@@ -51,15 +51,16 @@ pub struct ScaledType {
 
 impl AppAction for Scale {
     const ROLE: Role = Role::Collaborator;
+    type Created = ();
 
     fn decide(
         &self,
         app: &App,
-        facts: &mut Arc<Facts>,
+        private: &mut Arc<PrivateState>,
         _context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         self.check()?;
-        self.check_types(app, facts)?;
+        self.check_types(app, private)?;
         let mut formation = app.formation.clone();
         for wanted in &self.containers {
             let size = wanted
@@ -77,22 +78,24 @@ impl AppAction for Scale {
             ));
         }
         if formation == app.formation {
-            return Ok(Vec::new());
+            return Ok(Decision::none());
         }
         let (previous_containers, previous_sizes) = in_two_maps(&app.formation);
         let (containers, sizes) = in_two_maps(&formation);
         let (previous_sizes, sizes) = (Some(previous_sizes), Some(sizes));
-        Ok(vec![
-            AppOperations::Scale(catalogue::Scale { previous_containers, containers, previous_sizes, sizes })
-                .into(),
-        ])
+        Ok(Decision::of(AppOperations::Scale(catalogue::Scale {
+            previous_containers,
+            containers,
+            previous_sizes,
+            sizes,
+        })))
     }
 }
 
 impl Scale {
     /// Refuses types that the deployed code does not have, where a builder said which it has.
-    fn check_types(&self, app: &App, facts: &Facts) -> Result<(), Rejection> {
-        let Some(types) = &facts.container_types else { return Ok(()) };
+    fn check_types(&self, app: &App, private: &PrivateState) -> Result<(), Rejection> {
+        let Some(types) = &private.container_types else { return Ok(()) };
         let unknown = self
             .containers
             .iter()

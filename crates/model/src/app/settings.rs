@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{App, AppAction, Facts};
-use crate::action::{Context, Role};
-use crate::catalogue::{self, AppChanges, AppOperations, TypeData};
+use super::{App, AppAction, PrivateState};
+use crate::action::{Context, Decision};
+use crate::catalogue::{self, AppChanges, AppOperations};
 use crate::directory::{self, Stack};
-use crate::{Rejection, Time};
+use crate::{Rejection, Role, Time};
 
 /// Changes settings of an app; those not named stay.
 #[derive(Debug, Clone, Default)]
@@ -21,13 +21,14 @@ pub struct EditApp {
 
 impl AppAction for EditApp {
     const ROLE: Role = Role::Collaborator;
+    type Created = ();
 
     fn decide(
         &self,
         app: &App,
-        _facts: &mut Arc<Facts>,
+        _private: &mut Arc<PrivateState>,
         _context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         let changed = |wanted: Option<bool>, now: bool| wanted.filter(|wanted| *wanted != now);
         let data = catalogue::EditApp {
             force_https: changed(self.force_https, app.force_https),
@@ -35,9 +36,9 @@ impl AppAction for EditApp {
             router_logs: changed(self.router_logs, app.router_logs),
         };
         if data == catalogue::EditApp::default() {
-            return Ok(Vec::new());
+            return Ok(Decision::none());
         }
-        Ok(vec![AppChanges::EditApp(data).into()])
+        Ok(Decision::of(AppChanges::EditApp(data)))
     }
 }
 
@@ -50,27 +51,25 @@ pub struct ChangeStack {
 
 impl AppAction for ChangeStack {
     const ROLE: Role = Role::Collaborator;
+    type Created = ();
 
     fn decide(
         &self,
         app: &App,
-        _facts: &mut Arc<Facts>,
+        _private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         let previous_stack_name = stack_name(app);
         if directory::stack(&self.stack_id).is_some_and(|stack| stack.name == previous_stack_name) {
-            return Ok(Vec::new());
+            return Ok(Decision::none());
         }
         let current = choose(&self.stack_id, context.now)?;
-        Ok(vec![
-            AppOperations::StackChanged(catalogue::StackChanged {
-                previous_stack_id: stack_id(app),
-                current_stack_id: current.id.to_owned(),
-                previous_stack_name: previous_stack_name.to_owned(),
-                current_stack_name: current.name.to_owned(),
-            })
-            .into(),
-        ])
+        Ok(Decision::of(AppOperations::StackChanged(catalogue::StackChanged {
+            previous_stack_id: stack_id(app),
+            current_stack_id: current.id.to_owned(),
+            previous_stack_name: previous_stack_name.to_owned(),
+            current_stack_name: current.name.to_owned(),
+        })))
     }
 }
 

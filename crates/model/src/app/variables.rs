@@ -1,21 +1,19 @@
 //! The environment of an app.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::{App, AppAction, Facts};
-use crate::action::{Context, Role};
+use super::{App, AppAction, PrivateState};
+use crate::action::{Context, Decision};
 use crate::catalogue::{
     ChangedVariable, EditVariable, EditVariables, TypeData, Variable, VariableEvent, Variables,
 };
-use crate::{AppId, FieldErrors, Rejection};
+use crate::limits::VARIABLE_NAME_MAX;
+use crate::names::is_variable_name;
+use crate::{AppId, FieldErrors, Rejection, ResourceId, Role};
 
-/// The longest name, in characters.
-const NAME_MAX: usize = 64;
 /// The longest value, in characters.
 const VALUE_MAX: usize = 32_768;
 /// The most variables of one app.
@@ -23,33 +21,9 @@ const VARIABLES_MAX: usize = 1_000;
 /// The most bytes the names and values of one app may have together.
 const ENVIRONMENT_BYTES_MAX: usize = 512 << 10;
 
-/// Identifies a variable of an app: derived from the app and the name, so it needs no place in any event and folding a
-/// timeline gives it too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct VariableId([u8; 12]);
-
-/// The identifier of that app's variable of that name.
-pub fn variable_id(app: AppId, name: &str) -> VariableId {
-    let digest = Sha256::new().chain_update(app.as_bytes()).chain_update(name).finalize();
-    let mut id = [0; 12];
-    id.copy_from_slice(&digest[..12]);
-    VariableId(id)
-}
-
-impl fmt::Display for VariableId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
-}
-
-impl FromStr for VariableId {
-    type Err = hex::FromHexError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut bytes = [0; 12];
-        hex::decode_to_slice(text, &mut bytes)?;
-        Ok(Self(bytes))
-    }
+/// Identifies that app's variable of that name.
+pub fn variable_id(app: AppId, name: &str) -> ResourceId {
+    ResourceId::of(Sha256::new().chain_update(app.as_bytes()).chain_update(name))
 }
 
 /// A name and the value it is to have.
@@ -61,23 +35,26 @@ pub struct NewValue {
     pub value: String,
 }
 
-/// Sets one variable, whether or not it exists.
+/// Sets one variable, whether or not it exists. Says its identifier if it is new.
 #[derive(Debug, Clone)]
 pub struct SetVariable(pub NewValue);
 
 impl AppAction for SetVariable {
     const ROLE: Role = Role::Collaborator;
+    type Created = Option<ResourceId>;
 
     fn decide(
         &self,
         app: &App,
-        _facts: &mut Arc<Facts>,
+        _private: &mut Arc<PrivateState>,
         _context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision<Option<ResourceId>>, Rejection> {
         let NewValue { name, value } = &self.0;
         check_values([&self.0])?;
         check_total(app, [(name, value)])?;
-        Ok(set_one(app, name, value, None).into_iter().collect())
+        let is_new = !app.variables.contains_key(name);
+        let events = set_one(app, name, value, None).into_iter().collect();
+        Ok(Decision { events, created: is_new.then(|| variable_id(app.id, name)) })
     }
 }
 
@@ -85,22 +62,24 @@ impl AppAction for SetVariable {
 #[derive(Debug, Clone)]
 pub struct ChangeVariable {
     /// Which variable.
-    pub id: VariableId,
+    pub id: ResourceId,
     /// The new value.
     pub value: String,
 }
 
 impl AppAction for ChangeVariable {
     const ROLE: Role = Role::Collaborator;
+    type Created = ();
 
     fn decide(
         &self,
         app: &App,
-        facts: &mut Arc<Facts>,
+        private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         let (name, _) = find(app, self.id)?;
-        SetVariable(NewValue { name: name.clone(), value: self.value.clone() }).decide(app, facts, context)
+        let set = SetVariable(NewValue { name: name.clone(), value: self.value.clone() });
+        Ok(set.decide(app, private, context)?.events.into())
     }
 }
 
@@ -108,24 +87,27 @@ impl AppAction for ChangeVariable {
 #[derive(Debug, Clone)]
 pub struct DeleteVariable {
     /// Which variable.
-    pub id: VariableId,
+    pub id: ResourceId,
 }
 
 impl AppAction for DeleteVariable {
     const ROLE: Role = Role::Collaborator;
+    type Created = ();
 
     fn decide(
         &self,
         app: &App,
-        _facts: &mut Arc<Facts>,
+        _private: &mut Arc<PrivateState>,
         _context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         let (name, value) = find(app, self.id)?;
         let (name, value) = (name.clone(), value.clone());
-        Ok(vec![
-            Variables::DeleteVariable(VariableEvent { name, value, addon_name: None, resource_id: None })
-                .into(),
-        ])
+        Ok(Decision::of(Variables::DeleteVariable(VariableEvent {
+            name,
+            value,
+            addon_name: None,
+            resource_id: None,
+        })))
     }
 }
 
@@ -135,13 +117,14 @@ pub struct SetVariables(pub Vec<NewValue>);
 
 impl AppAction for SetVariables {
     const ROLE: Role = Role::Collaborator;
+    type Created = ();
 
     fn decide(
         &self,
         app: &App,
-        _facts: &mut Arc<Facts>,
+        _private: &mut Arc<PrivateState>,
         _context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         if self.0.is_empty() {
             return Err(Rejection::invalid("variables", "is missing"));
         }
@@ -162,23 +145,24 @@ impl AppAction for SetVariables {
                 Some(_) => {}
             }
         }
-        Ok(vec![Variables::EditVariables(changes).into()])
+        Ok(Decision::of(Variables::EditVariables(changes)))
     }
 }
 
 /// Deletes many variables at once: all of those named, or none.
 #[derive(Debug, Clone)]
-pub struct DeleteVariables(pub Vec<VariableId>);
+pub struct DeleteVariables(pub Vec<ResourceId>);
 
 impl AppAction for DeleteVariables {
     const ROLE: Role = Role::Collaborator;
+    type Created = ();
 
     fn decide(
         &self,
         app: &App,
-        _facts: &mut Arc<Facts>,
+        _private: &mut Arc<PrivateState>,
         _context: &Context<'_>,
-    ) -> Result<Vec<TypeData>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         if self.0.is_empty() {
             return Err(Rejection::invalid("variable_ids", "is missing"));
         }
@@ -191,7 +175,7 @@ impl AppAction for DeleteVariables {
             .into_iter()
             .map(|(name, value)| Variable { name: name.clone(), value: value.clone() })
             .collect();
-        Ok(vec![Variables::EditVariables(EditVariables { deleted_vars, ..EditVariables::default() }).into()])
+        Ok(Decision::of(Variables::EditVariables(EditVariables { deleted_vars, ..EditVariables::default() })))
     }
 }
 
@@ -255,13 +239,6 @@ pub(super) fn set_one(
     }
 }
 
-/// Whether a variable may be called that.
-pub fn is_variable_name(name: &str) -> bool {
-    name.len() <= NAME_MAX
-        && name.starts_with(|first: char| first.is_ascii_alphabetic())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
-
 /// Refuses a list that is longer than anything it could name, before it is looked through.
 fn check_count(count: usize, field: &str) -> Result<(), Rejection> {
     if count <= VARIABLES_MAX {
@@ -270,7 +247,7 @@ fn check_count(count: usize, field: &str) -> Result<(), Rejection> {
     Err(Rejection::invalid(field, format!("must not be more than {VARIABLES_MAX}")))
 }
 
-fn find(app: &App, id: VariableId) -> Result<(&String, &String), Rejection> {
+fn find(app: &App, id: ResourceId) -> Result<(&String, &String), Rejection> {
     app.variables
         .iter()
         .find(|(name, _)| variable_id(app.id, name) == id)
@@ -281,9 +258,9 @@ pub(super) fn check_values<'a>(variables: impl IntoIterator<Item = &'a NewValue>
     let errors = variables.into_iter().flat_map(|NewValue { name, value }| {
         let name_error = if name.is_empty() {
             Some("is missing".to_owned())
-        } else if name.chars().count() > NAME_MAX {
+        } else if name.chars().count() > VARIABLE_NAME_MAX {
             Some(format!(
-                "must not be longer than {NAME_MAX} characters: {}…",
+                "must not be longer than {VARIABLE_NAME_MAX} characters: {}…",
                 name.chars().take(16).collect::<String>()
             ))
         } else if !is_variable_name(name) {

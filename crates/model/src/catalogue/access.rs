@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Shape, event_types};
 use crate::Time;
+use crate::field_class::classes;
 
 /// A permission for the platform's people to look into an app, for a time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,6 +21,7 @@ pub struct Consent {
     #[serde(default)]
     pub remote_ip: Option<IpAddr>,
 }
+classes!(Consent { end_at: Public, databases: Public, containers: Public, remote_ip: Personal });
 
 /// Who answers for the health data of an app.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -57,6 +59,19 @@ pub struct HdsContact {
     #[serde(default)]
     pub remote_ip: Option<IpAddr>,
 }
+classes!(HdsContact {
+    name: Personal,
+    email: Personal,
+    phone_number: Personal,
+    company: Personal,
+    address_line1: Personal,
+    address_line2: Personal,
+    address_city: Personal,
+    address_zip: Personal,
+    address_country: Personal,
+    notes: Personal,
+    remote_ip: Personal,
+});
 
 event_types! {
     /// Who may look into an app, and who answers for its health data.
@@ -75,7 +90,7 @@ event_types! {
     );
     /// When the contact for health data is updated.
     EditHdsContact(HdsContact) = "edit_hds_contact", "Health data contact updated", App:
-        |data| format!("named {} as contact for health data", data.name);
+        |_| "named a contact for health data";
 }
 
 impl Shape for Consent {}

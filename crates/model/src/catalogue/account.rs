@@ -2,11 +2,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Shape, event_types};
+use crate::field_class::classes;
+use crate::public_url::public_url;
 
 /// Nothing beyond the event itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewUser {}
+classes!(NewUser {});
 
 /// An API token, without its secret.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -17,6 +20,7 @@ pub struct TokenEvent {
     /// Identifies it.
     pub token_id: String,
 }
+classes!(TokenEvent { token_name: Public, token_id: Public });
 
 /// A public key that came.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +31,7 @@ pub struct NewKey {
     /// Its fingerprint, as OpenSSH writes it.
     pub fingerprint: String,
 }
+classes!(NewKey { name: Public, fingerprint: Public });
 
 /// A public key that went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +40,7 @@ pub struct DeleteKey {
     /// What its user called it.
     pub name: String,
 }
+classes!(DeleteKey { name: Public });
 
 /// An account at a forge that came or went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +53,7 @@ pub struct IntegrationEvent {
     /// The account there.
     pub data: IntegrationData,
 }
+classes!(IntegrationEvent { integration_id: Public, integration_type: Public, data: { IntegrationData } });
 
 /// An account at a forge.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -61,6 +68,7 @@ pub struct IntegrationData {
     /// The root of the forge.
     pub url: String,
 }
+classes!(IntegrationData { login: Public, avatar_url: Url, url: Url });
 
 event_types! {
     /// What happens to an account and has no type in the contract.
@@ -84,10 +92,10 @@ event_types! {
         |data| format!("removed public key {}", data.name);
     /// When an account at a forge is connected.
     NewIntegration(IntegrationEvent) = "new_integration", "Forge connected", Account:
-        |data| format!("connected {}", data.data.url);
+        |data| format!("connected {}", forge(data));
     /// When an account at a forge is disconnected.
     DeleteIntegration(IntegrationEvent) = "delete_integration", "Forge disconnected", Account:
-        |data| format!("disconnected {}", data.data.url);
+        |data| format!("disconnected {}", forge(data));
 }
 
 impl Shape for NewUser {}
@@ -95,3 +103,8 @@ impl Shape for TokenEvent {}
 impl Shape for NewKey {}
 impl Shape for DeleteKey {}
 impl Shape for IntegrationEvent {}
+
+/// The forge as everybody may read it.
+fn forge(data: &IntegrationEvent) -> String {
+    public_url(&data.data.url).unwrap_or_else(|| data.integration_type.clone())
+}

@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Shape, check_length, event_types, listing};
 use crate::FieldErrors;
+use crate::field_class::classes;
 
 /// An add-on that came or went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -15,6 +16,7 @@ pub struct Addon {
     /// The provider's name for the resource.
     pub resource_id: String,
 }
+classes!(Addon { addon_provider_name: Public, plan_name: Public, resource_id: Public });
 
 /// An add-on on another plan than before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +31,12 @@ pub struct UpgradeAddon {
     /// The provider's name for the resource.
     pub resource_id: String,
 }
+classes!(UpgradeAddon {
+    addon_provider_name: Public,
+    old_plan_name: Public,
+    new_plan_name: Public,
+    resource_id: Public,
+});
 
 /// An add-on of which something changed besides its plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -52,6 +60,16 @@ pub struct AddonUpdated {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maintenance_window: Option<MaintenanceWindow>,
 }
+classes!(AddonUpdated {
+    addon_id: Public,
+    addon_plan_name: Public,
+    addon_resource_id: Public,
+    addon_provider_id: Public,
+    addon_provider_name: Public,
+    status: [Public],
+    attributes_changed: [Public],
+    maintenance_window: { MaintenanceWindow },
+});
 
 /// When in a week maintenance of a database may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -62,6 +80,7 @@ pub struct MaintenanceWindow {
     /// The hour, from 0 to 23.
     pub starting_hour_utc: u8,
 }
+classes!(MaintenanceWindow { weekday_utc: Public, starting_hour_utc: Public });
 
 event_types! {
     /// The add-ons of an app.

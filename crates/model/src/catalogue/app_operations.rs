@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Shape, event_types, is_false, listing};
-use crate::report::within;
+use crate::field_class::{Class, Field, FieldShape, REST, classes};
+use crate::field_errors::within;
+use crate::public_url::public_url;
 use crate::{AppId, FieldErrors, Person, Time};
 
 /// How an app began.
@@ -27,6 +29,13 @@ pub struct NewApp {
     #[serde(default, skip_serializing_if = "is_false")]
     pub hds_resource: bool,
 }
+classes!(NewApp {
+    git_source: Url,
+    stack: Public,
+    parent_app_id: Public,
+    pull_request: Public,
+    hds_resource: Public,
+});
 
 /// The two names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,6 +46,7 @@ pub struct RenameApp {
     /// The name after, which is also the event's `app_name`.
     pub new_name: String,
 }
+classes!(RenameApp { old_name: Public, new_name: Public });
 
 /// The two owners.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +57,7 @@ pub struct TransferApp {
     /// The owner after.
     pub new_owner: Person,
 }
+classes!(TransferApp { old_owner: { Person }, new_owner: { Person } });
 
 /// What was restarted, and by which add-on if by one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -62,6 +73,7 @@ pub struct Restart {
     #[serde(default)]
     pub addon_provider: String,
 }
+classes!(Restart { scope: [Public], addon_name: Public, addon_provider: Public });
 
 /// The formation before and after: how many containers of each type, zeros included.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -78,6 +90,12 @@ pub struct Scale {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sizes: Option<BTreeMap<String, String>>,
 }
+classes!(Scale {
+    previous_containers: [Public],
+    containers: [Public],
+    previous_sizes: [Public],
+    sizes: [Public],
+});
 
 /// A deployment at its end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -110,6 +128,18 @@ pub struct Deployment {
     #[serde(default)]
     pub last_commits: CommitList,
 }
+classes!(Deployment {
+    deployment_id: Public,
+    deployment_type: Public,
+    pusher: Public,
+    git_ref: Public,
+    git_ref_url: Url,
+    status: Public,
+    duration: Public,
+    stack: Public,
+    finished_at: Public,
+    last_commits: { CommitList },
+});
 
 /// Where deployed code came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -157,6 +187,15 @@ pub struct CommitList {
     /// How many there are besides.
     pub remaining: u64,
 }
+/// What forges say of a commit; what else a builder may say of one is not known.
+const COMMIT: &[Field] = &[
+    Field { name: "id", shape: FieldShape::Leaf(Class::Public) },
+    Field { name: "message", shape: FieldShape::Leaf(Class::Public) },
+    Field { name: "url", shape: FieldShape::Leaf(Class::Url) },
+    Field { name: "author", shape: FieldShape::Leaf(Class::Public) },
+    Field { name: REST, shape: FieldShape::Leaf(Class::Secret) },
+];
+classes!(CommitList { commits: [(FieldShape::Object(COMMIT))], remaining: Public });
 
 /// A one-off command.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -174,6 +213,7 @@ pub struct Run {
     #[serde(default)]
     pub detached: bool,
 }
+classes!(Run { command: Secret, audit_log_id: Public, audit_log_size: Public, detached: Public });
 
 /// The two stacks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -188,6 +228,12 @@ pub struct StackChanged {
     /// The name of the stack after.
     pub current_stack_name: String,
 }
+classes!(StackChanged {
+    previous_stack_id: Public,
+    current_stack_id: Public,
+    previous_stack_name: Public,
+    current_stack_name: Public,
+});
 
 /// The settings that changed, as they are after.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -203,21 +249,25 @@ pub struct EditApp {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub router_logs: Option<bool>,
 }
+classes!(EditApp { force_https: Public, sticky_session: Public, router_logs: Public });
 
 /// Nothing beyond the event itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeleteApp {}
+classes!(DeleteApp {});
 
 event_types! {
     /// The app itself: its existence, name, owner, formation, code and stack.
     AppOperations, AppOperations, Contract;
 
     /// When an app is created.
-    NewApp(NewApp) = "new_app", "App created", App: |data| match &data.git_source {
-        Some(source) => format!("created the app from {source}"),
-        None => "created the app".to_owned(),
-    };
+    NewApp(NewApp) = "new_app", "App created", App:
+        |data| match data.git_source.as_deref().map(public_url) {
+            Some(Some(url)) => format!("created the app from {url}"),
+            Some(None) => "created the app from a repository".to_owned(),
+            None => "created the app".to_owned(),
+        };
     /// When an app is renamed.
     RenameApp(RenameApp) = "rename_app", "App renamed", App:
         |data| format!("renamed the app from {} to {}", data.old_name, data.new_name);
@@ -237,10 +287,8 @@ event_types! {
         None => format!("deployed {}", data.status.in_words()),
     };
     /// When a one-off command is run.
-    Run(Run) = "run", "Command run", App: |data| match data.command.as_str() {
-        "" => "ran a maintenance command".to_owned(),
-        command => format!("ran {command}"),
-    };
+    Run(Run) = "run", "Command run", App:
+        |data| if data.command.is_empty() { "ran a maintenance command" } else { "ran a one-off command" };
     /// When the stack of an app is changed.
     StackChanged(StackChanged) = "stack_changed", "Stack changed", App:
         |data| format!("changed the stack from {} to {}", data.previous_stack_name, data.current_stack_name);

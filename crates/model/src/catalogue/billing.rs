@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Shape, event_types};
 use crate::FieldErrors;
+use crate::field_class::classes;
 
 /// Credit that was added.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -17,6 +18,7 @@ pub struct AddCredit {
     #[serde(default)]
     pub value: Option<f64>,
 }
+classes!(AddCredit { payment_method: Public, amount: Public, value: Public });
 
 /// A payment method: its fields, and the same fields once more under `billing_profile`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +40,13 @@ pub struct AddPaymentMethod {
     #[serde(default)]
     pub billing_profile: Option<BillingProfile>,
 }
+classes!(AddPaymentMethod {
+    company: Public,
+    vat_number: Public,
+    payment_method_type: Public,
+    stripe: { Card },
+    billing_profile: { BillingProfile },
+});
 
 /// The fields of a payment method.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -56,6 +65,12 @@ pub struct BillingProfile {
     #[serde(default)]
     pub stripe: Option<Card>,
 }
+classes!(BillingProfile {
+    company: Public,
+    vat_number: Public,
+    payment_method_type: Public,
+    stripe: { Card },
+});
 
 /// What may be known of a card.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -68,6 +83,7 @@ pub struct Card {
     /// The month it expires, as `01/2027`.
     pub exp: String,
 }
+classes!(Card { brand: Public, last4: Public, exp: Public });
 
 /// A voucher that was added.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -76,6 +92,7 @@ pub struct AddVoucher {
     /// Its code.
     pub code: String,
 }
+classes!(AddVoucher { code: Public });
 
 event_types! {
     /// How an account pays.

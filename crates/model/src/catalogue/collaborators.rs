@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Shape, event_types, is_false};
 use crate::UserId;
+use crate::field_class::classes;
 
 /// An invitation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -11,6 +12,7 @@ pub struct NewCollaborator {
     /// Who was invited.
     pub collaborator: Invited,
 }
+classes!(NewCollaborator { collaborator: { Invited } });
 
 /// Somebody invited, who need not have an account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +30,7 @@ pub struct Invited {
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_limited: bool,
 }
+classes!(Invited { id: Public, username: Public, email: Public, is_limited: Public });
 
 /// An accepted invitation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -36,6 +39,7 @@ pub struct AcceptCollaborator {
     /// Who accepted.
     pub collaborator: Accepted,
 }
+classes!(AcceptCollaborator { collaborator: { Accepted } });
 
 /// Somebody who accepted an invitation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -56,6 +60,14 @@ pub struct Accepted {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invited_email: Option<String>,
 }
+classes!(Accepted {
+    id: Public,
+    email: Public,
+    username: Public,
+    inviter: { Inviter },
+    is_limited: Public,
+    invited_email: Public,
+});
 
 /// Who sent an invitation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -66,6 +78,7 @@ pub struct Inviter {
     /// Their username.
     pub username: String,
 }
+classes!(Inviter { email: Public, username: Public });
 
 /// A removal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -74,6 +87,7 @@ pub struct DeleteCollaborator {
     /// Who was removed.
     pub collaborator: Removed,
 }
+classes!(DeleteCollaborator { collaborator: { Removed } });
 
 /// Somebody who was removed, or whose invitation was withdrawn.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -88,6 +102,7 @@ pub struct Removed {
     /// Their email address.
     pub email: String,
 }
+classes!(Removed { id: Public, username: Public, email: Public });
 
 /// A change of role.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -96,6 +111,7 @@ pub struct ChangeCollaboratorRole {
     /// Who has another role.
     pub collaborator: RoleHolder,
 }
+classes!(ChangeCollaboratorRole { collaborator: { RoleHolder } });
 
 /// Somebody with their role after a change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -112,6 +128,7 @@ pub struct RoleHolder {
     /// Whether they are a limited collaborator after it.
     pub is_limited: bool,
 }
+classes!(RoleHolder { id: Public, email: Public, username: Public, is_limited: Public });
 
 event_types! {
     /// Who may work on an app.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Shape, event_types};
 use crate::Time;
+use crate::field_class::classes;
 
 /// A feature of a database that came or went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +23,13 @@ pub struct Feature {
     /// The provider's short name.
     pub addon_provider_name: String,
 }
+classes!(Feature {
+    feature: Public,
+    remote_ip: Personal,
+    addon_uuid: Public,
+    addon_provider_id: Public,
+    addon_provider_name: Public,
+});
 
 /// A maintenance of a database.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +46,13 @@ pub struct Maintenance {
     /// When the window begins.
     pub next_maintenance_window: Time,
 }
+classes!(Maintenance {
+    addon_name: Public,
+    maintenance_id: Public,
+    maintenance_type: Public,
+    maintenance_window_in_hours: Public,
+    next_maintenance_window: Public,
+});
 
 event_types! {
     /// Database features and maintenance.

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::field_class::{Class, Field, FieldShape};
+
 use super::{Category, EventType, Origin, Scope, all};
 
 /// `docs/events.md`: every event type with its fields, and its example where one is given.
@@ -11,7 +13,10 @@ pub fn events_document(example: impl Fn(&str) -> Option<String>) -> String {
     let mut text = String::from(
         "# Event types\n\nGenerated from the catalogue (`crates/model/src/catalogue`); to change it, change that.\n\n\
          Every event has `id`, `created_at`, `type` and `type_data`; `user` unless an add-on or the platform did it; \
-         `app_id` and `app_name` unless it concerns an account alone. Below are the fields of `type_data`.\n",
+         `app_id` and `app_name` unless it concerns an account alone. Below are the fields of `type_data`.\n\n\
+         A field's class says what it may hold, and from that follows who may read it. A limited collaborator reads null in \
+         place of what is **secret** (it may hold a credential) or **personal**, and a **URL** without its user \
+         information, query and fragment. All else is public.\n",
     );
     let mut categories = Category::ALL.to_vec();
     categories.sort_by_key(|category| category.describe().2);
@@ -42,11 +47,11 @@ fn describe(event_type: &EventType, example: Option<String>, text: &mut String) 
     );
     let schema = (event_type.schema)();
     let mut rows = String::new();
-    list_fields(schema.as_value(), schema.as_value(), "", &mut rows);
+    list_fields(schema.as_value(), schema.as_value(), event_type.fields, "", &mut rows);
     if rows.is_empty() {
         text.push_str("No fields.\n");
     } else {
-        _ = write!(text, "| field | type | meaning |\n|---|---|---|\n{rows}");
+        _ = write!(text, "| field | type | class | meaning |\n|---|---|---|---|\n{rows}");
     }
     if let Some(example) = example {
         _ = write!(text, "\n```json\n{example}\n```\n");
@@ -54,19 +59,42 @@ fn describe(event_type: &EventType, example: Option<String>, text: &mut String) 
 }
 
 /// One row per field, objects within objects by their path.
-fn list_fields(root: &serde_json::Value, object: &serde_json::Value, prefix: &str, rows: &mut String) {
+fn list_fields(
+    root: &serde_json::Value,
+    object: &serde_json::Value,
+    fields: &[Field],
+    prefix: &str,
+    rows: &mut String,
+) {
     let Some(properties) = object.get("properties").and_then(|properties| properties.as_object()) else {
+        // Only the classes know these fields; the last one stands for all others.
+        for field in fields {
+            _ = writeln!(rows, "| `{prefix}{}` | anything | {} | |", field.name, class_of(&field.shape).0);
+        }
         return;
     };
     for (name, property) in properties {
         let path = format!("{prefix}{name}");
         let meaning = property.get("description").and_then(|text| text.as_str()).unwrap_or_default();
         let (kind, nested) = kind_of(root, property);
-        _ = writeln!(rows, "| `{path}` | {kind} | {} |", meaning.replace('\n', " "));
+        let (class, within) = Field::find(fields, name).map_or(("", &[][..]), class_of);
+        _ = writeln!(rows, "| `{path}` | {kind} | {class} | {} |", meaning.replace('\n', " "));
         if let Some(nested) = nested {
             let suffix = if kind.starts_with("array") { "[]." } else { "." };
-            list_fields(root, nested, &format!("{path}{suffix}"), rows);
+            list_fields(root, nested, within, &format!("{path}{suffix}"), rows);
         }
+    }
+}
+
+/// The class of a field in words, and the fields within it if there are any.
+fn class_of(shape: &FieldShape) -> (&'static str, &'static [Field]) {
+    match shape {
+        FieldShape::Leaf(Class::Public) => ("", &[]),
+        FieldShape::Leaf(Class::Secret) => ("secret", &[]),
+        FieldShape::Leaf(Class::Personal) => ("personal", &[]),
+        FieldShape::Leaf(Class::Url) => ("URL", &[]),
+        FieldShape::Each(item) => class_of(item),
+        FieldShape::Object(fields) | FieldShape::Flattened(fields) => ("", fields),
     }
 }
 

@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Shape, check_length, event_types, is_false};
 use crate::FieldErrors;
+use crate::field_class::classes;
 
 /// A domain that came.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,6 +24,13 @@ pub struct NewDomain {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub letsencrypt_enabled: Option<bool>,
 }
+classes!(NewDomain {
+    hostname: Public,
+    ssl: Public,
+    name: Public,
+    canonical: Public,
+    letsencrypt_enabled: Public,
+});
 
 /// A domain that changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,6 +49,13 @@ pub struct EditDomain {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub letsencrypt_enabled: Option<bool>,
 }
+classes!(EditDomain {
+    hostname: Public,
+    old_ssl: Public,
+    ssl: Public,
+    canonical: Public,
+    letsencrypt_enabled: Public,
+});
 
 /// A domain that went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +64,7 @@ pub struct DeleteDomain {
     /// The host name.
     pub hostname: String,
 }
+classes!(DeleteDomain { hostname: Public });
 
 event_types! {
     /// The domains of an app.

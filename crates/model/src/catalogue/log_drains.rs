@@ -2,6 +2,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Shape, event_types};
+use crate::field_class::classes;
 
 /// A log drain of an app.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -10,6 +11,7 @@ pub struct LogDrain {
     /// Where the logs go. It may hold a token.
     pub url: String,
 }
+classes!(LogDrain { url: Secret });
 
 /// A log drain of an add-on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +24,7 @@ pub struct AddonLogDrain {
     /// The add-on's name.
     pub addon_name: String,
 }
+classes!(AddonLogDrain { url: Secret, addon_uuid: Public, addon_name: Public });
 
 event_types! {
     /// Where logs are sent.

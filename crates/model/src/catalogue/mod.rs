@@ -2,7 +2,8 @@
 //!
 //! Each file of this folder defines one group: the shapes of `type_data`, and below them one row per type with its
 //! name, display name, scope, the moment it is recorded (the row's comment) and the sentence a person reads. All else
-//! derives from these rows: parsing and checking of reports, JSON Schema, `GET /v1/event_types`, `docs/events.md`.
+//! derives from these rows: parsing and checking of reports, JSON Schema, `GET /v1/event_types`, `docs/events.md`. Below
+//! each shape stand the classes of its fields, from which follows who may read them.
 //! To add a type, add its row, and its shape if none fits.
 //!
 //! Where the contract contradicts itself, both readings are written (`hostname` and `name`, `amount` and `value`), and
@@ -26,6 +27,9 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use serde_json::value::RawValue;
+
+use crate::Person;
+use crate::field_class::{Classed, Classes, Field, classes};
 
 pub use access::{Access, Consent, HdsContact};
 pub use account::{
@@ -63,6 +67,10 @@ pub struct EventType {
     pub scope: Scope,
     /// Whether the Events API's contract names it; the others are further types.
     pub origin: Origin,
+    /// The fields of its `type_data` with their classes.
+    pub fields: &'static [Field],
+    /// The classes of all of them. Where none is hidden from a reader, the event is shown as it is.
+    pub classes: Classes,
     /// The JSON Schema of its `type_data`.
     pub schema: fn() -> schemars::Schema,
     parse: fn(&str) -> Result<TypeData, serde_json::Error>,
@@ -169,6 +177,8 @@ macro_rules! event_types {
                     category: crate::catalogue::Category::$category,
                     scope: crate::catalogue::Scope::$scope,
                     origin: crate::catalogue::Origin::$origin,
+                    fields: <$shape as crate::field_class::Classed>::FIELDS,
+                    classes: crate::field_class::Classes::of_fields(<$shape as crate::field_class::Classed>::FIELDS),
                     schema: || schemars::schema_for!($shape),
                     parse: |json| {
                         serde_json::from_str(json).map(|data| crate::catalogue::TypeData::$group($group::$variant(data)))
@@ -188,7 +198,7 @@ macro_rules! event_types {
             }
 
             pub(super) fn write_to(&self, out: &mut Vec<u8>) {
-                match self { $( Self::$variant(data) => crate::event::write_json(data, out), )+ }
+                match self { $( Self::$variant(data) => crate::json::write_json(data, out), )+ }
             }
 
             pub(super) fn complete(&mut self) -> Result<(), crate::FieldErrors> {
@@ -209,13 +219,19 @@ macro_rules! event_types {
 }
 pub(super) use event_types;
 
-/// A shape of `type_data`.
-pub(super) trait Shape {
+/// A shape of `type_data`. Each of its fields has a class.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no shape of `type_data`",
+    note = "write `impl Shape for {Self} {{}}`, with `complete` if its fields depend on each other"
+)]
+pub(super) trait Shape: Classed {
     /// Fills in what follows from the other fields, and refuses fields that contradict each other.
     fn complete(&mut self) -> Result<(), crate::FieldErrors> {
         Ok(())
     }
 }
+
+classes!(Person { username: Public, email: Public, id: Public });
 
 /// The groups, once: the enum over all of them and the list of all types.
 macro_rules! groups {
@@ -241,7 +257,8 @@ macro_rules! groups {
                 match self { $( Self::$group(data) => data.write_to(out), )+ }
             }
 
-            /// What happened, for a person: `scaled web 1 → 2, worker 0 → 1`. Never a variable's value or a token.
+            /// What happened, for a person: `scaled web 1 → 2, worker 0 → 1`. It names public
+            /// fields only, since everybody sees it who sees the event.
             pub fn sentence(&self) -> String {
                 match self { $( Self::$group(data) => data.sentence(), )+ }
             }
@@ -291,7 +308,7 @@ impl EventType {
             (self.parse_naming_the_field)(json.get()).map_err(|error| {
                 let path = error.path().to_string();
                 let field = if path == "." { String::new() } else { path };
-                crate::FieldErrors::one(field, crate::report::without_location(error.inner()))
+                crate::FieldErrors::one(field, crate::json::without_location(error.inner()))
             })
         })?;
         data.complete()?;
@@ -301,7 +318,7 @@ impl EventType {
 
 /// Refuses a name that is longer than names may be.
 fn check_length(field: &str, name: &str) -> Result<(), crate::FieldErrors> {
-    use crate::report::NAME_BYTES_MAX;
+    use crate::limits::NAME_BYTES_MAX;
     if name.len() <= NAME_BYTES_MAX {
         return Ok(());
     }

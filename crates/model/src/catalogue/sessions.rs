@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Shape, event_types};
+use crate::field_class::classes;
 
 /// Something done to an account from somewhere.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -13,6 +14,7 @@ pub struct RemoteAct {
     #[serde(default)]
     pub remote_ip: Option<IpAddr>,
 }
+classes!(RemoteAct { remote_ip: Public });
 
 event_types! {
     /// How people sign in, and how they get back in.

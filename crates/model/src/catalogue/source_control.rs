@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Shape, event_types};
 use crate::AppId;
+use crate::field_class::classes;
 
 /// A link between an app and a repository, as it is after the event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +33,19 @@ pub struct ScmLink {
     /// Whether a pull request from a fork gets a review app too.
     pub creation_from_forks_allowed: bool,
 }
+classes!(ScmLink {
+    repo_name: Public,
+    linker_username: Public,
+    source: Url,
+    branch: Public,
+    auto_deploy: Public,
+    auto_deploy_review_apps: Public,
+    delete_on_close: Public,
+    delete_stale: Public,
+    hours_before_delete_on_close: Public,
+    hours_before_delete_stale: Public,
+    creation_from_forks_allowed: Public,
+});
 
 /// A link that was removed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -44,6 +58,7 @@ pub struct UnlinkScm {
     /// The username of who removed the link.
     pub unlinker_username: String,
 }
+classes!(UnlinkScm { repo_name: Public, source: Url, unlinker_username: Public });
 
 /// A review app and its pull request. The event belongs to the parent app.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -70,6 +85,17 @@ pub struct ReviewApp {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_id: Option<AppId>,
 }
+classes!(ReviewApp {
+    review_app_name: Public,
+    review_app_url: Url,
+    source_repo_name: Public,
+    source_repo_url: Url,
+    pr_name: Public,
+    pr_number: Public,
+    pr_url: Url,
+    pr_comes_from_a_fork: Public,
+    app_id: Public,
+});
 
 event_types! {
     /// Repositories and the review apps made from their pull requests.

@@ -2,6 +2,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Shape, event_types, listing};
+use crate::field_class::classes;
 
 /// A variable that came or went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -18,6 +19,7 @@ pub struct VariableEvent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_id: Option<String>,
 }
+classes!(VariableEvent { name: Public, value: Secret, addon_name: Public, resource_id: Public });
 
 /// A variable with another value than before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -36,6 +38,13 @@ pub struct EditVariable {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_id: Option<String>,
 }
+classes!(EditVariable {
+    name: Public,
+    old_value: Secret,
+    value: Secret,
+    addon_name: Public,
+    resource_id: Public,
+});
 
 /// What a bulk update did; a variable set to the value it had is in none of the lists.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -51,6 +60,11 @@ pub struct EditVariables {
     #[serde(default)]
     pub deleted_vars: Vec<Variable>,
 }
+classes!(EditVariables {
+    new_vars: [{ Variable }],
+    updated_vars: [{ ChangedVariable }],
+    deleted_vars: [{ Variable }],
+});
 
 /// One variable of a bulk update.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -61,6 +75,7 @@ pub struct Variable {
     /// Its value.
     pub value: String,
 }
+classes!(Variable { name: Public, value: Secret });
 
 /// One changed variable of a bulk update.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -73,6 +88,7 @@ pub struct ChangedVariable {
     /// The value after.
     pub value: String,
 }
+classes!(ChangedVariable { name: Public, old_value: Secret, value: Secret });
 
 event_types! {
     /// The environment of an app.

@@ -17,12 +17,12 @@ use annals_model::app::{
 };
 use annals_model::catalogue::{CommitList, DeploymentStatus, HdsContact};
 use annals_model::{
-    App, AppRef, Context, Directory, Event, Facts, IdSource, Person, RandomIds, Rejection, Report, Role,
-    Rules, Time, TypeData,
+    App, AppRef, Context, Decision, Directory, Event, IdSource, Person, PrivateState, RandomIds, Rejection,
+    Report, Role, Rules, Time, TypeData,
 };
 use proptest::prelude::*;
 
-use crate::platform::{Decided, Fixed, people};
+use crate::platform::{Decided, Fixed, named, people};
 
 /// One step of a history: what is done, and three choices that it makes what it likes of.
 #[derive(Debug, Clone)]
@@ -63,14 +63,20 @@ fn any_step() -> impl Strategy<Value = Step> {
     })
 }
 
-/// What a step decides. Like the recorder, it keeps who may not from asking.
-fn decide(step: &Step, app: &App, facts: &mut Arc<Facts>, context: &Context<'_>) -> Decided {
-    fn act<A: AppAction>(action: &A, app: &App, facts: &mut Arc<Facts>, context: &Context<'_>) -> Decided {
-        let role = if A::ROLE == Role::Platform { Some(Role::Platform) } else { context.role };
+/// What a step decides. Like the service, it refuses callers whose role is too small.
+fn decide(step: &Step, app: &App, private: &mut Arc<PrivateState>, context: &Context<'_>) -> Decided {
+    fn act<A: AppAction>(
+        action: &A,
+        app: &App,
+        private: &mut Arc<PrivateState>,
+        context: &Context<'_>,
+    ) -> Decided {
+        let role = if A::ROLE == Role::Operator { Some(Role::Operator) } else { context.role };
         match role {
             Some(role) if role >= A::ROLE => {
-                let actor = action.actor(app, facts, context.actor);
-                action.decide(app, facts, &Context { actor: actor.as_ref(), role: Some(role), ..*context })
+                let actor = action.actor(app, private, context.actor);
+                let context = Context { actor: actor.as_ref(), role: Some(role), ..*context };
+                action.decide(app, private, &context).map(named)
             }
             Some(_) => Err(Rejection::needs(A::ROLE)),
             None => Err(Rejection::NotFound("app")),
@@ -113,9 +119,9 @@ fn decide(step: &Step, app: &App, facts: &mut Arc<Facts>, context: &Context<'_>)
         Progress::Ended(DeploymentStatus::BuildError),
     ][b % 3];
     let maintenance = || {
-        facts
+        private
             .maintenances
-            .get(a % facts.maintenances.len().max(1))
+            .get(a % private.maintenances.len().max(1))
             .map(|record| (record.addon_id.clone(), record.id))
     };
     match step.kind {
@@ -128,7 +134,7 @@ fn decide(step: &Step, app: &App, facts: &mut Arc<Facts>, context: &Context<'_>)
                 }],
             },
             app,
-            facts,
+            private,
             context,
         ),
         1 => act(
@@ -140,17 +146,19 @@ fn decide(step: &Step, app: &App, facts: &mut Arc<Facts>, context: &Context<'_>)
                 }],
             },
             app,
-            facts,
+            private,
             context,
         ),
-        2 => act(&SetVariable(value_of(a, b)), app, facts, context),
-        3 => act(&ChangeVariable { id: variable_id(app.id, &name(a)), value: value(b) }, app, facts, context),
-        4 => act(&DeleteVariable { id: variable_id(app.id, &name(a)) }, app, facts, context),
-        5 => act(&SetVariables(vec![value_of(a, b), value_of(b, a)]), app, facts, context),
+        2 => act(&SetVariable(value_of(a, b)), app, private, context),
+        3 => {
+            act(&ChangeVariable { id: variable_id(app.id, &name(a)), value: value(b) }, app, private, context)
+        }
+        4 => act(&DeleteVariable { id: variable_id(app.id, &name(a)) }, app, private, context),
+        5 => act(&SetVariables(vec![value_of(a, b), value_of(b, a)]), app, private, context),
         6 => act(
             &DeleteVariables(vec![variable_id(app.id, &name(a)), variable_id(app.id, &name(b))]),
             app,
-            facts,
+            private,
             context,
         ),
         7 => act(
@@ -159,25 +167,28 @@ fn decide(step: &Step, app: &App, facts: &mut Arc<Facts>, context: &Context<'_>)
                 new_name: text(&["first-name", "second-name", "no"], a),
             },
             app,
-            facts,
+            private,
             context,
         ),
         8 => act(
             &EditApp { force_https: flag(a), sticky_session: flag(b), router_logs: None },
             app,
-            facts,
+            private,
             context,
         ),
         9 => act(
             &ChangeStack { stack_id: text(&["scalingo-22", "scalingo-24", "scalingo-18", "none"], a) },
             app,
-            facts,
+            private,
             context,
         ),
-        10 => act(&Restart { scope: vec![text(&["web", "web-1", "nothing"], a)] }, app, facts, context),
-        11 => {
-            act(&Run { command: text(&["ls", ""], a), size: None, detached: b % 2 == 0 }, app, facts, context)
-        }
+        10 => act(&Restart { scope: vec![text(&["web", "web-1", "nothing"], a)] }, app, private, context),
+        11 => act(
+            &Run { command: text(&["ls", ""], a), size: None, detached: b % 2 == 0 },
+            app,
+            private,
+            context,
+        ),
         12 => act(
             &AddDomain {
                 name: text(&["a.io", "b.io", "c.io", "bad"], a),
@@ -186,7 +197,7 @@ fn decide(step: &Step, app: &App, facts: &mut Arc<Facts>, context: &Context<'_>)
                 letsencrypt_enabled: b != 1,
             },
             app,
-            facts,
+            private,
             context,
         ),
         13 => act(
@@ -197,26 +208,26 @@ fn decide(step: &Step, app: &App, facts: &mut Arc<Facts>, context: &Context<'_>)
                 letsencrypt_enabled: flag(b + 1),
             },
             app,
-            facts,
+            private,
             context,
         ),
-        14 => act(&DeleteDomain { id: domain() }, app, facts, context),
+        14 => act(&DeleteDomain { id: domain() }, app, private, context),
         15 => act(
             &AddAddon {
                 provider_id: text(&["postgresql", "redis", "none"], a),
                 plan_id: text(&["postgresql-sandbox", "redis-sandbox"], b),
             },
             app,
-            facts,
+            private,
             context,
         ),
         16 => act(
             &UpgradeAddon { id: addon(), plan_id: text(&["postgresql-starter-512", "redis-starter-512"], b) },
             app,
-            facts,
+            private,
             context,
         ),
-        17 => act(&DeleteAddon { id: addon() }, app, facts, context),
+        17 => act(&DeleteAddon { id: addon() }, app, private, context),
         18 => act(
             &ConfigureAddon {
                 id: addon(),
@@ -226,19 +237,19 @@ fn decide(step: &Step, app: &App, facts: &mut Arc<Facts>, context: &Context<'_>)
                 }],
             },
             app,
-            facts,
+            private,
             context,
         ),
         19 => act(
             &AddFeature { addon_id: addon(), feature: text(&["force-ssl", "publicly-available", "none"], b) },
             app,
-            facts,
+            private,
             context,
         ),
         20 => act(
             &RemoveFeature { addon_id: addon(), feature: text(&["force-ssl", "publicly-available"], b) },
             app,
-            facts,
+            private,
             context,
         ),
         21 => act(
@@ -248,13 +259,13 @@ fn decide(step: &Step, app: &App, facts: &mut Arc<Facts>, context: &Context<'_>)
                 starting_hour_utc: None,
             },
             app,
-            facts,
+            private,
             context,
         ),
         22 => act(
             &PlanMaintenance { addon_id: addon(), maintenance_type: text(&["db-upgrade", "NO"], b) },
             app,
-            facts,
+            private,
             context,
         ),
         23 => match maintenance() {
@@ -265,46 +276,46 @@ fn decide(step: &Step, app: &App, facts: &mut Arc<Facts>, context: &Context<'_>)
                     MaintenanceMove::Fail,
                     MaintenanceMove::Cancel,
                 ][b % 4];
-                act(&MoveMaintenance { addon_id, id, to }, app, facts, context)
+                act(&MoveMaintenance { addon_id, id, to }, app, private, context)
             }
             None => Err(Rejection::NotFound("maintenance")),
         },
-        24 => act(&AddLogDrain(drain()), app, facts, context),
-        25 => act(&DeleteLogDrain { url: drain_url() }, app, facts, context),
-        26 => act(&AddAddonLogDrain { addon_id: addon(), drain: drain() }, app, facts, context),
-        27 => act(&DeleteAddonLogDrain { addon_id: addon(), url: drain_url() }, app, facts, context),
-        28 => act(&Invite { email: email(a), is_limited: b == 0 }, app, facts, context),
+        24 => act(&AddLogDrain(drain()), app, private, context),
+        25 => act(&DeleteLogDrain { url: drain_url() }, app, private, context),
+        26 => act(&AddAddonLogDrain { addon_id: addon(), drain: drain() }, app, private, context),
+        27 => act(&DeleteAddonLogDrain { addon_id: addon(), url: drain_url() }, app, private, context),
+        28 => act(&Invite { email: email(a), is_limited: b == 0 }, app, private, context),
         29 => {
-            let token = facts
+            let token = private
                 .invitations
                 .values()
-                .nth(a % facts.invitations.len().max(1))
+                .nth(a % private.invitations.len().max(1))
                 .map(|token| token.0.clone());
-            AcceptInvitation { token: token.unwrap_or_default() }.decide(app, facts, context)
+            AcceptInvitation { token: token.unwrap_or_default() }.decide(app, private, context).map(named)
         }
-        30 => act(&RemoveCollaborator { id: collaborator_id(app.id, &email(a)) }, app, facts, context),
+        30 => act(&RemoveCollaborator { id: collaborator_id(app.id, &email(a)) }, app, private, context),
         31 => act(
             &ChangeRole { id: collaborator_id(app.id, &email(a)), is_limited: b % 2 == 0 },
             app,
-            facts,
+            private,
             context,
         ),
-        32 => act(&TransferApp { owner: email(a), current_name: None }, app, facts, context),
+        32 => act(&TransferApp { owner: email(a), current_name: None }, app, private, context),
         33 => act(
             &DeployArchive { source_url: text(&["https://a.io/x.tar.gz", "no"], a), git_ref: None },
             app,
-            facts,
+            private,
             context,
         ),
-        34 => act(&DeployBranch { branch: text(&["main", "next"], a) }, app, facts, context),
+        34 => act(&DeployBranch { branch: text(&["main", "next"], a) }, app, private, context),
         35 => {
             let id =
-                facts.deployments.get(a % facts.deployments.len().max(1)).map(|deployment| deployment.id);
+                private.deployments.get(a % private.deployments.len().max(1)).map(|deployment| deployment.id);
             let id = id.unwrap_or_else(|| context.ids.event_id(context.now));
             act(
                 &MoveDeployment { id, status: progress, details: BuildDetails::default() },
                 app,
-                facts,
+                private,
                 context,
             )
         }
@@ -315,7 +326,7 @@ fn decide(step: &Step, app: &App, facts: &mut Arc<Facts>, context: &Context<'_>)
                 details: BuildDetails::default(),
             },
             app,
-            facts,
+            private,
             context,
         ),
         37 => act(
@@ -325,11 +336,11 @@ fn decide(step: &Step, app: &App, facts: &mut Arc<Facts>, context: &Context<'_>)
                 settings: settings(),
             },
             app,
-            facts,
+            private,
             context,
         ),
-        38 => act(&UpdateLink(settings()), app, facts, context),
-        39 => act(&Unlink, app, facts, context),
+        38 => act(&UpdateLink(settings()), app, private, context),
+        39 => act(&Unlink, app, private, context),
         40 => act(
             &PushReceived {
                 branch: text(&["main", "next"], a),
@@ -337,29 +348,32 @@ fn decide(step: &Step, app: &App, facts: &mut Arc<Facts>, context: &Context<'_>)
                 commits: CommitList::default(),
             },
             app,
-            facts,
+            private,
             context,
         ),
         41 => {
-            let told = pull(a as u64, b, context.now);
+            let received = pull(a as u64, b, context.now);
             let change =
                 [PullChange::Opened, PullChange::Synchronised, PullChange::Closed, PullChange::Other][b % 4];
-            match review_apps::hear_of(app, facts, told, change, context.now)? {
+            match review_apps::pull_request_received(app, private, received, change, context.now)? {
                 FollowUp::Create => {
                     let child = context.ids.app_id(context.now);
-                    review_apps::create(app, facts, a as u64, child, context).map(|data| vec![data])
+                    review_apps::create(app, private, a as u64, child, context).map(named)
                 }
                 FollowUp::Destroy => {
                     let name =
                         review_apps::of_pull(app, a as u64).map(|(name, _)| name.clone()).unwrap_or_default();
-                    Ok(review_apps::destroy(app, facts, &name).into_iter().collect())
+                    review_apps::destroy(app, private, &name).map(named)
                 }
-                FollowUp::Deploy(_) | FollowUp::Nothing => Ok(Vec::new()),
+                FollowUp::Deploy(_) | FollowUp::Nothing => Ok(named(Decision::none())),
             }
         }
-        42 => {
-            act(&GrantConsent { databases_until: until(a), containers_until: until(b) }, app, facts, context)
-        }
+        42 => act(
+            &GrantConsent { databases_until: until(a), containers_until: until(b) },
+            app,
+            private,
+            context,
+        ),
         43 => {
             let contact = HdsContact {
                 name: text(&["Jane", ""], a),
@@ -374,21 +388,35 @@ fn decide(step: &Step, app: &App, facts: &mut Arc<Facts>, context: &Context<'_>)
                 notes: None,
                 remote_ip: None,
             };
-            act(&SetHdsContact(contact), app, facts, context)
+            act(&SetHdsContact(contact), app, private, context)
         }
         44 => act(
-            &DeleteApp { current_name: if (a, b) == (1, 5) { app.name.clone() } else { "other".to_owned() } },
+            &DeleteApp { current_name: ((a, b) == (1, 5)).then(|| app.name.clone()) },
             app,
-            facts,
+            private,
             context,
         ),
         _ => {
             // A report is a fact: whatever it says of an app goes.
             let line = include_str!("../../../../docs/examples.ndjson").lines().nth(a * 6 + b).unwrap();
             let report = Report::parse(line).unwrap();
-            Ok(report.app.map(|_| report.data).into_iter().collect())
+            Ok(named(report.app.map(|_| report.data).into_iter().collect::<Vec<_>>().into()))
         }
     }
+}
+
+/// How often the app or what is private to it has something of that name.
+fn count(name: &str, app: &App, private: &PrivateState) -> usize {
+    let ids = private.deployments.iter().map(|deployment| deployment.id.to_string());
+    let ids = ids.chain(private.one_offs.iter().map(|one_off| one_off.id.to_string()));
+    let ids = ids.chain(private.maintenances.iter().map(|maintenance| maintenance.id.to_string()));
+    let ids = ids.chain(app.variables.keys().map(|name| variable_id(app.id, name).to_string()));
+    let ids = ids.chain(app.domains.keys().map(|name| domain_id(app.id, name).to_string()));
+    let ids = ids.chain(app.invitations.keys().map(|email| collaborator_id(app.id, email).to_string()));
+    let ids = ids.chain(app.addons.keys().map(|resource_id| addon_id(app.id, resource_id)));
+    let drains = app.addons.values().flat_map(|addon| &addon.log_drains).chain(&app.log_drains);
+    let names = drains.chain(app.review_apps.keys());
+    ids.chain(names.cloned()).filter(|known| known == name).count()
 }
 
 fn pull(number: u64, head: usize, now: Time) -> PullRequest {
@@ -424,14 +452,14 @@ proptest! {
         let mut now = Time::from_millis(1_762_000_000_000);
         let context = |now: Time, actor, role| {
             let remote_ip = "192.0.2.1".parse::<IpAddr>().ok();
-            Context { now, actor, role, remote_ip, ids: &ids, platform: &platform }
+            Context { now, actor, role, remote_ip, ids: &ids, lookups: &platform }
         };
         let jane = &platform.people[0];
         let create = CreateApp { name: "first-name".to_owned(), ..CreateApp::default() };
         let first = create.decide(&context(now, Some(jane), None)).unwrap();
-        let app = AppRef { id: ids.app_id(now), name: create.name };
+        let app = AppRef { id: first.created, name: create.name };
         let mut state = Arc::new(App::first_seen(&app, now));
-        let mut facts = Arc::<Facts>::default();
+        let mut private = Arc::<PrivateState>::default();
         let mut timeline = Vec::new();
         let mut record = |state: &mut Arc<App>, now: Time, user: &Person, data: TypeData| {
             let app = Some(state.named_in(&data));
@@ -449,7 +477,7 @@ proptest! {
             }
             Ok(())
         };
-        for data in first {
+        for data in first.events {
             record(&mut state, now, jane, data)?;
         }
         for step in &steps {
@@ -458,22 +486,29 @@ proptest! {
             if state.deleted_at.is_some() && step.kind != KINDS - 1 {
                 continue;
             }
-            let mut facts_after = Arc::clone(&facts);
+            let mut private_after = Arc::clone(&private);
             let role = state.role_of(actor.id);
-            if let Ok(events) = decide(step, &state, &mut facts_after, &context(now, Some(actor), role)) {
+            if let Ok(decision) = decide(step, &state, &mut private_after, &context(now, Some(actor), role)) {
+                let Decision { events, created } = decision;
+                let count_of_created = |app: &App, private: &PrivateState| {
+                    created.as_ref().map(|name| count(name, app, private))
+                };
+                let before = count_of_created(&state, &private);
                 RECORDED[usize::from(step.kind)].fetch_add(events.len(), Ordering::Relaxed);
                 for data in events {
                     record(&mut state, now, actor, data)?;
                 }
-                facts = facts_after;
+                private = private_after;
+                let after = count_of_created(&state, &private);
+                prop_assert_eq!(after, before.map(|before| before + 1), "{:?} made {:?}", step, &created);
             }
         }
         let folded = App::fold(&timeline);
         prop_assert_eq!(folded.as_ref(), Some(&*state));
-        // What is kept of a state, and of the facts beside it, is enough to go on from.
+        // What is kept of a state, and of the private one beside it, is enough to go on from.
         let kept: App = serde_json::from_str(&serde_json::to_string(&*state).unwrap()).unwrap();
         prop_assert_eq!(&kept, &*state);
-        let kept: Facts = serde_json::from_str(&serde_json::to_string(&*facts).unwrap()).unwrap();
-        prop_assert_eq!(&kept, &*facts);
+        let kept: PrivateState = serde_json::from_str(&serde_json::to_string(&*private).unwrap()).unwrap();
+        prop_assert_eq!(&kept, &*private);
     }
 }

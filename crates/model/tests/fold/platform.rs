@@ -1,7 +1,7 @@
 //! A platform to decide on.
 
-use annals_model::account::Integration;
-use annals_model::{Directory, Person, Platform, Rejection, Rules, Time, TypeData, UserId};
+use annals_model::{Decision, Directory, Integration, Lookups, Person, Rejection, Rules, Time, UserId};
+use serde::Serialize;
 
 /// A platform with three people, of whom all have connected GitHub.
 pub(crate) struct Fixed {
@@ -10,7 +10,7 @@ pub(crate) struct Fixed {
     pub(crate) people: Vec<Person>,
 }
 
-impl Platform for Fixed {
+impl Lookups for Fixed {
     fn directory(&self) -> &Directory {
         &self.directory
     }
@@ -50,4 +50,11 @@ pub(crate) fn people() -> Vec<Person> {
         .collect()
 }
 
-pub(crate) type Decided = Result<Vec<TypeData>, Rejection>;
+/// What a step decided, with what names the thing that it made, if it made one.
+pub(crate) type Decided = Result<Decision<Option<String>>, Rejection>;
+
+/// The same, whatever kind of name that is.
+pub(crate) fn named<C: Serialize>(decision: Decision<C>) -> Decision<Option<String>> {
+    let created = serde_json::to_value(decision.created).unwrap();
+    Decision { events: decision.events, created: created.as_str().map(str::to_owned) }
+}

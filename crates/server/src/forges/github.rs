@@ -3,15 +3,15 @@
 use annals_model::app::PullChange;
 use serde::Deserialize;
 
-use super::{Commit, Pull, Told, commit_list, is_nothing, null_as_default, parse};
+use super::{Commit, Pull, WebhookEvent, commit_list, is_nothing, null_as_default, parse};
 use crate::error::ApiError;
 
 /// What GitHub tells with an event of that name.
-pub(crate) fn read(event: &str, body: &[u8]) -> Result<Told, ApiError> {
+pub(crate) fn read(event: &str, body: &[u8]) -> Result<WebhookEvent, ApiError> {
     match event {
         "push" => Ok(push(parse(body)?)),
         "pull_request" => Ok(pull_request(parse(body)?)),
-        _ => Ok(Told::Nothing),
+        _ => Ok(WebhookEvent::Nothing),
     }
 }
 
@@ -24,14 +24,14 @@ struct Push {
     commits: Vec<Commit>,
 }
 
-fn push(push: Push) -> Told {
+fn push(push: Push) -> WebhookEvent {
     match push.git_ref.strip_prefix("refs/heads/") {
-        Some(branch) if !is_nothing(&push.after) => Told::Push {
+        Some(branch) if !is_nothing(&push.after) => WebhookEvent::Push {
             branch: branch.to_owned(),
             head: push.after,
             commits: commit_list(&push.commits, push.commits.len()),
         },
-        _ => Told::Nothing,
+        _ => WebhookEvent::Nothing,
     }
 }
 
@@ -68,7 +68,7 @@ struct Repository {
     html_url: String,
 }
 
-fn pull_request(event: PullRequestEvent) -> Told {
+fn pull_request(event: PullRequestEvent) -> WebhookEvent {
     let change = match event.action.as_str() {
         "opened" | "reopened" => PullChange::Opened,
         "synchronize" => PullChange::Synchronised,
@@ -90,5 +90,5 @@ fn pull_request(event: PullRequestEvent) -> Told {
         base_branch: base.git_ref,
         head: head.sha,
     };
-    Told::Pull { pull, change }
+    WebhookEvent::Pull { pull, change }
 }

@@ -3,11 +3,11 @@
 use annals_model::app::PullChange;
 use serde::Deserialize;
 
-use super::{Commit, Pull, Told, commit_list, is_nothing, null_as_default, parse};
+use super::{Commit, Pull, WebhookEvent, commit_list, is_nothing, null_as_default, parse};
 use crate::error::ApiError;
 
 /// What GitLab tells. The kind stands in the body, whatever the header says of system hooks.
-pub(crate) fn read(body: &[u8]) -> Result<Told, ApiError> {
+pub(crate) fn read(body: &[u8]) -> Result<WebhookEvent, ApiError> {
     #[derive(Deserialize)]
     struct Kind {
         object_kind: Option<String>,
@@ -15,7 +15,7 @@ pub(crate) fn read(body: &[u8]) -> Result<Told, ApiError> {
     match parse::<Kind>(body)?.object_kind.as_deref() {
         Some("push") => Ok(push(parse(body)?)),
         Some("merge_request") => Ok(merge_request(parse(body)?)),
-        _ => Ok(Told::Nothing),
+        _ => Ok(WebhookEvent::Nothing),
     }
 }
 
@@ -32,14 +32,14 @@ struct Push {
     total_commits_count: usize,
 }
 
-fn push(push: Push) -> Told {
+fn push(push: Push) -> WebhookEvent {
     match push.git_ref.strip_prefix("refs/heads/") {
-        Some(branch) if !is_nothing(&push.after) => Told::Push {
+        Some(branch) if !is_nothing(&push.after) => WebhookEvent::Push {
             branch: branch.to_owned(),
             head: push.checkout_sha.unwrap_or(push.after),
             commits: commit_list(&push.commits, push.total_commits_count),
         },
-        _ => Told::Nothing,
+        _ => WebhookEvent::Nothing,
     }
 }
 
@@ -79,7 +79,7 @@ struct Head {
     id: String,
 }
 
-fn merge_request(event: MergeRequest) -> Told {
+fn merge_request(event: MergeRequest) -> WebhookEvent {
     let attributes = event.object_attributes;
     let change = match attributes.action.as_deref() {
         Some("open" | "reopen") => PullChange::Opened,
@@ -100,5 +100,5 @@ fn merge_request(event: MergeRequest) -> Told {
         base_branch: attributes.target_branch,
         head: attributes.last_commit.map(|commit| commit.id).unwrap_or_default(),
     };
-    Told::Pull { pull, change }
+    WebhookEvent::Pull { pull, change }
 }

@@ -19,7 +19,7 @@ const TEXT_MAX: usize = 255;
 
 /// What a forge tells.
 #[derive(Debug)]
-pub(crate) enum Told {
+pub(crate) enum WebhookEvent {
     /// A branch was pushed.
     Push { branch: String, head: String, commits: CommitList },
     /// Something happened to a pull request.

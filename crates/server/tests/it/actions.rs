@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{OPERATOR, TestService};
 
-/// Who asks.
+/// The caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Who {
     Owner,
@@ -557,6 +557,6 @@ async fn wait_for_window(world: &mut World) {
     let found = world.get(Who::Owner, &path).await;
     let planned_for = found.pointer("/maintenance/0/planned_for").unwrap().as_str().unwrap();
     let window: annals_model::Time = planned_for.parse().unwrap();
-    let now = annals_store::Clock::now(&world.service.clock);
+    let now = annals_service::Clock::now(&world.service.clock);
     world.service.clock.advance_millis(window.as_millis() - now.as_millis());
 }

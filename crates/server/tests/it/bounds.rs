@@ -56,7 +56,7 @@ async fn listening(
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
-    let router = router(service.service.clone());
+    let router = router(service.state.clone());
     let server = tokio::spawn(async move {
         annals_server::run(listener, router, connections_max, async { _ = stopped.await }).await.unwrap();
     });

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use annals_model::{AppId, EventId, IdSource, SECRET_BYTES, Time, UserId};
-use annals_server::{Config, Metrics, Peer, Service, router};
-use annals_store::{Clock, Store};
+use annals_server::{AppState, Config, Metrics, Peer, router};
+use annals_service::{Clock, Store};
 use annals_testing::TestStore;
 use axum::Router;
 use axum::body::Body;
@@ -25,6 +25,11 @@ pub(crate) const JOHNS_APP: &str = "5343eccd646173000a140000";
 pub(crate) struct ManualClock(Arc<AtomicU64>);
 
 impl ManualClock {
+    pub(crate) fn at_noon() -> Self {
+        let noon = "2026-11-01T12:00:00Z".parse::<Time>().unwrap();
+        Self(Arc::new(AtomicU64::new(noon.as_millis())))
+    }
+
     pub(crate) fn advance(&self, seconds: u64) {
         self.advance_millis(seconds * 1000);
     }
@@ -72,7 +77,7 @@ impl IdSource for CountingIds {
 
 pub(crate) struct TestService {
     router: Router,
-    pub(crate) service: Service,
+    pub(crate) state: AppState,
     pub(crate) clock: ManualClock,
     transcript: String,
     place: TestStore,
@@ -106,24 +111,31 @@ impl TestService {
     }
 
     pub(crate) async fn start_over(place: TestStore, store: Arc<dyn Store>, config: Config) -> Self {
-        let noon = "2026-11-01T12:00:00Z".parse::<Time>().unwrap();
-        let clock = ManualClock(Arc::new(AtomicU64::new(noon.as_millis())));
-        Self::start_at(place, store, config, clock).await
+        Self::start_at(place, store, config, ManualClock::at_noon()).await
     }
 
     async fn start_at(place: TestStore, store: Arc<dyn Store>, config: Config, clock: ManualClock) -> Self {
+        Self::start_as(place, store, config, clock, Arc::new(CountingIds::default())).await
+    }
+
+    pub(crate) async fn start_as(
+        place: TestStore,
+        store: Arc<dyn Store>,
+        config: Config,
+        clock: ManualClock,
+        ids: Arc<dyn IdSource>,
+    ) -> Self {
         let config = Config { operator_token: Some(OPERATOR.to_owned()), ..config };
-        let ids = Arc::new(CountingIds::default());
-        let (service, made) =
-            Service::start(store, Arc::new(clock.clone()), ids, config, Metrics::default()).await.unwrap();
+        let (state, made) =
+            AppState::start(store, Arc::new(clock.clone()), ids, config, Metrics::default()).await.unwrap();
         assert_eq!(made, None);
-        let router = router(service.clone());
-        Self { router, service, clock, transcript: String::new(), place }
+        let router = router(state.clone());
+        Self { router, state, clock, transcript: String::new(), place }
     }
 
     /// Ends the service, lets that many seconds pass, and starts it again over the same store.
     pub(crate) async fn restart_after(self, seconds: u64) -> Self {
-        let (clock, config) = (self.clock.clone(), self.service.config());
+        let (clock, config) = (self.clock.clone(), self.state.config());
         let place = self.end().await;
         clock.advance(seconds);
         let store = place.open().await;
@@ -132,9 +144,9 @@ impl TestService {
 
     /// Ends the service, and gives the place of its store.
     pub(crate) async fn end(self) -> TestStore {
-        let Self { service, router, place, .. } = self;
-        service.close().await.unwrap();
-        drop((service, router));
+        let Self { state, router, place, .. } = self;
+        state.service().close().await.unwrap();
+        drop((state, router));
         place
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use annals_model::{EventId, Time};
 use annals_server::Config;
 use annals_store::{
-    Command, CommitError, Error, FeedEntry, Head, Listing, Row, RowKey, Statistics, Store, TimelineId,
+    Command, CommitError, Error, Head, PlatformCommit, Row, RowKey, RowRange, Statistics, Store, TimelineId,
 };
 use annals_testing::TestStore;
 use async_trait::async_trait;
@@ -109,21 +109,25 @@ impl Store for Failing {
         self.store.row(key).await
     }
 
-    async fn list(&self, listing: Listing, limit: usize) -> Result<Vec<(RowKey, Row)>, Error> {
-        self.store.list(listing, limit).await
+    async fn rows_in(&self, range: &RowRange, limit: usize) -> Result<Vec<(RowKey, Row)>, Error> {
+        self.store.rows_in(range, limit).await
     }
 
-    async fn feed(&self, after: u64, limit: usize) -> Result<Vec<FeedEntry>, Error> {
-        self.store.feed(after, limit).await
+    async fn platform(&self, after: u64, limit_events: usize) -> Result<Vec<PlatformCommit>, Error> {
+        self.store.platform(after, limit_events).await
     }
 
-    async fn claim(
+    async fn platform_length(&self) -> Result<u64, Error> {
+        self.store.platform_length().await
+    }
+
+    async fn claim_rows(
         &self,
-        listing: Listing,
+        range: &RowRange,
         limit: usize,
         lease: Duration,
     ) -> Result<Vec<(RowKey, Row)>, Error> {
-        self.store.claim(listing, limit, lease).await
+        self.store.claim_rows(range, limit, lease).await
     }
 
     fn subscribe(&self) -> broadcast::Receiver<TimelineId> {

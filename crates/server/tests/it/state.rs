@@ -44,7 +44,7 @@ async fn an_app_is_shown_as_it_was_and_what_changed_between() {
 #[tokio::test]
 async fn the_state_at_every_position_is_what_the_timeline_folds_to() {
     let mut service = TestService::start().await;
-    // More than one of the stretches that are kept on the way, and not a whole number of them.
+    // More than one of the states that are cached on the way, and not a whole number of them.
     const EVENTS: usize = 2_345;
     let user = json!({ "username": "jane", "email": "jane@example.com", "id": "us-00000000-0000-4000-8000-0000000000aa" });
     let start = "2026-10-01T00:00:00.000Z".parse::<annals_model::Time>().unwrap();
@@ -63,7 +63,7 @@ async fn the_state_at_every_position_is_what_the_timeline_folds_to() {
     let reported = service.post("/v1/events", OPERATOR, &json!({ "events": reports }).to_string()).await;
     assert_eq!(reported.status, StatusCode::CREATED, "{}", reported.text());
     let timeline = annals_store::TimelineId::App("5343eccd646173000a140000".parse().unwrap());
-    let events = service.service.store().read(timeline, 1..=EVENTS as u64, usize::MAX).await.unwrap();
+    let events = service.state.service().store().read(timeline, 1..=EVENTS as u64, usize::MAX).await.unwrap();
     let events: Vec<Event> = events.iter().rev().map(|json| Event::from_json(json).unwrap()).collect();
 
     for position in [EVENTS, 1, 999, 1000, 1001, 2000, 2344, 500] {

@@ -58,15 +58,15 @@ async fn a_timer_that_was_due_while_the_process_was_down_is_fired_once_after() {
     tell(&mut service, "closed", 'a').await;
     let shown = service.get(&format!("{APP}/scm_repo_link/review_apps"), &jane).await.json();
     assert_eq!(shown["review_apps"][0]["on_close_deletion_date"], "2026-11-01T18:00:00.000Z");
-    assert_eq!(service.service.fire_due_timers().await.unwrap(), 0);
+    assert_eq!(service.state.service().fire_due_timers().await.unwrap(), 0);
     assert_eq!(types(&mut service, &jane).await, MADE);
 
     let mut service = service.restart_after(4 * HOUR).await;
-    assert_eq!(service.service.fire_due_timers().await.unwrap(), 1);
+    assert_eq!(service.state.service().fire_due_timers().await.unwrap(), 1);
     assert_eq!(types(&mut service, &jane).await, GONE);
     assert_eq!(service.get("/v1/apps/my-app-pr7", &jane).await.status, StatusCode::NOT_FOUND);
     let mut service = service.restart_after(4 * HOUR).await;
-    assert_eq!(service.service.fire_due_timers().await.unwrap(), 0);
+    assert_eq!(service.state.service().fire_due_timers().await.unwrap(), 0);
     assert_eq!(types(&mut service, &jane).await, GONE);
 }
 
@@ -77,11 +77,15 @@ async fn what_happens_to_a_pull_request_moves_its_end() {
     service.clock.advance(8 * HOUR);
     tell(&mut service, "open", 'b').await;
     service.clock.advance(8 * HOUR);
-    assert_eq!(service.service.fire_due_timers().await.unwrap(), 0, "commits keep it from getting stale");
+    assert_eq!(
+        service.state.service().fire_due_timers().await.unwrap(),
+        0,
+        "commits keep it from getting stale"
+    );
 
     let update = r#"{"scm_repo_link":{"hours_before_delete_stale":7}}"#;
     service.play("PATCH", &format!("{APP}/scm_repo_link"), &jane, "", update).await;
-    assert_eq!(service.service.fire_due_timers().await.unwrap(), 1, "other settings move it too");
+    assert_eq!(service.state.service().fire_due_timers().await.unwrap(), 1, "other settings move it too");
     assert_eq!(types(&mut service, &jane).await.last().unwrap(), "destroy_review_app");
 }
 
@@ -98,6 +102,6 @@ async fn nothing_happens_by_itself_after_it_was_reopened_closed_by_hand_or_unlin
             _ => _ = service.play("DELETE", &format!("{APP}?current_name=my-app"), &jane, "", "").await,
         }
         service.clock.advance(2 * HOUR);
-        assert_eq!(service.service.fire_due_timers().await.unwrap(), 0, "{left}");
+        assert_eq!(service.state.service().fire_due_timers().await.unwrap(), 0, "{left}");
     }
 }

@@ -13,10 +13,10 @@ use bytes::Bytes;
 use fjall::{Iter, Keyspace, PersistMode, Readable, Snapshot};
 use xxhash_rust::xxh3::Xxh3Default;
 
-use crate::contract::Error;
+use crate::error::Error;
 
 use super::open::FORMAT;
-use super::{EmbeddedStore, Kept, Options};
+use super::{EmbeddedStore, Inner, Options};
 
 const MAGIC: &[u8; 13] = b"annals backup";
 /// About how long a piece of the stream is, and how much is written at once.
@@ -25,9 +25,9 @@ const BATCH_BYTES: usize = 4 << 20;
 /// Longer than any key or value there is, so that a damaged length asks for no memory.
 const ENTRY_BYTES_MAX: usize = 256 << 20;
 
-impl Kept {
+impl Inner {
     fn keyspaces(&self) -> [&Keyspace; 5] {
-        [&self.runs, &self.rows, &self.feed, &self.ids, &self.counts]
+        [&self.runs, &self.rows, &self.platform, &self.ids, &self.counts]
     }
 }
 
@@ -43,11 +43,11 @@ pub(super) struct Backup {
 }
 
 impl Backup {
-    pub(super) fn of(kept: &Kept) -> Self {
-        let mut keyspaces: Vec<_> = (1..).zip(kept.keyspaces().map(Clone::clone)).collect();
+    pub(super) fn of(inner: &Inner) -> Self {
+        let mut keyspaces: Vec<_> = (1..).zip(inner.keyspaces().map(Clone::clone)).collect();
         keyspaces.reverse();
         Self {
-            snapshot: kept.database.snapshot(),
+            snapshot: inner.database.snapshot(),
             keyspaces,
             entries: None,
             hash: Xxh3Default::new(),
@@ -128,22 +128,22 @@ pub fn restore(backup: impl Read, directory: &Path) -> Result<u64, Error> {
     std::fs::create_dir_all(parent)?;
     let aside = tempfile::Builder::new().prefix(".annals-restore-").tempdir_in(parent)?;
     let store: EmbeddedStore = Options::new(aside.path().join("store")).open()?;
-    let kept = &store.kept;
-    let mut batch = kept.database.batch();
+    let inner = &store.inner;
+    let mut batch = inner.database.batch();
     let mut bytes = 0;
     let count = read(backup, |keyspace, key, value| {
-        let keyspaces = kept.keyspaces();
+        let keyspaces = inner.keyspaces();
         let keyspace = keyspaces.get(usize::from(keyspace) - 1).ok_or_else(damaged)?;
         bytes += key.len() + value.len();
         batch.insert(keyspace, key, value);
         if bytes >= BATCH_BYTES {
             bytes = 0;
-            std::mem::replace(&mut batch, kept.database.batch()).commit()?;
+            std::mem::replace(&mut batch, inner.database.batch()).commit()?;
         }
         Ok(())
     })?;
     batch.commit()?;
-    kept.database.persist(PersistMode::SyncAll)?;
+    inner.database.persist(PersistMode::SyncAll)?;
     drop(store);
     std::fs::rename(aside.path().join("store"), directory)?;
     std::fs::File::open(parent)?.sync_all()?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use annals_model::App;
 
-use crate::contract::Error;
+use crate::error::Error;
 
 pub(super) fn write(app: &App, position: u64) -> Vec<u8> {
     let mut value = Vec::with_capacity(1024);
@@ -30,7 +30,7 @@ mod tests {
     use annals_model::{AppRef, Time};
 
     use super::*;
-    use crate::checkpoint::event_from;
+    use crate::engine::checkpoint::event_from;
 
     #[test]
     fn checkpoints_stay_as_they_are() {

@@ -5,9 +5,7 @@
 //! seen by readers before it.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashSet};
-use std::ops::RangeInclusive;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -15,49 +13,36 @@ use std::time::Instant;
 use annals_model::{AppId, EventId};
 use fjall::PersistMode;
 use foldhash::{HashMap, HashMapExt};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use crate::checkpoint::Checkpoint;
 use crate::contract::{
-    Command, CommandError, CommitError, CommitSummary, Error, Head, NewEvent, Snapshot, TimelineId, WriteSet,
-    extend,
+    Command, CommitError, CommitSummary, Head, NewEvent, PlatformCommit, Snapshot, WriteSet,
 };
-use crate::rows::{Row, RowKey};
+use crate::engine::checkpoint::Checkpoint;
+use crate::engine::{GroupSize, Job, Pending, decide, platform as entry};
+use crate::error::Error;
+use crate::rows::{Row, RowKey, key};
+use crate::timeline::TimelineId;
 
 use super::checkpoint;
 use super::run::{self, Reference, RunBuilder, run_key};
-use super::{CachedRow, Kept, feed, ids};
-
-/// How many commands may wait; a further one waits to be put in the queue.
-pub(super) const QUEUE_MAX: usize = 1024;
-/// A group takes no further command once it has this many events, which bounds its time and memory.
-const GROUP_EVENTS_FULL: usize = 8 * 1024;
-/// Or this many bytes of events.
-const GROUP_BYTES_FULL: usize = 8 << 20;
-/// Or this many commands.
-const GROUP_COMMANDS_FULL: usize = 1024;
+use super::{CachedRow, Inner, ids, platform};
 
 /// The key, in the keyspace of counts, of how many timelines there are.
 pub(super) const TIMELINES_KEY: &[u8] = b"timelines";
 
-/// What the committer is asked to do.
-pub(super) enum Job {
-    Commit { command: Box<dyn Command>, done: oneshot::Sender<Result<(), CommitError>> },
-    Close { done: oneshot::Sender<()> },
-}
-
-/// Works until it is told to close or nobody can ask it any more. `last_commit` is the number of the feed's last entry.
-pub(super) fn run(kept: Arc<Kept>, mut jobs: mpsc::Receiver<Job>, mut last_commit: u64) {
-    let _ending = Ending(Arc::clone(&kept));
+/// Works until it is told to close or nobody can ask it any more.
+pub(super) fn run(inner: Arc<Inner>, mut jobs: mpsc::Receiver<Job>) {
+    let _ending = Ending(Arc::clone(&inner));
     while let Some(job) = jobs.blocking_recv() {
         let started = Instant::now();
-        let mut group = Group::new(&kept);
+        let mut group = Group::new(&inner);
         let mut waiting = Vec::new();
         let mut close = None;
         let mut next = Some(job);
         while let Some(job) = next {
             match job {
-                Job::Commit { mut command, done } => match group.take(&mut *command) {
+                Job::Commit(Pending { mut command, done }) => match group.take(&mut *command) {
                     Ok(()) => waiting.push(done),
                     Err(error) => _ = done.send(Err(error)),
                 },
@@ -66,26 +51,19 @@ pub(super) fn run(kept: Arc<Kept>, mut jobs: mpsc::Receiver<Job>, mut last_commi
                     break;
                 }
             }
-            next = if group.is_full() || waiting.len() >= GROUP_COMMANDS_FULL {
-                None
-            } else {
-                jobs.try_recv().ok()
-            };
+            next = if group.size.is_full() { None } else { jobs.try_recv().ok() };
         }
-        let events = group.events;
-        let committed = group.commit(last_commit + 1);
-        match &committed {
-            Ok(has_entry) => last_commit += u64::from(*has_entry),
-            Err(error) => {
-                kept.writable.store(false, Ordering::Relaxed);
-                tracing::error!(
-                    error = error as &dyn std::error::Error,
-                    "a commit failed; no further write is accepted"
-                );
-            }
+        let GroupSize { commands, events, .. } = group.size;
+        let committed = group.commit();
+        if let Err(error) = &committed {
+            inner.writable.store(false, Ordering::Relaxed);
+            tracing::error!(
+                error = error as &dyn std::error::Error,
+                "a commit failed; no further write is accepted"
+            );
         }
         if events > 0 && committed.is_ok() {
-            (kept.observer)(CommitSummary { commands: waiting.len(), events, elapsed: started.elapsed() });
+            (inner.observer)(CommitSummary { commands, events, elapsed: started.elapsed() });
         }
         for done in waiting {
             let answer = if committed.is_ok() { Ok(()) } else { Err(CommitError::Failed(Error::ReadOnly)) };
@@ -100,16 +78,8 @@ pub(super) fn run(kept: Arc<Kept>, mut jobs: mpsc::Receiver<Job>, mut last_commi
     }
 }
 
-/// Events appended to one timeline that is their home.
-#[derive(Default)]
-struct Appended {
-    /// Their positions: in a user's timeline there may be references in between.
-    ranges: Vec<RangeInclusive<u64>>,
-    bytes: usize,
-}
-
 /// Whatever ends the committer, nothing is written from then on, and the store says so.
-struct Ending(Arc<Kept>);
+struct Ending(Arc<Inner>);
 
 impl Drop for Ending {
     fn drop(&mut self) {
@@ -119,20 +89,20 @@ impl Drop for Ending {
 
 /// Commands that are committed together.
 struct Group<'a> {
-    kept: &'a Kept,
+    inner: &'a Inner,
     heads: HashMap<TimelineId, Head>,
     rows: HashMap<RowKey, Option<Row>>,
     force_checkpoint: HashSet<AppId>,
     open_runs: HashMap<TimelineId, RunBuilder>,
     full_runs: Vec<(Vec<u8>, Vec<u8>)>,
-    /// Where the events with given identifiers are.
-    given: HashMap<EventId, (TimelineId, u64)>,
-    /// What was appended to each home.
-    appended: BTreeMap<TimelineId, Appended>,
+    /// Where the events with external identifiers are.
+    external_ids: HashMap<EventId, (TimelineId, u64)>,
+    /// How many bytes of events were appended to each home.
+    appended: HashMap<TimelineId, usize>,
+    platform: PlatformCommit,
     /// Heads as they were found, so that deciding again and again does not read them again and again.
     found_heads: RefCell<HashMap<TimelineId, Head>>,
-    events: usize,
-    bytes: usize,
+    size: GroupSize,
     new_timelines: u64,
 }
 
@@ -141,7 +111,7 @@ impl Snapshot for Group<'_> {
         if let Some(head) = self.heads.get(&timeline).or(self.found_heads.borrow().get(&timeline)) {
             return Ok(*head);
         }
-        let head = self.kept.head(timeline)?;
+        let head = self.inner.head(timeline)?;
         self.found_heads.borrow_mut().insert(timeline, head);
         Ok(head)
     }
@@ -149,53 +119,44 @@ impl Snapshot for Group<'_> {
     fn row(&self, key: &RowKey) -> Result<Option<Row>, Error> {
         match self.rows.get(key) {
             Some(row) => Ok(row.clone()),
-            None => self.kept.row(key),
+            None => self.inner.row(key),
         }
     }
 
     fn holds(&self, event: EventId, home: TimelineId) -> Result<bool, Error> {
-        Ok(self.given.contains_key(&event)
-            || self.kept.ids.contains_key(event.as_bytes())?
-            || self.kept.find_by_time(home, event)?.is_some())
+        Ok(self.external_ids.contains_key(&event)
+            || self.inner.ids.contains_key(event.as_bytes())?
+            || self.inner.find_by_time(home, event)?.is_some())
     }
 }
 
 impl<'a> Group<'a> {
-    fn new(kept: &'a Kept) -> Self {
+    fn new(inner: &'a Inner) -> Self {
         Self {
-            kept,
+            inner,
             heads: HashMap::new(),
             rows: HashMap::new(),
             force_checkpoint: HashSet::new(),
             open_runs: HashMap::new(),
             full_runs: Vec::new(),
-            given: HashMap::new(),
-            appended: BTreeMap::new(),
+            external_ids: HashMap::new(),
+            appended: HashMap::new(),
+            platform: PlatformCommit::default(),
             found_heads: RefCell::default(),
-            events: 0,
-            bytes: 0,
+            size: GroupSize::default(),
             new_timelines: 0,
         }
     }
 
-    fn is_full(&self) -> bool {
-        self.events >= GROUP_EVENTS_FULL || self.bytes >= GROUP_BYTES_FULL
-    }
-
     /// Decides a command and takes its writes in; a refused one leaves no trace.
     fn take(&mut self, command: &mut dyn Command) -> Result<(), CommitError> {
-        if !self.kept.writable.load(Ordering::Relaxed) {
+        if !self.inner.writable.load(Ordering::Relaxed) {
             return Err(CommitError::Failed(Error::ReadOnly));
         }
-        // A bug in a decision costs the request that met it, not all others.
-        let decided = catch_unwind(AssertUnwindSafe(|| command.decide(self)));
-        let writes = match decided {
-            Ok(Ok(writes)) => writes,
-            Ok(Err(CommandError::Rejected(rejection))) => return Err(CommitError::Rejected(rejection)),
-            Ok(Err(CommandError::Failed(error))) => return Err(CommitError::Failed(error)),
-            Err(_) => return Err(CommitError::Failed(Error::Engine("a decision panicked".into()))),
-        };
-        self.absorb(writes).map_err(CommitError::Failed)
+        let writes = decide(command, self)?;
+        self.absorb(writes)?;
+        self.size.commands += 1;
+        Ok(())
     }
 
     fn absorb(&mut self, writes: WriteSet) -> Result<(), Error> {
@@ -205,6 +166,7 @@ impl<'a> Group<'a> {
         {
             self.head(timeline)?;
         }
+        self.platform.recorded_at = self.platform.recorded_at.max(writes.recorded_at);
         for event in writes.events {
             self.append(&event)?;
         }
@@ -218,11 +180,10 @@ impl<'a> Group<'a> {
         let (position, first, index) =
             self.append_to(home, |run| run.push_event(event.created_at, &event.json), event)?;
         if event.has_external_id {
-            self.given.insert(event.id, (home, position));
+            self.external_ids.insert(event.id, (home, position));
         }
-        let appended = self.appended.entry(home).or_default();
-        extend(&mut appended.ranges, position);
-        appended.bytes += event.json.len();
+        *self.appended.entry(home).or_default() += event.json.len();
+        entry::push(&mut self.platform, event, position);
         if let (Some(timeline), TimelineId::App(app)) = (event.reference(), home) {
             let push = |run: &mut RunBuilder| {
                 run.push_reference(event.created_at, Reference { app, first, index });
@@ -230,8 +191,7 @@ impl<'a> Group<'a> {
             };
             self.append_to(timeline, push, event)?;
         }
-        self.events += 1;
-        self.bytes += event.json.len();
+        self.size.add_event(event.json.len());
         Ok(())
     }
 
@@ -259,13 +219,13 @@ impl<'a> Group<'a> {
         Ok((position, first, index))
     }
 
-    /// WriteSet and syncs everything, then lets readers see it. Says whether the feed got an entry.
-    fn commit(self, number: u64) -> Result<bool, Error> {
-        if self.events == 0 && self.rows.is_empty() {
-            return Ok(false);
+    /// Writes and syncs everything, then lets readers see it.
+    fn commit(mut self) -> Result<(), Error> {
+        if self.size.events == 0 && self.rows.is_empty() {
+            return Ok(());
         }
-        let kept = self.kept;
-        let mut batch = kept.database.batch().durability(Some(PersistMode::SyncData));
+        let inner = self.inner;
+        let mut batch = inner.database.batch().durability(Some(PersistMode::SyncData));
         // In this order: the engine shows a batch to readers key by key, so what is referred to comes before what refers
         // to it, and earlier positions before later ones.
         let open_runs =
@@ -273,19 +233,19 @@ impl<'a> Group<'a> {
         let (app_runs, user_runs): (Vec<_>, Vec<_>) =
             self.full_runs.into_iter().chain(open_runs).partition(|(key, _)| run::is_of_app(key));
         for (key, value) in app_runs.into_iter().chain(user_runs) {
-            batch.insert(&kept.runs, key, value);
+            batch.insert(&inner.runs, key, value);
         }
-        for (id, (home, position)) in self.given {
-            batch.insert(&kept.ids, *id.as_bytes(), ids::value(home, position));
+        for (id, (home, position)) in self.external_ids {
+            batch.insert(&inner.ids, *id.as_bytes(), ids::value(home, position));
         }
         let mut cached = Vec::with_capacity(self.rows.len());
         for (key, row) in self.rows {
             let stored = match (&key, &row) {
-                (RowKey::App(id), Some(Row::App(app))) => {
+                (RowKey::App(key::App(id)), Some(Row::App(app))) => {
                     let timeline = TimelineId::App(*id);
                     let position = self.heads.get(&timeline).map_or(0, |head| head.length);
-                    let added = self.appended.get(&timeline).map_or(0, |appended| appended.bytes);
-                    let before = kept.row_cache.peek(&key).filter(|before| before.row.is_some());
+                    let added = self.appended.get(&timeline).copied().unwrap_or_default();
+                    let before = inner.row_cache.peek(&key).filter(|before| before.row.is_some());
                     match before.map(|before| (before.bytes, before.checkpoint.plus(added))) {
                         // Rebuilt from its timeline, if it has to be read before it is written again.
                         Some((bytes, checkpoint))
@@ -303,45 +263,41 @@ impl<'a> Group<'a> {
                 .as_ref()
                 .map_or((0, Checkpoint::default()), |(value, checkpoint)| (value.len(), *checkpoint));
             match stored {
-                Some((value, _)) => batch.insert(&kept.rows, key.to_bytes(), value),
-                None => batch.remove(&kept.rows, key.to_bytes()),
+                Some((value, _)) => batch.insert(&inner.rows, key.to_bytes(), value),
+                None => batch.remove(&inner.rows, key.to_bytes()),
             }
             cached.push((key, CachedRow { row, bytes, checkpoint }));
         }
-        let has_entry = !self.appended.is_empty();
-        if has_entry {
-            let mut entry = Vec::with_capacity(self.appended.len() * 30);
-            for (timeline, appended) in self.appended {
-                for range in appended.ranges {
-                    feed::push(timeline, &range, &mut entry);
-                }
-            }
-            batch.insert(&kept.feed, feed::key(number), entry);
+        let platform_length = inner.platform_length.load(Ordering::Relaxed);
+        if self.size.events > 0 {
+            self.platform.first = platform_length + 1;
+            platform::put(&mut batch, &inner.platform, &self.platform);
         }
-        let timelines = kept.timelines.load(Ordering::Relaxed) + self.new_timelines;
+        let timelines = inner.timelines.load(Ordering::Relaxed) + self.new_timelines;
         if self.new_timelines > 0 {
-            batch.insert(&kept.counts, TIMELINES_KEY, timelines.to_be_bytes());
+            batch.insert(&inner.counts, TIMELINES_KEY, timelines.to_be_bytes());
         }
         batch.commit()?;
 
-        kept.timelines.store(timelines, Ordering::Relaxed);
+        inner.timelines.store(timelines, Ordering::Relaxed);
+        inner.platform_length.store(platform_length + self.size.events as u64, Ordering::Release);
         // Heads first: a state is rebuilt up to the head, and one rebuilt in between must not miss what was just written.
         for (timeline, head) in &self.heads {
-            kept.heads.insert(*timeline, *head);
+            inner.heads.insert(*timeline, *head);
         }
+        let mut claims = inner.claims.lock().expect("nothing panics while it holds this lock");
         for (key, row) in cached {
             // Removing also tells a reader who began before this commit not to keep what it finds.
-            kept.row_cache.remove(&key);
-            if row.row.is_none() {
-                kept.claims.lock().expect("nothing panics while it holds this lock").remove(&key);
-            }
-            kept.row_cache.insert(key, row);
+            inner.row_cache.remove(&key);
+            claims.remove(&key);
+            inner.row_cache.insert(key, row);
         }
-        if kept.news.receiver_count() > 0 {
+        drop(claims);
+        if inner.notifications.receiver_count() > 0 {
             for timeline in self.heads.into_keys() {
-                _ = kept.news.send(timeline);
+                _ = inner.notifications.send(timeline);
             }
         }
-        Ok(has_entry)
+        Ok(())
     }
 }

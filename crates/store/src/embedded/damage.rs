@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::contract::Error;
+use crate::error::Error;
 
 /// A disk that loses what it said was synced can tear more than the last batch, but hardly more than this.
 const TAIL_BYTES_MAX: u64 = 64 << 10;

@@ -5,7 +5,8 @@
 //! value   home timeline, as in a run's key │ position (u64 big-endian)
 //! ```
 
-use crate::contract::{Error, TimelineId};
+use crate::error::Error;
+use crate::timeline::TimelineId;
 
 use super::run::{read_timeline, run_key};
 

@@ -6,7 +6,7 @@
 //! <directory>/fjall/      keyspaces:
 //!     runs                events and references to them, by timeline and position (`run`)
 //!     rows                states, names, tokens, answers (`RowKey`)
-//!     feed                one entry per commit that has events (`feed`)
+//!     platform            the platform timeline, one entry per commit that has events (`platform`)
 //!     ids                 where an event is whose identifier was given (`ids`)
 //!     counts              how many timelines there are
 //! ```
@@ -18,11 +18,12 @@ mod backup;
 mod checkpoint;
 mod committer;
 mod damage;
-mod feed;
 mod ids;
 mod open;
-mod portable;
+mod platform;
+mod read;
 mod run;
+mod transfer;
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -31,21 +32,20 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use annals_model::{App, AppId, EventId, Time};
+use annals_model::{EventId, Time};
 use async_trait::async_trait;
 use bytes::Bytes;
 use fjall::{Database, Keyspace};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::broadcast;
 
-use crate::checkpoint::Checkpoint;
-use crate::contract::{
-    Command, CommitError, CommitSummary, Error, FeedEntry, Head, Statistics, Store, TimelineId,
-};
-use crate::rows::{Listing, Row, RowKey};
-use committer::Job;
-use run::{Content, Run, run_key, timeline_key};
+use crate::contract::{Command, CommitError, Head, PlatformCommit, Statistics, Store};
+use crate::engine::checkpoint::Checkpoint;
+use crate::engine::{CommitQueue, Observer};
+use crate::error::Error;
+use crate::rows::{Row, RowKey, RowRange};
+use crate::timeline::TimelineId;
 
 use backup::Backup;
 
@@ -54,27 +54,28 @@ pub use open::Options;
 
 /// The store in a directory.
 pub struct EmbeddedStore {
-    kept: Arc<Kept>,
-    jobs: mpsc::Sender<Job>,
+    inner: Arc<Inner>,
+    queue: CommitQueue,
     committer: Option<JoinHandle<()>>,
 }
 
 /// What the committer and the readers share.
-struct Kept {
+struct Inner {
     database: Database,
     runs: Keyspace,
     rows: Keyspace,
-    feed: Keyspace,
+    platform: Keyspace,
     ids: Keyspace,
     counts: Keyspace,
     heads: Cache<TimelineId, Head>,
     row_cache: Cache<RowKey, CachedRow, RowBytes>,
     timelines: AtomicU64,
+    platform_length: AtomicU64,
     writable: AtomicBool,
-    news: broadcast::Sender<TimelineId>,
+    notifications: broadcast::Sender<TimelineId>,
     /// What is being worked on, and until when nobody else is given it. One process has the store, so memory is enough.
     claims: Mutex<HashMap<RowKey, Instant>>,
-    observer: Box<dyn Fn(CommitSummary) + Send + Sync>,
+    observer: Observer,
     // Dropped last, so that the directory is free only when nothing uses it any more.
     _lock: std::fs::File,
 }
@@ -101,7 +102,7 @@ impl Weighter<RowKey, CachedRow> for RowBytes {
 impl Drop for EmbeddedStore {
     fn drop(&mut self) {
         // Without a sender the committer ends once it has done what it was given.
-        self.jobs = mpsc::channel(1).0;
+        self.queue = CommitQueue::new().0;
         if let Some(committer) = self.committer.take() {
             _ = committer.join();
         }
@@ -111,13 +112,11 @@ impl Drop for EmbeddedStore {
 #[async_trait]
 impl Store for EmbeddedStore {
     async fn commit(&self, command: Box<dyn Command>) -> Result<(), CommitError> {
-        let (done, answer) = oneshot::channel();
-        self.jobs.send(Job::Commit { command, done }).await.map_err(|_| Error::Closed)?;
-        answer.await.map_err(|_| Error::Closed)?
+        self.queue.commit(command).await
     }
 
     async fn head(&self, timeline: TimelineId) -> Result<Head, Error> {
-        self.kept.head(timeline)
+        self.inner.head(timeline)
     }
 
     // Reads run where they are called: a page is a few blocks, nearly always in memory, and handing it to another
@@ -128,36 +127,36 @@ impl Store for EmbeddedStore {
         positions: RangeInclusive<u64>,
         bytes_max: usize,
     ) -> Result<Vec<Bytes>, Error> {
-        self.kept.read(timeline, &positions, bytes_max)
+        self.inner.read(timeline, &positions, bytes_max)
     }
 
     async fn count_before(&self, timeline: TimelineId, time: Time) -> Result<u64, Error> {
-        self.kept.count_before(timeline, time)
+        self.inner.count_before(timeline, time)
     }
 
     async fn find(&self, home: TimelineId, event: EventId) -> Result<Option<Bytes>, Error> {
-        self.kept.find(home, event)
+        self.inner.find(home, event)
     }
 
     async fn row(&self, key: &RowKey) -> Result<Option<Row>, Error> {
-        self.kept.row(key)
+        self.inner.row(key)
     }
 
-    async fn list(&self, listing: Listing, limit: usize) -> Result<Vec<(RowKey, Row)>, Error> {
-        self.kept.list(&listing).take(limit).collect()
+    async fn rows_in(&self, range: &RowRange, limit: usize) -> Result<Vec<(RowKey, Row)>, Error> {
+        self.inner.list(range).take(limit).collect()
     }
 
-    async fn claim(
+    async fn claim_rows(
         &self,
-        listing: Listing,
+        range: &RowRange,
         limit: usize,
         lease: Duration,
     ) -> Result<Vec<(RowKey, Row)>, Error> {
-        let mut claims = self.kept.claims.lock().expect("nothing panics while it holds this lock");
+        let mut claims = self.inner.claims.lock().expect("nothing panics while it holds this lock");
         let now = Instant::now();
         claims.retain(|_, until| *until > now);
         let mut claimed = Vec::new();
-        for listed in self.kept.list(&listing) {
+        for listed in self.inner.list(range) {
             let (key, row) = listed?;
             if claimed.len() == limit {
                 break;
@@ -170,29 +169,24 @@ impl Store for EmbeddedStore {
         Ok(claimed)
     }
 
-    async fn feed(&self, after: u64, limit: usize) -> Result<Vec<FeedEntry>, Error> {
-        let Some(first) = after.checked_add(1) else { return Ok(Vec::new()) };
-        self.kept
-            .feed
-            .range(feed::key(first)..)
-            .take(limit)
-            .map(|guard| {
-                let (key, value) = guard.into_inner()?;
-                feed::read(&key, &value)
-            })
-            .collect()
+    async fn platform(&self, after: u64, limit_events: usize) -> Result<Vec<PlatformCommit>, Error> {
+        self.inner.platform(after, limit_events)
+    }
+
+    async fn platform_length(&self) -> Result<u64, Error> {
+        Ok(self.inner.platform_length.load(Ordering::Acquire))
     }
 
     fn backup(&self) -> Option<Box<dyn Iterator<Item = Result<Bytes, Error>> + Send>> {
-        Some(Box::new(Backup::of(&self.kept)))
+        Some(Box::new(Backup::of(&self.inner)))
     }
 
     fn subscribe(&self) -> broadcast::Receiver<TimelineId> {
-        self.kept.news.subscribe()
+        self.inner.notifications.subscribe()
     }
 
     async fn ready(&self) -> Result<(), Error> {
-        match self.kept.writable.load(Ordering::Relaxed) {
+        match self.inner.writable.load(Ordering::Relaxed) {
             true => Ok(()),
             false => Err(Error::ReadOnly),
         }
@@ -200,203 +194,14 @@ impl Store for EmbeddedStore {
 
     async fn statistics(&self) -> Result<Statistics, Error> {
         Ok(Statistics {
-            timelines: self.kept.timelines.load(Ordering::Relaxed),
-            bytes: self.kept.database.disk_space()?,
+            timelines: self.inner.timelines.load(Ordering::Relaxed),
+            bytes: self.inner.database.disk_space()?,
         })
     }
 
     async fn close(&self) -> Result<(), Error> {
-        let (done, closed) = oneshot::channel();
-        self.jobs.send(Job::Close { done }).await.map_err(|_| Error::Closed)?;
-        closed.await.map_err(|_| Error::Closed)
+        self.queue.close().await
     }
-}
-
-impl Kept {
-    fn list(&self, listing: &Listing) -> impl Iterator<Item = Result<(RowKey, Row), Error>> {
-        self.rows.range(listing.keys()).map(|guard| {
-            let (key, value) = guard.into_inner()?;
-            let damaged = || Error::Damaged("a row's key cannot be read".to_owned());
-            let key = RowKey::from_bytes(&key).ok_or_else(damaged)?;
-            let row = Row::from_bytes(&key, &value).map_err(unreadable_row)?;
-            Ok((key, row))
-        })
-    }
-
-    fn head(&self, timeline: TimelineId) -> Result<Head, Error> {
-        // A head that the committer puts here while this one is being read wins: the cache then drops the one read.
-        self.heads.get_or_insert_with(&timeline, || {
-            let Some(guard) = self.runs.prefix(timeline_key(timeline)).next_back() else {
-                return Ok(Head::default());
-            };
-            let (key, value) = guard.into_inner()?;
-            let run = Run::read(&key, value.into())?;
-            Ok(Head { length: run.last(), last_time: run.last_time() })
-        })
-    }
-
-    fn row(&self, key: &RowKey) -> Result<Option<Row>, Error> {
-        let cached = self.row_cache.get_or_insert_with(key, || -> Result<_, Error> {
-            let Some(value) = self.rows.get(key.to_bytes())? else {
-                return Ok(CachedRow { row: None, bytes: 0, checkpoint: Checkpoint::default() });
-            };
-            if let RowKey::App(app) = key {
-                let (app, checkpoint) = self.app_from(*app, &value)?;
-                return Ok(CachedRow { row: Some(Row::App(app)), bytes: value.len(), checkpoint });
-            }
-            let row = Row::from_bytes(key, &value).map_err(unreadable_row)?;
-            Ok(CachedRow { row: Some(row), bytes: value.len(), checkpoint: Checkpoint::default() })
-        })?;
-        Ok(cached.row)
-    }
-
-    /// The state of an app: its checkpoint, and what happened since.
-    fn app_from(&self, id: AppId, value: &[u8]) -> Result<(Arc<App>, Checkpoint), Error> {
-        let (mut app, position) = checkpoint::read(value)?;
-        let mut checkpoint = Checkpoint::at(position);
-        let timeline = TimelineId::App(id);
-        let since = position + 1..=self.head(timeline)?.length;
-        if !since.is_empty() {
-            for json in self.read(timeline, &since, usize::MAX)?.iter().rev() {
-                checkpoint.apply(&mut app, json)?;
-            }
-        }
-        Ok((app, checkpoint))
-    }
-
-    fn read(
-        &self,
-        timeline: TimelineId,
-        positions: &RangeInclusive<u64>,
-        bytes_max: usize,
-    ) -> Result<Vec<Bytes>, Error> {
-        let (oldest, newest) = (*positions.start(), *positions.end());
-        let mut events = Vec::new();
-        let mut bytes = 0;
-        // References of a page often lead to the same few runs.
-        let mut referred = HashMap::new();
-        // The run that has the oldest position begins less than a run before it; a narrow range spares the engine tables.
-        let lowest = oldest.saturating_sub(u64::from(run::EVENTS_MAX) - 1);
-        for guard in self.runs.range(run_key(timeline, lowest)..=run_key(timeline, newest)).rev() {
-            let (key, value) = guard.into_inner()?;
-            let run = Run::read(&key, value.into())?;
-            for position in (run.first.max(oldest)..=run.last().min(newest)).rev() {
-                let index = usize::try_from(position - run.first).expect("a run has at most 64 events");
-                let event = match run.content(index)? {
-                    Content::Event(event) => event,
-                    Content::Reference(reference) => self.follow(reference, &mut referred)?,
-                };
-                bytes += event.len();
-                if bytes > bytes_max && !events.is_empty() {
-                    return Ok(events);
-                }
-                events.push(event);
-            }
-            if run.first <= oldest {
-                break;
-            }
-        }
-        Ok(events)
-    }
-
-    /// The event a reference names.
-    fn follow(
-        &self,
-        reference: run::Reference,
-        referred: &mut HashMap<(AppId, u64), Run>,
-    ) -> Result<Bytes, Error> {
-        let damaged = || Error::Damaged("a reference to an event leads nowhere".to_owned());
-        let run = match referred.entry((reference.app, reference.first)) {
-            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                let key = run_key(TimelineId::App(reference.app), reference.first);
-                let value = self.runs.get(&key)?.ok_or_else(damaged)?;
-                entry.insert(Run::read(&key, value.into())?)
-            }
-        };
-        match run.content(usize::from(reference.index))? {
-            Content::Event(event) => Ok(event),
-            Content::Reference(_) => Err(damaged()),
-        }
-    }
-
-    fn count_before(&self, timeline: TimelineId, time: Time) -> Result<u64, Error> {
-        let head = self.head(timeline)?;
-        if time > head.last_time {
-            return Ok(head.length);
-        }
-        // Times never decrease, so what is before `time` is a prefix: positions 1..=low are in it, those from
-        // high + 1 on are not.
-        let (mut low, mut high) = (0, head.length);
-        while low < high {
-            let middle = low + (high - low).div_ceil(2);
-            let run = self.run_with(timeline, middle)?;
-            match run.count_before(time) {
-                0 => high = run.first - 1,
-                count if run.first + count > run.last() => low = run.last(),
-                count => return Ok(run.first + count - 1),
-            }
-        }
-        Ok(low)
-    }
-
-    /// The run that has that position, which the timeline has.
-    fn run_with(&self, timeline: TimelineId, position: u64) -> Result<Run, Error> {
-        let guard = self
-            .runs
-            .range(
-                run_key(timeline, position.saturating_sub(u64::from(run::EVENTS_MAX) - 1))
-                    ..=run_key(timeline, position),
-            )
-            .next_back()
-            .ok_or_else(|| Error::Damaged("a timeline has a gap".to_owned()))?;
-        let (key, value) = guard.into_inner()?;
-        Run::read(&key, value.into())
-    }
-
-    fn find(&self, home: TimelineId, event: EventId) -> Result<Option<Bytes>, Error> {
-        if let Some(found) = self.find_by_time(home, event)? {
-            return Ok(Some(found));
-        }
-        let Some(value) = self.ids.get(event.as_bytes())? else { return Ok(None) };
-        let (timeline, position) = ids::read(&value)?;
-        if timeline != home {
-            return Ok(None);
-        }
-        Ok(self.read(home, &(position..=position), usize::MAX)?.pop())
-    }
-
-    /// The event of that identifier if it was assigned here: it is among those of the millisecond it names.
-    fn find_by_time(&self, home: TimelineId, event: EventId) -> Result<Option<Bytes>, Error> {
-        let time = event.time();
-        let head = self.head(home)?;
-        if head.length == 0 || time > head.last_time {
-            return Ok(None);
-        }
-        let first = self.count_before(home, time)? + 1;
-        let start = self.run_with(home, first)?.first;
-        for guard in self.runs.range(run_key(home, start)..=run_key(home, u64::MAX)) {
-            let (key, value) = guard.into_inner()?;
-            let run = Run::read(&key, value.into())?;
-            let mut index = usize::try_from(run.count_before(time)).expect("a run has at most 64 events");
-            while run.time(index) == Some(time) {
-                if let Content::Event(json) = run.content(index)?
-                    && annals_model::event::id_in(&json) == Some(event)
-                {
-                    return Ok(Some(json));
-                }
-                index += 1;
-            }
-            if run.last_time() > time {
-                break;
-            }
-        }
-        Ok(None)
-    }
-}
-
-fn unreadable_row(error: serde_json::Error) -> Error {
-    Error::Damaged(format!("a row cannot be read: {error}"))
 }
 
 impl From<fjall::Error> for Error {

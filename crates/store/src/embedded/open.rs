@@ -8,11 +8,13 @@ use std::sync::{Arc, Mutex};
 use fjall::config::{BlockSizePolicy, CompressionPolicy, RestartIntervalPolicy};
 use fjall::{CompressionType, Database, KeyspaceCreateOptions};
 use quick_cache::sync::Cache;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::broadcast;
 
-use crate::contract::{CommitSummary, Error, NEWS_MAX};
+use crate::contract::CommitSummary;
+use crate::engine::{CommitQueue, CommonOptions, NOTIFICATIONS_MAX};
+use crate::error::Error;
 
-use super::{EmbeddedStore, Kept, RowBytes, committer, damage, feed};
+use super::{EmbeddedStore, Inner, RowBytes, committer, damage, platform};
 
 /// The format this program writes, and the newest it reads.
 pub(super) const FORMAT: u32 = 1;
@@ -31,33 +33,32 @@ const JOURNAL_BYTES: u64 = 64 * MIB;
 /// How to open a store.
 pub struct Options {
     directory: PathBuf,
-    is_existing: bool,
-    observer: Box<dyn Fn(CommitSummary) + Send + Sync>,
+    common: CommonOptions,
 }
 
 impl Options {
     /// The store in that directory, which is made if it is not there.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), is_existing: false, observer: Box::new(|_| {}) }
+        Self { directory: directory.into(), common: CommonOptions::default() }
     }
 
     /// Whether only a store that is there is opened, and none is made.
     #[must_use]
     pub fn existing(mut self, is_existing: bool) -> Self {
-        self.is_existing = is_existing;
+        self.common.is_existing = is_existing;
         self
     }
 
     /// Calls this after every commit, on the committing thread.
     #[must_use]
     pub fn observer(mut self, observer: impl Fn(CommitSummary) + Send + Sync + 'static) -> Self {
-        self.observer = Box::new(observer);
+        self.common.observer = Box::new(observer);
         self
     }
 
     /// Opens the store. Takes as long as reading a journal of 64 MiB at most.
     pub fn open(self) -> Result<EmbeddedStore, Error> {
-        if self.is_existing && !self.directory.join(FORMAT_FILE).exists() {
+        if self.common.is_existing && !self.directory.join(FORMAT_FILE).exists() {
             return Err(Error::Missing);
         }
         let lock = lock(&self.directory)?;
@@ -84,7 +85,7 @@ impl Options {
         };
         let runs = keyspace("runs", 16 * MIB, 16 << 10)?;
         let rows = keyspace("rows", 8 * MIB, 8 << 10)?;
-        let feed = keyspace("feed", 4 * MIB, 16 << 10)?;
+        let platform = keyspace("platform", 4 * MIB, 16 << 10)?;
         let ids = keyspace("ids", 4 * MIB, 4 << 10)?;
         let counts = keyspace("counts", MIB, 4 << 10)?;
         let timelines = match counts.get(committer::TIMELINES_KEY)? {
@@ -95,33 +96,33 @@ impl Options {
                 .map_err(|_| Error::Damaged("the count of timelines cannot be read".to_owned()))?,
             None => 0,
         };
-        let last_commit =
-            feed.last_key_value().map(|guard| feed::number(&guard.key()?)).transpose()?.unwrap_or(0);
-        let kept = Arc::new(Kept {
+        let platform_length = platform::length(&platform)?;
+        let inner = Arc::new(Inner {
             database,
             runs,
             rows,
-            feed,
+            platform,
             ids,
             counts,
             heads: Cache::new(HEADS_MAX),
             row_cache: Cache::with_weighter(HEADS_MAX, ROW_CACHE_BYTES, RowBytes),
             timelines: AtomicU64::new(timelines),
+            platform_length: AtomicU64::new(platform_length),
             writable: AtomicBool::new(true),
-            news: broadcast::Sender::new(NEWS_MAX),
+            notifications: broadcast::Sender::new(NOTIFICATIONS_MAX),
             claims: Mutex::default(),
-            observer: self.observer,
+            observer: self.common.observer,
             _lock: lock,
         });
-        let (jobs, queue) = mpsc::channel(committer::QUEUE_MAX);
+        let (queue, jobs) = CommitQueue::new();
         let committer = std::thread::Builder::new()
             .name("committer".to_owned())
             .spawn({
-                let kept = Arc::clone(&kept);
-                move || committer::run(kept, queue, last_commit)
+                let inner = Arc::clone(&inner);
+                move || committer::run(inner, jobs)
             })
             .map_err(|error| Error::Engine(Box::new(error)))?;
-        Ok(EmbeddedStore { kept, jobs, committer: Some(committer) })
+        Ok(EmbeddedStore { inner, queue, committer: Some(committer) })
     }
 }
 

@@ -25,7 +25,9 @@
 use annals_model::{AppId, Time, UserId};
 use bytes::Bytes;
 
-use crate::contract::{Error, TimelineId};
+use crate::engine::leb128;
+use crate::error::Error;
+use crate::timeline::TimelineId;
 
 /// The most events of a run, so that one page reads few runs and little besides.
 pub(super) const EVENTS_MAX: u8 = 64;
@@ -150,8 +152,8 @@ impl RunBuilder {
             (self.first_time, self.last_time) = (time, time);
         }
         assert!(time >= self.last_time, "times never decrease along a timeline");
-        write_leb128(time.as_millis() - self.last_time.as_millis(), &mut self.directory);
-        write_leb128(((bytes.len() as u64) << 1) | u64::from(is_reference), &mut self.directory);
+        leb128::write(time.as_millis() - self.last_time.as_millis(), &mut self.directory);
+        leb128::write(((bytes.len() as u64) << 1) | u64::from(is_reference), &mut self.directory);
         self.bytes.extend_from_slice(bytes);
         self.last_time = time;
         self.count += 1;
@@ -208,8 +210,8 @@ impl Run {
         let mut entries = Vec::with_capacity(usize::from(count));
         let mut offset = 0_u64;
         for _ in 0..count {
-            time = time.checked_add(read_leb128(&mut rest)?)?;
-            let length = read_leb128(&mut rest)?;
+            time = time.checked_add(leb128::read(&mut rest)?)?;
+            let length = leb128::read(&mut rest)?;
             let end = offset.checked_add(length >> 1)?;
             entries.push(Entry {
                 time: Time::from_millis(time),
@@ -261,27 +263,6 @@ impl Run {
         }
         Reference::from_bytes(&bytes).map(Content::Reference).ok_or_else(damaged)
     }
-}
-
-fn write_leb128(mut number: u64, out: &mut Vec<u8>) {
-    while number >= 0x80 {
-        out.push(u8::try_from(number & 0x7f).expect("masked to seven bits") | 0x80);
-        number >>= 7;
-    }
-    out.push(u8::try_from(number).expect("less than 128"));
-}
-
-fn read_leb128(bytes: &mut &[u8]) -> Option<u64> {
-    let mut number = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let (&byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(number);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

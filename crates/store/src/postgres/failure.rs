@@ -5,7 +5,7 @@ use std::fmt;
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::SqlState;
 
-use crate::contract::Error;
+use crate::error::Error;
 
 /// What the database said, without its details: they may show what is stored, which may be secret.
 #[derive(Debug)]

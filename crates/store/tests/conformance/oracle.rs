@@ -1,18 +1,20 @@
 //! A store in a few lines of memory, and random histories to compare one with.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use annals_model::{RandomIds, Time};
-use annals_store::{NewEvent, Store, TimelineId};
+use annals_store::{NewEvent, PlatformCommit, PlatformEvent, Store, TimelineId};
+use annals_testing::{START, app, event, user};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::suite::{START, app, event, user};
+use crate::suite::{check_platform, recorded_at};
 
 /// Every timeline, whole, oldest first.
 #[derive(Default)]
 pub(crate) struct Oracle {
     timelines: BTreeMap<TimelineId, Vec<NewEvent>>,
+    platform: Vec<PlatformCommit>,
     last_time: Time,
 }
 
@@ -46,7 +48,10 @@ impl History {
                         (self.random.random_range(0..5) > 0).then(|| app(self.random.random_range(0..4)));
                     let user =
                         (app.is_none() || self.random.random()).then(|| user(self.random.random_range(0..3)));
-                    event(&self.ids, app, user, time)
+                    let mut event = event(&self.ids, app, user, time);
+                    event.event_type =
+                        ["restart", "scale", "database/add_feature"][self.random.random_range(0..3)];
+                    event
                 });
                 Step::Append(events.collect())
             }
@@ -56,12 +61,51 @@ impl History {
 
 impl Oracle {
     pub(crate) fn append(&mut self, events: &[NewEvent]) {
+        let mut commit = PlatformCommit {
+            first: self.platform.last().map_or(1, |last| last.last() + 1),
+            recorded_at: recorded_at(events),
+            earliest: events.iter().map(|event| event.created_at).min().unwrap(),
+            latest: events.iter().map(|event| event.created_at).max().unwrap(),
+            ..PlatformCommit::default()
+        };
         for event in events {
             for timeline in [Some(event.home()), event.reference()].into_iter().flatten() {
                 self.timelines.entry(timeline).or_default().push(event.clone());
             }
             self.last_time = event.created_at;
+            if !commit.types.iter().any(|name| name == event.event_type) {
+                commit.types.push(event.event_type.to_owned());
+            }
+            let event_type = commit.types.iter().position(|name| name == event.event_type).unwrap();
+            commit.events.push(PlatformEvent {
+                timeline: event.home(),
+                position: self.timelines[&event.home()].len() as u64,
+                event_type: u16::try_from(event_type).unwrap(),
+            });
         }
+        self.platform.push(commit);
+    }
+
+    /// Reads on from anywhere, as far as anywhere.
+    pub(crate) async fn check_the_platform(&self, store: &dyn Store, history: &mut History) {
+        let length = self.platform.last().map_or(0, PlatformCommit::last);
+        assert_eq!(store.platform_length().await.unwrap(), length);
+        let after = history.random.random_range(0..=length);
+        let limit = history.random.random_range(1..400);
+        let mut expected: Vec<_> = self
+            .platform
+            .iter()
+            .filter(|commit| commit.last() > after && commit.first <= after + limit)
+            .cloned()
+            .collect();
+        if let Some(first) = expected.first_mut()
+            && first.first <= after
+        {
+            first.events.drain(..usize::try_from(after + 1 - first.first).unwrap());
+            first.first = after + 1;
+        }
+        let read = store.platform(after, usize::try_from(limit).unwrap()).await.unwrap();
+        assert_eq!(read, expected, "after {after}, {limit}");
     }
 
     pub(crate) async fn check_a_page(&self, store: &dyn Store, history: &mut History) {
@@ -89,19 +133,8 @@ impl Oracle {
             let expected: Vec<_> = events.iter().rev().map(|event| event.json.clone()).collect();
             assert_eq!(all, expected);
         }
-        let mut in_feed = BTreeSet::new();
-        for (timeline, positions) in
-            store.feed(0, usize::MAX).await.unwrap().iter().flat_map(|entry| &entry.ranges)
-        {
-            for position in positions.clone() {
-                assert!(in_feed.insert((*timeline, position)), "{timeline:?} {position} comes once");
-            }
-        }
-        let homes = self.timelines.iter().flat_map(|(timeline, events)| {
-            let homes = events.iter().zip(1..).filter(move |(event, _)| event.home() == *timeline);
-            homes.map(move |(_, position)| (*timeline, position))
-        });
-        assert_eq!(in_feed, homes.collect());
+        assert_eq!(store.platform(0, usize::MAX).await.unwrap(), self.platform);
+        check_platform(store, self.timelines.keys().copied()).await;
         assert_eq!(store.statistics().await.unwrap().timelines, self.timelines.len() as u64);
     }
 }

@@ -2,54 +2,26 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-use annals_model::{AppId, EventId, IdSource, RandomIds, Rejection, Time, UserId};
+use annals_model::{EventId, RandomIds, Rejection, Time, UserId};
 use annals_store::{
-    Command, CommandError, CommitError, Error, Head, Listing, NewEvent, Row, RowKey, Setting, Snapshot,
-    Store, TimelineId, WriteSet,
+    CommandError, CommitError, Error, Follow, Head, NewEvent, PlatformEvent, Setting, Store, TimelineId,
+    TypedRows as _, WriteSet, follow, key,
 };
+use annals_testing::{START, TestStore, app, commit, event, user, write_rows};
 
-use crate::Engine;
 use crate::oracle::{self, Oracle};
 
-pub(crate) const START: Time = Time::from_millis(1_762_000_000_000);
-
-pub(crate) fn app(number: u8) -> AppId {
-    AppId::from_bytes([number; 12])
-}
-
-pub(crate) fn user(number: u8) -> UserId {
-    UserId::from_bytes([number; 16])
-}
-
-/// A change that a closure decides.
-struct With<F>(F);
-
-impl<F: FnMut(&dyn Snapshot) -> Result<WriteSet, CommandError> + Send> Command for With<F> {
-    fn decide(&mut self, view: &dyn Snapshot) -> Result<WriteSet, CommandError> {
-        (self.0)(view)
-    }
-}
-
-pub(crate) async fn commit(
-    store: &dyn Store,
-    decide: impl FnMut(&dyn Snapshot) -> Result<WriteSet, CommandError> + Send + 'static,
-) -> Result<(), CommitError> {
-    store.commit(Box::new(With(decide))).await
-}
-
 pub(crate) async fn append(store: &dyn Store, events: Vec<NewEvent>) {
-    commit(store, move |_| Ok(WriteSet { events: events.clone(), rows: Vec::new(), ..WriteSet::default() }))
+    let recorded_at = recorded_at(&events);
+    commit(store, move |_| Ok(WriteSet { recorded_at, events: events.clone(), ..WriteSet::default() }))
         .await
         .unwrap();
 }
 
-pub(crate) fn event(ids: &RandomIds, app: Option<AppId>, user: Option<UserId>, time: Time) -> NewEvent {
-    let id = ids.event_id(time);
-    let json =
-        format!(r#"{{"id":"{id}","created_at":"{time}","type":"restart","type_data":{{}}}}"#).into_bytes();
-    NewEvent { id, has_external_id: false, created_at: time, app, user, json }
+/// When these events were recorded, if they are recorded alone.
+pub(crate) fn recorded_at(events: &[NewEvent]) -> Time {
+    events.last().map_or(START, |event| event.created_at.plus_millis(5))
 }
 
 fn events(count: u64, user: Option<UserId>) -> Vec<NewEvent> {
@@ -66,26 +38,25 @@ async fn read(
     events.into_iter().map(|event| event.to_vec()).collect()
 }
 
-pub(crate) async fn an_empty_timeline_has_nothing(engine: &dyn Engine) {
-    let store = engine.open().await;
+pub(crate) async fn an_empty_timeline_has_nothing(place: &TestStore) {
+    let store = place.open().await;
     let timeline = TimelineId::App(app(1));
     assert_eq!(store.head(timeline).await.unwrap(), Head::default());
     assert!(read(&*store, timeline, 1..=10).await.is_empty());
     assert_eq!(store.count_before(timeline, START).await.unwrap(), 0);
     assert_eq!(store.find(timeline, EventId::assigned(START, 1, 1)).await.unwrap(), None);
-    assert!(store.feed(0, 10).await.unwrap().is_empty());
     assert_eq!(store.statistics().await.unwrap().timelines, 0);
 }
 
-pub(crate) async fn events_come_back_as_they_went_in_newest_first(engine: &dyn Engine) {
-    let store = engine.open().await;
+pub(crate) async fn events_come_back_as_they_went_in_newest_first(place: &TestStore) {
+    let store = place.open().await;
     let events = events(200, Some(user(1)));
     // Commits of very different sizes, so that pages meet the borders of what was written together.
     for part in [0..1, 1..64, 64..65, 65..193, 193..200] {
         append(&*store, events[part].to_vec()).await;
     }
     drop(store);
-    let store = engine.open().await;
+    let store = place.open().await;
     let newest_first: Vec<_> = events.iter().rev().map(|event| event.json.clone()).collect();
     for timeline in [TimelineId::App(app(1)), TimelineId::User(user(1))] {
         let head = store.head(timeline).await.unwrap();
@@ -104,8 +75,8 @@ pub(crate) async fn events_come_back_as_they_went_in_newest_first(engine: &dyn E
     assert_eq!(store.statistics().await.unwrap().timelines, 2);
 }
 
-pub(crate) async fn a_read_stops_at_its_bound_but_gives_at_least_one_event(engine: &dyn Engine) {
-    let store = engine.open().await;
+pub(crate) async fn a_read_stops_at_its_bound_but_gives_at_least_one_event(place: &TestStore) {
+    let store = place.open().await;
     let events = events(10, None);
     append(&*store, events.clone()).await;
     let timeline = TimelineId::App(app(1));
@@ -115,8 +86,8 @@ pub(crate) async fn a_read_stops_at_its_bound_but_gives_at_least_one_event(engin
     assert_eq!(store.read(timeline, 1..=10, three + 1).await.unwrap().len(), 3);
 }
 
-pub(crate) async fn events_before_a_time_are_counted(engine: &dyn Engine) {
-    let store = engine.open().await;
+pub(crate) async fn events_before_a_time_are_counted(place: &TestStore) {
+    let store = place.open().await;
     let ids = RandomIds::starting_at(1, 0);
     // Ten events at each of 30 instants, ten milliseconds apart, over several commits.
     let all: Vec<_> = (0..300)
@@ -136,8 +107,8 @@ pub(crate) async fn events_before_a_time_are_counted(engine: &dyn Engine) {
     }
 }
 
-pub(crate) async fn events_are_found_by_identifier(engine: &dyn Engine) {
-    let store = engine.open().await;
+pub(crate) async fn events_are_found_by_identifier(place: &TestStore) {
+    let store = place.open().await;
     let mut events = events(100, Some(user(1)));
     for (index, event) in events.iter_mut().enumerate().filter(|(index, _)| index % 3 == 0) {
         event.id = EventId::from_bytes([u8::try_from(index).unwrap(); 12]);
@@ -152,7 +123,7 @@ pub(crate) async fn events_are_found_by_identifier(engine: &dyn Engine) {
             for event in part.iter().filter(|event| event.has_external_id) {
                 assert!(!view.holds(event.id, event.home()).unwrap());
             }
-            Ok(WriteSet { events: part.clone(), rows: Vec::new(), ..WriteSet::default() })
+            Ok(WriteSet { events: part.clone(), ..WriteSet::default() })
         })
         .await
         .unwrap();
@@ -181,80 +152,19 @@ pub(crate) async fn events_are_found_by_identifier(engine: &dyn Engine) {
     assert_eq!(store.find(TimelineId::App(app(1)), EventId::assigned(START, 7, 7)).await.unwrap(), None);
 }
 
-async fn put(store: &dyn Store, rows: Vec<(RowKey, Option<Row>)>) {
-    commit(store, move |_| Ok(WriteSet { events: Vec::new(), rows: rows.clone(), ..WriteSet::default() }))
-        .await
-        .unwrap();
-}
-
-pub(crate) async fn what_is_claimed_is_given_to_nobody_else(engine: &dyn Engine) {
-    let store = engine.open().await;
-    let timer = |millis: u64| RowKey::Timer(START.plus_millis(millis), app(1), 7);
-    put(&*store, [3, 1, 2, 9].map(|millis| (timer(millis), Some(Row::Present))).to_vec()).await;
-    let due = Listing::TimersDue(START.plus_millis(3));
-    let claim = async |limit: usize, lease_ms: u64| -> Vec<RowKey> {
-        let claimed = store.claim(due.clone(), limit, Duration::from_millis(lease_ms)).await.unwrap();
-        claimed.into_iter().map(|(key, _)| key).collect()
-    };
-    assert_eq!(claim(2, 60_000).await, [timer(1), timer(2)], "the first that are due");
-    assert_eq!(claim(9, 1).await, [timer(3)], "what is left and due");
-    // That claim ends by itself; the others do not yet.
-    let mut again = Vec::new();
-    while again.is_empty() {
-        again = claim(9, 60_000).await;
-    }
-    assert_eq!(again, [timer(3)]);
-    assert!(claim(9, 60_000).await.is_empty());
-    assert_eq!(store.list(due.clone(), 9).await.unwrap().len(), 3, "a claim hides nothing");
-    // A row that goes and comes again is another one.
-    put(&*store, vec![(timer(1), None)]).await;
-    put(&*store, vec![(timer(1), Some(Row::Present))]).await;
-    assert_eq!(claim(9, 60_000).await, [timer(1)]);
-}
-
-pub(crate) async fn news_of_timelines_is_heard(engine: &dyn Engine) {
-    let store = engine.open().await;
-    let mut news = store.subscribe();
+pub(crate) async fn notifications_of_timelines_are_received(place: &TestStore) {
+    let store = place.open().await;
+    let mut notifications = store.subscribe();
     append(&*store, events(3, Some(user(1)))).await;
-    let mut heard = BTreeSet::new();
-    while heard.len() < 2 {
-        heard.insert(news.recv().await.unwrap());
+    let mut received = BTreeSet::new();
+    while received.len() < 2 {
+        received.insert(notifications.recv().await.unwrap());
     }
-    assert_eq!(heard, [TimelineId::App(app(1)), TimelineId::User(user(1))].into());
+    assert_eq!(received, [TimelineId::App(app(1)), TimelineId::User(user(1))].into());
 }
 
-pub(crate) async fn rows_are_kept_replaced_removed_and_listed(engine: &dyn Engine) {
-    let store = engine.open().await;
-    let name = |name: &str| RowKey::AppName(name.to_owned());
-    assert_eq!(store.row(&name("a")).await.unwrap(), None);
-    let rows = vec![
-        (name("a"), Some(Row::AppWithName(app(1)))),
-        (name("b"), Some(Row::AppWithName(app(2)))),
-        (RowKey::Member(user(1), app(2)), Some(Row::Present)),
-        (RowKey::Member(user(1), app(1)), Some(Row::Present)),
-        (RowKey::Member(user(2), app(1)), Some(Row::Present)),
-        (RowKey::Setting(Setting::SigningKey), Some(Row::Setting("00".into()))),
-    ];
-    put(&*store, rows).await;
-    put(&*store, vec![(name("a"), Some(Row::AppWithName(app(3)))), (name("b"), None)]).await;
-    let mut store = store;
-    for _ in 0..2 {
-        assert_eq!(store.row(&name("a")).await.unwrap(), Some(Row::AppWithName(app(3))));
-        assert_eq!(store.row(&name("b")).await.unwrap(), None);
-        let setting = store.row(&RowKey::Setting(Setting::SigningKey)).await.unwrap();
-        assert_eq!(setting, Some(Row::Setting("00".into())));
-        let listed = store.list(Listing::AppsOf(user(1)), 10).await.unwrap();
-        let keys: Vec<_> = listed.into_iter().map(|(key, _)| key).collect();
-        assert_eq!(keys, [RowKey::Member(user(1), app(1)), RowKey::Member(user(1), app(2))]);
-        assert_eq!(store.list(Listing::AppsOf(user(1)), 1).await.unwrap().len(), 1);
-        assert!(store.list(Listing::TokensOf(user(1)), 10).await.unwrap().is_empty());
-        drop(store);
-        store = engine.open().await;
-    }
-}
-
-pub(crate) async fn a_refused_change_leaves_no_trace(engine: &dyn Engine) {
-    let store = engine.open().await;
+pub(crate) async fn a_refused_change_leaves_no_trace(place: &TestStore) {
+    let store = place.open().await;
     append(&*store, events(3, Some(user(1)))).await;
     let refused = commit(&*store, |_| Err(CommandError::Rejected(Rejection::Conflict("no".to_owned()))))
         .await
@@ -264,11 +174,11 @@ pub(crate) async fn a_refused_change_leaves_no_trace(engine: &dyn Engine) {
         commit(&*store, |_| Err(CommandError::Failed(Error::Damaged("x".to_owned())))).await.unwrap_err();
     assert!(matches!(failed, CommitError::Failed(Error::Damaged(_))));
     assert_eq!(store.head(TimelineId::App(app(1))).await.unwrap().length, 3);
-    assert_eq!(store.feed(0, 10).await.unwrap().len(), 1);
+    assert_eq!(store.platform_length().await.unwrap(), 3);
 }
 
-pub(crate) async fn a_change_that_panics_harms_no_other(engine: &dyn Engine) {
-    let store = engine.open().await;
+pub(crate) async fn a_change_that_panics_harms_no_other(place: &TestStore) {
+    let store = place.open().await;
     let failed = commit(&*store, |_| panic!("as a bug would")).await.unwrap_err();
     assert!(matches!(failed, CommitError::Failed(Error::Engine(_))));
     append(&*store, events(3, None)).await;
@@ -276,37 +186,32 @@ pub(crate) async fn a_change_that_panics_harms_no_other(engine: &dyn Engine) {
     store.ready().await.unwrap();
 }
 
-pub(crate) async fn a_change_sees_all_before_it(engine: &dyn Engine) {
-    let store = engine.open().await;
+pub(crate) async fn a_change_sees_all_before_it(place: &TestStore) {
+    const COUNT: key::Setting = key::Setting(Setting::SigningKey);
+    let store = place.open().await;
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..100 {
         let store = Arc::clone(&store);
         tasks.spawn(async move {
             // Each adds one to what it finds: only if all see each other does it come to a hundred.
             commit(&*store, |view| {
-                let key = RowKey::Setting(Setting::SigningKey);
-                let count = match view.row(&key)? {
-                    Some(Row::Setting(text)) => text.parse::<u32>().unwrap(),
-                    _ => 0,
-                };
-                Ok(WriteSet {
-                    events: Vec::new(),
-                    rows: vec![(key, Some(Row::Setting((count + 1).to_string().into())))],
-                    ..WriteSet::default()
-                })
+                let count = view.get(COUNT)?.map_or(0, |text| text.parse::<u32>().unwrap());
+                let mut writes = WriteSet::default();
+                writes.rows.put(COUNT, (count + 1).to_string().into());
+                Ok(writes)
             })
             .await
             .unwrap();
         });
     }
     tasks.join_all().await;
-    let count = store.row(&RowKey::Setting(Setting::SigningKey)).await.unwrap();
-    assert_eq!(count, Some(Row::Setting("100".into())));
+    assert_eq!(store.get(COUNT).await.unwrap().as_deref(), Some("100"));
 }
 
-pub(crate) async fn concurrent_commits_leave_no_gap(engine: &dyn Engine) {
-    let store = engine.open().await;
+pub(crate) async fn concurrent_commits_leave_no_gap(place: &TestStore) {
+    let store = place.open().await;
     let ids = Arc::new(RandomIds::starting_at(1, 0));
+    let follower = tokio::spawn(next_events(follow(Arc::clone(&store), 0), 960));
     let mut tasks = tokio::task::JoinSet::new();
     for task in 0..16_u8 {
         let (store, ids) = (Arc::clone(&store), Arc::clone(&ids));
@@ -323,7 +228,7 @@ pub(crate) async fn concurrent_commits_leave_no_gap(engine: &dyn Engine) {
                         .fold(START, Time::max)
                         .plus_millis(1);
                     let events = [shared, own, shared].map(|app| event(&ids, app, Some(user(task)), time));
-                    Ok(WriteSet { events: events.to_vec(), rows: Vec::new(), ..WriteSet::default() })
+                    Ok(WriteSet { events: events.to_vec(), ..WriteSet::default() })
                 })
                 .await
                 .unwrap();
@@ -331,8 +236,12 @@ pub(crate) async fn concurrent_commits_leave_no_gap(engine: &dyn Engine) {
         });
     }
     tasks.join_all().await;
+    let followed = follower.await.unwrap();
     drop(store);
-    let store = engine.open().await;
+    let store = place.open().await;
+    let timelines = (0..=16).map(|number| TimelineId::App(app(number)));
+    let timelines = timelines.chain((0..16).map(|number| TimelineId::User(user(number))));
+    assert_eq!(check_platform(&*store, timelines).await, followed);
     assert_eq!(store.head(TimelineId::App(app(0))).await.unwrap().length, 640);
     let shared = read(&*store, TimelineId::App(app(0)), 1..=640).await;
     assert_eq!(shared.iter().collect::<BTreeSet<_>>().len(), 640, "no event is there twice");
@@ -344,9 +253,52 @@ pub(crate) async fn concurrent_commits_leave_no_gap(engine: &dyn Engine) {
     }
 }
 
-pub(crate) async fn the_feed_has_every_event_once(engine: &dyn Engine) {
-    let store = engine.open().await;
+/// What a follower gets until it has so many events.
+async fn next_events(mut follow: Follow, count: usize) -> Vec<PlatformEvent> {
+    let mut events = Vec::new();
+    while events.len() < count {
+        for commit in follow.next().await.unwrap() {
+            assert_eq!(commit.first, events.len() as u64 + 1);
+            events.extend(commit.events);
+        }
+    }
+    assert_eq!(follow.position(), events.len() as u64);
+    events
+}
+
+/// The events of the platform timeline, which has those of these timelines and no other, and has them in their order.
+pub(crate) async fn check_platform(
+    store: &dyn Store,
+    timelines: impl IntoIterator<Item = TimelineId>,
+) -> Vec<PlatformEvent> {
+    let mut events = Vec::new();
+    for commit in store.platform(0, usize::MAX).await.unwrap() {
+        assert_eq!(commit.first, events.len() as u64 + 1, "there is no gap");
+        events.extend(commit.events);
+    }
+    assert_eq!(store.platform_length().await.unwrap(), events.len() as u64);
+    let mut contents = Vec::new();
+    for event in &events {
+        contents.extend(read(store, event.timeline, event.position..=event.position).await);
+    }
+    let mut of_timelines = BTreeSet::new();
+    for timeline in timelines {
+        let mut of_timeline = read(store, timeline, 1..=u64::MAX >> 1).await;
+        of_timeline.reverse();
+        let set: BTreeSet<_> = of_timeline.iter().cloned().collect();
+        let on_platform: Vec<_> = contents.iter().filter(|json| set.contains(*json)).cloned().collect();
+        assert_eq!(on_platform, of_timeline, "{timeline:?}");
+        of_timelines.extend(set);
+    }
+    assert_eq!(of_timelines.len(), events.len(), "each event is there once");
+    events
+}
+
+pub(crate) async fn the_platform_timeline_has_every_event_once_and_in_order(place: &TestStore) {
+    let store = place.open().await;
     let ids = RandomIds::starting_at(1, 0);
+    assert_eq!(store.platform_length().await.unwrap(), 0);
+    assert!(store.platform(0, 10).await.unwrap().is_empty());
     for commit_number in 0..10_u64 {
         let time = START.plus_millis(commit_number);
         let number = u8::try_from(commit_number).unwrap();
@@ -355,25 +307,51 @@ pub(crate) async fn the_feed_has_every_event_once(engine: &dyn Engine) {
         events.push(event(&ids, None, Some(user(number)), time));
         append(&*store, events).await;
     }
-    let entries = store.feed(0, 100).await.unwrap();
-    assert_eq!(entries.iter().map(|entry| entry.number).collect::<Vec<_>>(), (1..=10).collect::<Vec<_>>());
-    let mut seen = BTreeSet::new();
-    for (timeline, positions) in entries.iter().flat_map(|entry| &entry.ranges) {
-        for position in positions.clone() {
-            assert!(seen.insert((*timeline, position)), "{timeline:?} {position}");
-        }
+    write_rows(&*store, |rows| rows.put(key::Setting(Setting::SigningKey), "00".into())).await;
+    let commits = store.platform(0, usize::MAX).await.unwrap();
+    assert_eq!(commits.len(), 10, "a commit without events is not on it");
+    let timelines = (0..3).map(|number| TimelineId::App(app(number)));
+    check_platform(&*store, timelines.chain((0..10).map(|number| TimelineId::User(user(number))))).await;
+
+    let time = START.plus_millis(7);
+    assert_eq!((commits[7].earliest, commits[7].latest), (time, time));
+    assert_eq!(commits[7].recorded_at, time.plus_millis(5));
+    assert_eq!(commits[7].types, ["restart"]);
+    // As much as is asked for: commits that begin within it, one at least, the first without what is known of it.
+    assert_eq!(store.platform(7 * 71, 2).await.unwrap(), commits[7..8]);
+    assert_eq!(store.platform(7 * 71, 0).await.unwrap(), commits[7..8]);
+    assert_eq!(store.platform(7 * 71, 71).await.unwrap(), commits[7..8]);
+    assert_eq!(store.platform(7 * 71, 72).await.unwrap(), commits[7..9]);
+    let within = store.platform(7 * 71 + 70, 2).await.unwrap();
+    assert_eq!((within[0].first, &within[0].events[..]), (8 * 71, &commits[7].events[70..]));
+    assert_eq!(within[1..], commits[8..9]);
+    assert_eq!(store.platform(709, 9).await.unwrap()[0].first, 710);
+    for beyond in [710, 711, u64::MAX - 1, u64::MAX] {
+        assert!(store.platform(beyond, 2).await.unwrap().is_empty());
     }
-    assert_eq!(seen.len(), 710);
-    assert_eq!(store.feed(7, 2).await.unwrap(), entries[7..9]);
-    assert!(store.feed(u64::MAX, 2).await.unwrap().is_empty());
     drop(store);
-    let store = engine.open().await;
+    let store = place.open().await;
     append(&*store, vec![event(&ids, Some(app(1)), None, START.plus_millis(99))]).await;
-    assert_eq!(store.feed(10, 100).await.unwrap()[0].number, 11, "numbers go on after reopening");
+    assert_eq!(store.platform(710, 100).await.unwrap()[0].first, 711, "positions go on after reopening");
+    assert_eq!(store.platform_length().await.unwrap(), 711);
 }
 
-pub(crate) async fn a_closed_store_takes_nothing_more(engine: &dyn Engine) {
-    let store = engine.open().await;
+pub(crate) async fn a_follower_gets_what_comes(place: &TestStore) {
+    let store = place.open().await;
+    append(&*store, events(3, Some(user(1)))).await;
+    let mut follower = follow(Arc::clone(&store), 2);
+    let commits = follower.next().await.unwrap();
+    assert_eq!((commits.len(), commits[0].first, commits[0].events.len()), (1, 3, 1));
+    assert_eq!(follower.position(), 3);
+    let waiting = tokio::spawn(async move { (follower.next().await.unwrap(), follower.position()) });
+    let later = event(&RandomIds::starting_at(2, 0), Some(app(1)), None, START.plus_millis(99));
+    append(&*store, vec![later]).await;
+    let (commits, position) = waiting.await.unwrap();
+    assert_eq!((commits[0].first, position), (4, 4));
+}
+
+pub(crate) async fn a_closed_store_takes_nothing_more(place: &TestStore) {
+    let store = place.open().await;
     append(&*store, events(3, None)).await;
     store.close().await.unwrap();
     let late = commit(&*store, |_| Ok(WriteSet::default())).await.unwrap_err();
@@ -382,12 +360,12 @@ pub(crate) async fn a_closed_store_takes_nothing_more(engine: &dyn Engine) {
     assert_eq!(store.head(TimelineId::App(app(1))).await.unwrap().length, 3);
 }
 
-pub(crate) async fn a_random_history_reads_as_the_oracle_says(engine: &dyn Engine) {
+pub(crate) async fn a_random_history_reads_as_the_oracle_says(place: &TestStore) {
     let seed = rand::random();
     eprintln!("seed {seed}");
     let mut oracle = Oracle::default();
     let mut history = oracle::History::from_seed(seed);
-    let mut store = engine.open().await;
+    let mut store = place.open().await;
     for _ in 0..120 {
         match history.next(&oracle) {
             oracle::Step::Append(events) => {
@@ -397,9 +375,12 @@ pub(crate) async fn a_random_history_reads_as_the_oracle_says(engine: &dyn Engin
             oracle::Step::Reopen => {
                 store.close().await.unwrap();
                 drop(store);
-                store = engine.open().await;
+                store = place.open().await;
             }
-            oracle::Step::Read => oracle.check_a_page(&*store, &mut history).await,
+            oracle::Step::Read => {
+                oracle.check_a_page(&*store, &mut history).await;
+                oracle.check_the_platform(&*store, &mut history).await;
+            }
         }
     }
     oracle.check_everything(&*store).await;

@@ -6,20 +6,18 @@ use annals_model::app::{
     AddFeature, ChooseMaintenanceWindow, MaintenanceMove, MaintenanceRecord, MaintenanceStatus,
     MoveMaintenance, PlanMaintenance, RemoveFeature, WINDOW_HOURS, find_addon, maintenance_window,
 };
-use annals_model::{App, Directory, EventId, Facts, Time};
+use annals_model::{App, Directory, EventId, PrivateState, Time};
+use annals_service::{Access, Service};
 use axum::extract::{Query, State};
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, LastSegment, Readable, Segments};
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
-use crate::body::{JsonBody, required};
 use crate::error::ApiError;
-use crate::page::{Paged, Selection};
+use crate::extract::{Authorized, JsonBody, LastSegment, Paged, Readable, Segments, Selection, required};
 use crate::routes::timelines::events::Meta;
-use crate::service::Service;
 
 pub(crate) fn api() -> Api {
     const ONE: &str = "/api/databases/{database}";
@@ -93,8 +91,8 @@ async fn show_database(
     readable: Readable,
     LastSegment(id): LastSegment,
 ) -> Result<Response, ApiError> {
-    let Readable { app, .. } = readable.live()?;
-    Ok(ok(&DatabaseAnswer::new(&app, &*service.recorder.directory().await?, &id)?))
+    let Access { app, .. } = readable.live()?;
+    Ok(ok(&DatabaseAnswer::new(&app, &*service.directory().await?, &id)?))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -118,7 +116,7 @@ struct WindowChoice {
 /// Chooses when maintenance may begin.
 async fn change_database(
     State(service): State<Service>,
-    access: Access<ChooseMaintenanceWindow>,
+    access: Authorized<ChooseMaintenanceWindow>,
     LastSegment(addon_id): LastSegment,
     body: JsonBody<WindowBody>,
 ) -> Result<Response, ApiError> {
@@ -127,7 +125,7 @@ async fn change_database(
         required(fields.maintenance_window, "maintenance_window")?;
     let action = ChooseMaintenanceWindow { addon_id: addon_id.clone(), weekday_utc, starting_hour_utc };
     let app = access.act(action, &body.bytes).await?.app;
-    Ok(ok(&DatabaseAnswer::new(&app, &*service.recorder.directory().await?, &addon_id)?))
+    Ok(ok(&DatabaseAnswer::new(&app, &*service.directory().await?, &addon_id)?))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -142,7 +140,7 @@ struct FeatureFields {
 
 /// Gives a database a feature.
 async fn add_feature(
-    access: Access<AddFeature>,
+    access: Authorized<AddFeature>,
     Segments([addon_id]): Segments<1>,
     body: JsonBody<FeatureBody>,
 ) -> Result<Response, ApiError> {
@@ -159,7 +157,7 @@ struct RemoveBody {
 
 /// Takes a feature from a database. Clients want a body, so this is no 204.
 async fn remove_feature(
-    access: Access<RemoveFeature>,
+    access: Authorized<RemoveFeature>,
     Segments([addon_id]): Segments<1>,
     Query(mut query): Query<HashMap<String, String>>,
     body: JsonBody<RemoveBody>,
@@ -177,10 +175,10 @@ async fn list_maintenances(
     Segments([addon_id]): Segments<1>,
     selection: Selection,
 ) -> Result<Response, ApiError> {
-    let Readable { app, .. } = readable.live()?;
+    let Access { app, .. } = readable.live()?;
     find_addon(&app, &addon_id).map_err(|_| ApiError::NotFound("database"))?;
-    let facts = service.facts(app.id).await?;
-    let of_database: Vec<_> = facts
+    let private = service.private_state(app.id).await?;
+    let of_database: Vec<_> = private
         .maintenances
         .iter()
         .filter(|record| record.addon_id == addon_id)
@@ -196,8 +194,8 @@ async fn show_maintenance(
     readable: Readable,
     Segments([addon_id, id]): Segments<2>,
 ) -> Result<Response, ApiError> {
-    let Readable { app, .. } = readable.live()?;
-    Ok(ok(&MaintenanceAnswer::new(&*service.facts(app.id).await?, &addon_id, parse_id(&id)?)?))
+    let Access { app, .. } = readable.live()?;
+    Ok(ok(&MaintenanceAnswer::new(&*service.private_state(app.id).await?, &addon_id, parse_id(&id)?)?))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -214,15 +212,15 @@ struct PlanFields {
 
 /// Plans a maintenance for the next window.
 async fn plan_maintenance(
-    access: Access<PlanMaintenance>,
+    access: Authorized<PlanMaintenance>,
     Segments([addon_id]): Segments<1>,
     body: JsonBody<PlanBody>,
 ) -> Result<Response, ApiError> {
     let kind = required(required(body.value.maintenance, "maintenance")?.kind, "type")?;
     let action = PlanMaintenance { addon_id: addon_id.clone(), maintenance_type: kind };
     let outcome = access.act(action, &body.bytes).await?;
-    let id = outcome.made.ok_or(ApiError::NotFound("maintenance"))?;
-    Ok(created(&MaintenanceAnswer::new(&outcome.facts, &addon_id, id)?))
+    let id = outcome.created;
+    Ok(created(&MaintenanceAnswer::new(&outcome.private, &addon_id, id)?))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -233,7 +231,7 @@ struct MoveBody {
 
 /// Starts a maintenance.
 async fn start_maintenance(
-    access: Access<MoveMaintenance>,
+    access: Authorized<MoveMaintenance>,
     Segments(path): Segments<2>,
     body: JsonBody<MoveBody>,
 ) -> Result<Response, ApiError> {
@@ -242,7 +240,7 @@ async fn start_maintenance(
 
 /// Completes a maintenance.
 async fn complete_maintenance(
-    access: Access<MoveMaintenance>,
+    access: Authorized<MoveMaintenance>,
     Segments(path): Segments<2>,
     body: JsonBody<MoveBody>,
 ) -> Result<Response, ApiError> {
@@ -256,7 +254,7 @@ async fn complete_maintenance(
 
 /// Cancels a maintenance.
 async fn cancel_maintenance(
-    access: Access<MoveMaintenance>,
+    access: Authorized<MoveMaintenance>,
     Segments(path): Segments<2>,
     body: JsonBody<MoveBody>,
 ) -> Result<Response, ApiError> {
@@ -264,14 +262,14 @@ async fn cancel_maintenance(
 }
 
 async fn move_on(
-    access: Access<MoveMaintenance>,
+    access: Authorized<MoveMaintenance>,
     [addon_id, id]: [String; 2],
     to: MaintenanceMove,
     body: &[u8],
 ) -> Result<Response, ApiError> {
     let id = parse_id(&id)?;
-    let facts = access.act(MoveMaintenance { addon_id: addon_id.clone(), id, to }, body).await?.facts;
-    Ok(ok(&MaintenanceAnswer::new(&facts, &addon_id, id)?))
+    let private = access.act(MoveMaintenance { addon_id: addon_id.clone(), id, to }, body).await?.private;
+    Ok(ok(&MaintenanceAnswer::new(&private, &addon_id, id)?))
 }
 
 fn parse_id(text: &str) -> Result<EventId, ApiError> {
@@ -383,8 +381,8 @@ struct MaintenanceAnswer {
 }
 
 impl MaintenanceAnswer {
-    fn new(facts: &Facts, addon_id: &str, id: EventId) -> Result<Self, ApiError> {
-        let found = facts.maintenances.iter().find(|record| record.id == id && record.addon_id == addon_id);
+    fn new(private: &PrivateState, addon_id: &str, id: EventId) -> Result<Self, ApiError> {
+        let found = private.maintenances.iter().find(|record| record.id == id && record.addon_id == addon_id);
         let view = MaintenanceView::new(found.ok_or(ApiError::NotFound("maintenance"))?);
         Ok(Self { flat: view.clone(), maintenance: view })
     }

@@ -6,17 +6,17 @@ use annals_model::AppId;
 use annals_model::app::{
     AddAddonLogDrain, AddLogDrain, DeleteAddonLogDrain, DeleteLogDrain, Drain, find_addon,
 };
+use annals_service::Access;
 use axum::extract::Query;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, LastSegment, Readable, Segments};
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
-use crate::body::{JsonBody, given, required};
 use crate::error::ApiError;
+use crate::extract::{Authorized, JsonBody, LastSegment, Readable, Segments, given, required};
 
 pub(crate) fn api() -> Api {
     const OF_APP: &str = "/v1/apps/{app}/log_drains";
@@ -83,16 +83,15 @@ impl DrainBody {
 
 /// Where an app's logs are sent.
 async fn list_drains(readable: Readable) -> Result<Response, ApiError> {
-    let Readable { app, .. } = readable.live()?.not_limited()?;
+    let Access { app, .. } = readable.live_not_limited()?;
     Ok(ok(&DrainsAnswer::new(app.id, &app.log_drains)))
 }
 
 /// Sends an app's logs somewhere.
-async fn add_drain(access: Access<AddLogDrain>, body: JsonBody<DrainBody>) -> Result<Response, ApiError> {
+async fn add_drain(access: Authorized<AddLogDrain>, body: JsonBody<DrainBody>) -> Result<Response, ApiError> {
     let drain = body.value.into_drain()?;
-    let (app_id, url) = (access.app.id, drain.clone().into_url()?);
-    access.act(AddLogDrain(drain), &body.bytes).await?;
-    Ok(created(&DrainAnswer { drain: DrainView { app_id, url } }))
+    let outcome = access.act(AddLogDrain(drain), &body.bytes).await?;
+    Ok(created(&DrainAnswer { drain: DrainView { app_id: outcome.app.id, url: outcome.created } }))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -102,7 +101,7 @@ struct DeleteBody {
 
 /// Sends an app's logs there no longer.
 async fn delete_drain(
-    access: Access<DeleteLogDrain>,
+    access: Authorized<DeleteLogDrain>,
     Query(mut query): Query<HashMap<String, String>>,
     body: JsonBody<DeleteBody>,
 ) -> Result<Response, ApiError> {
@@ -116,27 +115,26 @@ async fn list_addon_drains(
     readable: Readable,
     LastSegment(addon): LastSegment,
 ) -> Result<Response, ApiError> {
-    let Readable { app, .. } = readable.live()?.not_limited()?;
+    let Access { app, .. } = readable.live_not_limited()?;
     let (_, addon) = find_addon(&app, &addon)?;
     Ok(ok(&DrainsAnswer::new(app.id, &addon.log_drains)))
 }
 
 /// Sends an add-on's logs somewhere.
 async fn add_addon_drain(
-    access: Access<AddAddonLogDrain>,
+    access: Authorized<AddAddonLogDrain>,
     Segments([_, addon_id]): Segments<2>,
     body: JsonBody<DrainBody>,
 ) -> Result<Response, ApiError> {
     let drain = body.value.into_drain()?;
     find_addon(&access.app, &addon_id)?;
-    let (app_id, url) = (access.app.id, drain.clone().into_url()?);
-    access.act(AddAddonLogDrain { addon_id, drain }, &body.bytes).await?;
-    Ok(created(&DrainAnswer { drain: DrainView { app_id, url } }))
+    let outcome = access.act(AddAddonLogDrain { addon_id, drain }, &body.bytes).await?;
+    Ok(created(&DrainAnswer { drain: DrainView { app_id: outcome.app.id, url: outcome.created } }))
 }
 
 /// Sends an add-on's logs there no longer.
 async fn delete_addon_drain(
-    access: Access<DeleteAddonLogDrain>,
+    access: Authorized<DeleteAddonLogDrain>,
     Segments([_, addon_id]): Segments<2>,
     Query(mut query): Query<HashMap<String, String>>,
     body: JsonBody<DeleteBody>,

@@ -3,19 +3,19 @@
 use annals_model::app::{AddAddon, Addon, DeleteAddon, UpgradeAddon, addon_id, find_addon};
 use annals_model::directory::{Plan, Provider};
 use annals_model::{App, AppId, Directory, Time};
+use annals_service::{Access, Service};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, Acting, AnyCollaborator, LastSegment, Readable, Segments};
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
-use crate::auth::Operator;
-use crate::body::{JsonBody, given, required};
 use crate::error::ApiError;
-use crate::service::Service;
+use crate::extract::{
+    Acting, AnyCollaborator, Authorized, JsonBody, LastSegment, Operator, Readable, Segments, given, required,
+};
 
 pub(crate) fn api() -> Api {
     const ALL: &str = "/v1/apps/{app}/addons";
@@ -59,7 +59,7 @@ pub(crate) fn api() -> Api {
 
 /// The add-ons on offer.
 async fn list_providers(State(service): State<Service>) -> Result<Response, ApiError> {
-    let directory = service.recorder.directory().await?;
+    let directory = service.directory().await?;
     Ok(ok(&ProvidersAnswer::new(&directory)))
 }
 
@@ -69,13 +69,13 @@ async fn set_providers(
     _: Operator,
     body: JsonBody<Directory>,
 ) -> Result<Response, ApiError> {
-    service.recorder.set_directory(body.value.clone()).await?;
+    service.set_directory(body.value.clone()).await?;
     Ok(ok(&ProvidersAnswer::new(&body.value)))
 }
 
 /// What add-ons are listed under.
 async fn list_categories(State(service): State<Service>) -> Result<Response, ApiError> {
-    let directory = service.recorder.directory().await?;
+    let directory = service.directory().await?;
     let mut addon_categories: Vec<CategoryView> = Vec::new();
     for provider in &directory.addon_providers {
         let category = CategoryView::new(provider);
@@ -91,7 +91,7 @@ async fn list_plans(
     State(service): State<Service>,
     LastSegment(provider): LastSegment,
 ) -> Result<Response, ApiError> {
-    let directory = service.recorder.directory().await?;
+    let directory = service.directory().await?;
     let provider = directory.provider(&provider).ok_or(ApiError::NotFound("addon_provider"))?;
     let offered = provider.plans.iter().enumerate().filter(|(_, plan)| !plan.disabled);
     Ok(ok(&PlansAnswer { plans: offered.map(|(index, plan)| PlanView::new(plan, index)).collect() }))
@@ -99,8 +99,8 @@ async fn list_plans(
 
 /// The add-ons of an app.
 async fn list_addons(State(service): State<Service>, readable: Readable) -> Result<Response, ApiError> {
-    let Readable { app, .. } = readable.live()?;
-    let directory = service.recorder.directory().await?;
+    let Access { app, .. } = readable.live()?;
+    let directory = service.directory().await?;
     let addons = app.addons.iter().map(|(id, addon)| AddonView::new(&app, &directory, id, addon));
     Ok(ok(&AddonsAnswer { addons: addons.collect() }))
 }
@@ -111,7 +111,7 @@ async fn show_addon(
     readable: Readable,
     LastSegment(id): LastSegment,
 ) -> Result<Response, ApiError> {
-    let Readable { app, .. } = readable.live()?;
+    let Access { app, .. } = readable.live()?;
     Ok(ok(&AddonAnswer::new(&service, &app, &id, "").await?))
 }
 
@@ -131,18 +131,15 @@ struct AddFields {
 /// Adds an add-on.
 async fn add_addon(
     State(service): State<Service>,
-    access: Access<AddAddon>,
+    access: Authorized<AddAddon>,
     body: JsonBody<AddBody>,
 ) -> Result<Response, ApiError> {
     let fields = needed(body.value.addon, "addon")?;
     let provider_id = needed(given(fields.addon_provider_id), "addon_provider_id")?;
     let plan_id = needed(given(fields.plan_id), "plan_id")?;
     let outcome = access.act(AddAddon { provider_id, plan_id }, &body.bytes).await?;
-    let added_at = outcome.recorded("new_addon").map(|event| event.id.time());
-    let new = outcome.app.addons.iter().find(|(_, addon)| Some(addon.created_at) == added_at);
-    let (resource_id, _) = new.ok_or(ApiError::NotFound("addon"))?;
-    let id = addon_id(outcome.app.id, resource_id);
-    Ok(created(&AddonAnswer::new(&service, &outcome.app, &id, "The add-on is provisioned.").await?))
+    let (app, id) = (&outcome.app, &outcome.created);
+    Ok(created(&AddonAnswer::new(&service, app, id, "The add-on is provisioned.").await?))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -159,7 +156,7 @@ struct UpgradeFields {
 /// Gives an add-on another plan.
 async fn upgrade_addon(
     State(service): State<Service>,
-    access: Access<UpgradeAddon>,
+    access: Authorized<UpgradeAddon>,
     LastSegment(id): LastSegment,
     body: JsonBody<UpgradeBody>,
 ) -> Result<Response, ApiError> {
@@ -170,23 +167,22 @@ async fn upgrade_addon(
 
 /// Removes an add-on.
 async fn delete_addon(
-    access: Access<DeleteAddon>,
+    access: Authorized<DeleteAddon>,
     LastSegment(id): LastSegment,
 ) -> Result<Response, ApiError> {
     access.act(DeleteAddon { id }, b"").await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// A bearer token that is good for one database, in the name of who asks.
+/// A bearer token that is good for one database, in the name of the caller.
 async fn issue_token(
     State(service): State<Service>,
-    access: Access<AnyCollaborator>,
+    access: Authorized<AnyCollaborator>,
     Segments([_, id]): Segments<2>,
 ) -> Result<Response, ApiError> {
     find_addon(&access.app, &id)?;
     let acting: &Acting = &access.acting;
-    let token =
-        service.signing_key.issue_for_addon(acting.user()?, id.clone(), service.clock.now().as_seconds());
+    let token = service.issue_for_database(acting.user()?, id.clone());
     Ok(ok(&TokenAnswer { addon: AddonToken { id, token } }))
 }
 
@@ -327,7 +323,7 @@ struct AddonAnswer {
 
 impl AddonAnswer {
     async fn new(service: &Service, app: &App, id: &str, message: &str) -> Result<Self, ApiError> {
-        let directory = service.recorder.directory().await?;
+        let directory = service.directory().await?;
         let (resource_id, addon) = find_addon(app, id)?;
         let mut view = AddonView::new(app, &directory, resource_id, addon);
         view.message = Some(message.to_owned());

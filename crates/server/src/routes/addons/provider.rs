@@ -3,26 +3,21 @@
 
 use std::collections::BTreeMap;
 
-use annals_model::app::{ConfigureAddon, NewValue, addon_id, find_addon, is_addon_id};
+use annals_model::App;
+use annals_model::app::{ConfigureAddon, NewValue, find_addon};
 use annals_model::directory::Provider;
-use annals_model::{App, AppId};
-use annals_store::{Listing, Request, Row, RowKey, TokenHash};
+use annals_service::{Request, Service, is_password_of};
 use axum::extract::{FromRequestParts, State};
 use axum::response::Response;
 use http::request::Parts;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use subtle::ConstantTimeEq;
 
-use crate::access::{Segments, find};
 use crate::answer::ok;
 use crate::api::{Api, op};
-use crate::auth::{BAD_CREDENTIALS, name_and_password};
-use crate::body::{JsonBody, required};
-use crate::error::ApiError;
-use crate::limits::APPS_MAX;
-use crate::remote_ip::RemoteIp;
-use crate::service::Service;
+use crate::error::{ApiError, BAD_CREDENTIALS};
+use crate::extract::{JsonBody, RemoteIp, Segments, name_and_password, required};
+use crate::state::AppState;
 
 pub(crate) fn api() -> Api {
     const ONE: &str = "/v1/provider/apps/{resource}";
@@ -46,21 +41,18 @@ pub(crate) fn api() -> Api {
 /// A provider that presents its credential.
 struct Asking(Provider);
 
-impl FromRequestParts<Service> for Asking {
+impl FromRequestParts<AppState> for Asking {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let given = name_and_password(parts).ok_or(BAD_CREDENTIALS)?;
-        let directory = service.recorder.directory().await?;
+        let directory = state.service.directory().await?;
         let provider = directory.provider(&given.name).ok_or(BAD_CREDENTIALS)?;
-        let known =
-            provider.password_sha256.as_deref().and_then(TokenHash::from_hex).ok_or(BAD_CREDENTIALS)?;
-        let is_right: bool = TokenHash::of(&given.password).as_bytes().ct_eq(known.as_bytes()).into();
-        if is_right {
+        if is_password_of(provider, &given.password) {
             return Ok(Self(provider.clone()));
         }
-        let RemoteIp(remote_ip) = RemoteIp::of(parts, &service.config.trusted_proxies);
-        service.attempts.check(remote_ip, &given.name)?;
+        let RemoteIp(remote_ip) = RemoteIp::of(parts, &state.config.trusted_proxies);
+        state.attempts.check(remote_ip, &given.name)?;
         Err(BAD_CREDENTIALS)
     }
 }
@@ -68,8 +60,8 @@ impl FromRequestParts<Service> for Asking {
 /// The apps that have the provider's add-on.
 async fn list_apps(State(service): State<Service>, Asking(provider): Asking) -> Result<Response, ApiError> {
     let mut apps = Vec::new();
-    for (app, id) in resources(&service, &provider).await? {
-        if let Some(app) = find(&service, &app.to_string()).await?
+    for (app, id) in service.addons_of(&provider.id).await? {
+        if let Some(app) = service.app(app).await?
             && let Ok((resource_id, addon)) = find_addon(&app, &id)
         {
             let plan = addon.plan.clone();
@@ -85,7 +77,7 @@ async fn show_app(
     Asking(provider): Asking,
     Segments([resource]): Segments<1>,
 ) -> Result<Response, ApiError> {
-    let (app, id) = named(&service, &provider, &resource).await?;
+    let (app, id) = service.addon_of_provider(&provider, &resource).await?;
     Ok(ok(&AppAnswer::new(&app, &id)?))
 }
 
@@ -103,62 +95,12 @@ async fn configure(
     Segments([resource]): Segments<1>,
     body: JsonBody<ConfigBody>,
 ) -> Result<Response, ApiError> {
-    let (app, id) = named(&service, &provider, &resource).await?;
+    let (app, id) = service.addon_of_provider(&provider, &resource).await?;
     let config = required(body.value.config, "config")?;
     let config = config.into_iter().map(|(name, value)| NewValue { name, value }).collect();
     let request = Request { remote_ip, ..Request::default() };
-    let outcome = service.recorder.act(request, app.id, ConfigureAddon { id: id.clone(), config }).await?;
+    let outcome = service.act(request, app.id, ConfigureAddon { id: id.clone(), config }).await?;
     Ok(ok(&AppAnswer::new(&outcome.app, &id)?))
-}
-
-/// The add-ons of that provider, with their apps.
-async fn resources(service: &Service, provider: &Provider) -> Result<Vec<(AppId, String)>, ApiError> {
-    let listed = service.store.list(Listing::AddonsOf(provider.id.clone()), APPS_MAX).await?;
-    let found = listed.into_iter().filter_map(|(key, row)| match (key, row) {
-        (RowKey::AddonOf(_, id), Row::AppWithName(app)) => Some((app, id)),
-        _ => None,
-    });
-    Ok(found.collect())
-}
-
-/// The add-on that a provider names: by its identifier, its resource, or its app.
-async fn named(
-    service: &Service,
-    provider: &Provider,
-    resource: &str,
-) -> Result<(std::sync::Arc<App>, String), ApiError> {
-    const MISSING: ApiError = ApiError::NotFound("app");
-    let app = if is_addon_id(resource) {
-        match service.store.row(&RowKey::Addon(resource.to_owned())).await? {
-            Some(Row::AppWithName(app)) => find(service, &app.to_string()).await?,
-            _ => None,
-        }
-    } else if resource.parse::<AppId>().is_ok() {
-        find(service, resource).await?
-    } else {
-        let mut found = None;
-        for (app, _) in resources(service, provider).await? {
-            let app = find(service, &app.to_string()).await?;
-            if let Some(app) = app.filter(|app| app.addons.contains_key(resource)) {
-                found = Some(app);
-                break;
-            }
-        }
-        found
-    };
-    let app = app.filter(|app| app.deleted_at.is_none()).ok_or(MISSING)?;
-    let is_meant = |id: &str, resource_id: &str| {
-        resource == id || resource == resource_id || app.id.to_string() == resource
-    };
-    let id = app
-        .addons
-        .iter()
-        .filter(|(_, addon)| addon.provider == provider.id)
-        .map(|(resource_id, _)| (addon_id(app.id, resource_id), resource_id))
-        .find(|(id, resource_id)| is_meant(id, resource_id))
-        .map(|(id, _)| id)
-        .ok_or(MISSING)?;
-    Ok((app, id))
 }
 
 #[derive(Serialize, JsonSchema)]

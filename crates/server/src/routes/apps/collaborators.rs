@@ -3,23 +3,23 @@
 use std::collections::HashMap;
 
 use annals_model::app::{
-    AcceptInvitation, ChangeRole, Collaborator, Found, Invitation, Invite, RemoveCollaborator,
-    collaborator_id, find_collaborator,
+    ChangeRole, Collaborator, Found, Invitation, Invite, RemoveCollaborator, collaborator_id,
+    find_collaborator,
 };
-use annals_model::{App, AppId, Facts, ResourceId, Role, UserId};
+use annals_model::{App, AppId, PrivateState, ResourceId, UserId};
+use annals_service::{Service, Visibility};
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, Acting, LastSegment, Readable};
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
-use crate::body::{JsonBody, required};
 use crate::error::ApiError;
+use crate::extract::{Acting, Authorized, JsonBody, LastSegment, Readable, required};
 use crate::routes::apps::lifecycle::AppAnswer;
-use crate::service::Service;
+use crate::state::AppState;
 
 pub(crate) fn api() -> Api {
     const ALL: &str = "/v1/apps/{app}/collaborators";
@@ -63,20 +63,18 @@ async fn list_collaborators(
     State(service): State<Service>,
     readable: Readable,
 ) -> Result<Response, ApiError> {
-    let Readable { app, role, .. } = readable.live()?;
-    let mut facts = service.facts(app.id).await?;
-    if role == Some(Role::LimitedCollaborator) {
-        // Who holds a link can accept with it, and be more than they are now.
-        std::sync::Arc::make_mut(&mut facts).invitations.clear();
-    }
+    let access = readable.live()?;
+    let app = &access.app;
+    // Whoever has the link of an invitation can accept it.
+    let private = access.visibility().secret(service.private_state(app.id).await?).unwrap_or_default();
     let accepted = app
         .collaborators
         .iter()
-        .map(|(&user, collaborator)| CollaboratorView::accepted(&app, user, collaborator));
+        .map(|(&user, collaborator)| CollaboratorView::accepted(app, user, collaborator));
     let invited = app
         .invitations
         .iter()
-        .map(|(email, invitation)| CollaboratorView::invited(&service, &app, &facts, email, invitation));
+        .map(|(email, invitation)| CollaboratorView::invited(&service, app, &private, email, invitation));
     Ok(ok(&CollaboratorsAnswer { collaborators: accepted.chain(invited).collect() }))
 }
 
@@ -95,7 +93,7 @@ struct InviteFields {
 /// Invites somebody. The answer is an object, although the documentation of old shows a list.
 async fn invite(
     State(service): State<Service>,
-    access: Access<Invite>,
+    access: Authorized<Invite>,
     body: JsonBody<InviteBody>,
 ) -> Result<Response, ApiError> {
     let fields = required(body.value.collaborator, "collaborator")?;
@@ -103,7 +101,7 @@ async fn invite(
     let action = Invite { email: email.clone(), is_limited: fields.is_limited.unwrap_or(true) };
     let outcome = access.act(action, &body.bytes).await?;
     let id = collaborator_id(outcome.app.id, &email);
-    Ok(created(&CollaboratorAnswer::new(&service, &outcome.app, &outcome.facts, id)?))
+    Ok(created(&CollaboratorAnswer::new(&service, &outcome.app, &outcome.private, id)?))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -119,19 +117,19 @@ struct RoleFields {
 /// Gives somebody another role.
 async fn change_role(
     State(service): State<Service>,
-    access: Access<ChangeRole>,
+    access: Authorized<ChangeRole>,
     LastSegment(id): LastSegment,
     body: JsonBody<RoleBody>,
 ) -> Result<Response, ApiError> {
     let id = parse_id(&id)?;
     let is_limited = required(required(body.value.collaborator, "collaborator")?.is_limited, "is_limited")?;
     let outcome = access.act(ChangeRole { id, is_limited }, &body.bytes).await?;
-    Ok(ok(&CollaboratorAnswer::new(&service, &outcome.app, &outcome.facts, id)?))
+    Ok(ok(&CollaboratorAnswer::new(&service, &outcome.app, &outcome.private, id)?))
 }
 
 /// Removes somebody, or withdraws their invitation.
 async fn remove(
-    access: Access<RemoveCollaborator>,
+    access: Authorized<RemoveCollaborator>,
     LastSegment(id): LastSegment,
 ) -> Result<Response, ApiError> {
     access.act(RemoveCollaborator { id: parse_id(&id)? }, b"").await?;
@@ -145,7 +143,7 @@ struct AcceptBody {
 
 /// Accepts an invitation. That a GET does this is what the invitation's link needs; a HEAD does nothing.
 async fn accept_by_link(
-    State(service): State<Service>,
+    State(state): State<AppState>,
     acting: Acting,
     method: http::Method,
     Query(mut query): Query<HashMap<String, String>>,
@@ -153,28 +151,28 @@ async fn accept_by_link(
     if method != http::Method::GET {
         return Err(ApiError::MethodNotAllowed);
     }
-    accept_token(&service, &acting, query.remove("token"), b"").await
+    accept_token(&state, &acting, query.remove("token"), b"").await
 }
 
 /// Accepts an invitation.
 async fn accept(
-    State(service): State<Service>,
+    State(state): State<AppState>,
     acting: Acting,
     body: JsonBody<AcceptBody>,
 ) -> Result<Response, ApiError> {
-    accept_token(&service, &acting, body.value.token, &body.bytes).await
+    accept_token(&state, &acting, body.value.token, &body.bytes).await
 }
 
 async fn accept_token(
-    service: &Service,
+    state: &AppState,
     acting: &Acting,
     token: Option<String>,
     body: &[u8],
 ) -> Result<Response, ApiError> {
-    acting.user()?;
-    let token = AcceptInvitation { token: required(token, "token")? }.token;
-    let outcome = service.recorder.accept_invitation(acting.request(body), token).await?;
-    let mut response = ok(&AppAnswer::new(service, &outcome.app).await?);
+    let user = acting.user()?.id();
+    let token = required(token, "token")?;
+    let app = state.service.accept_invitation(acting.request(body), token).await?.app;
+    let mut response = ok(&AppAnswer::seen(state, &app, Visibility::of(app.role_of(user))).await?);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
@@ -194,11 +192,11 @@ struct CollaboratorAnswer {
 }
 
 impl CollaboratorAnswer {
-    fn new(service: &Service, app: &App, facts: &Facts, id: ResourceId) -> Result<Self, ApiError> {
+    fn new(service: &Service, app: &App, private: &PrivateState, id: ResourceId) -> Result<Self, ApiError> {
         let collaborator = match find_collaborator(app, id)? {
             Found::Collaborator(user, collaborator) => CollaboratorView::accepted(app, user, collaborator),
             Found::Invitation(email, invitation) => {
-                CollaboratorView::invited(service, app, facts, email, invitation)
+                CollaboratorView::invited(service, app, private, email, invitation)
             }
         };
         Ok(Self { collaborator })
@@ -237,8 +235,14 @@ impl CollaboratorView {
         }
     }
 
-    fn invited(service: &Service, app: &App, facts: &Facts, email: &str, invitation: &Invitation) -> Self {
-        let link = |token: &str| format!("{}/v1/apps/collaboration?token={token}", service.config.public_url);
+    fn invited(
+        service: &Service,
+        app: &App,
+        private: &PrivateState,
+        email: &str,
+        invitation: &Invitation,
+    ) -> Self {
+        let link = |token: &str| format!("{}/v1/apps/collaboration?token={token}", service.public_url());
         Self {
             id: collaborator_id(app.id, email),
             email: email.to_owned(),
@@ -247,7 +251,7 @@ impl CollaboratorView {
             tfa_status: None,
             status: "pending",
             is_limited: invitation.is_limited,
-            invitation_link: facts.invitations.get(email).map(|token| link(&token.0)).unwrap_or_default(),
+            invitation_link: private.invitations.get(email).map(|token| link(&token.0)).unwrap_or_default(),
             app_id: app.id,
             app_name: app.name.clone(),
         }

@@ -2,15 +2,15 @@
 
 use annals_model::app::{Consent, GrantConsent};
 use annals_model::{AppId, Time, UserId};
+use annals_service::Access;
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, Readable};
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
-use crate::body::{JsonBody, given_time, required};
 use crate::error::ApiError;
+use crate::extract::{Authorized, JsonBody, Readable, given_time, required};
 
 pub(crate) fn api() -> Api {
     const PATH: &str = "/v1/apps/{app}/data_access_consent";
@@ -47,7 +47,7 @@ struct ConsentFields {
 
 /// Consents for the first time.
 async fn grant_consent(
-    access: Access<GrantConsent>,
+    access: Authorized<GrantConsent>,
     body: JsonBody<ConsentBody>,
 ) -> Result<Response, ApiError> {
     Ok(created(&grant(access, body).await?))
@@ -55,13 +55,16 @@ async fn grant_consent(
 
 /// Consents once more.
 async fn renew_consent(
-    access: Access<GrantConsent>,
+    access: Authorized<GrantConsent>,
     body: JsonBody<ConsentBody>,
 ) -> Result<Response, ApiError> {
     Ok(ok(&grant(access, body).await?))
 }
 
-async fn grant(access: Access<GrantConsent>, body: JsonBody<ConsentBody>) -> Result<ConsentAnswer, ApiError> {
+async fn grant(
+    access: Authorized<GrantConsent>,
+    body: JsonBody<ConsentBody>,
+) -> Result<ConsentAnswer, ApiError> {
     let fields = required(body.value.data_access_consent, "data_access_consent")?;
     let ConsentFields { databases_until, containers_until } = fields;
     let app = access.act(GrantConsent { databases_until, containers_until }, &body.bytes).await?.app;
@@ -71,7 +74,7 @@ async fn grant(access: Access<GrantConsent>, body: JsonBody<ConsentBody>) -> Res
 
 /// What was consented to last.
 async fn show_consent(readable: Readable) -> Result<Response, ApiError> {
-    let Readable { app, .. } = readable.live()?;
+    let Access { app, .. } = readable.live()?;
     let consent = app.consent.as_ref().ok_or(ApiError::NotFound("data_access_consent"))?;
     Ok(ok(&ConsentAnswer { data_access_consent: ConsentView::new(app.id, consent) }))
 }

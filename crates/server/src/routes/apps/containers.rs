@@ -2,19 +2,18 @@
 
 use annals_model::app::{Scale, ScaledType};
 use annals_model::{App, AppId, ResourceId};
+use annals_service::{Access, Service};
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, Readable};
 use crate::answer::{json_response, ok};
 use crate::api::{Api, op};
-use crate::body::{JsonBody, required};
 use crate::error::ApiError;
+use crate::extract::{Authorized, JsonBody, Readable, required};
 use crate::routes::apps::restarts::locate_operation;
-use crate::service::Service;
 
 pub(crate) fn api() -> Api {
     Api::of("Containers")
@@ -53,7 +52,7 @@ struct ScaleFields {
 /// Changes how many containers of some types there are.
 async fn scale_app(
     State(service): State<Service>,
-    access: Access<Scale>,
+    access: Authorized<Scale>,
     body: JsonBody<ScaleBody>,
 ) -> Result<Response, ApiError> {
     let containers = required(body.value.containers, "containers")?
@@ -80,7 +79,7 @@ async fn scale_app(
 
 /// The formation.
 async fn list_containers(readable: Readable) -> Result<Response, ApiError> {
-    let Readable { app, .. } = readable.live()?;
+    let Access { app, .. } = readable.live()?;
     Ok(ok(&ContainersAnswer::new(&app)))
 }
 

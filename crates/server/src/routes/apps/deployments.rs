@@ -4,8 +4,8 @@ use annals_model::app::{
     BuildDetails, DeployArchive, DeployBranch, DeploymentRecord, ImportDeployment, MoveDeployment, Progress,
 };
 use annals_model::catalogue::{CommitList, DeploymentType};
-use annals_model::{App, AppId, EventId, Facts, Person, Time, UserId};
-use annals_store::{Outcome, Row, RowKey};
+use annals_model::{App, AppId, EventId, Person, PrivateState, Time, UserId};
+use annals_service::{Access, Credential, Outcome, Service};
 use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
@@ -13,15 +13,15 @@ use http::{StatusCode, header};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, AnyMember, LastSegment, Readable, Segments};
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
-use crate::auth::Caller;
-use crate::body::{JsonBody, given, given_time, required};
 use crate::error::ApiError;
-use crate::page::{Paged, Selection};
+use crate::extract::{
+    AnyMember, Authorized, Caller, JsonBody, LastSegment, Paged, Readable, Segments, Selection, given,
+    given_time, required,
+};
 use crate::routes::timelines::events::Meta;
-use crate::service::Service;
+use crate::state::AppState;
 
 pub(crate) fn api() -> Api {
     const ALL: &str = "/v1/apps/{app}/deployments";
@@ -82,9 +82,9 @@ async fn list_deployments(
     readable: Readable,
     selection: Selection,
 ) -> Result<Response, ApiError> {
-    let Readable { app, .. } = readable.live()?;
-    let facts = service.facts(app.id).await?;
-    let Paged { items, pagination } = selection.page_of(facts.deployments.iter().collect());
+    let Access { app, .. } = readable.live()?;
+    let private = service.private_state(app.id).await?;
+    let Paged { items, pagination } = selection.page_of(private.deployments.iter().collect());
     let deployments = items.into_iter().map(|record| DeploymentView::new(&service, &app, record)).collect();
     Ok(ok(&DeploymentsAnswer { deployments, meta: Meta { pagination } }))
 }
@@ -95,9 +95,9 @@ async fn show_deployment(
     readable: Readable,
     LastSegment(id): LastSegment,
 ) -> Result<Response, ApiError> {
-    let Readable { app, .. } = readable.live()?;
-    let facts = service.facts(app.id).await?;
-    Ok(ok(&DeploymentAnswer::new(&service, &app, &facts, parse_id(&id)?)?))
+    let Access { app, .. } = readable.live()?;
+    let private = service.private_state(app.id).await?;
+    Ok(ok(&DeploymentAnswer::new(&service, &app, &private, parse_id(&id)?)?))
 }
 
 /// What a builder wrote: builders keep that themselves, so it is a line about the deployment.
@@ -106,9 +106,9 @@ async fn show_output(
     readable: Readable,
     Segments([_, id]): Segments<2>,
 ) -> Result<Response, ApiError> {
-    let Readable { app, .. } = readable.live()?;
-    let facts = service.facts(app.id).await?;
-    let record = facts.deployment(parse_id(&id)?).ok_or(ApiError::NotFound("deployment"))?;
+    let Access { app, .. } = readable.live()?;
+    let private = service.private_state(app.id).await?;
+    let record = private.deployment(parse_id(&id)?).ok_or(ApiError::NotFound("deployment"))?;
     let status = serde_json::to_value(record.status).unwrap_or_default();
     let text =
         format!("{} deployment {}: {}\n", record.created_at, record.id, status.as_str().unwrap_or_default());
@@ -172,7 +172,8 @@ async fn start_deployment(
         Starting::Archive(access) => {
             let fields = required(body.value.deployment, "deployment")?;
             let source_url = required(given(fields.source_url), "source_url")?;
-            access.act(DeployArchive { source_url, git_ref: given(fields.git_ref) }, &body.bytes).await?
+            let action = DeployArchive { source_url, git_ref: given(fields.git_ref) };
+            access.act(action, &body.bytes).await?
         }
         Starting::Import(access) => {
             let fields = required(body.value.deployment, "deployment")?;
@@ -184,19 +185,19 @@ async fn start_deployment(
     Ok(created(&made_by(&service, &outcome)?))
 }
 
-/// What is started, which depends on who asks.
+/// What is started, which depends on the caller.
 enum Starting {
-    Archive(Access<DeployArchive>),
-    Import(Access<ImportDeployment>),
+    Archive(Authorized<DeployArchive>),
+    Import(Authorized<ImportDeployment>),
 }
 
-impl FromRequestParts<Service> for Starting {
+impl FromRequestParts<AppState> for Starting {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, ApiError> {
-        match Caller::from_request_parts(parts, service).await? {
-            Caller::User(_) => Access::from_request_parts(parts, service).await.map(Self::Archive),
-            Caller::Operator => Access::from_request_parts(parts, service).await.map(Self::Import),
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        match Caller::from_request_parts(parts, state).await?.0 {
+            Credential::User(_) => Authorized::from_request_parts(parts, state).await.map(Self::Archive),
+            Credential::Operator => Authorized::from_request_parts(parts, state).await.map(Self::Import),
         }
     }
 }
@@ -206,10 +207,7 @@ async fn pusher(service: &Service, app: &App, id: Option<String>) -> Result<Pers
     let unknown = || ApiError::invalid("pusher_id", "must be the identifier of a user");
     let Some(id) = id else { return app.owner.clone().ok_or_else(unknown) };
     let id: UserId = id.parse().map_err(|_| unknown())?;
-    match service.store.row(&RowKey::Account(id)).await? {
-        Some(Row::Account(account)) => Ok(account.person.clone()),
-        _ => Err(unknown()),
-    }
+    Ok(service.account(id).await?.ok_or_else(unknown)?.person.clone())
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -227,7 +225,7 @@ struct MoveFields {
 /// Moves a deployment on.
 async fn move_deployment(
     State(service): State<Service>,
-    access: Access<MoveDeployment>,
+    access: Authorized<MoveDeployment>,
     LastSegment(id): LastSegment,
     body: JsonBody<MoveBody>,
 ) -> Result<Response, ApiError> {
@@ -235,7 +233,7 @@ async fn move_deployment(
     let fields = required(body.value.deployment, "deployment")?;
     let (status, details) = fields.build.into_parts(fields.git_ref)?;
     let outcome = access.act(MoveDeployment { id, status, details }, &body.bytes).await?;
-    Ok(ok(&DeploymentAnswer::new(&service, &outcome.app, &outcome.facts, id)?))
+    Ok(ok(&DeploymentAnswer::new(&service, &outcome.app, &outcome.private, id)?))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -246,7 +244,7 @@ struct BranchBody {
 /// Deploys a branch of the linked repository.
 async fn deploy_branch(
     State(service): State<Service>,
-    access: Access<DeployBranch>,
+    access: Authorized<DeployBranch>,
     body: JsonBody<BranchBody>,
 ) -> Result<Response, ApiError> {
     let branch = required(body.value.branch, "branch")?;
@@ -255,7 +253,7 @@ async fn deploy_branch(
 }
 
 /// Forgets what builds left behind. Nothing is kept here, so there is nothing to be recorded either.
-async fn reset_cache(_: Access<AnyMember>) -> Result<Response, ApiError> {
+async fn reset_cache(_: Authorized<AnyMember>) -> Result<Response, ApiError> {
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -263,9 +261,8 @@ fn parse_id(text: &str) -> Result<EventId, ApiError> {
     text.parse().map_err(|_| ApiError::NotFound("deployment"))
 }
 
-fn made_by(service: &Service, outcome: &Outcome) -> Result<DeploymentAnswer, ApiError> {
-    let made = outcome.made.ok_or(ApiError::NotFound("deployment"))?;
-    DeploymentAnswer::new(service, &outcome.app, &outcome.facts, made)
+fn made_by(service: &Service, outcome: &Outcome<EventId>) -> Result<DeploymentAnswer, ApiError> {
+    DeploymentAnswer::new(service, &outcome.app, &outcome.private, outcome.created)
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -280,8 +277,8 @@ struct DeploymentAnswer {
 }
 
 impl DeploymentAnswer {
-    fn new(service: &Service, app: &App, facts: &Facts, id: EventId) -> Result<Self, ApiError> {
-        let record = facts.deployment(id).ok_or(ApiError::NotFound("deployment"))?;
+    fn new(service: &Service, app: &App, private: &PrivateState, id: EventId) -> Result<Self, ApiError> {
+        let record = private.deployment(id).ok_or(ApiError::NotFound("deployment"))?;
         Ok(Self { deployment: DeploymentView::new(service, app, record) })
     }
 }
@@ -314,8 +311,7 @@ struct Links {
 
 impl DeploymentView {
     fn new(service: &Service, app: &App, record: &DeploymentRecord) -> Self {
-        let output =
-            format!("{}/v1/apps/{}/deployments/{}/output", service.config.public_url, app.id, record.id);
+        let output = format!("{}/v1/apps/{}/deployments/{}/output", service.public_url(), app.id, record.id);
         Self {
             id: record.id,
             app_id: app.id,

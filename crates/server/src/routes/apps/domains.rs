@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use annals_model::app::{
-    AddDomain, Certificate, CertificateChange, DeleteDomain, Domain, EditDomain, Secret, domain_id,
+    AddDomain, Certificate, CertificateChange, DeleteDomain, Domain, EditDomain, domain_id,
 };
-use annals_model::{App, AppId, Facts, ResourceId, Time};
+use annals_model::{App, AppId, PrivateState, ResourceId, Secret, Time};
+use annals_service::{Access, Service};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -15,13 +16,11 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, LastSegment, Readable};
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
-use crate::body::{JsonBody, required};
 use crate::error::ApiError;
+use crate::extract::{Authorized, JsonBody, LastSegment, Readable, required};
 use crate::limits::PEM_BYTES_MAX;
-use crate::service::Service;
 
 pub(crate) fn api() -> Api {
     const ALL: &str = "/v1/apps/{app}/domains";
@@ -42,9 +41,9 @@ pub(crate) fn api() -> Api {
 
 /// The domains, by name.
 async fn list_domains(State(service): State<Service>, readable: Readable) -> Result<Response, ApiError> {
-    let Readable { app, .. } = readable.live()?;
-    let facts = service.facts(app.id).await?;
-    let domains = app.domains.iter().map(|(name, domain)| DomainView::new(&app, &facts, name, domain));
+    let Access { app, .. } = readable.live()?;
+    let private = service.private_state(app.id).await?;
+    let domains = app.domains.iter().map(|(name, domain)| DomainView::new(&app, &private, name, domain));
     Ok(ok(&DomainsAnswer { domains: domains.collect() }))
 }
 
@@ -54,9 +53,9 @@ async fn show_domain(
     readable: Readable,
     LastSegment(id): LastSegment,
 ) -> Result<Response, ApiError> {
-    let Readable { app, .. } = readable.live()?;
-    let facts = service.facts(app.id).await?;
-    Ok(ok(&DomainAnswer::new(&app, &facts, parse_id(&id)?)?))
+    let Access { app, .. } = readable.live()?;
+    let private = service.private_state(app.id).await?;
+    Ok(ok(&DomainAnswer::new(&app, &private, parse_id(&id)?)?))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -76,7 +75,7 @@ struct AddFields {
 }
 
 /// Adds a domain.
-async fn add_domain(access: Access<AddDomain>, body: JsonBody<AddBody>) -> Result<Response, ApiError> {
+async fn add_domain(access: Authorized<AddDomain>, body: JsonBody<AddBody>) -> Result<Response, ApiError> {
     let fields = required(body.value.domain, "domain")?;
     let certificate = match certificate(fields.tlscert, fields.tlskey)? {
         CertificateChange::Set(certificate) => Some(certificate),
@@ -91,7 +90,7 @@ async fn add_domain(access: Access<AddDomain>, body: JsonBody<AddBody>) -> Resul
     };
     let outcome = access.act(action, &body.bytes).await?;
     let id = domain_id(outcome.app.id, &name);
-    Ok(created(&DomainAnswer::new(&outcome.app, &outcome.facts, id)?))
+    Ok(created(&DomainAnswer::new(&outcome.app, &outcome.private, id)?))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -111,7 +110,7 @@ struct EditFields {
 
 /// Changes a domain.
 async fn edit_domain(
-    access: Access<EditDomain>,
+    access: Authorized<EditDomain>,
     LastSegment(id): LastSegment,
     body: JsonBody<EditBody>,
 ) -> Result<Response, ApiError> {
@@ -121,12 +120,12 @@ async fn edit_domain(
     let EditFields { canonical, letsencrypt_enabled, .. } = fields;
     let outcome =
         access.act(EditDomain { id, certificate, canonical, letsencrypt_enabled }, &body.bytes).await?;
-    Ok(ok(&DomainAnswer::new(&outcome.app, &outcome.facts, id)?))
+    Ok(ok(&DomainAnswer::new(&outcome.app, &outcome.private, id)?))
 }
 
 /// Removes a domain.
 async fn delete_domain(
-    access: Access<DeleteDomain>,
+    access: Authorized<DeleteDomain>,
     LastSegment(id): LastSegment,
 ) -> Result<Response, ApiError> {
     access.act(DeleteDomain { id: parse_id(&id)? }, b"").await?;
@@ -181,10 +180,10 @@ struct DomainAnswer {
 }
 
 impl DomainAnswer {
-    fn new(app: &App, facts: &Facts, id: ResourceId) -> Result<Self, ApiError> {
+    fn new(app: &App, private: &PrivateState, id: ResourceId) -> Result<Self, ApiError> {
         let found = app.domains.iter().find(|(name, _)| domain_id(app.id, name) == id);
         let (name, domain) = found.ok_or(ApiError::NotFound("domain"))?;
-        Ok(Self { domain: DomainView::new(app, facts, name, domain) })
+        Ok(Self { domain: DomainView::new(app, private, name, domain) })
     }
 }
 
@@ -211,8 +210,8 @@ struct DomainView {
 }
 
 impl DomainView {
-    fn new(app: &App, facts: &Facts, name: &str, domain: &Domain) -> Self {
-        let certificate = facts.certificates.get(name);
+    fn new(app: &App, private: &PrivateState, name: &str, domain: &Domain) -> Self {
+        let certificate = private.certificates.get(name);
         Self {
             id: domain_id(app.id, name),
             app_id: app.id,

@@ -3,15 +3,15 @@
 use annals_model::app::SetHdsContact;
 use annals_model::catalogue::HdsContact;
 use annals_model::{App, ResourceId, Time};
+use annals_service::Access;
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, Readable};
 use crate::answer::ok;
 use crate::api::{Api, op};
-use crate::body::{JsonBody, given, required};
 use crate::error::ApiError;
+use crate::extract::{Authorized, JsonBody, Readable, given, required};
 
 pub(crate) fn api() -> Api {
     const PATH: &str = "/v1/apps/{app}/hds_contact";
@@ -48,7 +48,7 @@ struct ContactFields {
 
 /// Replaces the whole contact.
 async fn set_contact(
-    access: Access<SetHdsContact>,
+    access: Authorized<SetHdsContact>,
     body: JsonBody<ContactBody>,
 ) -> Result<Response, ApiError> {
     let fields = required(body.value.hds_contact, "hds_contact")?;
@@ -71,7 +71,7 @@ async fn set_contact(
 
 /// The contact.
 async fn show_contact(readable: Readable) -> Result<Response, ApiError> {
-    let Readable { app, .. } = readable.live()?.not_limited()?;
+    let Access { app, .. } = readable.live_not_limited()?;
     Ok(ok(&ContactAnswer::new(&app)?))
 }
 

@@ -6,22 +6,19 @@ use annals_model::app::{
     ChangeStack, CreateApp, DeleteApp, EditApp, LastDeployment, RenameApp, TransferApp, stack_id,
 };
 use annals_model::{App, AppId, Time};
-use annals_store::{Listing, Row, RowKey};
+use annals_service::{AppReference, Visibility, to_uuid};
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, Acting, AnyCollaborator, Readable, to_uuid};
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
-use crate::auth::SignedIn;
-use crate::body::{JsonBody, given, required};
 use crate::error::ApiError;
-use crate::limits::APPS_MAX;
+use crate::extract::{Acting, AnyCollaborator, Authorized, JsonBody, Readable, User, given, required};
 use crate::routes::apps::consents::ConsentView;
-use crate::service::Service;
+use crate::state::AppState;
 
 pub(crate) fn api() -> Api {
     Api::of("Apps")
@@ -58,20 +55,12 @@ pub(crate) fn api() -> Api {
         )
 }
 
-/// The apps that who asks owns or collaborates on, by name. The key is the only one: clients take no other.
-async fn list_apps(State(service): State<Service>, user: SignedIn) -> Result<Response, ApiError> {
-    let mut apps = Vec::new();
-    for (key, _) in service.store.list(Listing::AppsOf(user.id()), APPS_MAX).await? {
-        if let RowKey::Member(_, id) = key
-            && let Some(Row::App(app)) = service.store.row(&RowKey::App(id)).await?
-        {
-            apps.push(app);
-        }
-    }
-    apps.sort_by(|a, b| a.name.cmp(&b.name));
+/// The apps that the caller owns or collaborates on, by name. The key is the only one: clients take no other.
+async fn list_apps(State(state): State<AppState>, User(user): User) -> Result<Response, ApiError> {
+    let apps = state.service.apps_of(user.id()).await?;
     let mut views = Vec::with_capacity(apps.len());
-    for app in &apps {
-        views.push(AppView::new(&service, app).await?);
+    for (app, visibility) in &apps {
+        views.push(AppView::new(&state, app, *visibility).await?);
     }
     Ok(ok(&AppsAnswer { apps: views }))
 }
@@ -99,7 +88,7 @@ struct CreateFields {
 
 /// Makes an app. With `X-Dry-Run: true` it only says whether it would.
 async fn create_app(
-    State(service): State<Service>,
+    State(state): State<AppState>,
     acting: Acting,
     body: JsonBody<CreateBody>,
 ) -> Result<Response, ApiError> {
@@ -107,25 +96,26 @@ async fn create_app(
     let fields = required(body.value.app, "app")?;
     let parent = match fields.parent_id.as_deref().filter(|parent| !parent.is_empty()) {
         Some(parent) => {
-            Some(crate::access::find(&service, parent).await?.ok_or(ApiError::NotFound("app"))?.id)
+            let parent = state.service.find_app(AppReference::App(parent)).await?;
+            Some(parent.ok_or(ApiError::NotFound("app"))?.id)
         }
         None => None,
     };
-    create(&service, acting, fields, parent, &body.bytes).await
+    create(&state, acting, fields, parent, &body.bytes).await
 }
 
 /// Makes an app that is a child of another.
 async fn create_child_app(
-    State(service): State<Service>,
-    access: Access<AnyCollaborator>,
+    State(state): State<AppState>,
+    access: Authorized<AnyCollaborator>,
     body: JsonBody<CreateBody>,
 ) -> Result<Response, ApiError> {
     let fields = required(body.value.app, "app")?;
-    create(&service, access.acting, fields, Some(access.app.id), &body.bytes).await
+    create(&state, access.acting, fields, Some(access.app.id), &body.bytes).await
 }
 
 async fn create(
-    service: &Service,
+    state: &AppState,
     acting: Acting,
     fields: CreateFields,
     parent: Option<AppId>,
@@ -142,14 +132,14 @@ async fn create(
         parent,
         pull_request: None,
     };
-    let outcome = service.recorder.create_app(acting.request(body), action).await?;
-    Ok(created(&AppAnswer::new(service, &outcome.app).await?))
+    let outcome = state.service.create_app(acting.request(body), action).await?;
+    Ok(created(&AppAnswer::new(state, &outcome.app).await?))
 }
 
 /// One app.
-async fn show_app(State(service): State<Service>, readable: Readable) -> Result<Response, ApiError> {
-    let Readable { app, .. } = readable.live()?;
-    Ok(ok(&AppAnswer::new(&service, &app).await?))
+async fn show_app(State(state): State<AppState>, readable: Readable) -> Result<Response, ApiError> {
+    let access = readable.live()?;
+    Ok(ok(&AppAnswer::seen(&state, &access.app, access.visibility()).await?))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -160,14 +150,14 @@ struct RenameBody {
 
 /// Gives an app another name.
 async fn rename_app(
-    State(service): State<Service>,
-    access: Access<RenameApp>,
+    State(state): State<AppState>,
+    access: Authorized<RenameApp>,
     body: JsonBody<RenameBody>,
 ) -> Result<Response, ApiError> {
     let current_name = required(body.value.current_name, "current_name")?;
     let new_name = required(body.value.new_name, "name")?;
     let outcome = access.act(RenameApp { current_name, new_name }, &body.bytes).await?;
-    Ok(ok(&AppAnswer::new(&service, &outcome.app).await?))
+    Ok(ok(&AppAnswer::new(&state, &outcome.app).await?))
 }
 
 /// Clients send the fields in an object or bare.
@@ -194,8 +184,8 @@ struct ChangeFields {
 
 /// Changes what is named: the owner, the stack or the settings, one of the three at a time.
 async fn change_app(
-    State(service): State<Service>,
-    access: Access<AnyCollaborator>,
+    State(state): State<AppState>,
+    access: Authorized<AnyCollaborator>,
     Query(mut query): Query<HashMap<String, String>>,
     body: JsonBody<ChangeBody>,
 ) -> Result<Response, ApiError> {
@@ -224,7 +214,7 @@ async fn change_app(
         }
         _ => return Err(ApiError::invalid("app", "may change the stack, or settings, but not both at once")),
     };
-    Ok(ok(&AppAnswer::new(&service, &outcome.app).await?))
+    Ok(ok(&AppAnswer::new(&state, &outcome.app).await?))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -234,17 +224,14 @@ struct DeleteBody {
 
 /// Deletes an app. Its timeline stays, by its identifier, for its last owner and the operator.
 async fn delete_app(
-    State(service): State<Service>,
-    access: Access<DeleteApp>,
+    State(state): State<AppState>,
+    access: Authorized<DeleteApp>,
     Query(mut query): Query<HashMap<String, String>>,
     body: JsonBody<DeleteBody>,
 ) -> Result<Response, ApiError> {
-    let is_review_app = access.app.pull_request.is_some();
-    let given = query.remove("current_name").or(body.value.current_name);
-    // A review app is closed without a confirmation: it can be made again.
-    let current_name = given.or_else(|| is_review_app.then(|| access.app.name.clone())).unwrap_or_default();
+    let current_name = query.remove("current_name").or(body.value.current_name);
     let request = access.acting.request(&body.bytes);
-    service.recorder.delete_app(request, access.app.id, DeleteApp { current_name }).await?;
+    state.service.delete_app(request, access.app.id, DeleteApp { current_name }).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -259,8 +246,13 @@ pub(crate) struct AppAnswer {
 }
 
 impl AppAnswer {
-    pub(crate) async fn new(service: &Service, app: &App) -> Result<Self, ApiError> {
-        Ok(Self { app: AppView::new(service, app).await? })
+    /// The app as those see it who may change it.
+    pub(crate) async fn new(state: &AppState, app: &App) -> Result<Self, ApiError> {
+        Self::seen(state, app, Visibility::ALL).await
+    }
+
+    pub(crate) async fn seen(state: &AppState, app: &App, visibility: Visibility) -> Result<Self, ApiError> {
+        Ok(Self { app: AppView::new(state, app, visibility).await? })
     }
 }
 
@@ -312,24 +304,23 @@ struct ProjectView {
 }
 
 impl AppView {
-    async fn new(service: &Service, app: &App) -> Result<Self, ApiError> {
+    async fn new(state: &AppState, app: &App, visibility: Visibility) -> Result<Self, ApiError> {
         let parent_app_name = match app.parent {
-            Some(parent) => match service.store.row(&RowKey::App(parent)).await? {
-                Some(Row::App(parent)) => parent.name.clone(),
-                _ => String::new(),
-            },
+            Some(parent) => {
+                state.service.app(parent).await?.map(|parent| parent.name.clone()).unwrap_or_default()
+            }
             None => String::new(),
         };
         let owner = app.owner.as_ref();
-        let public_url = &service.config.public_url;
-        let host = public_url.split_once("://").map_or(public_url.as_str(), |(_, host)| host);
+        let public_url = state.service.public_url();
+        let host = public_url.split_once("://").map_or(public_url, |(_, host)| host);
         let url = format!("{public_url}/{}", app.name);
         let deployment: Option<&LastDeployment> = app.last_deployment.as_ref();
         Ok(Self {
             id: app.id,
             uuid: to_uuid(app.id),
             name: app.name.clone(),
-            region: service.config.region.clone(),
+            region: state.config.region.clone(),
             parent_app_name,
             git_url: format!("git@{host}:{}.git", app.name),
             base_url: url.clone(),
@@ -351,7 +342,7 @@ impl AppView {
                 "deployments_stream".to_owned(),
                 format!("{public_url}/v1/apps/{}/deployments", app.id),
             )]),
-            git_source: app.git_source.clone(),
+            git_source: app.git_source.as_deref().and_then(|url| visibility.url(url)),
             flags: BTreeMap::new(),
             limits: BTreeMap::new(),
             force_https: app.force_https,

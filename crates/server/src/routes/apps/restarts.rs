@@ -4,20 +4,18 @@
 
 use annals_model::app::Restart;
 use annals_model::catalogue::AppOperations;
-use annals_model::{AppId, Event, EventId, Time, TypeData};
-use annals_store::{Recorded, TimelineId};
+use annals_model::{AppId, EventId, Time, TypeData};
+use annals_service::{Access, RecordedEvent, Service};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, LastSegment, Readable};
 use crate::answer::ok;
 use crate::api::{Api, op};
-use crate::body::JsonBody;
 use crate::error::ApiError;
-use crate::service::Service;
+use crate::extract::{Authorized, JsonBody, LastSegment, Readable};
 
 pub(crate) fn api() -> Api {
     Api::of("Containers")
@@ -52,7 +50,7 @@ enum Scope {
 /// Restarts.
 async fn restart(
     State(service): State<Service>,
-    access: Access<Restart>,
+    access: Authorized<Restart>,
     body: JsonBody<RestartBody>,
 ) -> Result<Response, ApiError> {
     let scope = match body.value.scope {
@@ -70,7 +68,7 @@ async fn restart(
 pub(crate) fn locate_operation(
     service: &Service,
     app: AppId,
-    event: Option<&Recorded>,
+    event: Option<&RecordedEvent>,
     response: &mut Response,
 ) {
     let Some(event) = event else { return };
@@ -81,7 +79,7 @@ pub(crate) fn locate_operation(
 }
 
 pub(crate) fn operation_url(service: &Service, app: AppId, event: EventId) -> String {
-    format!("{}/v1/apps/{app}/operations/{event}", service.config.public_url)
+    format!("{}/v1/apps/{app}/operations/{event}", service.public_url())
 }
 
 /// How something goes that was asked for.
@@ -90,10 +88,9 @@ async fn show_operation(
     readable: Readable,
     LastSegment(id): LastSegment,
 ) -> Result<Response, ApiError> {
-    let Readable { app, .. } = readable.live()?;
+    let Access { app, .. } = readable.live()?;
     let id: EventId = id.parse().map_err(|_| ApiError::NotFound("operation"))?;
-    let found = service.store.find(TimelineId::App(app.id), id).await?;
-    let event = found.and_then(|json| Event::from_json(&json)).ok_or(ApiError::NotFound("operation"))?;
+    let event = service.recorded_event(app.id, id).await?.ok_or(ApiError::NotFound("operation"))?;
     let (kind, error) = match &event.data {
         TypeData::AppOperations(AppOperations::Restart(_)) => ("restart", None),
         TypeData::AppOperations(AppOperations::Scale(_)) => ("scale", None),

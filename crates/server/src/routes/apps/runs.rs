@@ -2,20 +2,19 @@
 
 use annals_model::app::{AuditLogEntry, OneOff, Run, StopOneOff, WriteAuditLog};
 use annals_model::{App, AppId, EventId, ResourceId, Time};
+use annals_service::{Access, Service, Visibility};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, LastSegment, Readable, Segments};
 use crate::answer::ok;
 use crate::api::{Api, op};
-use crate::body::{JsonBody, required};
 use crate::error::ApiError;
+use crate::extract::{Authorized, JsonBody, LastSegment, Readable, Segments, required};
 use crate::routes::apps::restarts::operation_url;
 use crate::routes::platform::features::SizeView;
-use crate::service::Service;
 
 pub(crate) fn api() -> Api {
     const AUDIT_LOG: &str = "/v1/apps/{app}/audit_logs/{audit_log}";
@@ -64,7 +63,7 @@ struct RunBody {
 /// Runs a command.
 async fn run(
     State(service): State<Service>,
-    access: Access<Run>,
+    access: Authorized<Run>,
     body: JsonBody<RunBody>,
 ) -> Result<Response, ApiError> {
     let action = Run {
@@ -73,32 +72,33 @@ async fn run(
         detached: body.value.detached.unwrap_or(false),
     };
     let outcome = access.act(action, &body.bytes).await?;
-    let one_off = outcome.facts.one_offs.iter().find(|one_off| Some(one_off.id) == outcome.made);
+    let one_off = outcome.private.one_offs.iter().find(|one_off| one_off.id == outcome.created);
     let one_off = one_off.ok_or(ApiError::NotFound("container"))?;
     let event = outcome.recorded("run").ok_or(ApiError::NotFound("operation"))?;
-    let container = ContainerView::of_one_off(&outcome.app, one_off);
+    let container = ContainerView::of_one_off(&outcome.app, one_off, Visibility::ALL);
     let operation_url = operation_url(&service, outcome.app.id, event.id);
     Ok(ok(&RunAnswer { container, operation_url, attach_url: None }))
 }
 
 /// The containers there should be, and the one-offs that have not ended.
 async fn list_containers(State(service): State<Service>, readable: Readable) -> Result<Response, ApiError> {
-    let Readable { app, .. } = readable.live()?;
-    let facts = service.facts(app.id).await?;
+    let access = readable.live()?;
+    let (app, visibility) = (&access.app, access.visibility());
+    let private = service.private_state(app.id).await?;
     let is_deployed = app.last_deployment.is_some();
     let formation = app.formation.iter().filter(|_| is_deployed).flat_map(|(name, container)| {
-        let app = &app;
         (1..=container.amount)
             .map(move |index| ContainerView::of_formation(app, name, index, &container.size))
     });
-    let one_offs = facts.one_offs.iter().filter(|one_off| one_off.ended_at.is_none());
-    let containers =
-        formation.chain(one_offs.map(|one_off| ContainerView::of_one_off(&app, one_off))).collect();
+    let one_offs = private.one_offs.iter().filter(|one_off| one_off.ended_at.is_none());
+    let containers = formation
+        .chain(one_offs.map(|one_off| ContainerView::of_one_off(app, one_off, visibility)))
+        .collect();
     Ok(ok(&ContainersAnswer { containers }))
 }
 
 /// Ends a one-off command.
-async fn stop(access: Access<StopOneOff>, Segments([_, id]): Segments<2>) -> Result<Response, ApiError> {
+async fn stop(access: Authorized<StopOneOff>, Segments([_, id]): Segments<2>) -> Result<Response, ApiError> {
     let id = id.parse().map_err(|_| ApiError::NotFound("container"))?;
     access.act(StopOneOff { id }, b"").await?;
     Ok(StatusCode::ACCEPTED.into_response())
@@ -110,9 +110,9 @@ async fn show_audit_log(
     readable: Readable,
     LastSegment(id): LastSegment,
 ) -> Result<Response, ApiError> {
-    let Readable { app, .. } = readable.live()?.not_limited()?;
-    let facts = service.facts(app.id).await?;
-    let one_off = facts.one_offs.iter().find(|one_off| one_off.id.to_string() == id);
+    let Access { app, .. } = readable.live_not_limited()?;
+    let private = service.private_state(app.id).await?;
+    let one_off = private.one_offs.iter().find(|one_off| one_off.id.to_string() == id);
     Ok(ok(&one_off.ok_or(ApiError::NotFound("audit_log"))?.audit_log))
 }
 
@@ -126,7 +126,7 @@ struct AuditLogBody {
 
 /// Adds to what was written.
 async fn write_audit_log(
-    access: Access<WriteAuditLog>,
+    access: Authorized<WriteAuditLog>,
     LastSegment(id): LastSegment,
     body: JsonBody<AuditLogBody>,
 ) -> Result<Response, ApiError> {
@@ -134,8 +134,8 @@ async fn write_audit_log(
     let AuditLogBody { entries, finished } = body.value;
     let action =
         WriteAuditLog { id, entries: entries.unwrap_or_default(), finished: finished.unwrap_or(false) };
-    let facts = access.act(action, &body.bytes).await?.facts;
-    let one_off = facts.one_offs.iter().find(|one_off| one_off.id == id);
+    let private = access.act(action, &body.bytes).await?.private;
+    let one_off = private.one_offs.iter().find(|one_off| one_off.id == id);
     Ok(ok(&one_off.ok_or(ApiError::NotFound("audit_log"))?.audit_log))
 }
 
@@ -183,7 +183,7 @@ impl ContainerView {
         }
     }
 
-    fn of_one_off(app: &App, one_off: &OneOff) -> Self {
+    fn of_one_off(app: &App, one_off: &OneOff, visibility: Visibility) -> Self {
         // As much of the identifier as tells the one-offs of an app apart.
         let bytes = one_off.id.as_bytes();
         let index = u32::from(u16::from_be_bytes([bytes[8], bytes[9]]));
@@ -192,7 +192,7 @@ impl ContainerView {
             app_id: app.id,
             created_at: one_off.created_at,
             deleted_at: one_off.ended_at,
-            command: one_off.command.clone(),
+            command: visibility.secret(one_off.command.clone()).unwrap_or_default(),
             kind: "one-off".to_owned(),
             type_index: index,
             label: format!("one-off-{index}"),

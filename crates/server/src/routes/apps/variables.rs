@@ -3,21 +3,19 @@
 use std::collections::HashMap;
 
 use annals_model::app::{
-    ChangeVariable, DeleteVariable, DeleteVariables, NewValue, SetVariable, SetVariables, VariableId,
-    variable_id,
+    ChangeVariable, DeleteVariable, DeleteVariables, NewValue, SetVariable, SetVariables, variable_id,
 };
-use annals_model::{App, AppId, Role};
+use annals_model::{App, AppId, ResourceId};
 use axum::extract::{Query, RawQuery};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, Readable, Segments};
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
-use crate::body::{JsonBody, required};
 use crate::error::ApiError;
+use crate::extract::{Authorized, JsonBody, Readable, Segments, required};
 
 pub(crate) fn api() -> Api {
     const ALL: &str = "/v1/apps/{app}/variables";
@@ -63,18 +61,15 @@ async fn list_variables(
     readable: Readable,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Response, ApiError> {
-    let Readable { app, role, .. } = readable.live()?;
+    let access = readable.live()?;
+    let (app, visibility) = (&access.app, access.visibility());
     let follows_aliases = query.get("aliases").is_some_and(|value| value == "true");
     let variables = app
         .variables
         .iter()
         .map(|(name, value)| {
-            let shown = match role {
-                Some(Role::LimitedCollaborator) => None,
-                _ if follows_aliases => Some(alias(&app, value).unwrap_or(value)),
-                _ => Some(value),
-            };
-            VariableView::new(&app, name, shown)
+            let shown = if follows_aliases { alias(app, value).unwrap_or(value) } else { value };
+            VariableView::new(app, name, visibility.secret(shown))
         })
         .collect();
     Ok(ok(&VariablesAnswer { variables }))
@@ -99,21 +94,20 @@ impl VariableFields {
 
 /// Sets a variable: 201 if it is new, 200 if it was there.
 async fn set_variable(
-    access: Access<SetVariable>,
+    access: Authorized<SetVariable>,
     body: JsonBody<VariableBody>,
 ) -> Result<Response, ApiError> {
     let new = required(body.value.variable, "variable")?.into_new_value()?;
     let name = new.name.clone();
     let outcome = access.act(SetVariable(new), &body.bytes).await?;
-    let is_new = outcome.recorded("new_variable").is_some();
     let answer =
         VariableAnswer { variable: VariableView::new(&outcome.app, &name, outcome.app.variables.get(&name)) };
-    Ok(if is_new { created(&answer) } else { ok(&answer) })
+    Ok(if outcome.created.is_some() { created(&answer) } else { ok(&answer) })
 }
 
 /// Gives a variable another value.
 async fn change_variable(
-    access: Access<ChangeVariable>,
+    access: Authorized<ChangeVariable>,
     Segments([_, id]): Segments<2>,
     body: JsonBody<VariableBody>,
 ) -> Result<Response, ApiError> {
@@ -127,7 +121,7 @@ async fn change_variable(
 
 /// Deletes a variable.
 async fn delete_variable(
-    access: Access<DeleteVariable>,
+    access: Authorized<DeleteVariable>,
     Segments([_, id]): Segments<2>,
 ) -> Result<Response, ApiError> {
     access.act(DeleteVariable { id: parse_id(&id)? }, b"").await?;
@@ -141,7 +135,7 @@ struct VariablesBody {
 
 /// Sets many variables; those not named stay.
 async fn set_variables(
-    access: Access<SetVariables>,
+    access: Authorized<SetVariables>,
     body: JsonBody<VariablesBody>,
 ) -> Result<Response, ApiError> {
     let variables = required(body.value.variables, "variables")?;
@@ -160,7 +154,7 @@ struct DeleteBody {
 
 /// Deletes many variables, named in the body or, as some clients do, by `variable_ids[]` in the query.
 async fn delete_variables(
-    access: Access<DeleteVariables>,
+    access: Authorized<DeleteVariables>,
     RawQuery(query): RawQuery,
     body: JsonBody<DeleteBody>,
 ) -> Result<Response, ApiError> {
@@ -180,7 +174,7 @@ async fn delete_variables(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-fn parse_id(text: &str) -> Result<VariableId, ApiError> {
+fn parse_id(text: &str) -> Result<ResourceId, ApiError> {
     text.parse().map_err(|_| ApiError::NotFound("variable"))
 }
 

@@ -2,21 +2,17 @@
 
 use annals_model::account::{AddCredit, AddPaymentMethod, PaymentMethod, Voucher};
 use annals_model::catalogue::{BillingProfile, Card};
-use annals_model::{Account, EventId, Time, UserId};
-use annals_store::{Listing, Row};
+use annals_model::{EventId, Time, UserId};
+use annals_service::Service;
 use axum::extract::State;
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Acting, Segments};
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
-use crate::auth::{Operator, SignedIn};
-use crate::body::{JsonBody, given, required};
 use crate::error::ApiError;
-use crate::limits::VOUCHERS_MAX;
-use crate::service::Service;
+use crate::extract::{Acting, JsonBody, Operator, Segments, User, given, required};
 
 pub(crate) fn api() -> Api {
     const VOUCHERS: &str = "/v1/operator/vouchers";
@@ -52,8 +48,8 @@ pub(crate) fn api() -> Api {
         )
 }
 
-/// How who asks pays.
-async fn show_profile(user: SignedIn) -> Result<Response, ApiError> {
+/// How the caller pays.
+async fn show_profile(User(user): User) -> Result<Response, ApiError> {
     let last = user.account.payment_methods.last();
     let missing = || ApiError::NotFound("billing_profile");
     Ok(ok(&ProfileAnswer { billing_profile: last.map(|method| method.profile.clone()).ok_or_else(missing)? }))
@@ -72,7 +68,7 @@ struct CreditFields {
     amount: Option<f64>,
 }
 
-/// Adds credit to the account of who asks.
+/// Adds credit to the account of the caller.
 async fn add_credit(
     State(service): State<Service>,
     acting: Acting,
@@ -104,7 +100,7 @@ async fn credit(
     let payment_method = fields.payment_method.unwrap_or_default();
     let amount = required(fields.amount, "amount")?;
     let action = AddCredit { payment_method: payment_method.clone(), amount };
-    let outcome = service.recorder.act_on_account_of(acting.request(&body.bytes), user, action).await?;
+    let outcome = service.act_on_account(acting.request(&body.bytes), user, action).await?;
     let recorded = outcome.recorded.first().ok_or(ApiError::NotFound("credit"))?;
     let credit = CreditView {
         id: recorded.id,
@@ -159,14 +155,17 @@ async fn add_method(
         vat_number: given(fields.vat_number),
         card,
     };
-    let account = service.recorder.act_on_account(acting.request(&body.bytes), action).await?.account;
-    let last = account.payment_methods.last().ok_or(ApiError::NotFound("payment_method"))?;
-    Ok(created(&MethodAnswer { payment_method: MethodView::new(&account, last) }))
+    let outcome = service.act_on_own_account(acting.request(&body.bytes), action).await?;
+    // A payment method has the identifier of the event that added it.
+    let id = outcome.recorded.first().map(|event| event.id);
+    let added = outcome.account.payment_methods.iter().find(|method| Some(method.id) == id);
+    let added = added.ok_or(ApiError::NotFound("payment_method"))?;
+    Ok(created(&MethodAnswer { payment_method: MethodView::new(added) }))
 }
 
-/// The payment methods of who asks, oldest first.
-async fn list_methods(user: SignedIn) -> Response {
-    let methods = user.account.payment_methods.iter().map(|method| MethodView::new(&user.account, method));
+/// The payment methods of the caller, oldest first.
+async fn list_methods(User(user): User) -> Response {
+    let methods = user.account.payment_methods.iter().map(MethodView::new);
     ok(&MethodsAnswer { payment_methods: methods.collect() })
 }
 
@@ -188,9 +187,9 @@ async fn add_voucher(
 ) -> Result<Response, ApiError> {
     acting.user()?;
     let code = required(required(body.value.voucher, "voucher")?.code, "code")?;
-    let voucher = service.recorder.use_voucher(acting.request(&body.bytes), &code).await?;
+    let voucher = service.use_voucher(acting.request(&body.bytes), &code).await?;
     let Voucher { code, amount, .. } = voucher;
-    Ok(created(&VoucherAnswer { voucher: VoucherView { code, amount, created_at: service.clock.now() } }))
+    Ok(created(&VoucherAnswer { voucher: VoucherView { code, amount, created_at: service.now() } }))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -217,31 +216,18 @@ async fn create_voucher(
     body: JsonBody<VoucherBody>,
 ) -> Result<Response, ApiError> {
     let fields = required(body.value.voucher, "voucher")?;
-    let code = Voucher::canonical(&required(fields.code, "code")?);
-    let code_is_good = (4..=64).contains(&code.len())
-        && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    if !code_is_good {
-        return Err(ApiError::invalid("code", "must be 4 to 64 letters, digits and hyphens"));
-    }
+    let code = required(fields.code, "code")?;
     let amount = required(fields.amount, "amount")?;
-    if !(amount > 0.0 && amount <= 1_000_000.0) {
-        return Err(ApiError::invalid("amount", "must be more than 0, and not more than 1000000"));
-    }
     let uses_max = fields.max_uses.unwrap_or(1);
-    let now = service.clock.now();
-    let voucher = Voucher { code, amount, created_at: now, expires_at: fields.expires_at, uses_max, uses: 0 };
-    let voucher = service.recorder.create_voucher(acting.request(&body.bytes), voucher).await?;
+    let voucher = Voucher::new(&code, amount, fields.expires_at, uses_max, service.now())?;
+    let voucher = service.create_voucher(acting.request(&body.bytes), voucher).await?;
     Ok(created(&FullVoucherAnswer { voucher: FullVoucherView::new(&voucher) }))
 }
 
 /// The vouchers, by code.
 async fn list_vouchers(State(service): State<Service>, _: Operator) -> Result<Response, ApiError> {
-    let listed = service.store.list(Listing::Vouchers, VOUCHERS_MAX).await?;
-    let vouchers = listed.iter().filter_map(|(_, row)| match row {
-        Row::Voucher(voucher) => Some(FullVoucherView::new(voucher)),
-        _ => None,
-    });
-    Ok(ok(&VouchersAnswer { vouchers: vouchers.collect() }))
+    let vouchers = service.vouchers().await?.iter().map(|voucher| FullVoucherView::new(voucher)).collect();
+    Ok(ok(&VouchersAnswer { vouchers }))
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -276,21 +262,15 @@ struct MethodAnswer {
 
 #[derive(Serialize, JsonSchema)]
 struct MethodView {
-    id: String,
+    id: EventId,
     created_at: Time,
     #[serde(flatten)]
     profile: BillingProfile,
 }
 
 impl MethodView {
-    fn new(account: &Account, method: &PaymentMethod) -> Self {
-        let named = format!("{}", method.created_at);
-        Self {
-            id: annals_model::ResourceId::derived(account.id().as_bytes(), "payment_method", &named)
-                .to_string(),
-            created_at: method.created_at,
-            profile: method.profile.clone(),
-        }
+    fn new(method: &PaymentMethod) -> Self {
+        Self { id: method.id, created_at: method.created_at, profile: method.profile.clone() }
     }
 }
 

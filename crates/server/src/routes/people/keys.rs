@@ -1,21 +1,18 @@
 //! The public keys of an account.
 
-use annals_model::account::{AccountFacts, AddKey, DeleteKey, Key, key_id};
+use annals_model::account::{AccountPrivateState, AddKey, DeleteKey, Key, key_id};
 use annals_model::{ResourceId, Time, UserId};
-use annals_store::{Row, RowKey};
+use annals_service::{Service, SignedIn};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Acting, LastSegment};
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
-use crate::auth::SignedIn;
-use crate::body::{JsonBody, required};
 use crate::error::ApiError;
-use crate::service::Service;
+use crate::extract::{Acting, JsonBody, LastSegment, User, required};
 
 pub(crate) fn api() -> Api {
     Api::of("Account")
@@ -25,15 +22,15 @@ pub(crate) fn api() -> Api {
         .delete("/v1/keys/{key}", delete_key, op("Remove a public key (delete_key)").no_content())
 }
 
-/// The keys of who asks.
-async fn list_keys(State(service): State<Service>, user: SignedIn) -> Result<Response, ApiError> {
+/// The keys of the caller.
+async fn list_keys(State(service): State<Service>, User(user): User) -> Result<Response, ApiError> {
     Ok(ok(&KeysAnswer { keys: views(&service, &user).await? }))
 }
 
 /// One of them.
 async fn show_key(
     State(service): State<Service>,
-    user: SignedIn,
+    User(user): User,
     LastSegment(id): LastSegment,
 ) -> Result<Response, ApiError> {
     let found = views(&service, &user).await?.into_iter().find(|key| key.id.to_string() == id);
@@ -41,11 +38,8 @@ async fn show_key(
 }
 
 async fn views(service: &Service, user: &SignedIn) -> Result<Vec<KeyView>, ApiError> {
-    let facts = match service.store.row(&RowKey::AccountFacts(user.id())).await? {
-        Some(Row::AccountFacts(facts)) => facts,
-        _ => Default::default(),
-    };
-    Ok(user.account.keys.iter().map(|(name, key)| KeyView::new(user.id(), &facts, name, key)).collect())
+    let private = service.account_private_state(user.id()).await?;
+    Ok(user.account.keys.iter().map(|(name, key)| KeyView::new(user.id(), &private, name, key)).collect())
 }
 
 /// Clients send the fields in an object or bare.
@@ -74,10 +68,11 @@ async fn add_key(
     let name = required(fields.name, "name")?;
     let content = required(fields.content, "content")?;
     let action = AddKey { name: name.clone(), content: content.clone() };
-    let account = service.recorder.act_on_account(acting.request(&body.bytes), action).await?.account;
+    let account = service.act_on_own_account(acting.request(&body.bytes), action).await?.account;
     let key = account.keys.get(&name).ok_or(ApiError::NotFound("key"))?;
-    let facts = AccountFacts { keys: [(name.clone(), content)].into(), ..AccountFacts::default() };
-    Ok(created(&KeyAnswer { key: KeyView::new(user, &facts, &name, key) }))
+    let private =
+        AccountPrivateState { keys: [(name.clone(), content)].into(), ..AccountPrivateState::default() };
+    Ok(created(&KeyAnswer { key: KeyView::new(user, &private, &name, key) }))
 }
 
 /// Removes a key.
@@ -88,7 +83,7 @@ async fn delete_key(
 ) -> Result<Response, ApiError> {
     acting.user()?;
     let id = id.parse().map_err(|_| ApiError::NotFound("key"))?;
-    service.recorder.act_on_account(acting.request(b""), DeleteKey { id }).await?;
+    service.act_on_own_account(acting.request(b""), DeleteKey { id }).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -112,11 +107,11 @@ struct KeyView {
 }
 
 impl KeyView {
-    fn new(user: UserId, facts: &AccountFacts, name: &str, key: &Key) -> Self {
+    fn new(user: UserId, private: &AccountPrivateState, name: &str, key: &Key) -> Self {
         Self {
             id: key_id(user, name),
             name: name.to_owned(),
-            content: facts.keys.get(name).cloned().unwrap_or_default(),
+            content: private.keys.get(name).cloned().unwrap_or_default(),
             fingerprint: key.fingerprint.clone(),
             created_at: key.created_at,
         }

@@ -4,8 +4,7 @@
 
 use annals_model::UserId;
 use annals_model::account::Unlock;
-use annals_model::report::NAME_BYTES_MAX;
-use annals_store::{Listing, Mail, Request, Row, RowKey};
+use annals_service::{Mail, Request, Service};
 use axum::extract::{Query, State};
 use axum::response::Response;
 use http::StatusCode;
@@ -13,16 +12,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-use crate::access::{Acting, Segments};
 use crate::answer::{json_response, ok};
 use crate::api::{Api, op};
-use crate::auth::Operator;
-use crate::body::{JsonBody, required};
 use crate::error::ApiError;
-use crate::limits::MAILS_MAX;
-use crate::password;
-use crate::remote_ip::RemoteIp;
-use crate::service::Service;
+use crate::extract::{Acting, JsonBody, Operator, RemoteIp, Segments, required};
+use crate::state::AppState;
 
 pub(crate) fn api() -> Api {
     const PASSWORD: &str = "/v1/users/password";
@@ -85,17 +79,13 @@ struct AddressFields {
 
 /// Asks for a new password. The answer is the same for every address.
 async fn request_reset(
-    State(service): State<Service>,
+    State(state): State<AppState>,
     remote_ip: RemoteIp,
     body: JsonBody<AddressBody>,
 ) -> Result<Response, ApiError> {
     let email = required(required(body.value.user, "user")?.email, "email")?;
-    service.attempts.check(remote_ip.0, &email)?;
-    match with_email(&service, &email).await? {
-        Some(user) => service.recorder.request_reset(from(remote_ip), user).await?,
-        None => service.recorder.nobody_tried().await?,
-    }
-    service.work.notify_one();
+    state.attempts.check(remote_ip.0, &email)?;
+    state.service.request_reset(from(remote_ip), &email).await?;
     let message = "If there is an account with this address, a mail is on its way.";
     Ok(json_response(StatusCode::ACCEPTED, &MessageAnswer { message }))
 }
@@ -115,7 +105,7 @@ struct ResetFields {
 
 /// Sets a new password.
 async fn reset(
-    State(service): State<Service>,
+    State(state): State<AppState>,
     remote_ip: RemoteIp,
     body: JsonBody<ResetBody>,
 ) -> Result<Response, ApiError> {
@@ -125,15 +115,14 @@ async fn reset(
     if fields.password_confirmation.is_some_and(|confirmation| confirmation != new) {
         return Err(ApiError::invalid("password_confirmation", "must be the same as password"));
     }
-    service.attempts.check(remote_ip.0, &token)?;
-    let hash = password::hash(new).await?;
-    service.recorder.reset_password(from(remote_ip), token, hash).await?;
+    state.attempts.check(remote_ip.0, &token)?;
+    state.service.reset_password(from(remote_ip), token, new).await?;
     Ok(ok(&MessageAnswer { message: "The new password is set." }))
 }
 
 /// Unlocks an account: what the link in the mail leads to.
 async fn unlock_by_link(
-    State(service): State<Service>,
+    State(state): State<AppState>,
     remote_ip: RemoteIp,
     method: http::Method,
     Query(mut query): Query<HashMap<String, String>>,
@@ -142,7 +131,7 @@ async fn unlock_by_link(
         return Err(ApiError::MethodNotAllowed);
     }
     let token = required(query.remove("unlock_token"), "unlock_token")?;
-    unlock(&service, remote_ip, token).await
+    unlock(&state, remote_ip, token).await
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -155,28 +144,24 @@ struct UnlockBody {
 
 /// Unlocks an account, or mails what it is unlocked with.
 async fn unlock_or_ask(
-    State(service): State<Service>,
+    State(state): State<AppState>,
     remote_ip: RemoteIp,
     body: JsonBody<UnlockBody>,
 ) -> Result<Response, ApiError> {
     if let Some(token) = body.value.unlock_token.filter(|token| !token.is_empty()) {
-        return unlock(&service, remote_ip, token).await;
+        return unlock(&state, remote_ip, token).await;
     }
     let fields = body.value.user.ok_or_else(|| ApiError::invalid("unlock_token", "or user is missing"))?;
     let email = required(fields.email, "email")?;
-    service.attempts.check(remote_ip.0, &email)?;
-    match with_email(&service, &email).await? {
-        Some(user) => service.recorder.request_unlock(from(remote_ip), user).await?,
-        None => service.recorder.nobody_tried().await?,
-    }
-    service.work.notify_one();
+    state.attempts.check(remote_ip.0, &email)?;
+    state.service.request_unlock(from(remote_ip), &email).await?;
     let message = "If there is a locked account with this address, a mail is on its way.";
     Ok(json_response(StatusCode::ACCEPTED, &MessageAnswer { message }))
 }
 
-async fn unlock(service: &Service, remote_ip: RemoteIp, token: String) -> Result<Response, ApiError> {
-    service.attempts.check(remote_ip.0, &token)?;
-    service.recorder.unlock(from(remote_ip), token).await?;
+async fn unlock(state: &AppState, remote_ip: RemoteIp, token: String) -> Result<Response, ApiError> {
+    state.attempts.check(remote_ip.0, &token)?;
+    state.service.unlock(from(remote_ip), token).await?;
     Ok(ok(&MessageAnswer { message: "The account is unlocked." }))
 }
 
@@ -188,7 +173,7 @@ async fn unlock_as_operator(
     Segments([user]): Segments<1>,
 ) -> Result<Response, ApiError> {
     let user: UserId = user.parse().map_err(|_| ApiError::NotFound("user"))?;
-    service.recorder.act_on_account_of(acting.request(b""), user, Unlock { token: None }).await?;
+    service.act_on_account(acting.request(b""), user, Unlock { token: None }).await?;
     Ok(ok(&MessageAnswer { message: "The account is unlocked." }))
 }
 
@@ -199,22 +184,8 @@ async fn list_outbox(
     Segments([user]): Segments<1>,
 ) -> Result<Response, ApiError> {
     let user: UserId = user.parse().map_err(|_| ApiError::NotFound("user"))?;
-    let listed = service.store.list(Listing::MailTo(user), MAILS_MAX).await?;
-    let mails = listed.into_iter().filter_map(|(_, row)| match row {
-        Row::Mail(mail) => Some(MailView::new(&mail)),
-        _ => None,
-    });
-    Ok(ok(&OutboxAnswer { mails: mails.collect() }))
-}
-
-async fn with_email(service: &Service, email: &str) -> Result<Option<UserId>, ApiError> {
-    if email.len() > NAME_BYTES_MAX {
-        return Ok(None);
-    }
-    match service.store.row(&RowKey::email(email)).await? {
-        Some(Row::UserWithName(user)) => Ok(Some(user)),
-        _ => Ok(None),
-    }
+    let mails = service.waiting_mail(user).await?.iter().map(|mail| MailView::new(mail)).collect();
+    Ok(ok(&OutboxAnswer { mails }))
 }
 
 fn from(remote_ip: RemoteIp) -> Request {

@@ -1,10 +1,7 @@
 //! API tokens, and what they are exchanged for.
 
 use annals_model::Time;
-use annals_model::report::NAME_BYTES_MAX;
-use annals_store::{
-    IssuedToken, Listing, Request, Row, RowKey, SignInOutcome, TOKEN_NAME_MAX, Token, TokenId,
-};
+use annals_service::{IssuedToken, Service, SignInOutcome, SignedIn, Token, TokenId};
 use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -12,16 +9,13 @@ use http::request::Parts;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::LastSegment;
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
-use crate::auth::{BAD_CREDENTIALS, Exchanging, NameAndPassword, SignedIn, name_and_password, new_secret};
-use crate::body::{JsonBody, required};
-use crate::error::ApiError;
-use crate::limits::TOKENS_MAX;
-use crate::password;
-use crate::remote_ip::RemoteIp;
-use crate::service::Service;
+use crate::error::{ApiError, BAD_CREDENTIALS};
+use crate::extract::{
+    Exchanging, JsonBody, LastSegment, NameAndPassword, RemoteIp, User, name_and_password, required,
+};
+use crate::state::AppState;
 
 pub(crate) fn api() -> Api {
     Api::of("Account")
@@ -50,20 +44,15 @@ pub(crate) fn api() -> Api {
 /// A bearer token of one hour for an API token. This is no sign-in, and not counted as a request.
 async fn exchange_token(
     State(service): State<Service>,
-    Exchanging { user, token }: Exchanging,
+    Exchanging(secret): Exchanging,
 ) -> Result<Response, ApiError> {
-    service.recorder.token_used(user, &token).await?;
-    let bearer = service.signing_key.issue(user, &token, service.clock.now().as_seconds());
-    Ok(ok(&BearerAnswer { token: bearer }))
+    Ok(ok(&BearerAnswer { token: service.exchange(&secret).await? }))
 }
 
-/// The tokens of who asks, oldest first, without their secrets.
-async fn list_tokens(State(service): State<Service>, user: SignedIn) -> Result<Response, ApiError> {
-    let listed = service.store.list(Listing::TokensOf(user.id()), TOKENS_MAX).await?;
-    let tokens = listed.iter().filter_map(|(_, row)| match row {
-        Row::Token(token) => Some(TokenView::new(token)),
-        _ => None,
-    });
+/// The tokens of the caller, oldest first, without their secrets.
+async fn list_tokens(State(service): State<Service>, User(user): User) -> Result<Response, ApiError> {
+    let tokens = service.tokens_of(user.id()).await?;
+    let tokens = tokens.iter().map(|token| TokenView::new(token));
     Ok(ok(&TokensAnswer { tokens: tokens.collect() }))
 }
 
@@ -79,9 +68,9 @@ struct TokenFields {
     name: Option<String>,
 }
 
-/// Gives who asks a further token. With a name and a password instead of a token it is a sign-in.
+/// Gives the caller a further token. With a name and a password instead of a token it is a sign-in.
 async fn create_token(
-    State(service): State<Service>,
+    State(state): State<AppState>,
     credential: TokenCredential,
     remote_ip: RemoteIp,
     body: JsonBody<TokenBody>,
@@ -89,49 +78,21 @@ async fn create_token(
     let name = body.value.token.and_then(|fields| fields.name).or(body.value.name);
     let name = required(name, "name")?;
     let issued = match credential {
-        TokenCredential::Token(user) => {
-            service.recorder.create_token(user.id(), name, new_secret("tk-us-")).await?
-        }
-        TokenCredential::Password(given) => sign_in(&service, remote_ip, given, name).await?,
+        TokenCredential::Token(user) => state.service.create_token(user.id(), name).await?,
+        TokenCredential::Password(given) => sign_in(&state, remote_ip, given, name).await?,
     };
     Ok(created(&TokenAnswer { token: TokenView::with_secret(&issued) }))
 }
 
-/// Signs somebody in. It takes the same time, and the answer is the same, whether or not there is such an account.
+/// Signs somebody in. Whether there is such an account shows neither in the answer nor in the time it takes.
 async fn sign_in(
-    service: &Service,
-    remote_ip: RemoteIp,
+    state: &AppState,
+    RemoteIp(remote_ip): RemoteIp,
     given: NameAndPassword,
     token_name: String,
 ) -> Result<IssuedToken, ApiError> {
-    if token_name.is_empty() || token_name.chars().count() > TOKEN_NAME_MAX {
-        return Err(ApiError::invalid("name", &format!("must have 1 to {TOKEN_NAME_MAX} characters")));
-    }
-    service.attempts.check(remote_ip.0, &given.name)?;
-    let name: String = given.name.chars().take(NAME_BYTES_MAX).collect();
-    let name_key = match name.contains('@') {
-        true => RowKey::email(&name),
-        false => RowKey::Username(name),
-    };
-    let user = match service.store.row(&name_key).await? {
-        Some(Row::UserWithName(user)) => Some(user),
-        _ => None,
-    };
-    let hash = match user {
-        Some(user) => match service.store.row(&RowKey::Password(user)).await? {
-            Some(Row::Password(hash)) => Some(hash),
-            _ => None,
-        },
-        None => None,
-    };
-    let is_right = password::is_right(given.password, hash.clone()).await?;
-    let right_for = hash.filter(|_| is_right);
-    let Some(user) = user else {
-        service.recorder.nobody_tried().await?;
-        return Err(BAD_CREDENTIALS);
-    };
-    let request = Request { remote_ip: remote_ip.0, ..Request::default() };
-    match service.recorder.sign_in(request, user, right_for, token_name, new_secret("tk-us-")).await? {
+    state.attempts.check(remote_ip, &given.name)?;
+    match state.service.sign_in(remote_ip, &given.name, given.password, token_name).await? {
         SignInOutcome::SignedIn(issued) => Ok(issued),
         SignInOutcome::Refused => Err(BAD_CREDENTIALS),
         SignInOutcome::Locked => Err(ApiError::Locked),
@@ -144,13 +105,13 @@ enum TokenCredential {
     Password(NameAndPassword),
 }
 
-impl FromRequestParts<Service> for TokenCredential {
+impl FromRequestParts<AppState> for TokenCredential {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         match name_and_password(parts) {
             Some(given) => Ok(Self::Password(given)),
-            None => SignedIn::from_request_parts(parts, service).await.map(Self::Token),
+            None => User::from_request_parts(parts, state).await.map(|User(user)| Self::Token(user)),
         }
     }
 }
@@ -158,20 +119,20 @@ impl FromRequestParts<Service> for TokenCredential {
 /// Gives a token another secret.
 async fn renew_token(
     State(service): State<Service>,
-    user: SignedIn,
+    User(user): User,
     LastSegment(token): LastSegment,
 ) -> Result<Response, ApiError> {
-    let issued = service.recorder.renew_token(user.id(), parse_id(&token)?, new_secret("tk-us-")).await?;
+    let issued = service.renew_token(user.id(), parse_id(&token)?).await?;
     Ok(ok(&TokenAnswer { token: TokenView::with_secret(&issued) }))
 }
 
 /// Revokes a token, and with it every bearer token it was exchanged for.
 async fn revoke_token(
     State(service): State<Service>,
-    user: SignedIn,
+    User(user): User,
     LastSegment(token): LastSegment,
 ) -> Result<Response, ApiError> {
-    service.recorder.revoke_token(user.id(), parse_id(&token)?).await?;
+    service.revoke_token(user.id(), parse_id(&token)?).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use annals_model::{Account, Time, UserId};
-use annals_store::NewUser;
+use annals_service::NewUser;
 use axum::extract::{FromRequestParts, State};
 use axum::response::Response;
 use http::header::AUTHORIZATION;
@@ -13,13 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
-use crate::auth::{Operator, SignedIn, new_secret};
-use crate::body::{JsonBody, required};
 use crate::error::ApiError;
-use crate::password;
-use crate::remote_ip::RemoteIp;
+use crate::extract::{JsonBody, Operator, RemoteIp, User, required};
 use crate::routes::people::tokens;
-use crate::service::Service;
+use crate::state::AppState;
 
 pub(crate) fn api() -> Api {
     Api::of("Account")
@@ -49,24 +46,20 @@ struct UserFields {
 
 /// Registers somebody, and answers with their first API token.
 async fn register_user(
-    State(service): State<Service>,
+    State(state): State<AppState>,
     registrar: Registrar,
     body: JsonBody<UserBody>,
 ) -> Result<Response, ApiError> {
     let fields = required(body.value.user, "user")?;
     if let Registrar::Themself(remote_ip) = registrar {
-        return sign_up(&service, remote_ip, fields).await;
+        return sign_up(&state, remote_ip, fields).await;
     }
     let id = fields.id.map(|id| id.parse::<UserId>()).transpose();
     let id = id.map_err(|error| ApiError::invalid("id", &error.to_string()))?;
     let username = required(fields.username, "username")?;
     let email = required(fields.email, "email")?;
-    let password_hash = match fields.password {
-        Some(password) => Some(password::hash(password).await?),
-        None => None,
-    };
-    let user = NewUser { id, username, email, password_hash, signs_up: false };
-    let (account, issued) = service.recorder.register_user(user, new_secret("tk-us-")).await?;
+    let user = NewUser { id, username, email, password: fields.password, signs_up: false };
+    let (account, issued) = state.service.register_user(user).await?;
     Ok(created(&RegisteredAnswer {
         user: UserView::new(&account),
         token: tokens::TokenView::with_secret(&issued),
@@ -74,17 +67,17 @@ async fn register_user(
 }
 
 /// Lets somebody register themself. Without a username they get what stands before the @ of their address.
-async fn sign_up(service: &Service, remote_ip: RemoteIp, fields: UserFields) -> Result<Response, ApiError> {
+async fn sign_up(state: &AppState, remote_ip: RemoteIp, fields: UserFields) -> Result<Response, ApiError> {
     let email = required(fields.email, "email")?;
-    service.attempts.check(remote_ip.0, &email)?;
+    state.attempts.check(remote_ip.0, &email)?;
     let is_good =
         |character: &char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
     let local_part =
         || email.split('@').next().unwrap_or_default().chars().filter(is_good).take(64).collect();
     let username = fields.username.unwrap_or_else(local_part);
-    let password_hash = Some(password::hash(required(fields.password, "password")?).await?);
-    let user = NewUser { id: None, username, email, password_hash, signs_up: true };
-    let (account, issued) = service.recorder.register_user(user, new_secret("tk-us-")).await?;
+    let password = Some(required(fields.password, "password")?);
+    let user = NewUser { id: None, username, email, password, signs_up: true };
+    let (account, issued) = state.service.register_user(user).await?;
     Ok(created(&RegisteredAnswer {
         user: UserView::new(&account),
         token: tokens::TokenView::with_secret(&issued),
@@ -98,19 +91,19 @@ enum Registrar {
     Themself(RemoteIp),
 }
 
-impl FromRequestParts<Service> for Registrar {
+impl FromRequestParts<AppState> for Registrar {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, ApiError> {
-        if service.config.sign_up && !parts.headers.contains_key(AUTHORIZATION) {
-            return Ok(Self::Themself(RemoteIp::of(parts, &service.config.trusted_proxies)));
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        if state.config.sign_up && !parts.headers.contains_key(AUTHORIZATION) {
+            return Ok(Self::Themself(RemoteIp::of(parts, &state.config.trusted_proxies)));
         }
-        Operator::from_request_parts(parts, service).await.map(|_| Self::Operator)
+        Operator::from_request_parts(parts, state).await.map(|_| Self::Operator)
     }
 }
 
-/// Who asks.
-async fn show_self(user: SignedIn) -> Response {
+/// The caller.
+async fn show_self(User(user): User) -> Response {
     ok(&UserAnswer { user: UserView::new(&user.account) })
 }
 

@@ -1,5 +1,6 @@
 //! The whole store as one stream, for the operator.
 
+use annals_service::Service;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -9,9 +10,8 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::api::{Api, op};
-use crate::auth::Operator;
 use crate::error::ApiError;
-use crate::service::Service;
+use crate::extract::Operator;
 
 const BACKUP_TYPE: &str = "application/octet-stream";
 /// How many pieces wait for a client that is slower than the disk.
@@ -27,7 +27,7 @@ pub(crate) fn api() -> Api {
 }
 
 async fn back_up(State(service): State<Service>, _: Operator) -> Result<Response, ApiError> {
-    let pieces = service.store.backup().ok_or_else(|| {
+    let pieces = service.backup().ok_or_else(|| {
         ApiError::Conflict(
             "this store is a database, which is backed up with its own tools: pg_dump".to_owned(),
         )

@@ -7,7 +7,7 @@ use http::{StatusCode, header};
 use crate::answer::json_bytes;
 use crate::api::{Api, op};
 use crate::error::ApiError;
-use crate::service::Service;
+use crate::state::AppState;
 
 pub(crate) fn api() -> Api {
     let text = |summary, kind| {
@@ -30,20 +30,21 @@ pub(crate) fn api() -> Api {
 }
 
 /// The OpenAPI document.
-async fn show_document(State(service): State<Service>) -> Result<Response, ApiError> {
-    let documents = service.documents.get().ok_or(ApiError::Internal)?;
+async fn show_document(State(state): State<AppState>) -> Result<Response, ApiError> {
+    let documents = state.documents.get().ok_or(ApiError::Internal)?;
     Ok(json_bytes(StatusCode::OK, documents.openapi.clone().into()))
 }
 
 /// The pages, in one.
-async fn show_pages(State(service): State<Service>) -> Result<Response, ApiError> {
-    let documents = service.documents.get().ok_or(ApiError::Internal)?;
+async fn show_pages(State(state): State<AppState>) -> Result<Response, ApiError> {
+    let documents = state.documents.get().ok_or(ApiError::Internal)?;
     Ok(page(documents.page.clone()))
 }
 
 /// How the pages look.
 async fn show_style() -> Response {
-    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("../../pages/docs.css")).into_response()
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("../../pages/docs.css"))
+        .into_response()
 }
 
 /// A form for a new password.

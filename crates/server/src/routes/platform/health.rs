@@ -1,5 +1,6 @@
 //! How the server does.
 
+use annals_service::Service;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
@@ -8,7 +9,7 @@ use serde::Serialize;
 
 use crate::answer::{json_response, ok};
 use crate::api::{Api, op};
-use crate::service::Service;
+use crate::state::AppState;
 
 pub(crate) fn api() -> Api {
     let text = serde_json::json!({ "type": "string" });
@@ -45,7 +46,7 @@ async fn health() -> Response {
 
 /// Requests can be carried out, writes included.
 async fn readiness(State(service): State<Service>) -> Response {
-    if service.store.ready().await.is_ok() {
+    if service.ready().await.is_ok() {
         ok(&StatusAnswer { status: "ready", error: None })
     } else {
         let body = StatusAnswer {
@@ -57,8 +58,9 @@ async fn readiness(State(service): State<Service>) -> Response {
 }
 
 /// Measurements, for Prometheus.
-async fn metrics(State(service): State<Service>) -> Response {
-    let (store, metrics) = (&service.store, &service.metrics);
-    let text = metrics.text(store.ready().await.is_ok(), store.statistics().await.ok());
+async fn metrics(State(state): State<AppState>) -> Response {
+    let service = &state.service;
+    let (is_ready, statistics) = (service.ready().await.is_ok(), service.statistics().await.ok());
+    let text = state.metrics.text(is_ready, statistics, service.event_counts().await.ok());
     ([(header::CONTENT_TYPE, METRICS_TYPE)], text).into_response()
 }

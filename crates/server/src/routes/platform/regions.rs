@@ -7,15 +7,15 @@ use serde::Serialize;
 
 use crate::answer::ok;
 use crate::api::{Api, op};
-use crate::service::Service;
+use crate::state::AppState;
 
 pub(crate) fn api() -> Api {
     Api::of("Platform").get("/v1/regions", list_regions, op("The one region").open().ok::<RegionsAnswer>())
 }
 
 /// The one region.
-async fn list_regions(State(service): State<Service>) -> Response {
-    let config = &service.config;
+async fn list_regions(State(state): State<AppState>) -> Response {
+    let config = &state.config;
     let url = &config.public_url;
     let region = RegionView {
         name: config.region.clone(),

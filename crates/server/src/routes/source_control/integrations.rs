@@ -1,20 +1,18 @@
 //! The accounts at forges that somebody connected.
 
-use annals_model::account::{Connect, Disconnect, Integration};
-use annals_model::{Account, Time};
+use annals_model::account::{Connect, Disconnect};
+use annals_model::{Account, Integration, Time};
+use annals_service::Service;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Acting, LastSegment};
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
-use crate::auth::SignedIn;
-use crate::body::{JsonBody, given, required};
 use crate::error::ApiError;
-use crate::service::Service;
+use crate::extract::{Acting, JsonBody, LastSegment, User, given, required};
 
 pub(crate) fn api() -> Api {
     const ALL: &str = "/v1/scm_integrations";
@@ -36,14 +34,14 @@ pub(crate) fn api() -> Api {
         .delete(ONE, disconnect, op("Disconnect an account at a forge (delete_integration)").no_content())
 }
 
-/// The forges that who asks connected.
-async fn list_integrations(user: SignedIn) -> Response {
+/// The forges that the caller connected.
+async fn list_integrations(User(user): User) -> Response {
     let views = user.account.integrations.values().map(|one| IntegrationView::new(&user.account, one));
     ok(&IntegrationsAnswer { scm_integrations: views.collect() })
 }
 
 /// One of them. The official CLI asks by kind.
-async fn show_integration(user: SignedIn, LastSegment(name): LastSegment) -> Result<Response, ApiError> {
+async fn show_integration(User(user): User, LastSegment(name): LastSegment) -> Result<Response, ApiError> {
     let one = user.account.integration(&name).ok_or(ApiError::NotFound("scm_integration"))?;
     Ok(ok(&IntegrationAnswer { scm_integration: IntegrationView::new(&user.account, one) }))
 }
@@ -79,12 +77,10 @@ async fn connect(
         access_token: fields.access_token.unwrap_or_default(),
         login: given(fields.username),
     };
-    let scm_type = action.scm_type.clone();
-    let account = service.recorder.act_on_account(acting.request(&body.bytes), action).await?.account;
-    let newest =
-        account.integrations.values().filter(|one| one.scm_type == scm_type).max_by_key(|one| one.created_at);
-    let newest = newest.ok_or(ApiError::NotFound("scm_integration"))?;
-    Ok(created(&IntegrationAnswer { scm_integration: IntegrationView::new(&account, newest) }))
+    let outcome = service.act_on_own_account(acting.request(&body.bytes), action).await?;
+    let connected = outcome.account.integrations.get(&outcome.created);
+    let connected = connected.ok_or(ApiError::NotFound("scm_integration"))?;
+    Ok(created(&IntegrationAnswer { scm_integration: IntegrationView::new(&outcome.account, connected) }))
 }
 
 /// Disconnects an account at a forge.
@@ -95,7 +91,7 @@ async fn disconnect(
 ) -> Result<Response, ApiError> {
     let id = acting.user()?.account.integration(&name).and_then(|one| one.id.parse().ok());
     let id = id.ok_or(ApiError::NotFound("scm_integration"))?;
-    service.recorder.act_on_account(acting.request(b""), Disconnect { id }).await?;
+    service.act_on_own_account(acting.request(b""), Disconnect { id }).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

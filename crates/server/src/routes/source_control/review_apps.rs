@@ -1,19 +1,19 @@
 //! Review apps, and the pull requests they are made from.
 
-use annals_model::app::{PullChange, PullRequest, ReviewApp, review_apps};
-use annals_model::{App, AppId, EventId, Facts, Person, ResourceId, Time};
-use annals_store::{Row, RowKey};
+use annals_model::app::{PullChange, PullRequest, review_apps};
+use annals_model::{App, AppId, EventId, Person, PrivateState, ResourceId, Time};
+use annals_service::{Service, Visibility};
 use axum::extract::State;
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, AnyCollaborator, LastSegment, Readable, Segments, ThePlatform};
 use crate::answer::ok;
 use crate::api::{Api, op};
-use crate::body::{JsonBody, required};
 use crate::error::ApiError;
-use crate::service::Service;
+use crate::extract::{
+    AnyCollaborator, Authorized, JsonBody, LastSegment, Readable, Segments, TheOperator, required,
+};
 
 pub(crate) fn api() -> Api {
     const PULLS: &str = "/v1/apps/{app}/scm_repo_link/pulls";
@@ -30,14 +30,10 @@ pub(crate) fn api() -> Api {
                 .body::<CreateBody>()
                 .ok::<ReviewAppAnswer>(),
         )
-        .get(
-            PULLS,
-            list_pulls,
-            op("The open pull requests that were heard of").anybody_known().ok::<PullsAnswer>(),
-        )
+        .get(PULLS, list_pulls, op("The known open pull requests").anybody_known().ok::<PullsAnswer>())
         .post(
             PULLS,
-            tell_of_pull,
+            report_pull,
             op("Tell of a pull request, where no webhook does (create_review_app, destroy_review_app)")
                 .operator()
                 .body::<PullBody>()
@@ -57,11 +53,12 @@ pub(crate) fn api() -> Api {
 
 /// The review apps of an app.
 async fn list_review_apps(State(service): State<Service>, readable: Readable) -> Result<Response, ApiError> {
-    let Readable { app, .. } = readable.live()?;
-    let facts = service.facts(app.id).await?;
+    let access = readable.live()?;
+    let private = service.private_state(access.app.id).await?;
     let mut review_apps = Vec::new();
-    for (name, review_app) in &app.review_apps {
-        review_apps.push(ReviewAppView::new(&service, &app, &facts, name, review_app).await?);
+    for name in access.app.review_apps.keys() {
+        let view = ReviewAppView::new(&service, &access.app, &private, name, access.visibility());
+        review_apps.push(view.await?);
     }
     Ok(ok(&ReviewAppsAnswer { review_apps }))
 }
@@ -82,7 +79,7 @@ enum Number {
 /// Makes a review app by hand.
 async fn create_review_app(
     State(service): State<Service>,
-    access: Access<AnyCollaborator>,
+    access: Authorized<AnyCollaborator>,
     body: JsonBody<CreateBody>,
 ) -> Result<Response, ApiError> {
     let number = match required(body.value.pull_request_id, "pull_request_id")? {
@@ -92,18 +89,19 @@ async fn create_review_app(
         }
     };
     let request = access.acting.request(&body.bytes);
-    let outcome = service.recorder.create_review_app(request, access.app.id, number).await?;
-    let (name, review_app) = review_apps::of_pull(&outcome.app, number).ok_or(ApiError::NotFound("app"))?;
-    let review_app = ReviewAppView::new(&service, &outcome.app, &outcome.facts, name, review_app).await?;
+    let outcome = service.create_review_app(request, access.app.id, number).await?;
+    let (app, private, name) = (&outcome.app, &outcome.private, &outcome.created);
+    let review_app = ReviewAppView::new(&service, app, private, name, Visibility::ALL).await?;
     Ok(ok(&ReviewAppAnswer { review_app }))
 }
 
-/// The open pull requests that were heard of.
+/// The known open pull requests.
 async fn list_pulls(State(service): State<Service>, readable: Readable) -> Result<Response, ApiError> {
-    let Readable { app, .. } = readable.live()?;
-    let facts = service.facts(app.id).await?;
-    let open = facts.pull_requests.values().filter(|pull| pull.closed_at.is_none());
-    Ok(ok(&PullsAnswer { pulls: open.map(PullView::new).collect() }))
+    let access = readable.live()?;
+    let private = service.private_state(access.app.id).await?;
+    let open = private.pull_requests.values().filter(|pull| pull.closed_at.is_none());
+    let pulls = open.map(|pull| PullView::new(pull, access.visibility())).collect();
+    Ok(ok(&PullsAnswer { pulls }))
 }
 
 /// One pull request.
@@ -112,8 +110,9 @@ async fn show_pull(
     readable: Readable,
     LastSegment(number): LastSegment,
 ) -> Result<Response, ApiError> {
-    let Readable { app, .. } = readable.live()?;
-    Ok(ok(&PullAnswer::new(&*service.facts(app.id).await?, parse_number(&number)?)?))
+    let access = readable.live()?;
+    let private = service.private_state(access.app.id).await?;
+    Ok(ok(&PullAnswer::new(&private, parse_number(&number)?, access.visibility())?))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -138,21 +137,21 @@ struct PullFields {
     state: Option<String>,
 }
 
-/// Takes in what the platform tells of a pull request.
-async fn tell_of_pull(
+/// Records what the platform reports of a pull request.
+async fn report_pull(
     State(service): State<Service>,
-    access: Access<ThePlatform>,
+    access: Authorized<TheOperator>,
     body: JsonBody<PullBody>,
 ) -> Result<Response, ApiError> {
     let fields = required(body.value.pull, "pull")?;
-    let now = service.clock.now();
+    let now = service.now();
     let number = required(fields.number, "number")?;
     let change = match fields.state.as_deref() {
         None | Some("open" | "opened" | "") => PullChange::Opened,
         Some("closed" | "merged") => PullChange::Closed,
         Some(_) => return Err(ApiError::invalid("state", "must be open or closed")),
     };
-    let told = PullRequest {
+    let received = PullRequest {
         id: fields.id.unwrap_or(number),
         number,
         title: required(fields.title, "title")?,
@@ -169,22 +168,22 @@ async fn tell_of_pull(
         delete_at: None,
     };
     let request = access.acting.request(&body.bytes);
-    let outcome = service.recorder.hear_of_pull(request, access.app.id, told, change).await?;
-    Ok(ok(&PullAnswer::new(&outcome.facts, number)?))
+    let outcome = service.pull_request_received(request, access.app.id, received, change).await?;
+    Ok(ok(&PullAnswer::new(&outcome.private, number, Visibility::ALL)?))
 }
 
-/// Takes in that a pull request is closed.
+/// Records that a pull request is closed.
 async fn close_pull(
     State(service): State<Service>,
-    access: Access<ThePlatform>,
+    access: Authorized<TheOperator>,
     Segments([_, number]): Segments<2>,
 ) -> Result<Response, ApiError> {
     let number = parse_number(&number)?;
-    let facts = service.facts(access.app.id).await?;
-    let told = facts.pull_requests.get(&number).cloned().ok_or(ApiError::NotFound("pull_request"))?;
+    let private = service.private_state(access.app.id).await?;
+    let received = private.pull_requests.get(&number).cloned().ok_or(ApiError::NotFound("pull_request"))?;
     let request = access.acting.request(b"");
-    let outcome = service.recorder.hear_of_pull(request, access.app.id, told, PullChange::Closed).await?;
-    Ok(ok(&PullAnswer::new(&outcome.facts, number)?))
+    let outcome = service.pull_request_received(request, access.app.id, received, PullChange::Closed).await?;
+    Ok(ok(&PullAnswer::new(&outcome.private, number, Visibility::ALL)?))
 }
 
 fn parse_number(text: &str) -> Result<u64, ApiError> {
@@ -202,9 +201,9 @@ struct PullAnswer {
 }
 
 impl PullAnswer {
-    fn new(facts: &Facts, number: u64) -> Result<Self, ApiError> {
-        let pull = facts.pull_requests.get(&number).ok_or(ApiError::NotFound("pull_request"))?;
-        Ok(Self { pull: PullView::new(pull) })
+    fn new(private: &PrivateState, number: u64, visibility: Visibility) -> Result<Self, ApiError> {
+        let pull = private.pull_requests.get(&number).ok_or(ApiError::NotFound("pull_request"))?;
+        Ok(Self { pull: PullView::new(pull, visibility) })
     }
 }
 
@@ -222,14 +221,15 @@ struct PullView {
 }
 
 impl PullView {
-    fn new(pull: &PullRequest) -> Self {
+    fn new(pull: &PullRequest, visibility: Visibility) -> Self {
+        let seen = |url: &str| visibility.url(url).unwrap_or_default();
         Self {
             id: pull.id,
             number: pull.number,
             title: pull.title.clone(),
-            html_url: pull.html_url.clone(),
+            html_url: seen(&pull.html_url),
             source_repo_name: pull.source_repo_name.clone(),
-            source_repo_html_url: pull.source_repo_url.clone(),
+            source_repo_html_url: seen(&pull.source_repo_url),
             opened_from_a_forked_repo: pull.comes_from_a_fork,
             branch_name: pull.branch.clone(),
             state: if pull.closed_at.is_some() { "closed" } else { "open" },
@@ -250,7 +250,7 @@ struct ReviewAppAnswer {
 #[derive(Serialize, JsonSchema)]
 struct ReviewAppView {
     id: ResourceId,
-    repo_link_id: Option<ResourceId>,
+    repo_link_id: Option<EventId>,
     app_id: Option<AppId>,
     app_name: String,
     parent_app_id: AppId,
@@ -292,31 +292,30 @@ impl ReviewAppView {
     async fn new(
         service: &Service,
         app: &App,
-        facts: &Facts,
+        private: &PrivateState,
         name: &str,
-        review_app: &ReviewApp,
+        visibility: Visibility,
     ) -> Result<Self, ApiError> {
-        let pull = facts.pull_requests.get(&review_app.pr_number);
+        let review_app = app.review_apps.get(name).ok_or(ApiError::NotFound("app"))?;
+        let seen = |url: &str| visibility.url(url).unwrap_or_default();
+        let pull = private.pull_requests.get(&review_app.pr_number);
         let of_child = match review_app.app_id {
-            Some(child) => service.facts(child).await?,
+            Some(child) => service.private_state(child).await?,
             None => Default::default(),
         };
         let last = of_child.deployments.last();
         let app_name = match review_app.app_id {
-            Some(child) => match service.store.row(&RowKey::App(child)).await? {
-                Some(Row::App(child)) => child.name.clone(),
-                _ => name.to_owned(),
-            },
-            None => name.to_owned(),
+            Some(child) => service.app(child).await?.map(|child| child.name.clone()),
+            None => None,
         };
         let delete_at = pull.and_then(|pull| pull.delete_at);
         let is_closed = pull.is_some_and(|pull| pull.closed_at.is_some());
         let queued = annals_model::app::Progress::UnderWay(annals_model::app::Stage::Queued);
         Ok(Self {
-            id: ResourceId::derived(app.id, "review_app", name),
-            repo_link_id: app.scm_link.as_ref().map(|link| link.id(app.id)),
+            id: review_apps::review_app_id(app.id, name),
+            repo_link_id: app.scm_link.as_ref().map(|link| link.id),
             app_id: review_app.app_id,
-            app_name,
+            app_name: app_name.unwrap_or_else(|| name.to_owned()),
             parent_app_id: app.id,
             parent_app_name: app.name.clone(),
             created_at: review_app.created_at,
@@ -326,10 +325,10 @@ impl ReviewAppView {
                 number: review_app.pr_number,
                 branch_name: pull.map(|pull| pull.branch.clone()).unwrap_or_default(),
                 source_repo_name: review_app.source_repo_name.clone(),
-                source_repo_url: review_app.source_repo_url.clone(),
+                source_repo_url: seen(&review_app.source_repo_url),
                 title: review_app.pr_name.clone(),
-                url: review_app.pr_url.clone(),
-                html_url: review_app.pr_url.clone(),
+                url: seen(&review_app.pr_url),
+                html_url: seen(&review_app.pr_url),
                 git_ref: pull.map(|pull| pull.head.clone()).unwrap_or_default(),
                 base_ref: pull.map(|pull| pull.base_branch.clone()).unwrap_or_default(),
                 created_at: pull.map_or(review_app.created_at, |pull| pull.opened_at),

@@ -4,7 +4,7 @@
 //! one: it carries an identifier, which is remembered for a day, and what it tells changes nothing the second time.
 
 use annals_model::app::PushReceived;
-use annals_store::{Idempotency, Request};
+use annals_service::{AppReference, Idempotency, Request};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
@@ -15,14 +15,13 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::access::{Segments, find};
 use crate::answer::ok;
 use crate::api::{Api, op};
-use crate::body::read;
 use crate::error::ApiError;
-use crate::forges::{Told, github, gitlab};
+use crate::extract::{Segments, read};
+use crate::forges::{WebhookEvent, github, gitlab};
 use crate::limits::HOOK_BYTES_MAX;
-use crate::service::Service;
+use crate::state::AppState;
 
 pub(crate) fn api() -> Api {
     Api::of("Source control").post(
@@ -37,11 +36,12 @@ pub(crate) fn api() -> Api {
 
 /// Takes in what a forge tells. What is of no interest here is answered 200 too, or the forge would give up.
 async fn receive(
-    State(service): State<Service>,
+    State(state): State<AppState>,
     Segments([app]): Segments<1>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
+    let service = &state.service;
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let forge_event = header("x-github-event").or(header("x-gitlab-event")).ok_or_else(|| {
         let message =
@@ -50,12 +50,16 @@ async fn receive(
     })?;
     const UNPROVEN: ApiError = ApiError::Unauthorized("the signature or the token is not the link's");
     // Whether there is such an app, or a link, is nobody's business who cannot prove to be its forge.
-    let app = find(&service, &app).await?.filter(|app| app.deleted_at.is_none()).ok_or(UNPROVEN)?;
-    let secret = service.facts(app.id).await?.hook_secret.clone().ok_or(UNPROVEN)?;
+    let app = service
+        .find_app(AppReference::App(&app))
+        .await?
+        .filter(|app| app.deleted_at.is_none())
+        .ok_or(UNPROVEN)?;
+    let secret = service.private_state(app.id).await?.hook_secret.clone().ok_or(UNPROVEN)?;
     // What is not proved until it is read must not fill the memory, nor hold up reports.
-    let _in_work = service.hooks.acquire().await.map_err(|_| ApiError::Unavailable)?;
+    let _in_work = state.hooks.acquire().await.map_err(|_| ApiError::Unavailable)?;
     let body = read(body, HOOK_BYTES_MAX).await?;
-    let (told, delivery) = if headers.contains_key("x-github-event") {
+    let (event, delivery) = if headers.contains_key("x-github-event") {
         if !is_signed(secret.0.as_bytes(), &body, header("x-hub-signature-256").unwrap_or_default()) {
             return Err(UNPROVEN);
         }
@@ -72,17 +76,16 @@ async fn receive(
     let idempotency =
         delivery.map(|delivery| Idempotency { key: format!("hook {} {delivery:.128}", app.id), fingerprint });
     let request = Request { idempotency, ..Request::default() };
-    let outcome = match told {
-        Told::Push { branch, head, commits } => {
-            Some(service.recorder.act(request, app.id, PushReceived { branch, head, commits }).await?)
+    let recorded = match event {
+        WebhookEvent::Push { branch, head, commits } => {
+            service.act(request, app.id, PushReceived { branch, head, commits }).await?.recorded
         }
-        Told::Pull { pull, change } => {
-            let pull = pull.at(service.clock.now());
-            Some(service.recorder.hear_of_pull(request, app.id, pull, change).await?)
+        WebhookEvent::Pull { pull, change } => {
+            let pull = pull.at(service.now());
+            service.pull_request_received(request, app.id, pull, change).await?.recorded
         }
-        Told::Nothing => None,
+        WebhookEvent::Nothing => Vec::new(),
     };
-    let recorded = outcome.map(|outcome| outcome.recorded).unwrap_or_default();
     Ok(ok(&ReceivedAnswer { recorded: recorded.into_iter().map(|event| event.event_type).collect() }))
 }
 

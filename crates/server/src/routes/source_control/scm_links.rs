@@ -1,19 +1,18 @@
 //! The repository an app is linked to.
 
-use annals_model::app::{Link, LinkSettings, ScmLink, Unlink, UpdateLink};
-use annals_model::{App, AppId, Facts, ResourceId, Time};
+use annals_model::app::{Link, LinkSettings, Unlink, UpdateLink};
+use annals_model::{App, AppId, EventId, PrivateState, Time};
+use annals_service::{Service, Visibility};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, AnyCollaborator, Readable};
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
-use crate::body::{JsonBody, required};
 use crate::error::ApiError;
-use crate::service::Service;
+use crate::extract::{AnyCollaborator, Authorized, JsonBody, Readable, required};
 
 pub(crate) fn api() -> Api {
     const PATH: &str = "/v1/apps/{app}/scm_repo_link";
@@ -39,8 +38,9 @@ pub(crate) fn api() -> Api {
 
 /// The repository of an app.
 async fn show_link(State(service): State<Service>, readable: Readable) -> Result<Response, ApiError> {
-    let Readable { app, .. } = readable.live()?;
-    Ok(ok(&LinkAnswer::new(&app, &*service.facts(app.id).await?)?))
+    let access = readable.live()?;
+    let private = service.private_state(access.app.id).await?;
+    Ok(ok(&LinkAnswer::new(&access.app, &private, access.visibility())?))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -86,7 +86,7 @@ impl From<SettingsFields> for LinkSettings {
 }
 
 /// Links an app to a repository.
-async fn link(access: Access<Link>, body: JsonBody<LinkBody>) -> Result<Response, ApiError> {
+async fn link(access: Authorized<Link>, body: JsonBody<LinkBody>) -> Result<Response, ApiError> {
     let fields = required(body.value.scm_repo_link, "scm_repo_link")?;
     let action = Link {
         source: required(fields.source, "source")?,
@@ -94,7 +94,7 @@ async fn link(access: Access<Link>, body: JsonBody<LinkBody>) -> Result<Response
         settings: fields.settings.into(),
     };
     let outcome = access.act(action, &body.bytes).await?;
-    Ok(created(&LinkAnswer::new(&outcome.app, &outcome.facts)?))
+    Ok(created(&LinkAnswer::new(&outcome.app, &outcome.private, Visibility::ALL)?))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -103,14 +103,17 @@ struct UpdateBody {
 }
 
 /// Changes what happens by itself.
-async fn update_link(access: Access<UpdateLink>, body: JsonBody<UpdateBody>) -> Result<Response, ApiError> {
+async fn update_link(
+    access: Authorized<UpdateLink>,
+    body: JsonBody<UpdateBody>,
+) -> Result<Response, ApiError> {
     let fields = required(body.value.scm_repo_link, "scm_repo_link")?;
     let outcome = access.act(UpdateLink(fields.into()), &body.bytes).await?;
-    Ok(ok(&LinkAnswer::new(&outcome.app, &outcome.facts)?))
+    Ok(ok(&LinkAnswer::new(&outcome.app, &outcome.private, Visibility::ALL)?))
 }
 
 /// Unlinks an app.
-async fn unlink(access: Access<Unlink>) -> Result<Response, ApiError> {
+async fn unlink(access: Authorized<Unlink>) -> Result<Response, ApiError> {
     access.act(Unlink, b"").await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -118,11 +121,11 @@ async fn unlink(access: Access<Unlink>) -> Result<Response, ApiError> {
 /// What somebody needs to set up the webhook at the forge.
 async fn show_hook(
     State(service): State<Service>,
-    access: Access<AnyCollaborator>,
+    access: Authorized<AnyCollaborator>,
 ) -> Result<Response, ApiError> {
-    let facts = service.facts(access.app.id).await?;
-    let secret = facts.hook_secret.clone().ok_or(ApiError::NotFound("scm_repo_link"))?;
-    let url = format!("{}/v1/apps/{}/scm_repo_link/hook", service.config.public_url, access.app.id);
+    let private = service.private_state(access.app.id).await?;
+    let secret = private.hook_secret.clone().ok_or(ApiError::NotFound("scm_repo_link"))?;
+    let url = format!("{}/v1/apps/{}/scm_repo_link/hook", service.public_url(), access.app.id);
     Ok(ok(&HookAnswer { hook: HookView { url, secret: secret.0 } }))
 }
 
@@ -133,7 +136,7 @@ struct LinkAnswer {
 
 #[derive(Serialize, JsonSchema)]
 struct LinkView {
-    id: ResourceId,
+    id: EventId,
     app_id: AppId,
     auth_integration_uuid: Option<String>,
     linker: LinkerView,
@@ -163,24 +166,24 @@ struct LinkerView {
 }
 
 impl LinkAnswer {
-    fn new(app: &App, facts: &Facts) -> Result<Self, ApiError> {
-        let link: &ScmLink = app.scm_link.as_ref().ok_or(ApiError::NotFound("scm_repo_link"))?;
+    fn new(app: &App, private: &PrivateState, visibility: Visibility) -> Result<Self, ApiError> {
+        let mut link = app.scm_link.as_deref().cloned().ok_or(ApiError::NotFound("scm_repo_link"))?;
+        link.source = visibility.url(&link.source).unwrap_or_default();
         let repo_name = link.repo_name();
-        let (owner, repo) = repo_name.rsplit_once('/').unwrap_or(("", repo_name));
-        let url =
-            link.source.strip_suffix(repo_name).unwrap_or(&link.source).trim_end_matches('/').to_owned();
-        let scm_type = facts.scm_type.clone().unwrap_or_else(|| link.scm_type().to_owned());
+        let (owner, repo) = repo_name.rsplit_once('/').unwrap_or(("", &repo_name));
+        let url = link.source.strip_suffix(&*repo_name).unwrap_or(&link.source).trim_end_matches('/');
+        let scm_type = private.scm_type.clone().unwrap_or_else(|| link.scm_type().to_owned());
         let automation = &link.automation;
         let scm_repo_link = LinkView {
-            id: link.id(app.id),
+            id: link.id,
             app_id: app.id,
-            auth_integration_uuid: facts.integration_id.clone(),
+            auth_integration_uuid: private.integration_id.clone(),
             linker: LinkerView {
                 id: link.linker.as_ref().map(|linker| linker.id.to_string()).unwrap_or_default(),
                 username: link.linker_username.clone(),
                 email: link.linker.as_ref().map(|linker| linker.email.clone()).unwrap_or_default(),
             },
-            url,
+            url: url.to_owned(),
             owner: owner.to_owned(),
             repo: repo.to_owned(),
             branch: link.branch.clone(),

@@ -3,20 +3,18 @@
 use std::borrow::Cow;
 
 use annals_model::{EventId, UserId};
-use annals_store::TimelineId;
+use annals_service::{Credential, TimelineId};
 use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
-use crate::access::{LastSegment, Readable, Segments};
 use crate::api::{Api, op};
-use crate::auth::Caller;
 use crate::error::ApiError;
-use crate::page::{Pagination, Selection};
-use crate::service::Service;
-use crate::timeline::{self, EventForm};
+use crate::extract::{Caller, LastSegment, Pagination, Readable, Segments, Selection};
+use crate::state::AppState;
+use crate::timeline::Reading;
 
 pub(crate) fn api() -> Api {
     let list = |summary| {
@@ -74,63 +72,62 @@ impl JsonSchema for EventReference {
 
 /// The timeline of an app.
 async fn list_app_events(
-    State(service): State<Service>,
-    Readable { app, role, head }: Readable,
+    State(state): State<AppState>,
+    Readable(access): Readable,
     selection: Selection,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let form = EventForm::new(&service, &headers, role);
-    timeline::respond(&service, TimelineId::App(app.id), head.length, selection, form).await
+    let reading = Reading::new(&state, TimelineId::App(access.app.id), access.reader(), &headers);
+    reading.respond(access.head.length, selection).await
 }
 
 /// One event of an app.
 async fn show_event(
-    State(service): State<Service>,
-    Readable { app, role, .. }: Readable,
+    State(state): State<AppState>,
+    Readable(access): Readable,
     Segments([_, event]): Segments<2>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let event: EventId = event.parse().map_err(|_| ApiError::NotFound("event"))?;
-    let found =
-        service.store.find(TimelineId::App(app.id), event).await?.ok_or(ApiError::NotFound("event"))?;
-    Ok(timeline::respond_with_one(&service, &found, EventForm::new(&service, &headers, role)))
+    Reading::new(&state, TimelineId::App(access.app.id), access.reader(), &headers)
+        .respond_with_one(event)
+        .await
 }
 
-/// The timeline of who asks: what they did, on any app, and what happened to their account.
+/// The timeline of the caller: what they did, on any app, and what happened to their account.
 async fn list_own_events(
-    State(service): State<Service>,
-    caller: Caller,
+    State(state): State<AppState>,
+    Caller(credential): Caller,
     selection: Selection,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let Caller::User(user) = caller else {
+    let Credential::User(user) = &credential else {
         let message = "the operator has no timeline: name a user, as in /v1/users/us-…/events";
         return Err(ApiError::Forbidden(message.to_owned()));
     };
-    let form = EventForm::new(&service, &headers, None);
-    let timeline = TimelineId::User(user.id());
-    let length = service.store.head(timeline).await?.length;
-    timeline::respond(&service, timeline, length, selection, form).await
+    list_events_of(&state, &credential, user.id(), selection, &headers).await
 }
 
 /// The timeline of a user, for themself and for the operator.
 async fn list_user_events(
-    State(service): State<Service>,
-    caller: Caller,
+    State(state): State<AppState>,
+    Caller(credential): Caller,
     LastSegment(user): LastSegment,
     selection: Selection,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let user: UserId = user.parse().map_err(|_| ApiError::NotFound("user"))?;
-    let may_read = match caller {
-        Caller::Operator => true,
-        Caller::User(caller) => caller.id() == user,
-    };
-    if !may_read || service.store.row(&annals_store::RowKey::Account(user)).await?.is_none() {
-        return Err(ApiError::NotFound("user"));
-    }
-    let form = EventForm::new(&service, &headers, None);
-    let timeline = TimelineId::User(user);
-    let length = service.store.head(timeline).await?.length;
-    timeline::respond(&service, timeline, length, selection, form).await
+    list_events_of(&state, &credential, user, selection, &headers).await
+}
+
+async fn list_events_of(
+    state: &AppState,
+    credential: &Credential,
+    user: UserId,
+    selection: Selection,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let (timeline, reader) = state.service.user_timeline(credential, user).await?;
+    let length = state.service.timeline_length(timeline).await?;
+    Reading::new(state, timeline, reader, headers).respond(length, selection).await
 }

@@ -7,14 +7,12 @@ use http::header;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::access::{idempotency, idempotency_key, target};
 use crate::answer::created;
 use crate::api::{Api, op};
-use crate::auth::Operator;
-use crate::body::read;
 use crate::error::ApiError;
+use crate::extract::{Operator, idempotency, idempotency_key, read, target};
 use crate::limits::REPORT_BYTES_MAX;
-use crate::service::Service;
+use crate::state::AppState;
 
 pub(crate) fn api() -> Api {
     Api::of("Events").post(
@@ -35,7 +33,7 @@ struct AcceptedAnswer {
 
 /// Records all of the reported events, or none. Answers when they are durable.
 async fn report_events(
-    State(service): State<Service>,
+    State(state): State<AppState>,
     _: Operator,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -55,7 +53,7 @@ async fn report_events(
         return Err(ApiError::TooLarge(REPORT_BYTES_MAX));
     }
     let permits = u32::try_from(bytes).expect("a report is shorter than 4 GiB");
-    let _in_work = service.report_bytes.acquire_many(permits).await.map_err(|_| ApiError::Unavailable)?;
+    let _in_work = state.report_bytes.acquire_many(permits).await.map_err(|_| ApiError::Unavailable)?;
 
     let body = read(body, REPORT_BYTES_MAX).await?;
     let text = std::str::from_utf8(&body)
@@ -70,7 +68,6 @@ async fn report_events(
             "the body is not {{\"events\":[…]}}: {message} (send one event a line with Content-Type: application/x-ndjson)"
         )),
     })?;
-    let accepted =
-        service.recorder.report(reports, idempotency(key.as_ref(), &target(&parts), &body)).await?;
+    let accepted = state.service.report(reports, idempotency(key.as_ref(), &target(&parts), &body)).await?;
     Ok(created(&AcceptedAnswer { accepted }))
 }

@@ -1,0 +1,45 @@
+//! What a user and their tokens may be called.
+
+use crate::limits::{TOKEN_NAME_MAX, USERNAME_BYTES_MAX};
+use crate::names::{is_email, is_username};
+use crate::{FieldErrors, Rejection};
+
+/// Refuses a username or an email address that nobody may register with.
+pub fn check_registration(username: &str, email: &str) -> Result<(), Rejection> {
+    let errors = [
+        (!is_username(username)).then(|| {
+            let message =
+                format!("must be 1 to {USERNAME_BYTES_MAX} letters, digits, hyphens, underscores and dots");
+            ("username".to_owned(), message)
+        }),
+        (!is_email(email)).then(|| ("email".to_owned(), "must be an email address".to_owned())),
+    ];
+    FieldErrors::any(errors.into_iter().flatten()).map_or(Ok(()), |errors| Err(Rejection::Invalid(errors)))
+}
+
+/// Refuses a name that no API token may have.
+pub fn check_token_name(name: &str) -> Result<(), Rejection> {
+    if (1..=TOKEN_NAME_MAX).contains(&name.chars().count()) {
+        return Ok(());
+    }
+    Err(Rejection::invalid("name", format!("must have 1 to {TOKEN_NAME_MAX} characters")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registration_is_refused_by_field() {
+        let refused =
+            |username: &str, email: &str| check_registration(username, email).map_err(|e| e.to_string());
+        assert_eq!(refused("jane.doe-1_2", "jane@example.com"), Ok(()));
+        let username = "username must be 1 to 64 letters, digits, hyphens, underscores and dots";
+        for bad in ["", "jane doe", "jané", &"j".repeat(65)] {
+            assert_eq!(refused(bad, "jane@example.com"), Err(username.to_owned()), "{bad}");
+        }
+        for bad in ["", "jane", "@example.com", "jane@", "a@b@c", "jane @example.com"] {
+            assert_eq!(refused("jane", bad), Err("email must be an email address".to_owned()), "{bad}");
+        }
+    }
+}

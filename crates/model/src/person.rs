@@ -1,0 +1,32 @@
+//! People, as events name them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::limits::NAME_BYTES_MAX;
+use crate::{FieldErrors, UserId};
+
+/// A user as an event shows them: as they were at that moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Person {
+    /// The name they chose.
+    pub username: String,
+    /// Their email address.
+    pub email: String,
+    /// Their lasting identifier.
+    pub id: UserId,
+}
+
+impl Person {
+    /// Refuses names that are longer than names may be.
+    pub(crate) fn check(&self) -> Result<(), FieldErrors> {
+        let fields = [("username", &self.username), ("email", &self.email)];
+        let too_long = fields.into_iter().filter(|(_, text)| text.len() > NAME_BYTES_MAX);
+        let message = format!("must not be longer than {NAME_BYTES_MAX} bytes");
+        match FieldErrors::any(too_long.map(|(field, _)| (field.to_owned(), message.clone()))) {
+            Some(errors) => Err(errors),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Which app a request is about, and what the caller may do with it.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use annals_model::app::AppAction;
+use annals_model::{App, Role};
+use annals_service::{Access, AppReference, Credential, Error, Outcome, Request, Service, SignedIn};
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+
+use super::caller::Caller;
+use super::idempotency::{idempotency, idempotency_key, target};
+use super::path::segment;
+use super::remote_ip::RemoteIp;
+use crate::error::ApiError;
+use crate::state::AppState;
+
+/// An app that the caller may look at. A deleted one is only its last owner's and the operator's.
+pub(crate) struct Readable(pub(crate) Access);
+
+/// What says which role a request needs: an action or, where an action is known only later, a role by itself.
+pub(crate) trait Needs {
+    const ROLE: Role;
+}
+
+impl<A: AppAction> Needs for A {
+    const ROLE: Role = <A as AppAction>::ROLE;
+}
+
+/// Whoever works on the app, be it little.
+pub(crate) struct AnyMember;
+
+impl Needs for AnyMember {
+    const ROLE: Role = Role::LimitedCollaborator;
+}
+
+/// Whoever works on the app and is not limited.
+pub(crate) struct AnyCollaborator;
+
+impl Needs for AnyCollaborator {
+    const ROLE: Role = Role::Collaborator;
+}
+
+/// The operator.
+pub(crate) struct TheOperator;
+
+impl Needs for TheOperator {
+    const ROLE: Role = Role::Operator;
+}
+
+/// An app with which the caller may do `A`.
+pub(crate) struct Authorized<A> {
+    pub(crate) app: Arc<App>,
+    pub(crate) acting: Acting,
+    action: PhantomData<A>,
+}
+
+/// Somebody who is about to do something.
+pub(crate) struct Acting {
+    service: Service,
+    credential: Credential,
+    remote_ip: RemoteIp,
+    idempotency_key: Option<String>,
+    /// What is asked for, but for the body.
+    target: String,
+    is_dry_run: bool,
+}
+
+impl FromRequestParts<AppState> for Readable {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let Caller(credential) = Caller::from_request_parts(parts, state).await?;
+        authorize(parts, &state.service, &credential).await.map(Self)
+    }
+}
+
+impl Readable {
+    /// The same, but of a deleted app there is nothing to look at besides its timeline.
+    pub(crate) fn live(self) -> Result<Access, ApiError> {
+        Ok(self.0.live()?)
+    }
+
+    /// The same, but not for a limited collaborator.
+    pub(crate) fn live_not_limited(self) -> Result<Access, ApiError> {
+        Ok(self.0.live()?.at_least(Role::Collaborator)?)
+    }
+}
+
+impl FromRequestParts<AppState> for Acting {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let Caller(credential) = Caller::from_request_parts(parts, state).await?;
+        Ok(Self {
+            service: state.service.clone(),
+            credential,
+            remote_ip: RemoteIp::of(parts, &state.config.trusted_proxies),
+            idempotency_key: idempotency_key(&parts.headers)?,
+            target: target(parts),
+            is_dry_run: parts.headers.get("x-dry-run").is_some_and(|value| value == "true"),
+        })
+    }
+}
+
+impl<A: Needs> FromRequestParts<AppState> for Authorized<A> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let acting = Acting::from_request_parts(parts, state).await?;
+        let access = authorize(parts, &state.service, &acting.credential).await?.live()?;
+        if matches!(acting.credential, Credential::Operator) && A::ROLE != Role::Operator {
+            return Err(Error::NeedsUser.into());
+        }
+        let Access { app, .. } = access.at_least(A::ROLE)?;
+        Ok(Self { app, acting, action: PhantomData })
+    }
+}
+
+impl<A: AppAction + 'static> Authorized<A> {
+    /// Does it. The role is looked at again, with the state that is acted on.
+    pub(crate) async fn act(self, action: A, body: &[u8]) -> Result<Outcome<A::Created>, ApiError> {
+        let request = self.acting.request(body);
+        Ok(self.acting.service.act(request, self.app.id, action).await?)
+    }
+}
+
+impl<A> Authorized<A> {
+    /// The same, for another action that needs the same role.
+    pub(crate) fn instead<B: AppAction>(self) -> Authorized<B> {
+        Authorized { app: self.app, acting: self.acting, action: PhantomData }
+    }
+}
+
+impl Acting {
+    /// The request as the service takes it, with what makes its repeat harmless.
+    pub(crate) fn request(&self, body: &[u8]) -> Request {
+        Request {
+            actor: self.credential.user().ok().map(|user| user.person().clone()),
+            remote_ip: self.remote_ip.0,
+            idempotency: idempotency(self.idempotency_key.as_ref(), &self.target, body),
+            dry_run: self.is_dry_run,
+        }
+    }
+
+    /// The caller, where it is no operator.
+    pub(crate) fn user(&self) -> Result<&SignedIn, ApiError> {
+        Ok(self.credential.user()?)
+    }
+}
+
+/// The app that a request's path names, itself or by one of its databases.
+async fn authorize(
+    parts: &mut Parts,
+    service: &Service,
+    credential: &Credential,
+) -> Result<Access, ApiError> {
+    if let Some(app) = segment(parts, "app").await? {
+        return Ok(service.authorize(credential, AppReference::App(&app)).await?);
+    }
+    let database = segment(parts, "database").await?.ok_or(ApiError::NoSuchPath)?;
+    Ok(service.authorize(credential, AppReference::Database(&database)).await?)
+}

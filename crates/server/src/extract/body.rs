@@ -1,0 +1,86 @@
+//! Bodies of requests.
+
+use annals_model::{FieldErrors, Time};
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+
+use crate::error::ApiError;
+use crate::limits::BODY_BYTES_MAX;
+use crate::state::AppState;
+
+/// A JSON body. No body, an empty one and `null` are read as `{}`, since clients send all of them for "nothing"; keys
+/// that are not known are ignored, since clients send those too.
+pub(crate) struct JsonBody<T> {
+    pub(crate) value: T,
+    /// As it was sent.
+    pub(crate) bytes: Bytes,
+}
+
+impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &AppState) -> Result<Self, ApiError> {
+        let bytes = read(request.into_body(), BODY_BYTES_MAX).await?;
+        let text = match bytes.trim_ascii() {
+            b"" | b"null" => b"{}",
+            text => text,
+        };
+        Ok(Self { value: parse(text)?, bytes })
+    }
+}
+
+/// The whole body, unless it is longer than that.
+pub(crate) async fn read(body: Body, bytes_max: usize) -> Result<Bytes, ApiError> {
+    match Limited::new(body, bytes_max).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::TooLarge(bytes_max)),
+        Err(_) => Err(ApiError::BadRequest("the body ended before its length".to_owned())),
+    }
+}
+
+fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
+    if !text.starts_with(b"{") {
+        return Err(ApiError::BadRequest("the body must be a JSON object".to_owned()));
+    }
+    let malformed = |error: &serde_json::Error| {
+        ApiError::BadRequest(format!("the body is not the JSON that is expected here: {error}"))
+    };
+    let mut json = serde_json::Deserializer::from_slice(text);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let field = error.path().to_string();
+        match error.inner() {
+            inner if inner.is_data() && field != "." => {
+                let message = inner.to_string();
+                let message = message.rfind(" at line ").map_or(message.as_str(), |end| &message[..end]);
+                ApiError::Invalid(FieldErrors::one(field, message))
+            }
+            inner => malformed(inner),
+        }
+    })?;
+    json.end().map_err(|error| malformed(&error))?;
+    Ok(value)
+}
+
+/// A field that must be there.
+pub(crate) fn required<T>(field: Option<T>, name: &str) -> Result<T, ApiError> {
+    field.ok_or_else(|| ApiError::invalid(name, "is missing"))
+}
+
+/// A text that says something: clients send an empty one for a field they do not mean.
+pub(crate) fn given(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+/// A time, where it is one: Go clients send an empty text, or the first second of the first year, for none.
+pub(crate) fn given_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
+    match Option::<String>::deserialize(deserializer)? {
+        Some(text) if !text.is_empty() && !text.starts_with("0001-01-01T") => {
+            text.parse().map(Some).map_err(serde::de::Error::custom)
+        }
+        _ => Ok(None),
+    }
+}

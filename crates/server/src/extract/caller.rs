@@ -1,0 +1,110 @@
+//! The caller.
+//!
+//! Each credential is sent as `Authorization: Bearer`; as clients of old do, an API token and the bearer token it was
+//! exchanged for also as Basic with an empty user.
+
+use annals_service::{Credential, SignedIn};
+use axum::extract::FromRequestParts;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+
+use crate::error::{ApiError, BAD_CREDENTIALS};
+use crate::state::AppState;
+
+const NO_CREDENTIALS: ApiError =
+    ApiError::Unauthorized("send an API token, or the token it was exchanged for, as Authorization: Bearer");
+
+/// Whoever presents a valid credential.
+#[derive(Clone)]
+pub(crate) struct Caller(pub(crate) Credential);
+
+/// A user who presents a valid credential.
+pub(crate) struct User(pub(crate) SignedIn);
+
+/// The platform's own credential was presented.
+pub(crate) struct Operator;
+
+/// Something was presented that may be an API token.
+pub(crate) struct Exchanging(pub(crate) String);
+
+impl FromRequestParts<AppState> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        // Several extractors may ask; a request counts once.
+        if let Some(known) = parts.extensions.get::<Self>() {
+            return Ok(known.clone());
+        }
+        let secret = presented(parts)?;
+        let database = parts.uri.path().strip_prefix("/api/databases/");
+        let database = database.and_then(|path| path.split('/').next());
+        let credential = state.service.authenticate(&secret, database).await?;
+        if let (Credential::User(user), Some(limit)) = (&credential, &state.rate_limit) {
+            limit.check(user.id())?;
+        }
+        let caller = Self(credential);
+        parts.extensions.insert(caller.clone());
+        Ok(caller)
+    }
+}
+
+impl FromRequestParts<AppState> for User {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let Caller(credential) = Caller::from_request_parts(parts, state).await?;
+        Ok(Self(credential.user()?.clone()))
+    }
+}
+
+impl FromRequestParts<AppState> for Operator {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        match Caller::from_request_parts(parts, state).await? {
+            Caller(Credential::Operator) => Ok(Self),
+            Caller(Credential::User(_)) => Err(annals_service::Error::NeedsOperator.into()),
+        }
+    }
+}
+
+impl FromRequestParts<AppState> for Exchanging {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, ApiError> {
+        presented(parts).map(Self)
+    }
+}
+
+/// A name and a password were presented.
+pub(crate) struct NameAndPassword {
+    pub(crate) name: String,
+    pub(crate) password: String,
+}
+
+/// The name and the password in a request's head, if it has such.
+pub(crate) fn name_and_password(parts: &Parts) -> Option<NameAndPassword> {
+    let header = parts.headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (_, value) = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))?;
+    let decoded = String::from_utf8(STANDARD.decode(value.trim()).ok()?).ok()?;
+    let (name, password) = decoded.split_once(':').filter(|(name, _)| !name.is_empty())?;
+    Some(NameAndPassword { name: name.to_owned(), password: password.to_owned() })
+}
+
+/// The credential in the request's head.
+fn presented(parts: &Parts) -> Result<String, ApiError> {
+    let header = parts.headers.get(AUTHORIZATION).ok_or(NO_CREDENTIALS)?;
+    let (scheme, value) =
+        header.to_str().ok().and_then(|header| header.split_once(' ')).ok_or(BAD_CREDENTIALS)?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Ok(value.trim().to_owned());
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Err(BAD_CREDENTIALS);
+    }
+    let decoded = STANDARD.decode(value.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let password = decoded.as_deref().and_then(|text| text.strip_prefix(':')).ok_or(BAD_CREDENTIALS)?;
+    Ok(password.to_owned())
+}

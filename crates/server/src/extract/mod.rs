@@ -1,0 +1,18 @@
+//! What handlers take out of requests.
+
+mod app;
+mod body;
+mod caller;
+mod idempotency;
+mod page;
+mod path;
+mod remote_ip;
+
+pub(crate) use app::{Acting, AnyCollaborator, AnyMember, Authorized, Readable, TheOperator};
+pub(crate) use body::{JsonBody, given, given_time, read, required};
+pub(crate) use caller::{Caller, Exchanging, NameAndPassword, Operator, User, name_and_password};
+pub(crate) use idempotency::{idempotency, idempotency_key, target};
+pub(crate) use page::{Paged, Pagination, Selection};
+pub(crate) use path::{LastSegment, Segments};
+pub use remote_ip::Peer;
+pub(crate) use remote_ip::RemoteIp;

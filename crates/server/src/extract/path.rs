@@ -1,0 +1,38 @@
+//! What the parts of a path say that are not fixed.
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use http::request::Parts;
+
+use crate::error::ApiError;
+use crate::state::AppState;
+
+/// What the parts of the path that are not fixed say.
+pub(crate) struct Segments<const N: usize>(pub(crate) [String; N]);
+
+impl<const N: usize> FromRequestParts<AppState> for Segments<N> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, ApiError> {
+        let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| ApiError::NoSuchPath)?;
+        let values: Vec<_> = params.iter().map(|(_, value)| value.to_owned()).collect();
+        values.try_into().map(Self).map_err(|_| ApiError::NoSuchPath)
+    }
+}
+
+/// What the last part of the path that is not fixed says.
+pub(crate) struct LastSegment(pub(crate) String);
+
+impl FromRequestParts<AppState> for LastSegment {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, ApiError> {
+        let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| ApiError::NoSuchPath)?;
+        params.iter().last().map(|(_, value)| Self(value.to_owned())).ok_or(ApiError::NoSuchPath)
+    }
+}
+
+/// What the part of that name says, if the path has one.
+pub(super) async fn segment(parts: &mut Parts, name: &str) -> Result<Option<String>, ApiError> {
+    let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| ApiError::NoSuchPath)?;
+    Ok(params.iter().find(|(found, _)| *found == name).map(|(_, value)| value.to_owned()))
+}

@@ -1,0 +1,166 @@
+//! Which app is meant, and what the caller may do with it: the one place where roles come from.
+
+use std::sync::Arc;
+
+use annals_model::app::{addon_id, is_addon_id};
+use annals_model::directory::Provider;
+use annals_model::limits::NAME_BYTES_MAX;
+use annals_model::{App, AppId, Rejection, Role, UserId};
+use annals_store::{Head, TypedRows as _, key};
+use uuid::Uuid;
+
+use crate::credentials::Credential;
+use crate::visibility::{Reader, Visibility};
+use crate::{Error, Service};
+
+/// An app as a request names it.
+#[derive(Debug, Clone, Copy)]
+pub enum AppReference<'a> {
+    /// By its name, its identifier or its UUID. Names are those of live apps.
+    App(&'a str),
+    /// By the identifier of one of its databases.
+    Database(&'a str),
+}
+
+impl AppReference<'_> {
+    const fn kind(self) -> &'static str {
+        match self {
+            Self::App(_) => "app",
+            Self::Database(_) => "database",
+        }
+    }
+}
+
+/// An app that the caller may look at. A deleted one is only its last owner's and the operator's.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// The app.
+    pub app: Arc<App>,
+    /// What the caller may do.
+    pub role: Role,
+    /// Where its timeline stands.
+    pub head: Head,
+}
+
+impl Access {
+    /// What the caller sees of the app.
+    pub fn visibility(&self) -> Visibility {
+        Visibility::of(Some(self.role))
+    }
+
+    /// The caller, as a reader of the app's events.
+    pub fn reader(&self) -> Reader {
+        Reader::Seeing(self.visibility())
+    }
+
+    /// The same, unless the app was deleted: then there is nothing to look at besides its timeline.
+    pub fn live(self) -> Result<Self, Error> {
+        if self.app.deleted_at.is_some() { Err(Rejection::NotFound("app").into()) } else { Ok(self) }
+    }
+
+    /// The same, for a role of at least that.
+    pub fn at_least(self, needed: Role) -> Result<Self, Error> {
+        if self.role < needed { Err(Rejection::needs(needed).into()) } else { Ok(self) }
+    }
+}
+
+impl Service {
+    /// The app that is meant, with what the caller may do with it. An app they may not look at is not found.
+    pub async fn authorize(&self, credential: &Credential, app: AppReference<'_>) -> Result<Access, Error> {
+        let not_found = || Error::Rejected(Rejection::NotFound(app.kind()));
+        let id = self.identify(app).await?.ok_or_else(not_found)?;
+        let (app, head) = self.store().app(id).await?.ok_or_else(not_found)?;
+        let role = match credential {
+            Credential::Operator => Role::Operator,
+            Credential::User(user) => self.role_in(&app, user.id()).await?.ok_or_else(not_found)?,
+        };
+        Ok(Access { app, role, head })
+    }
+
+    /// What a user may do with an app now.
+    pub(crate) async fn role_in(&self, app: &App, user: UserId) -> Result<Option<Role>, Error> {
+        let parent = match app.parent {
+            Some(parent) => self.store().get(key::App(parent)).await?,
+            None => None,
+        };
+        Ok(role_in(app, parent.as_deref(), user))
+    }
+
+    /// The app that is meant, for the platform's own purposes: nobody's role is looked at.
+    pub async fn find_app(&self, app: AppReference<'_>) -> Result<Option<Arc<App>>, Error> {
+        match self.identify(app).await? {
+            Some(id) => Ok(self.store().get(key::App(id)).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// The app and the identifier of the add-on that a provider means: it names the add-on, its resource or its app. All
+    /// others are not found.
+    pub async fn addon_of_provider(
+        &self,
+        provider: &Provider,
+        name: &str,
+    ) -> Result<(Arc<App>, String), Error> {
+        let not_found = || Error::Rejected(Rejection::NotFound("app"));
+        let app = if is_addon_id(name) {
+            self.find_app(AppReference::Database(name)).await?
+        } else if let Ok(id) = name.parse::<AppId>() {
+            self.app(id).await?
+        } else {
+            let mut found = None;
+            for (app, _) in self.addons_of(&provider.id).await? {
+                let app = self.app(app).await?;
+                if let Some(app) = app.filter(|app| app.addons.contains_key(name)) {
+                    found = Some(app);
+                    break;
+                }
+            }
+            found
+        };
+        let app = app.filter(|app| app.deleted_at.is_none()).ok_or_else(not_found)?;
+        let addons = app.addons.iter().filter(|(_, addon)| addon.provider == provider.id);
+        let mut ids = addons.map(|(resource, _)| (addon_id(app.id, resource), resource));
+        let is_app = app.id.to_string() == name;
+        let id = ids.find(|(id, resource)| is_app || id == name || *resource == name);
+        let (id, _) = id.ok_or_else(not_found)?;
+        Ok((app, id))
+    }
+
+    /// The identifier of the app that is meant, which need not be there.
+    async fn identify(&self, app: AppReference<'_>) -> Result<Option<AppId>, Error> {
+        match app {
+            AppReference::App(text) if text.len() > NAME_BYTES_MAX => Ok(None),
+            AppReference::App(text) => match text.parse().ok().or_else(|| from_uuid(text)) {
+                Some(id) => Ok(Some(id)),
+                None => Ok(self.store().get(key::AppName(text.to_owned())).await?),
+            },
+            AppReference::Database(id) if is_addon_id(id) => {
+                Ok(self.store().get(key::Addon(id.to_owned())).await?)
+            }
+            AppReference::Database(_) => Ok(None),
+        }
+    }
+}
+
+/// What a user may do with an app, by themself or as a member of the app it is a child of.
+pub(crate) fn role_in(app: &App, parent: Option<&App>, user: UserId) -> Option<Role> {
+    let parent = parent.filter(|parent| app.deleted_at.is_none() && parent.deleted_at.is_none());
+    app.role_of(user).max(parent.and_then(|parent| parent.role_of(user)))
+}
+
+/// What an app's UUID ends with; its identifier is the rest.
+const UUID_END: [u8; 4] = *b"app\0";
+
+/// The app's other identifier, `ap-` and a UUID, which holds the first.
+pub fn to_uuid(id: AppId) -> String {
+    let mut bytes = [0; 16];
+    bytes[..12].copy_from_slice(id.as_bytes());
+    bytes[12..].copy_from_slice(&UUID_END);
+    format!("ap-{}", Uuid::from_bytes(bytes).hyphenated())
+}
+
+fn from_uuid(text: &str) -> Option<AppId> {
+    let uuid = Uuid::parse_str(text.strip_prefix("ap-")?).ok()?;
+    let id = uuid.as_bytes().strip_suffix(&UUID_END)?;
+    Some(AppId::from_bytes(id.try_into().ok()?))
+}

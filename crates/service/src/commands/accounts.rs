@@ -1,0 +1,175 @@
+//! Actions on accounts, and the ways back into one.
+
+use std::sync::Arc;
+
+use annals_model::account::{AccountAction, RequestReset, RequestUnlock, Reset, Unlock, user_of_token};
+use annals_model::limits::{NAME_BYTES_MAX, TOKENS_MAX};
+use annals_model::{Account, AccountPrivateState, Context, Decision, Person, Rejection, TypeData, UserId};
+use annals_store::{CommandError, Token, TypedRows as _, key};
+use serde::{Deserialize, Serialize};
+
+use super::{Request, mails};
+use crate::credentials::passwords;
+use crate::transaction::{RecordedEvent, Transaction, unassigned};
+use crate::{Error, Service};
+
+/// What came of an action on an account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AccountOutcome<C = ()> {
+    /// The account after it.
+    pub account: Arc<Account>,
+    /// The events recorded; none where nothing changed.
+    pub recorded: Vec<RecordedEvent>,
+    /// What the action made.
+    pub created: C,
+}
+
+/// Makes a token that is to be mailed, if the account is to get one.
+type DecideToken = fn(&Account, &mut Arc<AccountPrivateState>, &Context<'_>) -> Decision<Option<String>>;
+
+impl Service {
+    /// Does something with the caller's account.
+    pub async fn act_on_own_account<A: AccountAction + 'static>(
+        &self,
+        request: Request,
+        action: A,
+    ) -> Result<AccountOutcome<A::Created>, Error> {
+        let user = request.actor.as_ref().map(|actor| actor.id).ok_or(Error::NeedsUser)?;
+        self.act_on_account(request, user, action).await
+    }
+
+    /// Does something with somebody's account.
+    pub async fn act_on_account<A: AccountAction + 'static>(
+        &self,
+        request: Request,
+        user: UserId,
+        action: A,
+    ) -> Result<AccountOutcome<A::Created>, Error> {
+        self.commit_once(request.caller(), request.idempotency(), move |transaction| {
+            let (recorded, created) = act_on(transaction, &request.refreshed(transaction)?, user, &action)?;
+            let outcome = AccountOutcome { account: present(transaction, user)?, recorded, created };
+            if request.dry_run {
+                transaction.discard();
+            }
+            Ok(outcome)
+        })
+        .await
+    }
+
+    /// Mails a token for a new password to whoever has that address. Takes as long where nobody has it.
+    pub async fn request_reset(&self, request: Request, email: &str) -> Result<(), Error> {
+        let decide: DecideToken =
+            |account, private, context| RequestReset.decide(account, private, context).some();
+        self.mail_token(request, email, decide, mails::put_reset).await
+    }
+
+    /// Mails a token to unlock the account to whoever has that address, if it is locked. Takes as long where nobody has it.
+    pub async fn request_unlock(&self, request: Request, email: &str) -> Result<(), Error> {
+        let decide: DecideToken = |account, private, context| RequestUnlock.decide(account, private, context);
+        self.mail_token(request, email, decide, mails::put_unlock).await
+    }
+
+    async fn mail_token(
+        &self,
+        request: Request,
+        email: &str,
+        decide: DecideToken,
+        put_mail: mails::PutMail,
+    ) -> Result<(), Error> {
+        let Some(user) = self.user_with_email(email).await? else { return self.equalize_timing().await };
+        let surplus = mails::surplus(&**self.store(), user).await?;
+        self.commit(move |transaction| {
+            let account = present(transaction, user)?;
+            let mut private = transaction.account_private(user)?;
+            let context = transaction.context(request.remote_ip, Some(&account.person), None);
+            let decision = decide(&account, &mut private, &context);
+            transaction.put_account_private(user, private)?;
+            record_all(transaction, &account.person, decision.events)?;
+            if let Some(token) = &decision.created {
+                put_mail(transaction, &account.person, token, &surplus);
+            }
+            Ok(())
+        })
+        .await?;
+        self.inner().mail_waits.notify_one();
+        Ok(())
+    }
+
+    /// Sets a new password with a mailed token. Every bearer token from before ends then.
+    pub async fn reset_password(
+        &self,
+        request: Request,
+        token: String,
+        password: String,
+    ) -> Result<(), Error> {
+        let unknown = || Rejection::invalid("reset_password_token", "is unknown, used or expired");
+        let password_hash = passwords::hash(password).await?;
+        let action = Reset { token };
+        let user = user_of_token(&action.token).ok_or_else(unknown)?;
+        let tokens = self.store().list(key::Token::of(user), TOKENS_MAX).await?;
+        self.commit(move |transaction| {
+            if transaction.account(user)?.is_none() {
+                return Err(unknown().into());
+            }
+            act_on(transaction, &request, user, &action)?;
+            transaction.put(key::Password(user), password_hash.as_str().into());
+            for (key, _) in &tokens {
+                if let Some(token) = transaction.get(key.clone())? {
+                    let token = Token { issued_at: transaction.now(), ..(*token).clone() };
+                    transaction.put(key.clone(), token.into());
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Unlocks an account with a mailed token.
+    pub async fn unlock(&self, request: Request, token: String) -> Result<(), Error> {
+        let unknown = || Rejection::invalid("unlock_token", "is unknown, used or expired");
+        let user = user_of_token(&token).ok_or_else(unknown)?;
+        self.commit(move |transaction| {
+            if transaction.account(user)?.is_none() {
+                return Err(unknown().into());
+            }
+            act_on(transaction, &request, user, &Unlock { token: Some(token.clone()) }).map(drop)
+        })
+        .await
+    }
+
+    async fn user_with_email(&self, email: &str) -> Result<Option<UserId>, Error> {
+        if email.len() > NAME_BYTES_MAX {
+            return Ok(None);
+        }
+        Ok(self.store().get(key::Email::of(email)).await?)
+    }
+}
+
+/// Does something with an account, as a part of a command: the events it recorded, and what it made.
+pub(super) fn act_on<A: AccountAction>(
+    transaction: &mut Transaction<'_>,
+    request: &Request,
+    user: UserId,
+    action: &A,
+) -> Result<(Vec<RecordedEvent>, A::Created), CommandError> {
+    let account = present(transaction, user)?;
+    let mut private = transaction.account_private(user)?;
+    let context = transaction.context(request.remote_ip, Some(&account.person), None);
+    let decided = action.decide(&account, &mut private, &context);
+    let decision = transaction.decided(decided)?;
+    transaction.put_account_private(user, private)?;
+    Ok((record_all(transaction, &account.person, decision.events)?, decision.created))
+}
+
+/// Records events of an account, in the name of whose it is.
+pub(super) fn record_all(
+    transaction: &mut Transaction<'_>,
+    person: &Person,
+    events: Vec<TypeData>,
+) -> Result<Vec<RecordedEvent>, CommandError> {
+    events.into_iter().map(|data| transaction.record(unassigned(Some(person), None, data))).collect()
+}
+
+pub(super) fn present(transaction: &Transaction<'_>, user: UserId) -> Result<Arc<Account>, CommandError> {
+    transaction.account(user)?.ok_or_else(|| Rejection::NotFound("user").into())
+}

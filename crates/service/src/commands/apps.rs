@@ -1,0 +1,237 @@
+//! Actions on apps.
+
+use std::sync::Arc;
+
+use annals_model::app::{AcceptInvitation, AppAction, CreateApp};
+use annals_model::{App, AppId, AppRef, Decision, Person, PrivateState, Rejection, Role, TypeData};
+use annals_store::{CommandError, TokenHash, key};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{Outcome, Request, idempotency};
+use crate::transaction::{RecordedEvent, Transaction, unassigned};
+use crate::{Error, Service};
+
+impl Service {
+    /// Makes a new app. Where it is to be a child, the caller works on its parent.
+    pub async fn create_app(&self, request: Request, action: CreateApp) -> Result<Outcome, Error> {
+        self.act_once(request, move |transaction, request| {
+            if let Some(parent) = action.parent {
+                require_role(transaction, request, &*present(transaction, parent)?, Role::Collaborator)?;
+            }
+            let actor = request.actor.as_ref();
+            let decision = decide_creation(transaction, request, actor, &action)?;
+            let id = decision.created;
+            let recorded = create(transaction, actor, &action.name, decision)?;
+            outcome(transaction, id, recorded)
+        })
+        .await
+    }
+
+    /// Does something with an app.
+    pub async fn act<A: AppAction + 'static>(
+        &self,
+        request: Request,
+        id: AppId,
+        action: A,
+    ) -> Result<Outcome<A::Created>, Error> {
+        self.act_once(request, move |transaction, request| {
+            let (recorded, created) = act_on(transaction, request, id, &action)?;
+            Ok(outcome(transaction, id, recorded)?.with(created))
+        })
+        .await
+    }
+
+    /// Accepts the invitation to an app that has this token.
+    pub async fn accept_invitation(&self, request: Request, token: String) -> Result<Outcome, Error> {
+        self.act_once(request, move |transaction, request| {
+            let hash = TokenHash::of(&token);
+            let Some(id) = transaction.get(key::Invitation(hash))? else {
+                return Err(already_used(transaction, request, hash)?.into());
+            };
+            let app = present(transaction, id)?;
+            if app.deleted_at.is_some() {
+                return Err(Rejection::NotFound("collaborator").into());
+            }
+            let mut private = transaction.private(id)?;
+            let context = transaction.context(request.remote_ip, request.actor.as_ref(), None);
+            let action = AcceptInvitation { token: token.clone() };
+            let decided = action.decide(&app, &mut private, &context);
+            let events = transaction.decided(decided)?.events;
+            transaction.put_private(id, private)?;
+            // Accepting again answers that, instead of that there is no invitation.
+            transaction.put(key::UsedInvitation(hash), id);
+            let recorded = record_all(transaction, request.actor.as_ref(), id, events)?;
+            outcome(transaction, id, recorded)
+        })
+        .await
+    }
+
+    pub(super) async fn act_once<C: Clone + Serialize + DeserializeOwned + Send + 'static>(
+        &self,
+        request: Request,
+        mut decide: impl FnMut(&mut Transaction<'_>, &Request) -> Result<Outcome<C>, CommandError>
+        + Send
+        + 'static,
+    ) -> Result<Outcome<C>, Error> {
+        let (caller, idempotency) = (request.caller(), request.idempotency());
+        self.commit(move |transaction| {
+            if let Some(idempotency) = &idempotency
+                && let Some(stored) = idempotency::find(transaction, caller, idempotency)?
+            {
+                let StoredOutcome { app, recorded, created } = stored;
+                return Ok(outcome(transaction, app, recorded)?.with(created));
+            }
+            let outcome = decide(transaction, &request.refreshed(transaction)?)?;
+            if request.dry_run {
+                transaction.discard();
+            }
+            if let Some(idempotency) = &idempotency {
+                let Outcome { app, recorded, created, .. } = outcome.clone();
+                let stored = StoredOutcome { app: app.id, recorded, created };
+                idempotency::remember(transaction, caller, idempotency, &stored);
+            }
+            Ok(outcome)
+        })
+        .await
+    }
+}
+
+/// What is stored of an outcome for its repeat. The app is not, since all its secrets would be stored a second time.
+#[derive(Serialize, Deserialize)]
+struct StoredOutcome<C> {
+    app: AppId,
+    recorded: Vec<RecordedEvent>,
+    created: C,
+}
+
+impl Outcome {
+    pub(super) fn with<C>(self, created: C) -> Outcome<C> {
+        let Self { app, private, recorded, created: () } = self;
+        Outcome { app, private, recorded, created }
+    }
+}
+
+/// Does something with an app, as a part of a command: the events it recorded, and what it made.
+pub(super) fn act_on<A: AppAction>(
+    transaction: &mut Transaction<'_>,
+    request: &Request,
+    id: AppId,
+    action: &A,
+) -> Result<(Vec<RecordedEvent>, A::Created), CommandError> {
+    let app = present(transaction, id)?;
+    let role = require_role(transaction, request, &app, A::ROLE)?;
+    let mut private = transaction.private(id)?;
+    let caller = request.actor.as_ref();
+    let actor = match action.actor(&app, &private, caller) {
+        // The caller is known as they are now already.
+        Some(actor) if caller.is_some_and(|caller| caller.id == actor.id) => caller.cloned(),
+        noted => transaction.refresh(noted)?,
+    };
+    decide_and_record(transaction, request, (actor.as_ref(), role), &app, &mut private, action)
+}
+
+/// Decides an action in somebody's name and in a role that was looked at before, and records what comes of it.
+pub(super) fn decide_and_record<A: AppAction>(
+    transaction: &mut Transaction<'_>,
+    request: &Request,
+    (actor, role): (Option<&Person>, Role),
+    app: &App,
+    private: &mut Arc<PrivateState>,
+    action: &A,
+) -> Result<(Vec<RecordedEvent>, A::Created), CommandError> {
+    let context = transaction.context(request.remote_ip, actor, Some(role));
+    let decided = action.decide(app, private, &context);
+    let decision = transaction.decided(decided)?;
+    transaction.put_private(app.id, Arc::clone(private))?;
+    Ok((record_all(transaction, actor, app.id, decision.events)?, decision.created))
+}
+
+/// What comes of making a new app.
+pub(super) fn decide_creation(
+    transaction: &Transaction<'_>,
+    request: &Request,
+    actor: Option<&Person>,
+    action: &CreateApp,
+) -> Result<Decision<AppId>, CommandError> {
+    transaction.decided(action.decide(&transaction.context(request.remote_ip, actor, None)))
+}
+
+/// Makes a new app of that name, as a part of a command.
+pub(super) fn create(
+    transaction: &mut Transaction<'_>,
+    actor: Option<&Person>,
+    name: &str,
+    decision: Decision<AppId>,
+) -> Result<Vec<RecordedEvent>, CommandError> {
+    let app = AppRef { id: decision.created, name: name.to_owned() };
+    let mut recorded = Vec::with_capacity(decision.events.len());
+    for data in decision.events {
+        recorded.push(transaction.record(unassigned(actor, Some(app.clone()), data))?);
+    }
+    transaction.require_free(None, &*present(transaction, app.id)?)?;
+    Ok(recorded)
+}
+
+/// Records what was decided for an app.
+pub(super) fn record_all(
+    transaction: &mut Transaction<'_>,
+    actor: Option<&Person>,
+    id: AppId,
+    events: Vec<TypeData>,
+) -> Result<Vec<RecordedEvent>, CommandError> {
+    if events.is_empty() {
+        return Ok(Vec::new());
+    }
+    let before = present(transaction, id)?;
+    let mut recorded = Vec::with_capacity(events.len());
+    for data in events {
+        let app = present(transaction, id)?.named_in(&data);
+        recorded.push(transaction.record(unassigned(actor, Some(app), data))?);
+    }
+    transaction.require_free(Some(&before), &*present(transaction, id)?)?;
+    Ok(recorded)
+}
+
+pub(super) fn outcome(
+    transaction: &Transaction<'_>,
+    id: AppId,
+    recorded: Vec<RecordedEvent>,
+) -> Result<Outcome, CommandError> {
+    let (app, private) = (present(transaction, id)?, transaction.private(id)?);
+    Ok(Outcome { app, private, recorded, created: () })
+}
+
+pub(super) fn present(transaction: &Transaction<'_>, id: AppId) -> Result<Arc<App>, CommandError> {
+    transaction.app(id)?.ok_or_else(|| Rejection::NotFound("app").into())
+}
+
+/// What the caller may do with that app, if it is at least that.
+pub(super) fn require_role(
+    transaction: &Transaction<'_>,
+    request: &Request,
+    app: &App,
+    needed: Role,
+) -> Result<Role, CommandError> {
+    let role = match &request.actor {
+        None => Some(Role::Operator),
+        Some(actor) => transaction.role_of(app, actor.id)?,
+    };
+    let role = role.filter(|_| app.deleted_at.is_none()).ok_or(Rejection::NotFound("app"))?;
+    if role < needed { Err(Rejection::needs(needed).into()) } else { Ok(role) }
+}
+
+/// Why a token leads to no invitation.
+fn already_used(
+    transaction: &Transaction<'_>,
+    request: &Request,
+    token: TokenHash,
+) -> Result<Rejection, CommandError> {
+    if let (Some(id), Some(actor)) = (transaction.get(key::UsedInvitation(token))?, &request.actor)
+        && let Some(app) = transaction.app(id)?
+        && app.role_of(actor.id).is_some()
+    {
+        return Ok(Rejection::AlreadyCollaborator);
+    }
+    Ok(Rejection::NotFound("collaborator"))
+}

@@ -1,0 +1,49 @@
+//! Reports of what happened elsewhere.
+
+use annals_model::field_errors::within;
+use annals_model::{Event, EventId, Rejection, Report, Time};
+use annals_store::{Caller, CommandError};
+
+use super::Idempotency;
+use crate::transaction::unassigned;
+use crate::{Error, Service};
+
+/// A report with all of its bytes written that do not depend on when it is recorded.
+struct Prepared {
+    id: Option<EventId>,
+    created_at: Option<Time>,
+    event: Event,
+    tail: Vec<u8>,
+}
+
+impl Service {
+    /// Records all of these events, in this order, or none. Gives how many.
+    pub async fn report(
+        &self,
+        reports: Vec<Report>,
+        idempotency: Option<Idempotency>,
+    ) -> Result<usize, Error> {
+        let mut prepared: Vec<_> = reports.into_iter().map(prepare).collect();
+        self.commit_once(Caller::Operator, idempotency, move |transaction| {
+            for (index, Prepared { id, created_at, event, tail }) in prepared.iter_mut().enumerate() {
+                let recorded = transaction.record_written(event, tail, *id, *created_at);
+                recorded.map_err(|error| match error {
+                    CommandError::Rejected(Rejection::Invalid(errors)) => {
+                        Rejection::Invalid(within(&format!("events[{index}]"), &errors)).into()
+                    }
+                    error => error,
+                })?;
+            }
+            Ok(prepared.len())
+        })
+        .await
+    }
+}
+
+fn prepare(report: Report) -> Prepared {
+    let Report { id, created_at, user, app, data } = report;
+    let event = unassigned(user.as_ref(), app, data);
+    let mut tail = Vec::with_capacity(512);
+    event.write_tail_to(&mut tail);
+    Prepared { id, created_at, event, tail }
+}

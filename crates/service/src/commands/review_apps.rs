@@ -1,0 +1,211 @@
+//! What happens to two apps at once: a review app and the app it is made from.
+
+use std::collections::BTreeSet;
+
+use annals_model::app::{DeleteApp, DeployCommit, FollowUp, PullChange, PullRequest, linker, review_apps};
+use annals_model::{AppId, Person, Role};
+use annals_store::{CommandError, key};
+
+use super::apps::{
+    act_on, create, decide_and_record, decide_creation, outcome, present, record_all, require_role,
+};
+use super::{Outcome, Request};
+use crate::transaction::{RecordedEvent, Transaction};
+use crate::{Error, Service};
+
+impl Service {
+    /// Makes the review app of a pull request by hand. The outcome is the parent's; what is created is the review app's
+    /// name.
+    pub async fn create_review_app(
+        &self,
+        request: Request,
+        parent: AppId,
+        number: u64,
+    ) -> Result<Outcome<String>, Error> {
+        self.act_once(request, move |transaction, request| {
+            require_role(transaction, request, &*present(transaction, parent)?, Role::Collaborator)?;
+            let actor = request.actor.clone();
+            let (recorded, name) = create_review_app(transaction, request, actor.as_ref(), parent, number)?;
+            Ok(outcome(transaction, parent, recorded)?.with(name))
+        })
+        .await
+    }
+
+    /// Records what a forge says of a pull request, with all that follows from it.
+    pub async fn pull_request_received(
+        &self,
+        request: Request,
+        parent: AppId,
+        received: PullRequest,
+        change: PullChange,
+    ) -> Result<Outcome, Error> {
+        self.act_once(request, move |transaction, request| {
+            let app = present(transaction, parent)?;
+            require_role(transaction, request, &app, Role::Operator)?;
+            let mut private = transaction.private(parent)?;
+            let (pull, now) = (received.clone(), transaction.now());
+            let follow_up = review_apps::pull_request_received(&app, &mut private, pull, change, now)?;
+            transaction.put_private(parent, private)?;
+            let actor = transaction.refresh(linker(&app))?;
+            let actor = actor.as_ref();
+            let recorded = match follow_up {
+                FollowUp::Nothing => Vec::new(),
+                FollowUp::Create => {
+                    // The forge can do nothing about a name that is taken.
+                    match create_review_app(transaction, request, actor, parent, received.number) {
+                        Err(CommandError::Rejected(_)) => Vec::new(),
+                        created => created?.0,
+                    }
+                }
+                FollowUp::Deploy(child) => deploy(transaction, request, actor, child, &received.head)?,
+                FollowUp::Destroy => match review_apps::of_pull(&app, received.number) {
+                    Some((name, _)) => destroy(transaction, request, actor, parent, &name.clone())?,
+                    None => Vec::new(),
+                },
+            };
+            outcome(transaction, parent, recorded)
+        })
+        .await
+    }
+
+    /// Deletes an app: a review app with what its parent's timeline says of it, and any app with its review apps.
+    pub async fn delete_app(&self, request: Request, id: AppId, action: DeleteApp) -> Result<Outcome, Error> {
+        self.act_once(request, move |transaction, request| {
+            let app = present(transaction, id)?;
+            let actor = request.actor.clone();
+            let mut recorded = Vec::new();
+            for name in app.review_apps.keys() {
+                recorded.extend(destroy(transaction, request, actor.as_ref(), id, name)?);
+            }
+            let of_parent = match app.parent {
+                Some(parent) => transaction.app(parent)?.filter(|parent| parent.deleted_at.is_none()),
+                None => None,
+            };
+            recorded.extend(act_on(transaction, request, id, &action)?.0);
+            if let Some(parent) = of_parent
+                && let Some((name, _)) =
+                    parent.review_apps.iter().find(|(_, review_app)| review_app.app_id == Some(id))
+            {
+                recorded.extend(record_destruction(transaction, actor.as_ref(), parent.id, name)?);
+            }
+            outcome(transaction, id, recorded)
+        })
+        .await
+    }
+
+    /// Destroys the review app of a pull request when that is due. Firing a timer twice does no more than firing it once.
+    pub(crate) async fn fire_timer(&self, timer: key::Timer) -> Result<(), Error> {
+        self.commit(move |transaction| {
+            let key::Timer(time, parent, number) = timer.clone();
+            let mut private = transaction.private(parent)?;
+            let app = transaction.app(parent)?;
+            let set_to = private.pull_requests.get(&number).and_then(|pull| pull.delete_at);
+            let (Some(app), true) = (app, set_to == Some(time)) else {
+                // It was fired or moved since it was listed. Left in the store, it would be listed for ever.
+                transaction.remove(timer.clone());
+                return Ok(());
+            };
+            review_apps::forget_timer(&mut private, number);
+            transaction.put_private(parent, private)?;
+            if app.deleted_at.is_none()
+                && app.scm_link.is_some()
+                && let Some((name, _)) = review_apps::of_pull(&app, number)
+            {
+                let actor = transaction.refresh(linker(&app))?;
+                destroy(transaction, &Request::default(), actor.as_ref(), parent, name)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// Makes the review app of a pull request: the parent's event, the app, and its first deployment. Gives its name.
+fn create_review_app(
+    transaction: &mut Transaction<'_>,
+    request: &Request,
+    actor: Option<&Person>,
+    parent: AppId,
+    number: u64,
+) -> Result<(Vec<RecordedEvent>, String), CommandError> {
+    let app = present(transaction, parent)?;
+    let mut private = transaction.private(parent)?;
+    let action = review_apps::create_app(&app, number, transaction.now());
+    // All that may be refused is decided before anything is recorded, since a refusal need not end the whole command.
+    let creation = decide_creation(transaction, request, actor, &action)?;
+    let child = creation.created;
+    let context = transaction.context(request.remote_ip, actor, None);
+    let decision = review_apps::create(&app, &mut private, number, child, &context)?;
+    transaction.require_free_name(&action.name)?;
+    let head = private.pull_requests.get(&number).map(|pull| pull.head.clone()).unwrap_or_default();
+    transaction.put_private(parent, private)?;
+    let mut recorded = record_all(transaction, actor, parent, decision.events)?;
+    recorded.extend(create(transaction, actor, &action.name, creation)?);
+    recorded.extend(deploy(transaction, request, actor, child, &head)?);
+    Ok((recorded, decision.created))
+}
+
+/// Deploys what a pull request has come to.
+fn deploy(
+    transaction: &mut Transaction<'_>,
+    request: &Request,
+    actor: Option<&Person>,
+    child: AppId,
+    head: &str,
+) -> Result<Vec<RecordedEvent>, CommandError> {
+    let is_live = transaction.app(child)?.is_some_and(|app| app.deleted_at.is_none());
+    let Some(actor) = actor.filter(|_| is_live) else { return Ok(Vec::new()) };
+    let by_operator = Request { actor: None, ..request.clone() };
+    let action = DeployCommit { pusher: actor.clone(), head: head.to_owned() };
+    Ok(act_on(transaction, &by_operator, child, &action)?.0)
+}
+
+/// Destroys the review app of that name, and before it those that it has itself.
+fn destroy(
+    transaction: &mut Transaction<'_>,
+    request: &Request,
+    actor: Option<&Person>,
+    parent: AppId,
+    name: &str,
+) -> Result<Vec<RecordedEvent>, CommandError> {
+    // Reports may make apps review apps of each other, so each is gone through once, and as a list.
+    let mut met = BTreeSet::from([parent]);
+    let (mut waiting, mut found) = (vec![(parent, name.to_owned())], Vec::new());
+    while let Some((parent, name)) = waiting.pop() {
+        let app = present(transaction, parent)?;
+        let child = app.review_apps.get(&name).and_then(|review_app| review_app.app_id);
+        let child = child.map(|child| transaction.app(child)).transpose()?.flatten();
+        let child = child.filter(|child| child.deleted_at.is_none() && met.insert(child.id));
+        if let Some(child) = &child {
+            waiting.extend(child.review_apps.keys().map(|name| (child.id, name.clone())));
+        }
+        found.push((parent, name, child.map(|child| child.id)));
+    }
+    let mut recorded = Vec::new();
+    for (parent, name, child) in found.into_iter().rev() {
+        if let Some(child) = child {
+            let child = present(transaction, child)?;
+            let mut private = transaction.private(child.id)?;
+            let by = (actor, Role::Operator);
+            // What only a report calls a review app is no such app by itself, and has to be named.
+            let action = DeleteApp { current_name: Some(child.name.clone()) };
+            recorded.extend(decide_and_record(transaction, request, by, &child, &mut private, &action)?.0);
+        }
+        recorded.extend(record_destruction(transaction, actor, parent, &name)?);
+    }
+    Ok(recorded)
+}
+
+/// Records in the parent's timeline that a review app went.
+fn record_destruction(
+    transaction: &mut Transaction<'_>,
+    actor: Option<&Person>,
+    parent: AppId,
+    name: &str,
+) -> Result<Vec<RecordedEvent>, CommandError> {
+    let app = present(transaction, parent)?;
+    let mut private = transaction.private(parent)?;
+    let decision = review_apps::destroy(&app, &mut private, name)?;
+    transaction.put_private(parent, private)?;
+    record_all(transaction, actor, parent, decision.events)
+}

@@ -1,0 +1,84 @@
+//! Signing in with a name and a password.
+
+use std::net::IpAddr;
+
+use annals_model::account::{FailLogin, SignIn, check_token_name};
+use annals_model::limits::NAME_BYTES_MAX;
+use annals_store::{Setting, TypedRows as _, key};
+
+use super::Request;
+use super::accounts::{act_on, present};
+use super::tokens::{IssuedToken, issue};
+use crate::credentials::{new_secret, passwords};
+use crate::{Error, Service};
+
+/// What came of an attempt to sign in.
+#[derive(Debug, Clone)]
+pub enum SignInOutcome {
+    /// It succeeded, with a token of its own.
+    SignedIn(IssuedToken),
+    /// The name or the password was wrong.
+    Refused,
+    /// The account is locked, by this attempt or before.
+    Locked,
+}
+
+impl Service {
+    /// Signs somebody in and gives them an API token of that name. Time and outcome are the same for a wrong password as for
+    /// an account that does not exist.
+    pub async fn sign_in(
+        &self,
+        remote_ip: Option<IpAddr>,
+        name: &str,
+        password: String,
+        token_name: String,
+    ) -> Result<SignInOutcome, Error> {
+        check_token_name(&token_name)?;
+        let name: String = name.chars().take(NAME_BYTES_MAX).collect();
+        let user = match name.contains('@') {
+            true => self.store().get(key::Email::of(&name)).await?,
+            false => self.store().get(key::Username(name)).await?,
+        };
+        let hash = match user {
+            Some(user) => self.store().get(key::Password(user)).await?,
+            None => None,
+        };
+        let is_right = passwords::is_right(password, hash.clone()).await?;
+        let right_for = hash.filter(|_| is_right);
+        let Some(user) = user else {
+            self.equalize_timing().await?;
+            return Ok(SignInOutcome::Refused);
+        };
+        if right_for.is_some() {
+            self.require_room_for_token(user).await?;
+        }
+        let request = Request { remote_ip, ..Request::default() };
+        let secret = new_secret("tk-us-");
+        self.commit(move |transaction| {
+            let was_locked = present(transaction, user)?.locked;
+            // The password that was found right may have been replaced since.
+            let is_right = right_for.is_some() && right_for == transaction.get(key::Password(user))?;
+            if is_right && !was_locked {
+                act_on(transaction, &request, user, &SignIn)?;
+                let token = issue(transaction, user, token_name.clone(), &secret);
+                return Ok(SignInOutcome::SignedIn(IssuedToken { token, secret: secret.clone() }));
+            }
+            act_on(transaction, &request, user, &FailLogin)?;
+            Ok(match present(transaction, user)?.locked {
+                true => SignInOutcome::Locked,
+                false => SignInOutcome::Refused,
+            })
+        })
+        .await
+    }
+
+    /// Takes as long as an attempt that is recorded, so the time of an answer does not tell whether there is an account.
+    pub(super) async fn equalize_timing(&self) -> Result<(), Error> {
+        self.commit(move |transaction| {
+            let now = transaction.now().to_string();
+            transaction.put(key::Setting(Setting::LastUnknownAttempt), now.as_str().into());
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,129 @@
+//! API tokens.
+
+use annals_model::account::check_token_name;
+use annals_model::catalogue::{AccountChanges, TokenEvent};
+use annals_model::limits::TOKENS_MAX;
+use annals_model::{Rejection, UserId};
+use annals_store::{CommandError, Token, TokenHash, TokenId, TypedRows as _, key};
+
+use super::accounts::{present, record_all};
+use crate::credentials::new_secret;
+use crate::transaction::Transaction;
+use crate::{Error, Service};
+
+/// The time of a token's last use is recorded to this precision: recording each use would cost a write per request.
+const LAST_USED_MS: u64 = 60 * 1000;
+
+/// A token with its secret, which is shown once and not stored.
+#[derive(Debug, Clone)]
+pub struct IssuedToken {
+    /// The token, without its secret.
+    pub token: Token,
+    /// What its user presents.
+    pub secret: String,
+}
+
+impl Service {
+    /// Gives a user a further API token.
+    pub async fn create_token(&self, user: UserId, name: String) -> Result<IssuedToken, Error> {
+        check_token_name(&name)?;
+        self.require_room_for_token(user).await?;
+        let secret = new_secret("tk-us-");
+        self.commit(move |transaction| {
+            let token = issue(transaction, user, name.clone(), &secret);
+            record_of_token(transaction, user, &token, AccountChanges::NewToken)?;
+            Ok(IssuedToken { token, secret: secret.clone() })
+        })
+        .await
+    }
+
+    /// Refuses a further token where there are many.
+    pub(super) async fn require_room_for_token(&self, user: UserId) -> Result<(), Error> {
+        if self.store().list(key::Token::of(user), TOKENS_MAX).await?.len() < TOKENS_MAX {
+            return Ok(());
+        }
+        let message = format!("limit reached ({TOKENS_MAX}): revoke a token first");
+        Err(Rejection::invalid("name", message).into())
+    }
+
+    /// Gives a token another secret; the old one is valid no longer.
+    pub async fn renew_token(&self, user: UserId, id: TokenId) -> Result<IssuedToken, Error> {
+        let secret = new_secret("tk-us-");
+        self.commit(move |transaction| {
+            let before = take(transaction, user, id)?;
+            let hash = TokenHash::of(&secret);
+            let token = Token { issued_at: transaction.now(), hash: hash.to_string(), ..before };
+            put(transaction, user, &token, hash);
+            record_of_token(transaction, user, &token, AccountChanges::RegenerateToken)?;
+            Ok(IssuedToken { token, secret: secret.clone() })
+        })
+        .await
+    }
+
+    /// Revokes a token.
+    pub async fn revoke_token(&self, user: UserId, id: TokenId) -> Result<(), Error> {
+        self.commit(move |transaction| {
+            let token = take(transaction, user, id)?;
+            record_of_token(transaction, user, &token, AccountChanges::DeleteToken)
+        })
+        .await
+    }
+
+    /// Records that a token was used.
+    pub(crate) async fn token_used(&self, user: UserId, token: &Token) -> Result<(), Error> {
+        if token.last_used_at.is_some_and(|last| last.plus_millis(LAST_USED_MS) > self.now()) {
+            return Ok(());
+        }
+        let key = key::Token(user, token.id);
+        self.commit(move |transaction| {
+            if let Some(token) = transaction.get(key.clone())? {
+                let used = Token { last_used_at: Some(transaction.now()), ..(*token).clone() };
+                transaction.put(key.clone(), used.into());
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn record_of_token(
+    transaction: &mut Transaction<'_>,
+    user: UserId,
+    token: &Token,
+    event: fn(TokenEvent) -> AccountChanges,
+) -> Result<(), CommandError> {
+    let account = present(transaction, user)?;
+    let data = TokenEvent { token_name: token.name.clone(), token_id: token.id.to_string() };
+    record_all(transaction, &account.person, vec![event(data).into()]).map(drop)
+}
+
+pub(super) fn issue(transaction: &mut Transaction<'_>, user: UserId, name: String, secret: &str) -> Token {
+    let now = transaction.now();
+    let hash = TokenHash::of(secret);
+    let token = Token {
+        id: transaction.ids().event_id(now),
+        name,
+        created_at: now,
+        issued_at: now,
+        last_used_at: None,
+        hash: hash.to_string(),
+    };
+    put(transaction, user, &token, hash);
+    token
+}
+
+fn put(transaction: &mut Transaction<'_>, user: UserId, token: &Token, hash: TokenHash) {
+    transaction.put(key::Token(user, token.id), token.clone().into());
+    transaction.put(key::TokenHash(hash), (user, token.id));
+}
+
+/// Removes a token, and gives it.
+fn take(transaction: &mut Transaction<'_>, user: UserId, id: TokenId) -> Result<Token, CommandError> {
+    let key = key::Token(user, id);
+    let token = transaction.get(key.clone())?.ok_or(Rejection::NotFound("token"))?;
+    transaction.remove(key);
+    if let Some(hash) = TokenHash::from_hex(&token.hash) {
+        transaction.remove(key::TokenHash(hash));
+    }
+    Ok((*token).clone())
+}

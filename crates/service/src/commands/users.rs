@@ -1,0 +1,85 @@
+//! Registering people.
+
+use std::sync::Arc;
+
+use annals_model::account::check_registration;
+use annals_model::catalogue::{self, AccountChanges};
+use annals_model::{Account, FieldErrors, Person, Rejection, UserId};
+use annals_store::{CommandError, key};
+
+use super::accounts::record_all;
+use super::tokens::{IssuedToken, issue};
+use crate::credentials::{new_secret, passwords};
+use crate::transaction::Transaction;
+use crate::{Error, Service};
+
+/// Somebody to be registered.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// Their identifier, if the platform knows them already.
+    pub id: Option<UserId>,
+    /// The name they chose.
+    pub username: String,
+    /// Their email address.
+    pub email: String,
+    /// Their password, if they have one.
+    pub password: Option<String>,
+    /// Whether they register themself. Registering by the operator records no event: it would keep earlier acts of the user
+    /// from being reported.
+    pub signs_up: bool,
+}
+
+impl Service {
+    /// Registers somebody, with a first API token. Somebody who so far was only named in reports, with this identifier or
+    /// with this address and username, becomes registered.
+    pub async fn register_user(&self, user: NewUser) -> Result<(Arc<Account>, IssuedToken), Error> {
+        check_registration(&user.username, &user.email)?;
+        let password_hash = match &user.password {
+            Some(password) => Some(passwords::hash(password.clone()).await?),
+            None => None,
+        };
+        let secret = new_secret("tk-us-");
+        self.commit(move |transaction| {
+            let id = registrable(transaction, &user)?;
+            let person = Person { username: user.username.clone(), email: user.email.clone(), id };
+            let account = match transaction.account(id)? {
+                Some(known) => Account { person, ..(*known).clone() },
+                None => Account::first_seen(&person, transaction.now()),
+            };
+            transaction.put_account(account.clone())?;
+            transaction.put(key::Registered(id), ());
+            if user.signs_up {
+                let event = AccountChanges::NewUser(catalogue::NewUser {});
+                record_all(transaction, &account.person, vec![event.into()])?;
+            }
+            if let Some(hash) = &password_hash {
+                transaction.put(key::Password(id), hash.as_str().into());
+            }
+            let token = issue(transaction, id, "default".to_owned(), &secret);
+            let account = transaction.account(id)?.unwrap_or_else(|| Arc::new(account));
+            Ok((account, IssuedToken { token, secret: secret.clone() }))
+        })
+        .await
+    }
+}
+
+/// Who a registration is for: somebody new, or somebody whom reports named before.
+fn registrable(transaction: &Transaction<'_>, user: &NewUser) -> Result<UserId, CommandError> {
+    let with_email = transaction.get(key::Email::of(&user.email))?;
+    let with_username = transaction.get(key::Username(user.username.clone()))?;
+    // Somebody who signs up may claim any name, so they do not get the account of a person whom reports named.
+    let named = with_email.filter(|holder| !user.signs_up && with_username == Some(*holder));
+    let id = user.id.or(named).unwrap_or_else(|| transaction.ids().user_id());
+    let taken = |holder: Option<UserId>| holder.is_some_and(|holder| holder != id);
+    let is_registered = transaction.get(key::Registered(id))?.is_some();
+    let errors = [
+        (user.id.is_some() && is_registered).then_some("id"),
+        (taken(with_email) || (user.id.is_none() && is_registered)).then_some("email"),
+        (taken(with_username) || (user.id.is_none() && is_registered)).then_some("username"),
+    ];
+    let errors = errors.into_iter().flatten();
+    match FieldErrors::any(errors.map(|field| (field.to_owned(), "has already been taken".to_owned()))) {
+        Some(errors) => Err(Rejection::Invalid(errors).into()),
+        None => Ok(id),
+    }
+}

@@ -1,0 +1,43 @@
+//! Apps.
+
+use std::sync::Arc;
+
+use annals_model::{App, AppId, PrivateState, UserId};
+use annals_store::{TypedRows as _, key};
+
+use crate::visibility::Visibility;
+use crate::{Error, Service};
+
+/// The most apps of a list.
+const LISTED_MAX: usize = 10_000;
+
+impl Service {
+    /// The state of an app, if it is known.
+    pub async fn app(&self, id: AppId) -> Result<Option<Arc<App>>, Error> {
+        Ok(self.store().get(key::App(id)).await?)
+    }
+
+    /// The private state of an app.
+    pub async fn private_state(&self, id: AppId) -> Result<Arc<PrivateState>, Error> {
+        Ok(self.store().get(key::PrivateState(id)).await?.unwrap_or_default())
+    }
+
+    /// The apps that a user owns or collaborates on, by name, each with what they see of it.
+    pub async fn apps_of(&self, user: UserId) -> Result<Vec<(Arc<App>, Visibility)>, Error> {
+        let mut apps = Vec::new();
+        for (key::Member(_, app), ()) in self.store().list(key::Member::of(user), LISTED_MAX).await? {
+            if let Some(app) = self.app(app).await? {
+                let role = self.role_in(&app, user).await?;
+                apps.push((app, Visibility::of(role)));
+            }
+        }
+        apps.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+        Ok(apps)
+    }
+
+    /// The add-ons of a provider: their apps and their identifiers.
+    pub async fn addons_of(&self, provider: &str) -> Result<Vec<(AppId, String)>, Error> {
+        let listed = self.store().list(key::AddonOf::provider(provider), LISTED_MAX).await?;
+        Ok(listed.into_iter().map(|(key::AddonOf(_, addon), app)| (app, addon)).collect())
+    }
+}

@@ -1,0 +1,10 @@
+//! What reads the store.
+
+mod accounts;
+mod apps;
+pub(crate) mod history;
+pub(crate) mod page;
+pub(crate) mod timelines;
+mod tokens;
+
+pub use history::{Change, Difference, Point, StateAt};

@@ -1,0 +1,114 @@
+//! Pages of timelines, as they are cached.
+
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use annals_model::AppId;
+use annals_store::TimelineId;
+use bytes::Bytes;
+use quick_cache::Weighter;
+
+use crate::visibility::{Visibility, app_with_sensitive_fields};
+
+/// A page: its events, newest first and joined by commas. An event never changes, so a cached page is never stale. Cheap to
+/// clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Page {
+    events: Bytes,
+    sensitive: Arc<[Sensitive]>,
+}
+
+/// An event on a page that has fields which are hidden from some.
+#[derive(Debug)]
+struct Sensitive {
+    /// Where it is on the page.
+    at: Range<usize>,
+    /// The app whose roles decide who sees these fields.
+    app: Option<AppId>,
+    /// The event without them, once somebody needs it.
+    limited: OnceLock<Bytes>,
+}
+
+impl Page {
+    pub(crate) fn of(events: &[Bytes]) -> Self {
+        let mut end = 0;
+        let mut sensitive = Vec::new();
+        for event in events {
+            let at = end..end + event.len();
+            end = at.end + 1;
+            if let Some(app) = app_with_sensitive_fields(event) {
+                sensitive.push(Sensitive { at, app, limited: OnceLock::new() });
+            }
+        }
+        Self { events: events.join(b",".as_slice()).into(), sensitive: sensitive.into() }
+    }
+
+    /// The apps whose roles decide what a reader sees of the page.
+    pub(crate) fn apps(&self) -> impl Iterator<Item = Option<AppId>> {
+        self.sensitive.iter().map(|sensitive| sensitive.app)
+    }
+
+    /// The page for a reader who sees this of each app.
+    pub(crate) fn seen(&self, visibility: impl Fn(Option<AppId>) -> Visibility) -> Bytes {
+        let mut seen = Vec::new();
+        let mut copied = 0;
+        for Sensitive { at, app, limited } in &*self.sensitive {
+            let visibility = visibility(*app);
+            if visibility == Visibility::ALL {
+                continue;
+            }
+            let event = || visibility.event(&self.events.slice(at.clone()));
+            seen.extend_from_slice(&self.events[copied..at.start]);
+            seen.extend_from_slice(limited.get_or_init(event));
+            copied = at.end;
+        }
+        if copied == 0 {
+            return self.events.clone();
+        }
+        seen.extend_from_slice(&self.events[copied..]);
+        seen.into()
+    }
+}
+
+/// What a page takes in memory.
+#[derive(Clone)]
+pub(crate) struct PageBytes;
+
+impl Weighter<(TimelineId, u64, u64), Page> for PageBytes {
+    fn weight(&self, _: &(TimelineId, u64, u64), page: &Page) -> u64 {
+        let limited: usize = page.sensitive.iter().map(|sensitive| sensitive.at.len() + 80).sum();
+        // The page, its key, and the cache's own part.
+        (page.events.len() + limited + 200) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_shows_of_each_app_what_its_reader_may_see() {
+        let event = |app: &str, secret: bool| {
+            let (event_type, data) =
+                if secret { ("run", r#"{"command":"secret"}"#) } else { ("restart", "{}") };
+            Bytes::from(format!(
+                r#"{{"id":"6905bc8073636100011a0000","app_id":"{app}","type":"{event_type}","type_data":{data}}}"#
+            ))
+        };
+        let (mine, others) = ("5343eccd646173000a140000", "5343eccd646173000a140001");
+        let id = |text: &str| text.parse::<AppId>().unwrap();
+        let events = [event(mine, true), event(others, false), event(others, true), event(mine, false)];
+        let page = Page::of(&events);
+        assert_eq!(page.apps().collect::<Vec<_>>(), [Some(id(mine)), Some(id(others))]);
+        assert_eq!(page.seen(|_| Visibility::ALL), events.join(b",".as_slice()));
+        let limited = Visibility::of(None);
+        for _ in 0..2 {
+            let seen = page.seen(|app| if app == Some(id(mine)) { Visibility::ALL } else { limited });
+            let expected =
+                [events[0].clone(), events[1].clone(), limited.event(&events[2]), events[3].clone()];
+            assert_eq!(seen, expected.join(b",".as_slice()));
+        }
+        assert!(!String::from_utf8_lossy(&page.seen(|_| limited)).contains("secret"));
+        assert_eq!(Page::of(&[]).seen(|_| limited), "");
+    }
+}

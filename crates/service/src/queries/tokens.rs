@@ -1,0 +1,17 @@
+//! API tokens.
+
+use std::sync::Arc;
+
+use annals_model::UserId;
+use annals_model::limits::TOKENS_MAX;
+use annals_store::{Token, TypedRows as _, key};
+
+use crate::{Error, Service};
+
+impl Service {
+    /// The API tokens of a user, oldest first.
+    pub async fn tokens_of(&self, user: UserId) -> Result<Vec<Arc<Token>>, Error> {
+        let listed = self.store().list(key::Token::of(user), TOKENS_MAX).await?;
+        Ok(listed.into_iter().map(|(_, token)| token).collect())
+    }
+}

@@ -1,0 +1,170 @@
+//! Recording events, and applying them to states.
+
+use std::sync::Arc;
+
+use annals_model::catalogue::Origin;
+use annals_model::report::AHEAD_MILLIS_MAX;
+use annals_model::{Account, App, AppRef, Event, EventId, Person, Rejection, Time, TypeData};
+use annals_store::{CommandError, Error, NewEvent, TimelineId, key};
+use indexmap::map::Entry;
+use serde::{Deserialize, Serialize};
+
+use super::{Touched, Transaction};
+
+/// An event that was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedEvent {
+    /// Its identifier.
+    pub id: EventId,
+    /// Its type.
+    pub event_type: String,
+}
+
+/// An event whose identifier and time are assigned when it is recorded.
+pub(crate) fn unassigned(actor: Option<&Person>, app: Option<AppRef>, data: TypeData) -> Event {
+    let id = EventId::from_bytes([0; EventId::BYTES]);
+    Event { id, created_at: Time::EPOCH, user: actor.cloned(), app, data }
+}
+
+impl Transaction<'_> {
+    /// Records an event now: the event's own identifier and time are replaced.
+    pub(crate) fn record(&mut self, mut event: Event) -> Result<RecordedEvent, CommandError> {
+        let mut tail = Vec::with_capacity(512);
+        event.write_tail_to(&mut tail);
+        self.record_written(&mut event, &tail, None, None)?;
+        Ok(RecordedEvent { id: event.id, event_type: event.data.event_type().name.to_owned() })
+    }
+
+    /// Records an event whose tail is written already, with that identifier and time where they are given.
+    pub(crate) fn record_written(
+        &mut self,
+        event: &mut Event,
+        tail: &[u8],
+        id: Option<EventId>,
+        created_at: Option<Time>,
+    ) -> Result<(), CommandError> {
+        let app = event.app.as_ref().map(|app| app.id);
+        let user = event.user.as_ref().map(|user| user.id);
+        let event_type = event.data.event_type();
+        let timelines = [app.map(TimelineId::App), user.map(TimelineId::User)];
+        event.created_at = self.time_for(timelines, created_at)?;
+        event.id = match id {
+            None => self.ids.event_id(event.created_at),
+            Some(id) => {
+                self.require_new_id(id, timelines)?;
+                id
+            }
+        };
+        for timeline in timelines.into_iter().flatten() {
+            self.last_times.insert(timeline, event.created_at);
+        }
+        self.apply(event)?;
+        if self.settings.contract_only && event_type.origin != Origin::Contract {
+            // Timelines hold only the contract's types here, so nothing but the state itself tells of this change.
+            self.force_checkpoint.extend(app);
+            return Ok(());
+        }
+        self.events.push(NewEvent {
+            id: event.id,
+            has_external_id: id.is_some(),
+            created_at: event.created_at,
+            event_type: event_type.name,
+            app,
+            user,
+            json: Event::json_with_tail(event.id, event.created_at, tail),
+        });
+        Ok(())
+    }
+
+    /// The time for an event of these timelines: the given one if it does not go back or too far ahead, else now, or
+    /// the time of their last event where the clock is behind that.
+    fn time_for(
+        &mut self,
+        timelines: [Option<TimelineId>; 2],
+        given: Option<Time>,
+    ) -> Result<Time, CommandError> {
+        let mut earliest = Time::EPOCH;
+        for timeline in timelines.into_iter().flatten() {
+            let last = match self.last_times.get(&timeline) {
+                Some(time) => *time,
+                None => self.snapshot.head(timeline)?.last_time,
+            };
+            if let Some(given) = given
+                && given < last
+            {
+                let whose = match timeline {
+                    TimelineId::App(app) => format!("app {app}"),
+                    TimelineId::User(user) => format!("user {user}"),
+                };
+                let message = format!("must not be before the last event of {whose}, {last}");
+                return Err(Rejection::invalid("created_at", message).into());
+            }
+            earliest = earliest.max(last);
+        }
+        let latest = self.now.plus_millis(AHEAD_MILLIS_MAX);
+        match given {
+            Some(given) if given > latest && given > earliest => {
+                Err(Rejection::invalid("created_at", "must not be more than an hour ahead of the clock")
+                    .into())
+            }
+            Some(given) => Ok(given),
+            None => Ok(self.now.max(earliest)),
+        }
+    }
+
+    fn require_new_id(
+        &mut self,
+        id: EventId,
+        timelines: [Option<TimelineId>; 2],
+    ) -> Result<(), CommandError> {
+        let home = timelines.into_iter().flatten().next().expect("an event belongs to an app or a user");
+        if !self.external_ids.insert(id) || self.snapshot.holds(id, home)? {
+            return Err(
+                Rejection::invalid("id", "is the identifier of an event that is already recorded").into()
+            );
+        }
+        Ok(())
+    }
+
+    /// Changes the states of the app and the accounts as the event says; those not seen before are registered.
+    fn apply(&mut self, event: &Event) -> Result<(), Error> {
+        if let Some(user) = &event.user {
+            Account::apply(&mut self.touch_account(user, event.created_at)?.now, event);
+        }
+        if let Some(app) = &event.app {
+            let touched = self.touch_app(app, event.created_at)?;
+            let owner_of = |app: &App| app.owner.as_ref().map(|owner| owner.id);
+            let owner_before = owner_of(&touched.now);
+            App::apply(&mut touched.now, event);
+            // An owner is registered as they come to be it.
+            if owner_of(&touched.now) != owner_before
+                && let Some(owner) = touched.now.owner.clone()
+            {
+                self.touch_account(&owner, event.created_at)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn touch_app(&mut self, app: &AppRef, at: Time) -> Result<&mut Touched<App>, Error> {
+        match self.apps.entry(app.id) {
+            Entry::Occupied(entry) => Ok(entry.into_mut()),
+            Entry::Vacant(entry) => {
+                let found = self.snapshot.get(key::App(app.id))?;
+                let now = found.clone().unwrap_or_else(|| Arc::new(App::first_seen(app, at)));
+                Ok(entry.insert(Touched { found, now }))
+            }
+        }
+    }
+
+    fn touch_account(&mut self, person: &Person, at: Time) -> Result<&mut Touched<Account>, Error> {
+        match self.accounts.entry(person.id) {
+            Entry::Occupied(entry) => Ok(entry.into_mut()),
+            Entry::Vacant(entry) => {
+                let found = self.snapshot.get(key::Account(person.id))?;
+                let now = found.clone().unwrap_or_else(|| Arc::new(Account::first_seen(person, at)));
+                Ok(entry.insert(Touched { found, now }))
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Identifiers for one command.
+
+use std::sync::{Arc, Mutex};
+
+use annals_model::{AppId, EventId, IdSource, SECRET_BYTES, Time, UserId};
+
+/// New identifiers that are the same each time a command is decided again. An engine looks up what a command asked for and
+/// decides it again; with new identifiers each time, it would ask for something new each time.
+pub(crate) struct RepeatedIds {
+    source: Arc<dyn IdSource>,
+    /// With the times that they were asked for.
+    events: Repeated<(Time, EventId)>,
+    apps: Repeated<AppId>,
+    users: Repeated<UserId>,
+    secrets: Repeated<[u8; SECRET_BYTES]>,
+}
+
+impl RepeatedIds {
+    pub(crate) fn new(source: Arc<dyn IdSource>) -> Self {
+        Self {
+            source,
+            events: Repeated::default(),
+            apps: Repeated::default(),
+            users: Repeated::default(),
+            secrets: Repeated::default(),
+        }
+    }
+
+    /// Begins again with what was given first.
+    pub(crate) fn repeat(&self) {
+        self.events.repeat();
+        self.apps.repeat();
+        self.users.repeat();
+        self.secrets.repeat();
+    }
+}
+
+impl IdSource for RepeatedIds {
+    fn event_id(&self, time: Time) -> EventId {
+        let new = || self.source.event_id(time);
+        match self.events.next(|| (time, new())) {
+            (given_for, id) if given_for == time => id,
+            _ => new(),
+        }
+    }
+
+    fn app_id(&self, now: Time) -> AppId {
+        self.apps.next(|| self.source.app_id(now))
+    }
+
+    fn user_id(&self) -> UserId {
+        self.users.next(|| self.source.user_id())
+    }
+
+    fn secret(&self) -> [u8; SECRET_BYTES] {
+        self.secrets.next(|| self.source.secret())
+    }
+}
+
+/// What was given so far, and how much of it was given again.
+struct Repeated<T>(Mutex<(Vec<T>, usize)>);
+
+impl<T> Default for Repeated<T> {
+    fn default() -> Self {
+        Self(Mutex::new((Vec::new(), 0)))
+    }
+}
+
+impl<T: Copy> Repeated<T> {
+    fn next(&self, new: impl FnOnce() -> T) -> T {
+        let mut given = self.0.lock().expect("nothing panics while it holds this lock");
+        if given.1 == given.0.len() {
+            given.0.push(new());
+        }
+        given.1 += 1;
+        given.0[given.1 - 1]
+    }
+
+    fn repeat(&self) {
+        self.0.lock().expect("nothing panics while it holds this lock").1 = 0;
+    }
+}

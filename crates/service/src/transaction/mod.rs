@@ -1,0 +1,246 @@
+//! The unit of work: what a command reads and writes.
+//!
+//! A transaction reads a snapshot of the store, with its own writes on top. It records events (`append`), applies them to
+//! states, and says at its end which rows follow from the states (`indexes`). The rules look things up through it
+//! (`lookups`).
+
+mod append;
+mod ids;
+mod indexes;
+mod lookups;
+
+use std::cell::{OnceCell, RefCell};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use annals_model::account::AccountPrivateState;
+use annals_model::{
+    Account, App, AppId, Context, Directory, EventId, IdSource, Person, PrivateState, Rejection, Role, Time,
+    UserId,
+};
+use annals_store::{CommandError, Error, Key, NewEvent, RowWrites, Snapshot, TimelineId, WriteSet, key};
+use foldhash::fast::RandomState;
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
+use indexmap::IndexMap;
+
+use crate::authorization::role_in;
+use crate::settings::Settings;
+
+pub use append::RecordedEvent;
+pub(crate) use append::unassigned;
+pub(crate) use ids::RepeatedIds;
+
+/// What one command reads and writes.
+pub(crate) struct Transaction<'a> {
+    snapshot: &'a dyn Snapshot,
+    ids: &'a dyn IdSource,
+    settings: &'a Settings,
+    now: Time,
+    last_times: HashMap<TimelineId, Time>,
+    /// In the order in which they were met, which decides who was first to hold a name.
+    apps: IndexMap<AppId, Touched<App>, RandomState>,
+    accounts: IndexMap<UserId, Touched<Account>, RandomState>,
+    private: IndexMap<AppId, Touched<PrivateState>, RandomState>,
+    account_private: IndexMap<UserId, Touched<AccountPrivateState>, RandomState>,
+    directory: OnceCell<Arc<Directory>>,
+    /// Why something could not be looked up while the rules decided, which makes the decision void.
+    failed_lookup: RefCell<Option<Error>>,
+    force_checkpoint: Vec<AppId>,
+    external_ids: HashSet<EventId>,
+    rows: RowWrites,
+    events: Vec<NewEvent>,
+}
+
+/// A state as it was found and as it is now.
+struct Touched<T> {
+    found: Option<Arc<T>>,
+    now: Arc<T>,
+}
+
+impl<T> Touched<T> {
+    fn is_changed(&self) -> bool {
+        self.found.as_ref().is_none_or(|found| !Arc::ptr_eq(found, &self.now))
+    }
+}
+
+impl<'a> Transaction<'a> {
+    pub(crate) fn new(
+        snapshot: &'a dyn Snapshot,
+        ids: &'a dyn IdSource,
+        settings: &'a Settings,
+        now: Time,
+    ) -> Self {
+        Self {
+            snapshot,
+            ids,
+            settings,
+            now,
+            last_times: HashMap::new(),
+            apps: IndexMap::default(),
+            accounts: IndexMap::default(),
+            private: IndexMap::default(),
+            account_private: IndexMap::default(),
+            directory: OnceCell::new(),
+            failed_lookup: RefCell::default(),
+            force_checkpoint: Vec::new(),
+            external_ids: HashSet::new(),
+            rows: RowWrites::default(),
+            events: Vec::new(),
+        }
+    }
+
+    /// What the rules decide from.
+    pub(crate) fn context<'b>(
+        &'b self,
+        remote_ip: Option<IpAddr>,
+        actor: Option<&'b Person>,
+        role: Option<Role>,
+    ) -> Context<'b> {
+        Context { now: self.now, actor, role, remote_ip, ids: self.ids, lookups: self }
+    }
+
+    /// Somebody as they are now, who may not be as they were when they were noted down.
+    pub(crate) fn refresh(&self, person: Option<Person>) -> Result<Option<Person>, Error> {
+        let Some(noted) = person else { return Ok(None) };
+        Ok(Some(self.account(noted.id)?.map_or(noted, |account| account.person.clone())))
+    }
+
+    /// What the rules decided, if all they looked up could be looked up.
+    pub(crate) fn decided<T>(&self, decided: Result<T, Rejection>) -> Result<T, CommandError> {
+        match self.failed_lookup.take() {
+            Some(error) => Err(error.into()),
+            None => Ok(decided?),
+        }
+    }
+
+    /// What a user may do with an app.
+    pub(crate) fn role_of(&self, app: &App, user: UserId) -> Result<Option<Role>, Error> {
+        let parent = app.parent.map(|parent| self.app(parent)).transpose()?.flatten();
+        Ok(role_in(app, parent.as_deref(), user))
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.now
+    }
+
+    pub(crate) fn ids(&self) -> &'a dyn IdSource {
+        self.ids
+    }
+
+    /// Where people reach the platform.
+    pub(crate) fn public_url(&self) -> &'a str {
+        &self.settings.rules.public_url
+    }
+
+    /// A row, as written or as found. States that events change are read with [`Self::app`] and [`Self::account`].
+    pub(crate) fn get<K: Key>(&self, key: K) -> Result<Option<K::Value>, Error> {
+        match self.rows.get(key.clone()) {
+            Some(written) => Ok(written),
+            None => self.snapshot.get(key),
+        }
+    }
+
+    pub(crate) fn put<K: Key>(&mut self, key: K, value: K::Value) {
+        self.rows.put(key, value);
+    }
+
+    pub(crate) fn remove<K: Key>(&mut self, key: K) {
+        self.rows.remove(key);
+    }
+
+    /// The state of an app, if it is known.
+    pub(crate) fn app(&self, id: AppId) -> Result<Option<Arc<App>>, Error> {
+        match self.apps.get(&id) {
+            Some(touched) => Ok(Some(Arc::clone(&touched.now))),
+            None => self.snapshot.get(key::App(id)),
+        }
+    }
+
+    /// The state of an account, if it is known.
+    pub(crate) fn account(&self, id: UserId) -> Result<Option<Arc<Account>>, Error> {
+        match self.accounts.get(&id) {
+            Some(touched) => Ok(Some(Arc::clone(&touched.now))),
+            None => self.snapshot.get(key::Account(id)),
+        }
+    }
+
+    /// The private state of an app.
+    pub(crate) fn private(&self, id: AppId) -> Result<Arc<PrivateState>, Error> {
+        match self.private.get(&id) {
+            Some(touched) => Ok(Arc::clone(&touched.now)),
+            None => Ok(self.snapshot.get(key::PrivateState(id))?.unwrap_or_default()),
+        }
+    }
+
+    pub(crate) fn put_private(&mut self, id: AppId, private: Arc<PrivateState>) -> Result<(), Error> {
+        let found = self.private(id)?;
+        touch(&mut self.private, id, found, private);
+        Ok(())
+    }
+
+    /// The private state of an account.
+    pub(crate) fn account_private(&self, id: UserId) -> Result<Arc<AccountPrivateState>, Error> {
+        match self.account_private.get(&id) {
+            Some(touched) => Ok(Arc::clone(&touched.now)),
+            None => Ok(self.snapshot.get(key::AccountPrivateState(id))?.unwrap_or_default()),
+        }
+    }
+
+    pub(crate) fn put_account_private(
+        &mut self,
+        id: UserId,
+        private: Arc<AccountPrivateState>,
+    ) -> Result<(), Error> {
+        let found = self.account_private(id)?;
+        touch(&mut self.account_private, id, found, private);
+        Ok(())
+    }
+
+    /// Registers an account, or gives a known one these particulars.
+    pub(crate) fn put_account(&mut self, account: Account) -> Result<(), Error> {
+        let id = account.id();
+        let (found, now) = (self.account(id)?, Arc::new(account));
+        let first = Touched { found, now: Arc::clone(&now) };
+        self.accounts.entry(id).or_insert(first).now = now;
+        Ok(())
+    }
+
+    /// Discards all that was written.
+    pub(crate) fn discard(&mut self) {
+        *self = Self::new(self.snapshot, self.ids, self.settings, self.now);
+    }
+
+    /// All that is to be written, with the rows that follow from the states.
+    pub(crate) fn finish(mut self) -> Result<WriteSet, Error> {
+        self.index_states()?;
+        for (id, Touched { now, .. }) in std::mem::take(&mut self.private) {
+            self.put(key::PrivateState(id), now);
+        }
+        for (id, Touched { now, .. }) in std::mem::take(&mut self.account_private) {
+            self.put(key::AccountPrivateState(id), now);
+        }
+        for (id, Touched { now, .. }) in std::mem::take(&mut self.apps) {
+            // Also one that stays as it is: the store counts the events since it last wrote it.
+            self.put(key::App(id), now);
+        }
+        for (id, touched) in std::mem::take(&mut self.accounts) {
+            if touched.is_changed() {
+                self.put(key::Account(id), touched.now);
+            }
+        }
+        let Self { events, rows, force_checkpoint, now, .. } = self;
+        Ok(WriteSet { events, rows, force_checkpoint, recorded_at: now })
+    }
+}
+
+fn touch<Id: std::hash::Hash + Eq, T>(
+    all: &mut IndexMap<Id, Touched<T>, RandomState>,
+    id: Id,
+    found: Arc<T>,
+    now: Arc<T>,
+) {
+    if !Arc::ptr_eq(&found, &now) {
+        let first = Touched { found: Some(found), now: Arc::clone(&now) };
+        all.entry(id).or_insert(first).now = now;
+    }
+}

@@ -1,0 +1,123 @@
+//! Reports: what they change, what is refused, and who gets a name.
+
+use std::sync::Arc;
+
+use annals_model::AppId;
+use annals_model::app::{CreateApp, Scale, ScaledType};
+use annals_service::Clock as _;
+use annals_store::{TimelineId, TypedRows as _, key};
+use serde_json::json;
+
+use super::world::{World, field_of, new_app, person, report, request};
+
+#[tokio::test]
+async fn a_report_changes_what_the_next_action_finds() {
+    let world = World::new().await;
+    let app = new_app(&world, "my-app").await.app.id;
+    let scaled = json!({
+        "user": person(1), "app_id": app, "app_name": "my-app", "type": "scale",
+        "type_data": {"previous_containers": {}, "containers": {"web": 3}},
+    });
+    assert_eq!(world.service().await.report(vec![report(&scaled)], None).await.unwrap(), 1);
+    let containers = vec![ScaledType { name: "web".to_owned(), amount: 4, size: None }];
+    world.service().await.act(request(1), app, Scale { containers }).await.unwrap();
+    let last = world.timeline(TimelineId::App(app)).await.pop().unwrap();
+    assert_eq!(last.data.sentence(), "scaled web 3 → 4");
+}
+
+#[tokio::test]
+async fn reports_register_apps_and_users_and_a_name_stays_with_its_first_holder() {
+    let world = World::new().await;
+    let id = |number: u8| AppId::from_bytes([number; 12]);
+    let seen = |app: u8, event_type: &str, name: &str| {
+        report(&json!({"user": person(2), "app_id": id(app), "app_name": name, "type": event_type}))
+    };
+    world
+        .service()
+        .await
+        .report(vec![seen(7, "new_app", "seen-app"), seen(8, "restart", "seen-app")], None)
+        .await
+        .unwrap();
+    let (owned, unowned) = (world.app(id(7)).await.unwrap(), world.app(id(8)).await.unwrap());
+    assert_eq!((owned.owner, unowned.owner), (Some(person(2)), None));
+    assert_eq!(world.account(person(2).id).await.unwrap().person, person(2));
+    let holder = |name: &str| {
+        let (store, key) = (Arc::clone(&world.store), key::AppName(name.to_owned()));
+        async move { store.get(key).await.unwrap() }
+    };
+    assert_eq!(holder("seen-app").await, Some(id(7)));
+    // A renaming that nobody reported shows in the next event.
+    world.service().await.report(vec![seen(7, "restart", "other-app")], None).await.unwrap();
+    assert_eq!(holder("other-app").await, Some(id(7)));
+    assert_eq!(holder("seen-app").await, None);
+    let action = CreateApp { name: "other-app".to_owned(), ..CreateApp::default() };
+    assert_eq!(field_of(world.service().await.create_app(request(1), action).await.unwrap_err()), "name");
+}
+
+#[tokio::test]
+async fn reports_are_all_or_nothing_and_the_refusal_names_the_index() {
+    let world = World::new().await;
+    let app = new_app(&world, "my-app").await.app.id;
+    let base = json!({"user": person(1), "app_id": app, "app_name": "my-app", "type": "restart"});
+    let with = |more: serde_json::Value| {
+        let mut value = base.clone();
+        value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        report(&value)
+    };
+    let now = world.clock.now();
+    let id = "6905bc8073636100011a0003";
+    world.service().await.report(vec![with(json!({"id": id, "created_at": now}))], None).await.unwrap();
+    let before = world.timeline(TimelineId::App(app)).await;
+    for (second, field) in [
+        (json!({"created_at": now.minus_millis(1)}), "events[1].created_at"),
+        (json!({"created_at": now.plus_millis(60 * 60 * 1000 + 1)}), "events[1].created_at"),
+        (json!({ "id": id }), "events[1].id"),
+        (json!({"id": before[0].id}), "events[1].id"),
+    ] {
+        let refused =
+            world.service().await.report(vec![with(json!({})), with(second)], None).await.unwrap_err();
+        assert_eq!(field_of(refused), field);
+    }
+    let twice = json!({"id": "6905bc8073636100011a0009"});
+    let refused =
+        world.service().await.report(vec![with(twice.clone()), with(twice)], None).await.unwrap_err();
+    assert_eq!(field_of(refused), "events[1].id");
+    assert_eq!(world.timeline(TimelineId::App(app)).await, before);
+}
+
+#[tokio::test]
+async fn a_name_that_one_app_gives_up_another_takes_in_the_same_report() {
+    let world = World::new().await;
+    let id = |number: u8| AppId::from_bytes([number; 12]);
+    let event = |app: u8, event_type: &str, name: &str, data: serde_json::Value| {
+        report(
+            &json!({"user": person(2), "app_id": id(app), "app_name": name, "type": event_type, "type_data": data}),
+        )
+    };
+    world.service().await.report(vec![event(1, "new_app", "wanted-name", json!({}))], None).await.unwrap();
+    let renamed = |old: &str, new: &str| json!({"old_name": old, "new_name": new});
+    let swap = vec![
+        event(2, "new_app", "other-name", json!({})),
+        event(1, "rename_app", "third-name", renamed("wanted-name", "third-name")),
+        event(2, "rename_app", "wanted-name", renamed("other-name", "wanted-name")),
+    ];
+    world.service().await.report(swap, None).await.unwrap();
+    for (name, holder) in [("wanted-name", Some(2)), ("third-name", Some(1)), ("other-name", None)] {
+        let found = world.store.get(key::AppName(name.to_owned())).await.unwrap();
+        assert_eq!(found, holder.map(id), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_is_the_same_however_it_is_spelled() {
+    let world = World::new().await;
+    let spelled = |email: &str| {
+        let user = json!({"username": "user-1", "email": email, "id": person(1).id});
+        report(&json!({"user": user, "type": "login_success"}))
+    };
+    for email in ["User-1@Example.com", "user-1@example.com"] {
+        world.service().await.report(vec![spelled(email)], None).await.unwrap();
+        let holder = world.store.get(key::Email::of("USER-1@example.com")).await.unwrap();
+        assert_eq!(holder, Some(person(1).id), "{email}");
+    }
+}

@@ -1,0 +1,101 @@
+//! Review apps: what happens to two apps at once.
+
+use annals_model::app::{DeleteApp, PullChange, PullRequest};
+use annals_model::{AppId, Report};
+use annals_service::{Clock as _, Request};
+use serde_json::json;
+
+use super::world::{World, new_app, person, report, request};
+
+/// A report that the second app is the first one's review app of that pull request.
+fn review_app(parent: u8, child: u8, number: u64) -> Report {
+    let id = |number: u8| AppId::from_bytes([number; 12]);
+    let data = json!({
+        "review_app_name": format!("app-number-{child}"), "source_repo_name": "a/b",
+        "source_repo_url": "https://github.com/a/b", "pr_name": "a change", "pr_number": number,
+        "pr_url": "https://github.com/a/b/pull/1", "pr_comes_from_a_fork": false, "app_id": id(child),
+    });
+    report(&json!({
+        "user": person(1), "app_id": id(parent), "app_name": format!("app-number-{parent}"),
+        "type": "create_review_app", "type_data": data,
+    }))
+}
+
+#[tokio::test]
+async fn an_app_is_deleted_with_whatever_reports_call_its_review_apps() {
+    let world = World::new().await;
+    let id = |number: u8| AppId::from_bytes([number; 12]);
+    let new_app = |number: u8| {
+        report(&json!({
+            "user": person(1), "app_id": id(number), "app_name": format!("app-number-{number}"),
+            "type": "new_app", "type_data": {},
+        }))
+    };
+    let reports = vec![
+        new_app(1),
+        new_app(2),
+        new_app(3),
+        review_app(1, 2, 1),
+        review_app(2, 3, 1),
+        // Of itself, and of each other.
+        review_app(1, 1, 2),
+        review_app(3, 1, 1),
+        review_app(3, 2, 2),
+    ];
+    world.service().await.report(reports, None).await.unwrap();
+    let action = DeleteApp { current_name: Some("app-number-1".to_owned()) };
+    let outcome = world.service().await.delete_app(request(1), id(1), action).await.unwrap();
+    let deleted = outcome.recorded.iter().filter(|event| event.event_type == "delete_app").count();
+    let destroyed = outcome.recorded.iter().filter(|event| event.event_type == "destroy_review_app").count();
+    assert_eq!((deleted, destroyed), (3, 5));
+    for number in 1..=3 {
+        assert!(world.app(id(number)).await.unwrap().deleted_at.is_some(), "{number}");
+    }
+}
+
+#[tokio::test]
+async fn a_review_app_is_made_whole_or_not_at_all() {
+    let world = World::new().await;
+    let parent = new_app(&world, "parent-app").await.app.id;
+    let link = json!({
+        "repo_name": "a/b", "linker_username": person(1).username, "source": "https://github.com/a/b",
+        "auto_deploy": false, "auto_deploy_review_apps": true, "delete_on_close": false, "delete_stale": false,
+        "hours_before_delete_on_close": 0, "hours_before_delete_stale": 0, "creation_from_forks_allowed": false,
+    });
+    let linked = report(&json!({
+        "user": person(1), "app_id": parent, "app_name": "parent-app", "type": "link_scm", "type_data": link,
+    }));
+    world.service().await.report(vec![linked], None).await.unwrap();
+    let now = world.clock.now();
+    let opened = |number: u64, head: &str| PullRequest {
+        id: number,
+        number,
+        title: "a change".to_owned(),
+        html_url: "https://github.com/a/b/pull/1".to_owned(),
+        source_repo_name: "a/b".to_owned(),
+        source_repo_url: "https://github.com/a/b".to_owned(),
+        comes_from_a_fork: false,
+        branch: "a-change".to_owned(),
+        base_branch: "main".to_owned(),
+        head: head.to_owned(),
+        opened_at: now,
+        closed_at: None,
+        active_at: now,
+        delete_at: None,
+    };
+    // What is no Git reference cannot be deployed.
+    for (number, head, made) in [(1, "a b", 0), (2, "0123abcd", 2), (3, "", 2)] {
+        let service = world.service().await;
+        let pull = opened(number, head);
+        let outcome =
+            service.pull_request_received(Request::default(), parent, pull, PullChange::Opened).await;
+        let outcome = outcome.unwrap();
+        assert_eq!(outcome.recorded.len(), made, "{head}");
+        assert_eq!(
+            outcome.app.review_apps.contains_key(&format!("parent-app-pr{number}")),
+            made > 0,
+            "{head}"
+        );
+        assert!(outcome.private.pull_requests.contains_key(&number), "{head}");
+    }
+}

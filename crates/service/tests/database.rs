@@ -1,0 +1,187 @@
+//! Over a database: services that share it with each other, and with whoever asks in SQL.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use annals_model::app::{CreateApp, Scale, ScaledType};
+use annals_model::catalogue::AppOperations;
+use annals_model::{App, AppRef, Event, Person, RandomIds, Rejection, Report, TypeData};
+use annals_service::{Error, NewUser, Request, Service, Settings, SystemClock};
+use annals_store::{Portable, Store, TimelineId};
+use annals_testing::{TestDatabase, app, user};
+use serde_json::json;
+
+async fn serve(store: Arc<dyn Store>) -> Service {
+    let (clock, ids) = (Arc::new(SystemClock), Arc::new(RandomIds::default()));
+    Service::start(store, clock, ids, Settings::default()).await.unwrap().0
+}
+
+/// A report of that many events of forty apps, which change their states.
+fn scaling(turn: u64, count: u64) -> Vec<Report> {
+    let events = (0..count).map(|index| {
+        let (app, amount) = (app(1 + (index % 40) as u8), turn * 1000 + index);
+        json!({
+            "user": {"username": "jane", "email": "jane@example.com", "id": user(1)},
+            "app_id": app, "app_name": format!("my-app-{}", index % 40), "type": "scale", "type_data": {
+                "previous_containers": {"web": amount}, "containers": {"web": amount + 1},
+            },
+        })
+    });
+    events.map(|event| Report::parse(&event.to_string()).unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn states_that_are_not_written_each_time_are_brought_up_to_date_whoever_asks() {
+    let database = TestDatabase::create().await;
+    let stores = [database.open().await, database.open().await];
+    let services = [serve(stores[0].clone()).await, serve(stores[1].clone()).await];
+    let client = database.connect().await;
+    let lag = async || -> i64 {
+        let text = "SELECT max(length - position) FROM apps JOIN timelines ON timeline = id";
+        client.query_one(text, &[]).await.unwrap().get(0)
+    };
+    let mut lagged = 0;
+    for turn in 0..12 {
+        // Large reports write states now and then only. The processes take turns with the same apps.
+        services[usize::from(turn % 3 == 0)].report(scaling(turn, 270), None).await.unwrap();
+        services[0].report(scaling(turn, 257 + turn), None).await.unwrap();
+        lagged = lagged.max(lag().await);
+        for number in [1, 17, 40] {
+            let app = app(number);
+            let timeline = TimelineId::App(app);
+            let length = stores[0].head(timeline).await.unwrap().length;
+            let mut folded = None;
+            for json in stores[0].read(timeline, 1..=length, usize::MAX).await.unwrap().iter().rev() {
+                let event = Event::from_json(json).unwrap();
+                let found = event.app.as_ref().unwrap();
+                let state = folded.get_or_insert_with(|| Arc::new(App::first_seen(found, event.created_at)));
+                App::apply(state, &event);
+            }
+            let fresh = database.open().await;
+            for store in [&stores[0], &stores[1], &fresh] {
+                let (state, head) = store.app(app).await.unwrap().unwrap();
+                assert_eq!((Some(state), head.length), (folded.clone(), length));
+            }
+        }
+    }
+    assert!((1..16).contains(&lagged), "some are behind, none far: {lagged}");
+    let rows = stores[0].rows(None, 1000).await.unwrap();
+    for (key, row) in rows {
+        assert_eq!(stores[1].row(&key).await.unwrap(), Some(row), "{key:?}");
+    }
+    services[1].report(scaling(99, 40), None).await.unwrap();
+    assert_eq!(lag().await, 0, "where little is written, what can be read in SQL is up to date");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn actions_of_several_processes_each_find_what_the_one_before_left() {
+    let database = TestDatabase::create().await;
+    let person = Person { username: "jane".to_owned(), email: "jane@example.com".to_owned(), id: user(1) };
+    let about = |event_type: &str, index: u8| {
+        json!({"user": person, "app_id": app(1 + index % 40), "app_name": format!("my-app-{}", index % 40),
+               "type": event_type, "type_data": if event_type == "new_app" { json!({"git_source": null}) } else { json!({}) }})
+    };
+    let reports = |event_type: &str, count: u16| -> Vec<_> {
+        let events = (0..count).map(|index| about(event_type, (index % 40) as u8).to_string());
+        events.map(|event| Report::parse(&event).unwrap()).collect()
+    };
+    let mut services = Vec::new();
+    for _ in 0..3 {
+        services.push(serve(database.open().await).await);
+    }
+    services[0].report(reports("new_app", 40), None).await.unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    for (process, service) in services.iter().enumerate() {
+        for task in 0..4 {
+            let (service, person) = (service.clone(), person.clone());
+            tasks.spawn(async move {
+                for turn in 0..20_u8 {
+                    let name = format!("type-{process}-{task}");
+                    let containers = vec![ScaledType { name, amount: 1 + i64::from(turn % 9), size: None }];
+                    let request = Request { actor: Some(person.clone()), ..Request::default() };
+                    service.act(request, app(1 + turn % 2), Scale { containers }).await.unwrap();
+                }
+            });
+        }
+        let (service, large) = (service.clone(), reports("restart", 300));
+        tasks.spawn(async move {
+            for _ in 0..8 {
+                service.report(large.clone(), None).await.unwrap();
+            }
+        });
+    }
+    tasks.join_all().await;
+    let store = database.open().await;
+    for number in [1, 2] {
+        let timeline = TimelineId::App(app(number));
+        let length = store.head(timeline).await.unwrap().length;
+        let (mut formation, mut scales) = (BTreeMap::new(), 0);
+        for json in store.read(timeline, 1..=length, usize::MAX).await.unwrap().iter().rev() {
+            if let TypeData::AppOperations(AppOperations::Scale(scale)) = Event::from_json(json).unwrap().data
+            {
+                assert_eq!(scale.previous_containers, formation);
+                formation = scale.containers;
+                scales += 1;
+            }
+        }
+        assert_eq!(scales, 3 * 4 * 10);
+        let (state, _) = store.app(app(number)).await.unwrap().unwrap();
+        let amounts: BTreeMap<_, _> =
+            state.formation.iter().map(|(name, container)| (name.clone(), container.amount)).collect();
+        assert_eq!(amounts, formation);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_is_taken_once_whoever_is_asked() {
+    let database = TestDatabase::create().await;
+    let services = [serve(database.open().await).await, serve(database.open().await).await];
+    let jane = NewUser {
+        id: None,
+        username: "jane".to_owned(),
+        email: "jane@example.com".to_owned(),
+        password: None,
+        signs_up: false,
+    };
+    let registered = tokio::join!(services[0].register_user(jane.clone()), services[1].register_user(jane),);
+    let accounts: Vec<_> = [registered.0, registered.1].into_iter().flatten().collect();
+    assert_eq!(accounts.len(), 1, "an address and a username are one person's");
+    let person: Person = accounts[0].0.person.clone();
+    for round in 0..10 {
+        let create = |service: &Service| {
+            let request = Request { actor: Some(person.clone()), ..Request::default() };
+            let action = CreateApp { name: format!("my-app-{round}"), ..CreateApp::default() };
+            let service = service.clone();
+            tokio::spawn(async move { service.create_app(request, action).await })
+        };
+        let (first, second) = tokio::join!(create(&services[0]), create(&services[1]));
+        let outcomes = [first.unwrap(), second.unwrap()];
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+        let refused = outcomes.into_iter().find_map(Result::err).unwrap();
+        assert!(matches!(refused, Error::Rejected(Rejection::Invalid(_))), "{refused:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_stored_can_be_asked_for_in_sql() {
+    let database = TestDatabase::create().await;
+    let service = serve(database.open().await).await;
+    let person = json!({"username": "jane", "email": "jane@example.com", "id": user(1)});
+    let app = AppRef { id: app(1), name: "my-app".to_owned() };
+    let report = json!({
+        "user": person, "app_id": app.id, "app_name": app.name, "type": "new_app", "type_data": {"git_source": null}
+    });
+    service.report(vec![Report::parse(&report.to_string()).unwrap()], None).await.unwrap();
+    let client = database.connect().await;
+    let row = client.query_one("SELECT id, name, owner FROM apps", &[]).await.unwrap();
+    assert_eq!([row.get::<_, &str>(0), row.get(1), row.get(2)], [&app.id.to_string(), "my-app", "jane"]);
+    let text = "SELECT event->>'type' FROM events WHERE timeline = $1 AND position = 1 AND is_home";
+    let row = client.query_one(text, &[&app.id.to_string()]).await.unwrap();
+    assert_eq!(row.get::<_, &str>(0), "new_app");
+    assert_eq!(
+        client.query_one("SELECT email FROM accounts", &[]).await.unwrap().get::<_, &str>(0),
+        "jane@example.com"
+    );
+}

@@ -1,0 +1,210 @@
+//! Reading: from the caches, or from the tree.
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use annals_model::{App, AppId, EventId, Time};
+use bytes::Bytes;
+
+use crate::contract::Head;
+use crate::engine::checkpoint::Checkpoint;
+use crate::engine::{read_key, read_row};
+use crate::error::Error;
+use crate::rows::{Row, RowKey, RowRange, key};
+use crate::timeline::TimelineId;
+
+use super::run::{self, Content, Run, run_key, timeline_key};
+use super::{CachedRow, Inner, checkpoint, ids};
+
+impl Inner {
+    pub(super) fn list(&self, range: &RowRange) -> impl Iterator<Item = Result<(RowKey, Row), Error>> {
+        self.rows.range(range.keys.clone()).map(|guard| {
+            let (key, value) = guard.into_inner()?;
+            let key = read_key(&key)?;
+            let row = read_row(&key, &value)?;
+            Ok((key, row))
+        })
+    }
+
+    pub(super) fn head(&self, timeline: TimelineId) -> Result<Head, Error> {
+        // A head that the committer puts here while this one is being read wins: the cache then drops the one read.
+        self.heads.get_or_insert_with(&timeline, || {
+            let Some(guard) = self.runs.prefix(timeline_key(timeline)).next_back() else {
+                return Ok(Head::default());
+            };
+            let (key, value) = guard.into_inner()?;
+            let run = Run::read(&key, value.into())?;
+            Ok(Head { length: run.last(), last_time: run.last_time() })
+        })
+    }
+
+    pub(super) fn row(&self, key: &RowKey) -> Result<Option<Row>, Error> {
+        let cached = self.row_cache.get_or_insert_with(key, || -> Result<_, Error> {
+            let Some(value) = self.rows.get(key.to_bytes())? else {
+                return Ok(CachedRow { row: None, bytes: 0, checkpoint: Checkpoint::default() });
+            };
+            if let RowKey::App(key::App(app)) = key {
+                let (app, checkpoint) = self.app_from(*app, &value)?;
+                return Ok(CachedRow { row: Some(Row::App(app)), bytes: value.len(), checkpoint });
+            }
+            let row = read_row(key, &value)?;
+            Ok(CachedRow { row: Some(row), bytes: value.len(), checkpoint: Checkpoint::default() })
+        })?;
+        Ok(cached.row)
+    }
+
+    /// The state of an app: its checkpoint, and what happened since.
+    pub(super) fn app_from(&self, id: AppId, value: &[u8]) -> Result<(Arc<App>, Checkpoint), Error> {
+        let (mut app, position) = checkpoint::read(value)?;
+        let mut checkpoint = Checkpoint::at(position);
+        let timeline = TimelineId::App(id);
+        let since = position + 1..=self.head(timeline)?.length;
+        if !since.is_empty() {
+            for json in self.read(timeline, &since, usize::MAX)?.iter().rev() {
+                checkpoint.apply(&mut app, json)?;
+            }
+        }
+        Ok((app, checkpoint))
+    }
+
+    pub(super) fn read(
+        &self,
+        timeline: TimelineId,
+        positions: &RangeInclusive<u64>,
+        bytes_max: usize,
+    ) -> Result<Vec<Bytes>, Error> {
+        let (oldest, newest) = (*positions.start(), *positions.end());
+        let mut events = Vec::new();
+        let mut bytes = 0;
+        // References of a page often lead to the same few runs.
+        let mut referred = HashMap::new();
+        // The run that has the oldest position begins less than a run before it; a narrow range spares the engine tables.
+        let lowest = oldest.saturating_sub(u64::from(run::EVENTS_MAX) - 1);
+        for guard in self.runs.range(run_key(timeline, lowest)..=run_key(timeline, newest)).rev() {
+            let (key, value) = guard.into_inner()?;
+            let run = Run::read(&key, value.into())?;
+            for position in (run.first.max(oldest)..=run.last().min(newest)).rev() {
+                let index = usize::try_from(position - run.first).expect("a run has at most 64 events");
+                let event = match run.content(index)? {
+                    Content::Event(event) => event,
+                    Content::Reference(reference) => self.follow(reference, &mut referred)?,
+                };
+                bytes += event.len();
+                if bytes > bytes_max && !events.is_empty() {
+                    return Ok(events);
+                }
+                events.push(event);
+            }
+            if run.first <= oldest {
+                break;
+            }
+        }
+        Ok(events)
+    }
+
+    /// The event a reference names.
+    fn follow(
+        &self,
+        reference: run::Reference,
+        referred: &mut HashMap<(AppId, u64), Run>,
+    ) -> Result<Bytes, Error> {
+        let damaged = || Error::Damaged("a reference to an event leads nowhere".to_owned());
+        let run = match referred.entry((reference.app, reference.first)) {
+            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                let key = run_key(TimelineId::App(reference.app), reference.first);
+                let value = self.runs.get(&key)?.ok_or_else(damaged)?;
+                entry.insert(Run::read(&key, value.into())?)
+            }
+        };
+        match run.content(usize::from(reference.index))? {
+            Content::Event(event) => Ok(event),
+            Content::Reference(_) => Err(damaged()),
+        }
+    }
+
+    pub(super) fn count_before(&self, timeline: TimelineId, time: Time) -> Result<u64, Error> {
+        let head = self.head(timeline)?;
+        if time > head.last_time {
+            return Ok(head.length);
+        }
+        // Times never decrease, so what is before `time` is a prefix: positions 1..=low are in it, those from
+        // high + 1 on are not.
+        let (mut low, mut high) = (0, head.length);
+        while low < high {
+            let middle = low + (high - low).div_ceil(2);
+            let run = self.run_with(timeline, middle)?;
+            match run.count_before(time) {
+                0 => high = run.first - 1,
+                count if run.first + count > run.last() => low = run.last(),
+                count => return Ok(run.first + count - 1),
+            }
+        }
+        Ok(low)
+    }
+
+    /// The run that has that position, which the timeline has.
+    pub(super) fn run_with(&self, timeline: TimelineId, position: u64) -> Result<Run, Error> {
+        let guard = self
+            .runs
+            .range(
+                run_key(timeline, position.saturating_sub(u64::from(run::EVENTS_MAX) - 1))
+                    ..=run_key(timeline, position),
+            )
+            .next_back()
+            .ok_or_else(|| Error::Damaged("a timeline has a gap".to_owned()))?;
+        let (key, value) = guard.into_inner()?;
+        Run::read(&key, value.into())
+    }
+
+    pub(super) fn find(&self, home: TimelineId, event: EventId) -> Result<Option<Bytes>, Error> {
+        if let Some(found) = self.find_by_time(home, event)? {
+            return Ok(Some(found));
+        }
+        let Some(value) = self.ids.get(event.as_bytes())? else { return Ok(None) };
+        let (timeline, position) = ids::read(&value)?;
+        if timeline != home {
+            return Ok(None);
+        }
+        Ok(self.read(home, &(position..=position), usize::MAX)?.pop())
+    }
+
+    /// The event of that identifier if it was assigned here: it is among those of the millisecond it names.
+    pub(super) fn find_by_time(&self, home: TimelineId, event: EventId) -> Result<Option<Bytes>, Error> {
+        Ok(self.locate(home, event, event.time())?.map(|(_, _, json)| json))
+    }
+
+    /// The event of that identifier and that time, behind the first position of its run and its index in the run.
+    pub(super) fn locate(
+        &self,
+        home: TimelineId,
+        event: EventId,
+        time: Time,
+    ) -> Result<Option<(u64, u8, Bytes)>, Error> {
+        let head = self.head(home)?;
+        if head.length == 0 || time > head.last_time {
+            return Ok(None);
+        }
+        let first = self.count_before(home, time)? + 1;
+        let start = self.run_with(home, first)?.first;
+        for guard in self.runs.range(run_key(home, start)..=run_key(home, u64::MAX)) {
+            let (key, value) = guard.into_inner()?;
+            let run = Run::read(&key, value.into())?;
+            let mut index = usize::try_from(run.count_before(time)).expect("a run has at most 64 events");
+            while run.time(index) == Some(time) {
+                if let Content::Event(json) = run.content(index)?
+                    && annals_model::event::id_in(&json) == Some(event)
+                {
+                    let index = u8::try_from(index).expect("a run has at most 64 events");
+                    return Ok(Some((run.first, index, json)));
+                }
+                index += 1;
+            }
+            if run.last_time() > time {
+                break;
+            }
+        }
+        Ok(None)
+    }
+}

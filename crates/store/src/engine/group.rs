@@ -1,0 +1,51 @@
+//! Commands that are committed together.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::contract::{Command, CommandError, CommitError, Snapshot, WriteSet};
+use crate::error::Error;
+
+use super::platform;
+
+/// A group takes no further command once it has this many events, which bounds its time and memory.
+const EVENTS_FULL: usize = 8 * 1024;
+/// Or this many bytes of events.
+const BYTES_FULL: usize = 8 << 20;
+/// Or this many commands.
+const COMMANDS_FULL: usize = 1024;
+
+/// A command may not have more events, which bounds how many a group has. A request's body has room for far fewer.
+const COMMAND_EVENTS_MAX: usize = platform::EVENTS_MAX - EVENTS_FULL;
+
+/// How much is in a group.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct GroupSize {
+    pub(crate) commands: usize,
+    pub(crate) events: usize,
+    pub(crate) bytes: usize,
+}
+
+impl GroupSize {
+    pub(crate) fn is_full(self) -> bool {
+        self.events >= EVENTS_FULL || self.bytes >= BYTES_FULL || self.commands >= COMMANDS_FULL
+    }
+
+    /// Counts an event of that length.
+    pub(crate) fn add_event(&mut self, bytes: usize) {
+        self.events += 1;
+        self.bytes += bytes;
+    }
+}
+
+/// What a command writes, or why it writes nothing. A bug in a decision costs the request that met it, not all others.
+pub(crate) fn decide(command: &mut dyn Command, snapshot: &dyn Snapshot) -> Result<WriteSet, CommitError> {
+    match catch_unwind(AssertUnwindSafe(|| command.decide(snapshot))) {
+        Ok(Ok(writes)) if writes.events.len() > COMMAND_EVENTS_MAX => {
+            Err(CommitError::Failed(Error::Engine("a command has too many events".into())))
+        }
+        Ok(Ok(writes)) => Ok(writes),
+        Ok(Err(CommandError::Rejected(rejection))) => Err(CommitError::Rejected(rejection)),
+        Ok(Err(CommandError::Failed(error))) => Err(CommitError::Failed(error)),
+        Err(_) => Err(CommitError::Failed(Error::Engine("a decision panicked".into()))),
+    }
+}

@@ -1,0 +1,21 @@
+//! What every engine can be opened with.
+
+use crate::contract::CommitSummary;
+
+/// How many notifications wait for a slow subscriber.
+pub(crate) const NOTIFICATIONS_MAX: usize = 1024;
+
+/// Called after every commit.
+pub(crate) type Observer = Box<dyn Fn(CommitSummary) + Send + Sync>;
+
+pub(crate) struct CommonOptions {
+    /// Whether only a store that is there is opened, and none is made.
+    pub(crate) is_existing: bool,
+    pub(crate) observer: Observer,
+}
+
+impl Default for CommonOptions {
+    fn default() -> Self {
+        Self { is_existing: false, observer: Box::new(|_| {}) }
+    }
+}

@@ -1,6 +1,0 @@
--- Whatever belongs to a timeline is on its shard: its length, its events, its state.
-SELECT create_distributed_table('timelines', 'timeline', colocate_with => 'none');
-SELECT create_distributed_table('entries', 'timeline', colocate_with => 'timelines');
-SELECT create_distributed_table('rows', 'place', colocate_with => 'timelines');
-SELECT create_distributed_table('commits', 'timeline', colocate_with => 'timelines');
-SELECT create_distributed_table('given_ids', 'id', colocate_with => 'timelines');

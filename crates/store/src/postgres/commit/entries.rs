@@ -1,0 +1,101 @@
+//! Entries of a timeline as COPY takes them, in the binary format of PostgreSQL's manual (COPY, "Binary Format").
+//!
+//! ```text
+//! the beginning   "PGCOPY\n" FF "\r\n" 00 │ flags (u32), none │ length of an extension (u32), none   all big-endian
+//! per entry       how many columns (u16) │ timeline │ position (i64) │ created_at (i64) │ is_home (u8) │ event
+//! the end         -1 (i16)
+//! ```
+//!
+//! where each column has its length (u32) before it. They are written as they are decided, while the group before is on its
+//! way.
+
+use annals_model::Time;
+use bytes::Bytes;
+use futures_util::SinkExt;
+use tokio_postgres::{Client, Error as PgError};
+
+use crate::postgres::schema::values::{postgres_micros, to_i64};
+
+const COPY: &str = "COPY entries (timeline, position, created_at, is_home, event) FROM STDIN (FORMAT binary)";
+const BEGINNING: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+const END: &[u8] = &(-1_i16).to_be_bytes();
+const COLUMNS: u16 = 5;
+/// Room for the first two or three entries of a timeline, which often are all.
+const FIRST_BYTES: usize = 1536;
+/// About how much is sent at once.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// The entries of one timeline that a group appends.
+#[derive(Debug, Clone)]
+pub(crate) struct Entries {
+    timeline: String,
+    encoded: Vec<u8>,
+}
+
+impl Entries {
+    pub(crate) fn of(timeline: String) -> Self {
+        Self { timeline, encoded: Vec::with_capacity(FIRST_BYTES) }
+    }
+
+    /// The timeline's name.
+    pub(crate) fn timeline(&self) -> &str {
+        &self.timeline
+    }
+
+    /// About how many bytes the events have.
+    pub(crate) fn bytes(&self) -> usize {
+        self.encoded.len()
+    }
+
+    pub(crate) fn push(&mut self, position: u64, created_at: Time, is_home: bool, event: &[u8]) {
+        let Self { timeline, encoded } = self;
+        encoded.extend_from_slice(&COLUMNS.to_be_bytes());
+        push_column(encoded, timeline.as_bytes());
+        push_column(encoded, &to_i64(position).to_be_bytes());
+        push_column(encoded, &postgres_micros(created_at).to_be_bytes());
+        push_column(encoded, &[u8::from(is_home)]);
+        push_column(encoded, event);
+    }
+}
+
+fn push_column(encoded: &mut Vec<u8>, value: &[u8]) {
+    let length = u32::try_from(value.len()).expect("an event is far shorter");
+    encoded.extend_from_slice(&length.to_be_bytes());
+    encoded.extend_from_slice(value);
+}
+
+/// Appends entries. In the order of the key a table takes them fastest.
+pub(crate) async fn append(client: &Client, all: &[&Entries]) -> Result<(), PgError> {
+    if all.iter().all(|entries| entries.encoded.is_empty()) {
+        return Ok(());
+    }
+    let mut sink = std::pin::pin!(client.copy_in::<_, Bytes>(COPY).await?);
+    let mut chunk = Vec::with_capacity(2 * CHUNK_BYTES);
+    chunk.extend_from_slice(BEGINNING);
+    for entries in all {
+        chunk.extend_from_slice(&entries.encoded);
+        if chunk.len() >= CHUNK_BYTES {
+            let full = std::mem::replace(&mut chunk, Vec::with_capacity(2 * CHUNK_BYTES));
+            sink.feed(full.into()).await?;
+        }
+    }
+    chunk.extend_from_slice(END);
+    sink.feed(chunk.into()).await?;
+    sink.finish().await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_written_as_the_manual_says() {
+        let mut entries = Entries::of("us-1".to_owned());
+        entries.push(258, Time::from_millis(946_684_800_001), true, b"{}");
+        let expected = "0005 00000004 75732d31 00000008 0000000000000102 00000008 00000000000003e8 00000001 01 \
+                        00000002 7b7d";
+        assert_eq!(hex::encode(&entries.encoded), expected.replace(' ', ""));
+        assert_eq!(BEGINNING.len(), 11 + 4 + 4);
+    }
+}

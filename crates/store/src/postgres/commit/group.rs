@@ -1,0 +1,366 @@
+//! Commands that are committed together: decided one after another, each with those before it in view.
+//!
+//! Deciding does not wait for the database. What a command asks for and is not known is noted, the command is set aside, and
+//! all that is missing is looked up at once before it is decided again.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use annals_model::EventId;
+use foldhash::HashMap;
+
+use crate::contract::{Command, CommitError, Head, NewEvent, Snapshot, WriteSet};
+use crate::engine::{GroupSize, Pending, decide, platform};
+use crate::error::Error;
+use crate::postgres::cache::{Cache, CachedHead, CachedRow, Found, Keys};
+use crate::postgres::schema::distribution_key;
+use crate::postgres::schema::values::to_i64;
+use crate::rows::{Row, RowKey, key};
+use crate::timeline::TimelineId;
+
+use super::effects::{Effects, NewHead, NewState};
+use super::read_set::ReadSet;
+
+/// In a group of up to this many events all states are written, so that they can be read in SQL as they are.
+const EXACT_EVENTS_MAX: usize = 256;
+
+/// What a group may be decided from besides what is looked up for it.
+pub(crate) struct Sources {
+    /// What is cached, where it may be trusted until it is compared.
+    pub(crate) cache: Option<Arc<Cache>>,
+    /// What the group before writes, which may still be under way.
+    pub(crate) before: Option<Arc<Effects>>,
+}
+
+/// What became of a command, for who waits for it.
+pub(crate) type Decided = (Pending, Result<(), CommitError>);
+
+pub(crate) struct Group {
+    sources: Sources,
+    /// What was looked up since the last command came.
+    found: Found,
+    /// What was taken from the cache, and what was looked up before: the group keeps to it, whatever others put there meanwhile.
+    cached: RefCell<Found>,
+    effects: Effects,
+    decided: Vec<Decided>,
+    undecided: Vec<Pending>,
+}
+
+/// What became of a command that was to be taken in.
+enum Taken {
+    Decided(Result<(), CommitError>),
+    /// This has to be looked up first.
+    Wants(Keys),
+}
+
+struct TrackingSnapshot<'a> {
+    group: &'a Group,
+    read_set: RefCell<ReadSet>,
+}
+
+impl Snapshot for TrackingSnapshot<'_> {
+    fn head(&self, timeline: TimelineId) -> Result<Head, Error> {
+        Ok(self.group.head(timeline, &mut self.read_set.borrow_mut()).unwrap_or_default())
+    }
+
+    fn row(&self, key: &RowKey) -> Result<Option<Row>, Error> {
+        let group = self.group;
+        let mut read_set = self.read_set.borrow_mut();
+        if let Some(row) = group.effects.rows.get(key) {
+            return Ok(row.clone());
+        }
+        let owner = distribution_key::owning_timeline(key);
+        let known = match owner {
+            Some(timeline) => group.owned_row(key, timeline, &mut read_set),
+            None => group.row_before(key, &mut read_set),
+        };
+        let Some(known) = known else {
+            read_set.missing.rows.insert(key.clone());
+            return Ok(None);
+        };
+        let row = known.row.clone();
+        match owner {
+            Some(_) => read_set.owned.push((key.clone(), known)),
+            None => read_set.rows.push((key.clone(), known.version)),
+        }
+        Ok(row)
+    }
+
+    fn holds(&self, event: EventId, home: TimelineId) -> Result<bool, Error> {
+        let group = self.group;
+        let has_it = |effects: &Effects| effects.external_ids.contains_key(&event);
+        if has_it(&group.effects) || group.sources.before.as_deref().is_some_and(has_it) {
+            return Ok(true);
+        }
+        match group.found.events.get(&(event, home)) {
+            Some(is_recorded) => Ok(*is_recorded),
+            None => {
+                self.read_set.borrow_mut().missing.events.insert((event, home));
+                Ok(false)
+            }
+        }
+    }
+}
+
+impl Group {
+    pub(crate) fn new(sources: Sources, found: Found) -> Self {
+        Self {
+            sources,
+            found,
+            cached: RefCell::default(),
+            effects: Effects::default(),
+            decided: Vec::new(),
+            undecided: Vec::new(),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.decided.is_empty() && self.undecided.is_empty()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        let commands = self.decided.len() + self.undecided.len();
+        GroupSize { commands, ..self.effects.size }.is_full()
+    }
+
+    /// Makes what was looked up so far something cached: it may be older than the command that comes next.
+    pub(crate) fn age(&mut self) {
+        let found = std::mem::take(&mut self.found);
+        self.cached.get_mut().extend(Found { events: HashMap::default(), ..found });
+    }
+
+    /// Takes commands in, which [`Group::decide`] decides.
+    pub(crate) fn push(&mut self, pending: Pending) {
+        self.undecided.push(pending);
+    }
+
+    /// Decides what can be decided, and says what has to be looked up for the rest.
+    pub(crate) fn decide(&mut self) -> Keys {
+        let mut missing = Keys::default();
+        for mut entry in std::mem::take(&mut self.undecided) {
+            match self.take(&mut *entry.command) {
+                Taken::Decided(outcome) => self.decided.push((entry, outcome)),
+                Taken::Wants(wanted) => {
+                    missing.extend(wanted);
+                    self.undecided.push(entry);
+                }
+            }
+        }
+        missing
+    }
+
+    /// What was looked up.
+    pub(crate) fn learn(&mut self, found: Found) {
+        self.found.extend(found);
+    }
+
+    /// The commands that could not be decided.
+    pub(crate) fn give_up(&mut self) -> Vec<Pending> {
+        std::mem::take(&mut self.undecided)
+    }
+
+    /// Its commands, to be decided once more.
+    pub(crate) fn into_commands(self) -> impl Iterator<Item = Pending> {
+        self.decided.into_iter().map(|(entry, _)| entry).chain(self.undecided)
+    }
+
+    /// What it writes, under that version and a clock that is greater than `clock`, and what became of its commands once that
+    /// is written.
+    pub(crate) fn finish(mut self, version: i64, clock: i64) -> (Effects, Vec<Decided>) {
+        let effects = &mut self.effects;
+        // A hybrid logical clock: the time, or where that is behind, one more than the greatest that was seen.
+        let before = effects.heads.values().map(|new| new.clock_before).fold(clock, i64::max);
+        effects.clock = to_i64(effects.platform.recorded_at.as_millis()).max(before + 1);
+        effects.heads.values_mut().for_each(|new| new.clock = effects.clock);
+        effects.version = version;
+        effects.clocks_read.retain(|timeline, _| !effects.heads.contains_key(timeline));
+        let is_small = effects.size.events <= EXACT_EVENTS_MAX;
+        for (key, row) in &effects.rows {
+            let (RowKey::App(key::App(app)), Some(row)) = (key, row) else { continue };
+            let new = &effects.heads[&TimelineId::App(*app)];
+            let before = effects.owned.get(key).filter(|known| known.row.is_some());
+            let before = before.map(|known| (known.checkpoint.plus(new.entries.bytes()), known.bytes));
+            let state = match before {
+                Some((checkpoint, bytes))
+                    if !is_small
+                        && checkpoint.is_good_for(new.head.length)
+                        && !effects.force_checkpoint.contains(app) =>
+                {
+                    NewState { value: None, checkpoint, bytes }
+                }
+                _ => NewState::written(row, new.head.length),
+            };
+            effects.states.insert(*app, state);
+        }
+        (self.effects, self.decided)
+    }
+
+    /// Decides a command and takes its writes in, or says what is missing; a refused one leaves no trace.
+    fn take(&mut self, command: &mut dyn Command) -> Taken {
+        let snapshot = TrackingSnapshot { group: self, read_set: RefCell::default() };
+        let decided = decide(command, &snapshot);
+        let mut read_set = snapshot.read_set.into_inner();
+        if !read_set.missing.is_empty() {
+            return Taken::Wants(read_set.missing);
+        }
+        let refused = match decided {
+            Ok(writes) => {
+                let of_events =
+                    writes.events.iter().flat_map(|event| [Some(event.home()), event.reference()]);
+                let of_rows = writes.rows.iter().map(|(key, _)| distribution_key::owning_timeline(key));
+                let written: HashSet<_> = of_events.chain(of_rows).flatten().collect();
+                for timeline in &written {
+                    self.head(*timeline, &mut read_set);
+                }
+                if !read_set.missing.is_empty() {
+                    return Taken::Wants(read_set.missing);
+                }
+                let unproven = read_set.unproven(&writes, &written);
+                if !unproven.is_empty() {
+                    return Taken::Wants(unproven);
+                }
+                // What was seen first stays what is compared; where the same was seen differently, that shows it.
+                for (key, version) in read_set.rows {
+                    self.effects.read.entry(key).or_insert(version);
+                }
+                for (timeline, clock) in read_set.clocks {
+                    self.effects.clocks_read.entry(timeline).or_insert(clock);
+                }
+                for (key, known) in read_set.owned {
+                    self.effects.owned.entry(key).or_insert(known);
+                }
+                self.absorb(writes);
+                return Taken::Decided(Ok(()));
+            }
+            Err(refused) => refused,
+        };
+        // Nothing compares what a refusal was decided from with the database, so it is looked up.
+        if read_set.from_cache.is_empty() {
+            Taken::Decided(Err(refused))
+        } else {
+            Taken::Wants(read_set.from_cache)
+        }
+    }
+
+    fn head(&self, timeline: TimelineId, read_set: &mut ReadSet) -> Option<Head> {
+        match self.effects.heads.get(&timeline) {
+            Some(new) => Some(new.head),
+            None => self.head_before(timeline, read_set).map(|known| known.head),
+        }
+    }
+
+    /// A row that no timeline owns, as it was before this group.
+    fn row_before(&self, key: &RowKey, read_set: &mut ReadSet) -> Option<CachedRow> {
+        if let Some(known) = self.sources.before.as_ref().and_then(|before| before.row(key)) {
+            return Some(known);
+        }
+        if let Some(known) = self.found.rows.get(key) {
+            return Some(known.clone());
+        }
+        let known = self.cached_row(key)?;
+        read_set.from_cache.rows.insert(key.clone());
+        Some(known)
+    }
+
+    /// A row as it was before this group, which is right as long as the timeline that owns it has not moved.
+    fn owned_row(&self, key: &RowKey, owner: TimelineId, read_set: &mut ReadSet) -> Option<CachedRow> {
+        let clock = self.head_before(owner, read_set)?.clock;
+        let before = self.sources.before.as_ref();
+        if let Some(known) = before.and_then(|before| before.row(key)) {
+            return Some(known);
+        }
+        // What the group before writes to the timeline leaves the row as it is.
+        let clock_before = before.and_then(|before| before.heads.get(&owner)).map(|new| new.clock_before);
+        if let Some(known) = self.found.rows.get(key)
+            // If somebody else has written it since, the group before does not come off, or this one does not.
+            && (known.version == clock || clock_before.is_some())
+        {
+            return Some(known.clone());
+        }
+        let known = self.cached_row(key)?;
+        if known.version != clock && Some(known.version) != clock_before {
+            return None;
+        }
+        read_set.from_cache.rows.insert(key.clone());
+        Some(known)
+    }
+
+    fn cached_row(&self, key: &RowKey) -> Option<CachedRow> {
+        let mut cached = self.cached.borrow_mut();
+        if let Some(known) = cached.rows.get(key) {
+            return Some(known.clone());
+        }
+        let known = self.sources.cache.as_ref()?.rows.get(key)?;
+        cached.rows.insert(key.clone(), known.clone());
+        Some(known)
+    }
+
+    fn cached_head(&self, timeline: TimelineId) -> Option<CachedHead> {
+        let mut cached = self.cached.borrow_mut();
+        if let Some(known) = cached.heads.get(&timeline) {
+            return Some(*known);
+        }
+        let known = self.sources.cache.as_ref()?.heads.get(&timeline)?;
+        cached.heads.insert(timeline, known);
+        Some(known)
+    }
+
+    /// Where a timeline stood before this group.
+    fn head_before(&self, timeline: TimelineId, read_set: &mut ReadSet) -> Option<CachedHead> {
+        let known = if let Some(before) = &self.sources.before
+            && let Some(new) = before.heads.get(&timeline)
+        {
+            CachedHead { head: new.head, clock: before.clock }
+        } else if let Some(known) = self.found.heads.get(&timeline) {
+            *known
+        } else if let Some(known) = self.cached_head(timeline) {
+            read_set.from_cache.heads.insert(timeline);
+            known
+        } else {
+            read_set.missing.heads.insert(timeline);
+            return None;
+        };
+        read_set.clocks.push((timeline, known.clock));
+        Some(known)
+    }
+
+    fn absorb(&mut self, writes: WriteSet) {
+        let recorded_at = &mut self.effects.platform.recorded_at;
+        *recorded_at = writes.recorded_at.max(*recorded_at);
+        for event in writes.events {
+            self.append(event);
+        }
+        for (key, row) in writes.rows {
+            if let Some(timeline) = distribution_key::owning_timeline(&key) {
+                self.new_head(timeline);
+            }
+            self.effects.rows.insert(key, row);
+        }
+        self.effects.force_checkpoint.extend(writes.force_checkpoint);
+    }
+
+    fn append(&mut self, event: NewEvent) {
+        let home = event.home();
+        let position = self.new_head(home).append(event.created_at, true, &event.json);
+        if let Some(timeline) = event.reference() {
+            self.new_head(timeline).append(event.created_at, false, &event.json);
+        }
+        if event.has_external_id {
+            self.effects.external_ids.insert(event.id, (home, position));
+        }
+        platform::push(&mut self.effects.platform, &event, position);
+        self.effects.size.add_event(event.json.len());
+    }
+
+    /// Where a timeline will stand, which the group writes.
+    fn new_head(&mut self, timeline: TimelineId) -> &mut NewHead {
+        if !self.effects.heads.contains_key(&timeline) {
+            let known = self.head_before(timeline, &mut ReadSet::default());
+            let CachedHead { head, clock } = known.expect("what is written was looked up");
+            let clock_before = self.effects.clocks_read.get(&timeline).copied().unwrap_or(clock);
+            self.effects.heads.insert(timeline, NewHead::after(head, clock_before, timeline));
+        }
+        self.effects.heads.get_mut(&timeline).expect("it was just put there")
+    }
+}

@@ -1,0 +1,129 @@
+//! Looking up what decisions ask for: many keys with one statement, all as of one instant.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio_postgres::Row as DatabaseRow;
+
+use crate::contract::Head;
+use crate::engine::checkpoint::Checkpoint;
+use crate::error::Error;
+use crate::rows::{Row, RowKey, key};
+use crate::timeline::TimelineId;
+
+use crate::postgres::cache::{ABSENT, CachedHead, CachedRow, Found, Keys};
+use crate::postgres::connection::session::{Ask, Session, for_shards};
+use crate::postgres::read::rows::read_stored;
+use crate::postgres::read::search;
+use crate::postgres::read::states::{State, bring_up_to_date};
+use crate::postgres::schema::distribution_key;
+use crate::postgres::schema::values::{At, timeline_named, timeline_text, to_i64, to_u64};
+
+const HEADS: &str = "SELECT timeline, length, last_time, clock FROM timelines WHERE timeline = ANY($1)";
+const HEADS_HELD: &str = "SELECT timeline, length, last_time, clock FROM timelines WHERE timeline = ANY($1) \
+                          ORDER BY timeline FOR NO KEY UPDATE";
+const ROWS: &str = "SELECT r.key, r.value, r.version, r.position \
+                    FROM unnest($1::text[], $2::bytea[]) AS w (distribution_key, key) \
+                    JOIN rows r ON r.distribution_key = w.distribution_key AND r.key = w.key";
+const ROWS_OF_KEYS: &str = "SELECT r.key, r.value, r.version, r.position \
+                              FROM unnest($1::text[], $2::bytea[]) AS w (distribution_key, key) \
+                              JOIN rows r ON r.distribution_key = w.distribution_key AND r.key = w.key WHERE r.distribution_key = ANY($1)";
+const ROWS_HELD: &str = "SELECT r.key, r.value, r.version, r.position \
+                         FROM unnest($1::text[], $2::bytea[]) AS w (distribution_key, key) \
+                         JOIN rows r ON r.distribution_key = w.distribution_key AND r.key = w.key \
+                         ORDER BY r.distribution_key, r.key FOR NO KEY UPDATE OF r";
+const EXTERNAL_IDS: &str = "SELECT id FROM external_ids WHERE id = ANY($1)";
+
+/// Whether what is found may be changed by others before the transaction ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hold {
+    No,
+    /// It is locked, in one order for everybody: timelines before rows, each by their key.
+    Yes,
+}
+
+/// All that was asked for, and the timelines that own it; what is not there is known to be not there.
+pub(crate) async fn look_up(session: &mut Session, keys: &Keys, hold: Hold) -> Result<Found, Error> {
+    let mut all = Found::default();
+    // Before the rows that they own: a row that is newer than its clock is noticed when it matters, an older one is not.
+    let timelines: BTreeSet<_> = keys
+        .heads
+        .iter()
+        .copied()
+        .chain(keys.rows.iter().filter_map(distribution_key::owning_timeline))
+        .collect();
+    for row in heads(session, &timelines, hold).await? {
+        let At(last_time) = row.get(2);
+        let head = Head { length: to_u64(row.get(1)), last_time };
+        all.heads.insert(timeline_named(row.get(0))?, CachedHead { head, clock: row.get(3) });
+    }
+    for timeline in timelines {
+        all.heads.entry(timeline).or_default();
+    }
+    let clock_of =
+        |key: &RowKey| distribution_key::owning_timeline(key).map(|timeline| all.heads[&timeline].clock);
+    let mut states = Vec::new();
+    for row in rows(session, keys, hold).await? {
+        let (key, found, bytes) = read_stored(row.get(0), row.get(1))?;
+        let version = clock_of(&key).unwrap_or(row.get(2));
+        if let Row::App(app) = &found {
+            let length = all.heads[&TimelineId::App(app.id)].head.length;
+            states.push(State::read(Arc::clone(app), row.get(3), Some(to_i64(length))));
+        }
+        let found = CachedRow { row: Some(found), version, bytes, checkpoint: Checkpoint::default() };
+        all.rows.insert(key, found);
+    }
+    bring_up_to_date(session, &mut states).await?;
+    for State { app, checkpoint, .. } in states {
+        if let Some(found) = all.rows.get_mut(&RowKey::App(key::App(app.id))) {
+            (found.row, found.checkpoint) = (Some(Row::App(app)), checkpoint);
+        }
+    }
+    for key in &keys.rows {
+        let version =
+            distribution_key::owning_timeline(key).map_or(ABSENT, |timeline| all.heads[&timeline].clock);
+        all.rows.entry(key.clone()).or_insert_with(|| CachedRow::absent(version));
+    }
+    if !keys.events.is_empty() {
+        let ids: Vec<_> = keys.events.iter().map(|(id, _)| id.to_string()).collect();
+        let mut recorded = Vec::new();
+        for row in session.ask(EXTERNAL_IDS, &[&ids]).await? {
+            recorded.push(row.get::<_, String>(0));
+        }
+        let assigned: Vec<_> = keys.events.iter().copied().collect();
+        let assigned = search::find_assigned(session, &assigned).await?;
+        all.events.extend(keys.events.iter().map(|(id, home)| {
+            let is_external = recorded.contains(&id.to_string());
+            ((*id, *home), is_external || assigned.contains_key(&(*id, *home)))
+        }));
+    }
+    Ok(all)
+}
+
+async fn heads(
+    session: &mut Session,
+    timelines: &BTreeSet<TimelineId>,
+    hold: Hold,
+) -> Result<Vec<DatabaseRow>, Error> {
+    let names: Vec<_> = timelines.iter().map(|timeline| timeline_text(*timeline)).collect();
+    match hold {
+        _ if names.is_empty() => Ok(Vec::new()),
+        Hold::No => session.ask(HEADS, &[&names]).await,
+        Hold::Yes => session.ask(HEADS_HELD, &[&names]).await,
+    }
+}
+
+async fn rows(session: &mut Session, keys: &Keys, hold: Hold) -> Result<Vec<DatabaseRow>, Error> {
+    let mut stored: Vec<_> =
+        keys.rows.iter().map(|key| (distribution_key::of_row(key), key.to_bytes())).collect();
+    stored.sort_unstable();
+    let (distribution_keys, stored): (Vec<_>, Vec<_>) = stored.into_iter().unzip();
+    match hold {
+        _ if distribution_keys.is_empty() => Ok(Vec::new()),
+        Hold::No => {
+            let text = for_shards(session.is_distributed, distribution_keys.len(), ROWS, ROWS_OF_KEYS);
+            session.ask(text, &[&distribution_keys, &stored]).await
+        }
+        Hold::Yes => session.ask(ROWS_HELD, &[&distribution_keys, &stored]).await,
+    }
+}

@@ -1,0 +1,442 @@
+//! Writing a group: one transaction, a handful of statements however much there is to write.
+//!
+//! Locks that are waited for are taken in one order by everybody (timelines, then rows that may go, then the others, then
+//! identifiers, each by their key), and what was only read is compared at the end, without waiting. So two commits that
+//! are decided for the first time never wait for each other. Where they do after all (what is decided again locks what it
+//! knows of first), the database ends one, and it is decided again. Over Citus a statement locks on several machines at once,
+//! in no order; so there, who met somebody else writes alone for a while.
+
+use futures_util::future::try_join_all;
+use tokio::time::timeout;
+use tokio_postgres::Error as PgError;
+use tokio_postgres::{Client, Row, Statement};
+
+use crate::engine::platform;
+use crate::error::Error;
+use crate::rows::{RowKey, key};
+
+use crate::postgres::cache::ABSENT;
+use crate::postgres::connection::session::{Param, STEP_TIME_MAX, Session, for_shards};
+use crate::postgres::failure::{failed, is_conflict, is_lost};
+use crate::postgres::schema::values::{At, Json, timeline_text, to_i64};
+use crate::postgres::schema::{ALONE_AMONG_COMMITS, COMMIT_LOCK_CLASS, LOCK_CLASS, distribution_key};
+
+use super::effects::{Effects, NewHead};
+use super::entries;
+
+/// Appending is right only where nobody else appended since. Where somebody did, a row less is written, and comes back:
+/// what a statement says of itself to have written is over Citus what it was given to write.
+const HEADS: &str = "INSERT INTO timelines (timeline, length, last_time, clock, clock_before) \
+     SELECT w.timeline, w.length, w.last_time, w.clock, w.clock_before \
+     FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::bigint[]) \
+         AS w (timeline, length, last_time, clock, clock_before) \
+     ON CONFLICT (timeline) DO UPDATE SET length = EXCLUDED.length, last_time = EXCLUDED.last_time, \
+         clock = EXCLUDED.clock, clock_before = EXCLUDED.clock_before \
+     WHERE timelines.clock = EXCLUDED.clock_before RETURNING 1";
+
+/// Holds rows that are going to be written and might go meanwhile, and counts those that still have the version they were
+/// read with. The others are compared as they are written.
+const HOLD_ROWS: &str = "SELECT count(held.version) FROM ( \
+         SELECT w.version FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS w (distribution_key, key, version) \
+         JOIN rows r ON r.distribution_key = w.distribution_key AND r.key = w.key AND (w.version IS NULL OR r.version = w.version) \
+         ORDER BY r.distribution_key, r.key FOR NO KEY UPDATE OF r \
+     ) AS held";
+const HOLD_ROWS_OF_KEY: &str = "SELECT count(held.version) FROM ( \
+         SELECT w.version FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS w (distribution_key, key, version) \
+         JOIN rows r ON r.distribution_key = w.distribution_key AND r.key = w.key AND (w.version IS NULL OR r.version = w.version) \
+         WHERE r.distribution_key = $4 ORDER BY r.distribution_key, r.key FOR NO KEY UPDATE OF r \
+     ) AS held";
+
+/// Counts rows that still have the version they were read with, and that nobody is about to write.
+const COMPARE_ROWS: &str = "SELECT count(*) FROM ( \
+         SELECT 1 FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS w (distribution_key, key, version) \
+         JOIN rows r ON r.distribution_key = w.distribution_key AND r.key = w.key AND r.version = w.version \
+         FOR SHARE OF r SKIP LOCKED \
+     ) AS same";
+const COMPARE_ROWS_OF_KEY: &str = "SELECT count(*) FROM ( \
+         SELECT 1 FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS w (distribution_key, key, version) \
+         JOIN rows r ON r.distribution_key = w.distribution_key AND r.key = w.key AND r.version = w.version \
+         WHERE r.distribution_key = $4 FOR SHARE OF r SKIP LOCKED \
+     ) AS same";
+
+/// Counts timelines that are where they were when they were read. They have no key besides their name.
+const COMPARE_CLOCKS: &str = "SELECT count(*) FROM ( \
+         SELECT 1 FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS w (timeline, key, clock) \
+         JOIN timelines t ON t.timeline = w.timeline AND t.clock = w.clock FOR SHARE OF t SKIP LOCKED \
+     ) AS same";
+const COMPARE_CLOCKS_OF_KEY: &str = "SELECT count(*) FROM ( \
+         SELECT 1 FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS w (timeline, key, clock) \
+         JOIN timelines t ON t.timeline = w.timeline AND t.clock = w.clock \
+         WHERE t.timeline = $4 FOR SHARE OF t SKIP LOCKED \
+     ) AS same";
+
+const PUT_ROWS: &str = "INSERT INTO rows (distribution_key, key, value, position, version, version_before) \
+     SELECT w.distribution_key, w.key, w.value, w.position, $6::bigint, w.version_before \
+     FROM unnest($1::text[], $2::bytea[], $3::json[], $4::bigint[], $5::bigint[]) \
+         AS w (distribution_key, key, value, position, version_before) \
+     ON CONFLICT (distribution_key, key) DO UPDATE SET value = EXCLUDED.value, position = EXCLUDED.position, \
+         version = EXCLUDED.version, version_before = EXCLUDED.version_before, claimed_until = NULL \
+     WHERE EXCLUDED.version_before IS NULL OR rows.version = EXCLUDED.version_before RETURNING 1";
+
+const REMOVE_ROWS: &str = "DELETE FROM rows r USING unnest($1::text[], $2::bytea[]) AS w (distribution_key, key) \
+     WHERE r.distribution_key = w.distribution_key AND r.key = w.key";
+
+const REMOVE_ROWS_OF_KEYS: &str = "DELETE FROM rows r \
+     USING unnest($1::text[], $2::bytea[]) AS w (distribution_key, key) \
+     WHERE r.distribution_key = w.distribution_key AND r.key = w.key AND r.distribution_key = ANY($1)";
+
+const EXTERNAL_IDS: &str = "INSERT INTO external_ids (id, timeline, position) \
+     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[]) ON CONFLICT (id) DO NOTHING RETURNING 1";
+
+const COMMIT: &str = "INSERT INTO commits (timeline, position, clock, recorded_at, events, entry) \
+     VALUES ($1, $2, $3, $4, $5, $6)";
+
+/// Fails where somebody has taken the store for themself since it was last looked.
+const FENCE: &str = "SELECT pg_try_advisory_xact_lock_shared($1, hashtext(current_schema()))";
+/// Held over Citus by every commit until all machines have it, and taken before any other lock.
+const AMONG_COMMITS: &str = "SELECT pg_advisory_xact_lock_shared($1, hashtext(current_schema()))";
+
+/// Why a group is not recorded, or may not be.
+pub(crate) enum Failure {
+    /// Others recorded something in between: nothing is recorded, and it can be decided again.
+    Conflict,
+    /// The connection failed before the commit was asked for: nothing is recorded, and it can be done again.
+    Lost(Error),
+    /// The database refuses, or the store is being moved: nothing is recorded.
+    Refused(Error),
+    /// The commit was asked for and not answered.
+    Maybe(Error),
+}
+
+/// Whether the transaction is still to be begun, or has begun with what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begun {
+    No,
+    Yes,
+}
+
+/// Writes a group and commits. The session is good for further use after success and conflict only.
+pub(crate) async fn record(session: &mut Session, effects: &Effects, begun: Begun) -> Result<(), Failure> {
+    let prepared = timeout(STEP_TIME_MAX, prepare(session, effects, begun));
+    match prepared.await {
+        Ok(Ok(Prepared::Ready)) => {}
+        Ok(Ok(Prepared::Late)) => return roll_back(session).await,
+        Ok(Ok(Prepared::Fenced)) => {
+            return Err(Failure::Refused(Error::Unavailable("the store is being moved".into())));
+        }
+        Ok(Err(error)) if is_conflict(&error) => return roll_back(session).await,
+        Ok(Err(error)) if is_lost(&error) => return Err(Failure::Lost(failed(error))),
+        Ok(Err(error)) => return Err(Failure::Refused(failed(error))),
+        Err(elapsed) => return Err(Failure::Refused(Error::Unavailable(elapsed.into()))),
+    }
+    match timeout(STEP_TIME_MAX, session.client.batch_execute("COMMIT")).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) if is_conflict(&error) => Err(Failure::Conflict),
+        Ok(Err(error)) => Err(Failure::Maybe(failed(error))),
+        Err(elapsed) => Err(Failure::Maybe(Error::Unavailable(elapsed.into()))),
+    }
+}
+
+async fn roll_back(session: &mut Session) -> Result<(), Failure> {
+    match timeout(STEP_TIME_MAX, session.client.batch_execute("ROLLBACK")).await {
+        Ok(Ok(())) => Err(Failure::Conflict),
+        Ok(Err(error)) => Err(Failure::Lost(failed(error))),
+        Err(elapsed) => Err(Failure::Lost(Error::Unavailable(elapsed.into()))),
+    }
+}
+
+/// How far a transaction came.
+enum Prepared {
+    Ready,
+    /// Somebody was in between.
+    Late,
+    /// The store is somebody's alone.
+    Fenced,
+}
+
+/// Begins a transaction that writes. Answered before anything else is sent, which would be recorded piece by piece if this
+/// failed.
+pub(crate) async fn begin(session: &mut Session) -> Result<(), PgError> {
+    session.client.batch_execute("BEGIN").await?;
+    if session.is_distributed {
+        let lock = if session.is_alone { ALONE_AMONG_COMMITS } else { AMONG_COMMITS };
+        let lock = session.statement(lock).await?;
+        session.client.execute(&lock, &[&COMMIT_LOCK_CLASS]).await?;
+    }
+    Ok(())
+}
+
+/// Does everything but commit.
+async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Result<Prepared, PgError> {
+    let new_heads = effects.sorted_heads();
+    let (heads, rows) = (Heads::of(effects, &new_heads), Rows::of(effects));
+    let is_distributed = session.is_distributed;
+    let [fence, put_heads, hold, compare_clocks, compare, put, remove, external_ids, commit] = [
+        session.statement(FENCE).await?,
+        session.statement(HEADS).await?,
+        session.statement(if is_distributed { HOLD_ROWS_OF_KEY } else { HOLD_ROWS }).await?,
+        session.statement(if is_distributed { COMPARE_CLOCKS_OF_KEY } else { COMPARE_CLOCKS }).await?,
+        session.statement(if is_distributed { COMPARE_ROWS_OF_KEY } else { COMPARE_ROWS }).await?,
+        session.statement(PUT_ROWS).await?,
+        session
+            .statement(for_shards(is_distributed, rows.removed.keys.len(), REMOVE_ROWS, REMOVE_ROWS_OF_KEYS))
+            .await?,
+        session.statement(EXTERNAL_IDS).await?,
+        session.statement(COMMIT).await?,
+    ];
+    if begun == Begun::No {
+        begin(session).await?;
+    }
+    let client = &session.client;
+    // All are sent at once, in this order, and answered in it.
+    let (
+        is_ours,
+        heads_are_right,
+        held,
+        put_are_right,
+        removed,
+        external_ids_are_new,
+        noted,
+        clocks,
+        compared,
+    ) = tokio::join!(
+        biased;
+        async {
+            if !session.is_fenced {
+                return Ok(true);
+            }
+            Ok(client.query_one(&fence, &[&LOCK_CLASS]).await?.get(0))
+        },
+        async {
+            let Heads { timelines, lengths, last_times, clocks, clocks_before, .. } = &heads;
+            if timelines.is_empty() {
+                return Ok(true);
+            }
+            let params: [Param<'_>; 5] =
+                [timelines, lengths, last_times, clocks, clocks_before];
+            Ok(client.query(&put_heads, &params).await?.len() == timelines.len())
+        },
+        count_rows(client, &hold, &rows.held, is_distributed),
+        async {
+            if rows.put.is_empty() {
+                return Ok(true);
+            }
+            let Stored { distribution_keys, keys, versions } = &rows.put;
+            let params: [Param<'_>; 6] =
+                [distribution_keys, keys, &rows.values, &rows.positions, versions, &effects.version];
+            Ok(client.query(&put, &params).await?.len() == keys.len())
+        },
+        async {
+            if !rows.removed.is_empty() {
+                client.execute(&remove, &[&rows.removed.distribution_keys, &rows.removed.keys]).await?;
+            }
+            Ok(())
+        },
+        async {
+            if effects.external_ids.is_empty() {
+                return Ok(true);
+            }
+            let (mut ids, mut timelines, mut positions) = (Vec::new(), Vec::new(), Vec::new());
+            let mut sorted: Vec<_> = effects.external_ids.iter().collect();
+            sorted.sort_unstable();
+            for (id, (timeline, position)) in sorted {
+                ids.push(id.to_string());
+                timelines.push(timeline_text(*timeline));
+                positions.push(to_i64(*position));
+            }
+            Ok(client.query(&external_ids, &[&ids, &timelines, &positions]).await?.len() == ids.len())
+        },
+        async {
+            let Some(event) = effects.platform.events.first() else { return Ok(()) };
+            let (timeline, position) = (timeline_text(event.timeline), to_i64(event.position));
+            let (recorded_at, events) =
+                (At(effects.platform.recorded_at), to_i64(effects.platform.events.len() as u64));
+            let entry = platform::encode(&effects.platform);
+            let params: [Param<'_>; 6] =
+                [&timeline, &position, &effects.clock, &recorded_at, &events, &entry];
+            client.execute(&commit, &params).await?;
+            Ok(())
+        },
+        count_rows(client, &compare_clocks, &heads.compared, is_distributed),
+        count_rows(client, &compare, &rows.compared, is_distributed),
+    );
+    // The first that failed says why; after it the others could not but fail.
+    let (is_ours, heads_are_right, held, put_are_right) = (is_ours?, heads_are_right?, held?, put_are_right?);
+    removed?;
+    let external_ids_are_new = external_ids_are_new?;
+    noted?;
+    let (clocks, compared) = (clocks?, compared?);
+    let held_are_right = held == rows.held.versions.iter().flatten().count();
+    let compared_are_right = clocks == heads.compared.keys.len() && compared == rows.compared.keys.len();
+    if !(heads_are_right && held_are_right && compared_are_right && put_are_right && external_ids_are_new) {
+        return Ok(Prepared::Late);
+    }
+    if !is_ours {
+        return Ok(Prepared::Fenced);
+    }
+    let all: Vec<_> = new_heads.iter().map(|new| &new.entries).collect();
+    entries::append(&session.client, &all).await?;
+    Ok(Prepared::Ready)
+}
+
+/// Counts rows with one statement; where tables are distributed, with one for each of those, since rows can be
+/// locked only one machine at a time.
+async fn count_rows(
+    client: &Client,
+    statement: &Statement,
+    rows: &Stored,
+    is_distributed: bool,
+) -> Result<usize, PgError> {
+    let count = |row: Row| usize::try_from(row.get::<_, i64>(0)).unwrap_or_default();
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    if !is_distributed {
+        let row = client.query_one(statement, &[&rows.distribution_keys, &rows.keys, &rows.versions]).await?;
+        return Ok(count(row));
+    }
+    let distribution_keys = rows.distribution_keys();
+    let counting = distribution_keys.iter().map(async |of_place| {
+        let Stored { distribution_keys, keys, versions } = of_place;
+        client
+            .query_one(statement, &[distribution_keys, keys, versions, &distribution_keys[0]])
+            .await
+            .map(count)
+    });
+    Ok(try_join_all(counting).await?.into_iter().sum())
+}
+
+#[derive(Default)]
+struct Heads {
+    timelines: Vec<String>,
+    lengths: Vec<i64>,
+    last_times: Vec<At>,
+    clocks: Vec<i64>,
+    clocks_before: Vec<i64>,
+    /// Those that are only read.
+    compared: Stored,
+}
+
+impl Heads {
+    fn of(effects: &Effects, sorted: &[&NewHead]) -> Self {
+        let mut heads = Self::default();
+        for new in sorted {
+            heads.timelines.push(new.entries.timeline().to_owned());
+            heads.lengths.push(to_i64(new.head.length));
+            heads.last_times.push(At(new.head.last_time));
+            heads.clocks.push(new.clock);
+            heads.clocks_before.push(new.clock_before);
+        }
+        let mut read: Vec<_> = effects.clocks_read.iter().collect();
+        read.sort_unstable();
+        for (timeline, clock) in read.into_iter().filter(|(_, clock)| **clock != ABSENT) {
+            heads.compared.push((timeline_text(*timeline), Vec::new()), Some(*clock));
+        }
+        heads
+    }
+}
+
+/// Keys of rows, and the versions they are expected to have, where that matters.
+#[derive(Default)]
+struct Stored {
+    distribution_keys: Vec<String>,
+    keys: Vec<Vec<u8>>,
+    versions: Vec<Option<i64>>,
+}
+
+impl Stored {
+    fn push(&mut self, (distribution_key, key): (String, Vec<u8>), version: Option<i64>) {
+        self.distribution_keys.push(distribution_key);
+        self.keys.push(key);
+        self.versions.push(version);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The same, one distribution key after another.
+    fn distribution_keys(&self) -> Vec<Self> {
+        let mut distribution_keys: Vec<Self> = Vec::new();
+        for ((distribution_key, key), version) in
+            self.distribution_keys.iter().zip(&self.keys).zip(&self.versions)
+        {
+            if distribution_keys.last().is_none_or(|last| last.distribution_keys[0] != *distribution_key) {
+                distribution_keys.push(Self::default());
+            }
+            let last = distribution_keys.last_mut().expect("one was just put there");
+            last.push((distribution_key.clone(), key.clone()), *version);
+        }
+        distribution_keys
+    }
+}
+
+#[derive(Default)]
+struct Rows {
+    /// Those that are there and are written.
+    held: Stored,
+    /// Those that are only read.
+    compared: Stored,
+    put: Stored,
+    values: Vec<Option<Json>>,
+    positions: Vec<Option<i64>>,
+    removed: Stored,
+}
+
+impl Rows {
+    fn of(effects: &Effects) -> Self {
+        let mut rows = Self::default();
+        let mut sorted: Vec<_> = effects
+            .rows
+            .iter()
+            .map(|(key, row)| ((distribution_key::of_row(key), key.to_bytes()), key, row))
+            .collect();
+        sorted.sort_unstable_by(|(a, ..), (b, ..)| a.cmp(b));
+        for (stored, key, row) in sorted {
+            let state = match key {
+                RowKey::App(key::App(app)) => effects.states.get(app),
+                _ => None,
+            };
+            if state.is_some_and(|state| state.value.is_none()) {
+                continue;
+            }
+            let version = effects.read.get(key).copied();
+            if version != Some(ABSENT) && !key.is_lasting() {
+                rows.held.push(stored.clone(), version);
+            }
+            match row {
+                Some(row) => {
+                    rows.values.push(match state {
+                        Some(state) => state.value.clone(),
+                        None => Some(row.to_bytes())
+                            .filter(|bytes| !bytes.is_empty())
+                            .map(|bytes| Json(bytes.into())),
+                    });
+                    rows.positions.push(state.map(|state| to_i64(state.checkpoint.position)));
+                    rows.put.push(stored, version);
+                }
+                None => {
+                    // A row that came and went within the group: putting it sees that nobody else has put one.
+                    if version == Some(ABSENT) {
+                        rows.values.push(None);
+                        rows.positions.push(None);
+                        rows.put.push(stored.clone(), version);
+                    }
+                    rows.removed.push(stored, version);
+                }
+            }
+        }
+        let only_read = effects
+            .read
+            .iter()
+            .filter(|(key, version)| **version != ABSENT && !effects.rows.contains_key(*key));
+        let mut only_read: Vec<_> = only_read
+            .map(|(key, version)| ((distribution_key::of_row(key), key.to_bytes()), *version))
+            .collect();
+        only_read.sort_unstable();
+        for (stored, version) in only_read {
+            rows.compared.push(stored, Some(version));
+        }
+        rows
+    }
+}

@@ -1,0 +1,140 @@
+//! Where a database is, and how to reach it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use tokio_postgres::Config;
+use url::Url;
+
+/// How long a connection may take to be made.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
+/// How long what was sent may go without any sign that it arrived.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// A database, as `postgres://user:password@host:port/database?sslmode=verify-full`.
+///
+/// The parameters are those of libpq: `sslmode` is `disable`, `prefer` (the default: encrypted where the server offers it),
+/// `require` (encrypted, whoever the server is), or `verify-full` (encrypted, and the server proves who it is by a
+/// certificate of the system's authorities or of `sslrootcert`). `options=-csearch_path%3Dname` chooses a schema.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address {
+    pub(crate) config: Config,
+    pub(crate) verification: Verification,
+    shown: String,
+}
+
+/// Whether the server has to prove who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verification {
+    None,
+    /// By a certificate of one of the authorities in that file, or of the system's.
+    Full(Option<PathBuf>),
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // Nothing said here may repeat the address: it has a password in it.
+        let mut url = Url::parse(text).map_err(|error| format!("is no database address: {error}"))?;
+        let (mut verify, mut root_certificate) = (false, None);
+        let mut kept = Vec::new();
+        for (name, value) in url.query_pairs() {
+            match (&*name, &*value) {
+                ("sslmode", "verify-full") => {
+                    verify = true;
+                    kept.push(("sslmode".to_owned(), "require".to_owned()));
+                }
+                ("sslmode", "disable" | "prefer" | "require") => kept.push((name.into(), value.into())),
+                ("sslmode", _) => {
+                    return Err("sslmode must be disable, prefer, require or verify-full".to_owned());
+                }
+                ("sslrootcert", file) => root_certificate = Some(PathBuf::from(file)),
+                _ => kept.push((name.into(), value.into())),
+            }
+        }
+        if root_certificate.is_some() && !verify {
+            return Err("sslrootcert is of use with sslmode=verify-full only".to_owned());
+        }
+        url.set_query(None);
+        if !kept.is_empty() {
+            url.query_pairs_mut().extend_pairs(kept);
+        }
+        // A form's plus is a space to the one who wrote it and a plus to the one who reads it.
+        let query = url.query().map(|query| query.replace('+', "%20"));
+        url.set_query(query.as_deref());
+        let address = url.as_str();
+        let mut config: Config =
+            address.parse().map_err(|error| format!("is no database address: {error}"))?;
+        let options = format!("{SETTINGS} {}", config.get_options().unwrap_or_default());
+        config
+            .application_name("annals")
+            .options(options.trim())
+            .connect_timeout(CONNECT_TIME_MAX)
+            .tcp_user_timeout(SILENCE_MAX)
+            .keepalives_idle(SILENCE_MAX);
+        let verification = if verify { Verification::Full(root_certificate) } else { Verification::None };
+        let host = url.host_str().unwrap_or("localhost");
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let shown = format!("postgres://{host}{port}{}", url.path());
+        Ok(Self { config, verification, shown })
+    }
+}
+
+/// What the server is to keep to, unless the address says otherwise in its own `options`.
+const SETTINGS: &str = concat!(
+    // Bounds: of a statement, of waiting for a lock, and of holding locks without doing anything.
+    "-c statement_timeout=15s -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s",
+    // Everything is found by its key. A planner that thinks a table small would read all of it instead, or lock rows in
+    // another order than they were asked for.
+    " -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off",
+    " -c jit=off",
+);
+
+impl fmt::Display for Address {
+    /// Without user and password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_as_libpq_reads_them_and_shown_without_secrets() {
+        let address: Address = "postgres://me:secret@db.example.com:5433/annals?sslmode=verify-full\
+                                &sslrootcert=/etc/ca.pem&options=-c%20search_path%3Dlog"
+            .parse()
+            .unwrap();
+        assert_eq!(address.to_string(), "postgres://db.example.com:5433/annals");
+        assert!(!format!("{address:?}").contains("secret"));
+        assert_eq!(address.verification, Verification::Full(Some("/etc/ca.pem".into())));
+        assert_eq!(address.config.get_ssl_mode(), tokio_postgres::config::SslMode::Require);
+        let options = address.config.get_options().unwrap();
+        assert!(options.ends_with("-c search_path=log"), "{options}");
+        assert_eq!(address.config.get_password(), Some(b"secret".as_slice()));
+
+        let plain: Address = "postgresql://localhost/annals".parse().unwrap();
+        assert_eq!(plain.verification, Verification::None);
+        assert_eq!(plain.config.get_ssl_mode(), tokio_postgres::config::SslMode::Prefer);
+        for (wrong, why) in [
+            ("postgres://me:secret@host/db?sslmode=perhaps", "sslmode must be"),
+            ("postgres://me:secret@host/db?sslrootcert=a.pem", "sslmode=verify-full only"),
+            ("postgres://me:secret@host:port/db", "no database address"),
+            ("postgres://me:secret@host/db?colour=red", "no database address"),
+        ] {
+            let error = wrong.parse::<Address>().unwrap_err();
+            assert!(error.contains(why) && !error.contains("secret"), "{error}");
+        }
+    }
+}

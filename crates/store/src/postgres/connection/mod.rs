@@ -1,0 +1,7 @@
+//! Connections: the committer's own, those that readers share, and the one that holds the store's lock.
+
+pub(super) mod address;
+pub(super) mod presence;
+pub(super) mod readers;
+pub(super) mod session;
+pub(super) mod tls;

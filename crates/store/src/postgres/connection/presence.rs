@@ -1,0 +1,199 @@
+//! The connection that says this process is there: it holds the store's lock, and receives and sends
+//! notifications of new events.
+//!
+//! Processes that serve a store share its lock; what moves a store takes it alone. Without the lock nothing is written.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::stream;
+use futures_util::{Stream, StreamExt};
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio_postgres::{AsyncMessage, Client, Notification};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::error::Error;
+use crate::postgres::cache::{Cache, Keys};
+use crate::postgres::failure::failed;
+use crate::postgres::schema::LOCK_CLASS;
+use crate::postgres::schema::values::{timeline_named, timeline_text};
+use crate::rows::{RowKey, key};
+use crate::timeline::TimelineId;
+
+use super::address::Address;
+use super::session::{Param, bounded, connect};
+
+/// How often the lock is tried before the store is said to be in use: the connection of a process that just ended takes
+/// a moment to be noticed.
+const LOCK_TRIES: u32 = 20;
+const LOCK_TRY_AFTER: Duration = Duration::from_millis(100);
+/// How long to wait before connecting again.
+const RETRY: Duration = Duration::from_millis(200);
+/// How many groups of timelines may wait to be announced; further ones are not.
+pub(crate) const ANNOUNCEMENTS_MAX: usize = 256;
+/// How long a notification may be: PostgreSQL takes less than 8000 bytes.
+const PAYLOAD_BYTES_MAX: usize = 7_900;
+
+/// Whether others may have the store too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    Shared,
+    Alone,
+}
+
+pub(crate) struct Presence {
+    pub(crate) address: Address,
+    pub(crate) tls: MakeRustlsConnect,
+    pub(crate) sharing: Sharing,
+    pub(crate) notifications: broadcast::Sender<TimelineId>,
+    pub(crate) cache: std::sync::Arc<Cache>,
+    /// Whether the lock is held.
+    pub(crate) is_held: watch::Sender<bool>,
+    /// What to notify others of.
+    pub(crate) announcements: mpsc::Receiver<Vec<TimelineId>>,
+}
+
+type Messages = std::pin::Pin<Box<dyn Stream<Item = Notification> + Send>>;
+
+/// A connection that has the lock.
+pub(crate) struct Held {
+    client: Client,
+    notifications: Messages,
+    channel: String,
+    process: i32,
+}
+
+impl Presence {
+    /// Takes the lock, or says why not.
+    pub(crate) async fn take(&self) -> Result<Held, Error> {
+        let (client, mut connection) = connect(&self.address, &self.tls).await?;
+        let (sender, notifications) = mpsc::channel(1024);
+        tokio::spawn(async move {
+            let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
+            while let Some(Ok(message)) = messages.next().await {
+                if let AsyncMessage::Notification(notification) = message {
+                    // Waiting for a slow listener would hold up the lock's own answers; notifications are hints.
+                    _ = sender.try_send(notification);
+                }
+            }
+        });
+        let text = "SELECT pg_backend_pid(), current_schema()";
+        let row = bounded(client.query_one(text, &[])).await?;
+        let schema: String = row.try_get(1).map_err(failed)?;
+        let lock = match self.sharing {
+            Sharing::Shared => "SELECT pg_try_advisory_lock_shared($1, hashtext($2))",
+            Sharing::Alone => "SELECT pg_try_advisory_lock($1, hashtext($2))",
+        };
+        let mut tries = 0;
+        while !bounded(client.query_one(lock, &[&LOCK_CLASS, &schema])).await?.get::<_, bool>(0) {
+            tries += 1;
+            if tries == LOCK_TRIES {
+                return Err(Error::InUse);
+            }
+            tokio::time::sleep(LOCK_TRY_AFTER).await;
+        }
+        // A schema's name may be as long as a channel's.
+        let channel = format!("annals_{:016x}", xxh3_64(schema.as_bytes()));
+        bounded(client.batch_execute(&format!("LISTEN {channel}"))).await?;
+        let notifications = stream::unfold(notifications, |mut notifications| async move {
+            notifications.recv().await.map(|notification| (notification, notifications))
+        });
+        Ok(Held { client, notifications: Box::pin(notifications), channel, process: row.get(0) })
+    }
+
+    /// Keeps the lock until it is dropped. Where the connection is lost, a shared one is taken again; whoever was alone
+    /// cannot know what others did meanwhile, and is never held again.
+    pub(crate) async fn keep(mut self, first: Held) {
+        let mut held = Some(first);
+        loop {
+            let taken = match held.take() {
+                Some(held) => Ok(held),
+                None => self.take().await,
+            };
+            match taken {
+                Ok(taken) => {
+                    // What others recorded while nobody listened.
+                    self.cache.heads.clear();
+                    self.cache.rows.clear();
+                    self.is_held.send_replace(true);
+                    if self.attend(taken).await.is_none() {
+                        return;
+                    }
+                    self.is_held.send_replace(false);
+                    if self.sharing == Sharing::Alone {
+                        return;
+                    }
+                    tracing::warn!(
+                        "the connection that holds the store's lock was lost; nothing is written until it is back"
+                    );
+                }
+                Err(error) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the store's lock cannot be taken"
+                    );
+                }
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    /// Receives and sends notifications until the connection is lost; `None` when there is nobody left to work for.
+    async fn attend(&mut self, mut held: Held) -> Option<()> {
+        loop {
+            tokio::select! {
+                received = held.notifications.next() => {
+                    let Some(notification) = received else { return Some(()) };
+                    self.receive(&notification, notification.process_id() == held.process);
+                }
+                announced = self.announcements.recv() => {
+                    let mut timelines: BTreeSet<_> = announced?.into_iter().collect();
+                    while let Ok(more) = self.announcements.try_recv() {
+                        timelines.extend(more);
+                    }
+                    for payload in payloads(&timelines) {
+                        let params: [Param<'_>; 2] = [&held.channel, &payload];
+                        let notifying = held.client.execute("SELECT pg_notify($1, $2)", &params);
+                        if bounded(notifying).await.is_err() {
+                            return Some(());
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn receive(&self, notification: &Notification, is_own: bool) {
+        let timelines = notification.payload().split(',').filter_map(|name| timeline_named(name).ok());
+        for timeline in timelines {
+            if !is_own {
+                let state = match timeline {
+                    TimelineId::App(app) => RowKey::App(key::App(app)),
+                    TimelineId::User(user) => RowKey::Account(key::Account(user)),
+                };
+                let keys = Keys { heads: [timeline].into(), rows: [state].into(), ..Keys::default() };
+                self.cache.forget(&keys);
+            }
+            _ = self.notifications.send(timeline);
+        }
+    }
+}
+
+/// Their names, separated by commas, in as few pieces as PostgreSQL takes.
+fn payloads(timelines: &BTreeSet<TimelineId>) -> Vec<String> {
+    let mut payloads = vec![String::new()];
+    for timeline in timelines {
+        let name = timeline_text(*timeline);
+        let last = payloads.last_mut().expect("there is one from the beginning");
+        if last.is_empty() {
+            *last = name;
+        } else if last.len() + 1 + name.len() <= PAYLOAD_BYTES_MAX {
+            last.push(',');
+            last.push_str(&name);
+        } else {
+            payloads.push(name);
+        }
+    }
+    payloads
+}

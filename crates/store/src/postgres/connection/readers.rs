@@ -1,0 +1,111 @@
+//! The connections that readers share.
+
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use futures_util::TryStreamExt;
+use tokio::time::timeout;
+use tokio_postgres::Row;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::error::Error;
+use crate::postgres::failure::{failed, is_lost, no_connection};
+use crate::postgres::schema::values::JsonLength;
+
+use super::address::Address;
+use super::session::{Ask, Param, STEP_TIME_MAX};
+
+/// How long to wait for a connection while all are in use.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+
+pub(crate) struct Readers {
+    pool: Pool,
+    /// Whether tables are distributed, by Citus.
+    pub(crate) is_distributed: bool,
+}
+
+impl Readers {
+    pub(crate) fn new(address: &Address, tls: MakeRustlsConnect, connections: usize) -> Result<Self, Error> {
+        let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(address.config.clone(), tls, config);
+        let pool = Pool::builder(manager)
+            .max_size(connections)
+            .wait_timeout(Some(WAIT_MAX))
+            .create_timeout(Some(WAIT_MAX))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| Error::Engine(Box::new(error)))?;
+        Ok(Self { pool, is_distributed: false })
+    }
+
+    pub(crate) async fn connection(&self) -> Result<Object, Error> {
+        self.pool.get().await.map_err(no_connection)
+    }
+
+    pub(crate) async fn rows(&self, text: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
+        Ok(self.rows_while(text, params, |_, _| true).await?.0)
+    }
+
+    /// The rows whose first columns, `json`, have so many bytes together, or one more than none if that is needed. Says
+    /// whether there are more than fit.
+    pub(crate) async fn rows_within(
+        &self,
+        text: &'static str,
+        params: &[Param<'_>],
+        bytes_max: usize,
+        is_one_needed: bool,
+    ) -> Result<(Vec<Row>, bool), Error> {
+        let is_first_taken = |index| index == 0 && is_one_needed;
+        self.rows_while(text, params, |index, bytes| bytes <= bytes_max || is_first_taken(index)).await
+    }
+
+    /// The rows up to the first that is not taken, by its index and how many bytes the first columns have up to there. Says
+    /// whether there was one.
+    ///
+    /// A connection that was lost while it lay idle is noticed when it is used, so reading is tried once more.
+    async fn rows_while(
+        &self,
+        text: &'static str,
+        params: &[Param<'_>],
+        is_taken: impl Fn(usize, usize) -> bool,
+    ) -> Result<(Vec<Row>, bool), Error> {
+        let mut is_repeat = false;
+        loop {
+            let connection = self.connection().await?;
+            let reading = async {
+                let statement = connection.prepare_cached(text).await?;
+                let mut answer =
+                    std::pin::pin!(connection.query_raw(&statement, params.iter().copied()).await?);
+                let (mut rows, mut bytes) = (Vec::new(), 0);
+                while let Some(row) = answer.try_next().await? {
+                    bytes += row.try_get::<_, JsonLength>(0).map_or(0, |JsonLength(bytes)| bytes);
+                    if !is_taken(rows.len(), bytes) {
+                        return Ok((rows, true));
+                    }
+                    rows.push(row);
+                }
+                Ok((rows, false))
+            };
+            match timeout(STEP_TIME_MAX, reading).await {
+                Ok(Ok(rows)) => return Ok(rows),
+                Ok(Err(error)) if is_lost(&error) && !is_repeat => is_repeat = true,
+                Ok(Err(error)) => return Err(failed(error)),
+                Err(elapsed) => {
+                    // What is still to come over it is for nobody.
+                    drop(Object::take(connection));
+                    return Err(Error::Unavailable(elapsed.into()));
+                }
+            }
+        }
+    }
+}
+
+impl Ask for &Readers {
+    fn is_distributed(&self) -> bool {
+        self.is_distributed
+    }
+
+    async fn ask(&mut self, text: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
+        self.rows(text, params).await
+    }
+}

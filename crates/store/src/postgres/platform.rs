@@ -1,0 +1,181 @@
+//! The platform timeline: commits in one order, numbered after they are there.
+//!
+//! A position taken before the commit would come too late: the commit may become visible after a reader has gone past the
+//! position, and the reader would never see it. So a commit gets its position once everybody can see it, from whoever reads the
+//! platform timeline next. One process at a time numbers commits.
+//!
+//! **Order.** Commits are numbered in the order of their clocks, which are hybrid logical clocks. A clock is close to the time, and
+//! greater than the clocks of all earlier commits of the same process and of all earlier commits to the same timelines. A commit
+//! waits for the row locks of its timelines, so it becomes visible after the earlier commits to them. Therefore a snapshot that
+//! shows a commit also shows its predecessors along every timeline, and these have smaller clocks: they get smaller positions,
+//! even if only the first commits of the snapshot are numbered. A commit that becomes visible later precedes none of these.
+//!
+//! **Numbering** takes two transactions, both under the numbering lock. The first reads the length of the platform timeline
+//! and which commits have no position. The second sets their positions, if the length is still the same and none of them has a
+//! position. If a process dies between the two, nothing has happened. If another process numbers between the two, the
+//! second does nothing, and the caller starts again. The lock is an advisory one, because Citus releases a row on the coordinator
+//! before all workers have committed, and releases an advisory lock afterwards.
+//!
+//! **Citus.** A commit becomes visible on one worker after another, so a query over all workers is no snapshot. Commits share a
+//! lock until all workers have committed; the first transaction takes this lock exclusively, so that no commit is in flight and
+//! every commit is visible as a whole or not at all. New commits wait for those in flight and for one query. They do not wait while
+//! positions are written. If a worker fails while positions are committed, its rows stay locked until Citus has recovered the
+//! transaction; the next process waits for them, then finds their positions set, and starts again.
+
+use futures_util::future::try_join_all;
+
+use crate::contract::PlatformCommit;
+use crate::engine::platform::{decode, encode, trim};
+use crate::error::Error;
+
+use super::connection::readers::Readers;
+use super::connection::session::bounded;
+use super::schema::values::{At, timeline_text, to_i64, to_u64};
+use super::schema::{ALONE_AMONG_COMMITS, COMMIT_LOCK_CLASS, NUMBERING_LOCK_CLASS};
+
+/// How many commits are numbered at a time.
+const NUMBERED_AT_ONCE: usize = 5_000;
+
+const IS_TO_NUMBER: &str = "SELECT 1 FROM commits WHERE first IS NULL LIMIT 1";
+const LOCK: &str = "SELECT pg_advisory_xact_lock($1, hashtext(current_schema()))";
+const LENGTH: &str = "SELECT length FROM platform";
+const TO_NUMBER: &str = "SELECT timeline, position, events FROM commits WHERE first IS NULL \
+                         ORDER BY clock, timeline, position LIMIT $1";
+const GREATEST_CLOCK: &str = "SELECT max(clock) FROM commits WHERE first IS NULL";
+const NUMBER: &str = "UPDATE commits c SET first = w.first \
+                      FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS w (timeline, position, first) \
+                      WHERE c.timeline = w.timeline AND c.position = w.position AND c.first IS NULL RETURNING 1";
+const SET_LENGTH: &str = "UPDATE platform SET length = $1";
+const PUT: &str = "INSERT INTO commits (timeline, position, clock, recorded_at, events, first, entry) \
+                   VALUES ($1, $2, 1, $3, $4, $5, $6) ON CONFLICT (timeline, position) DO NOTHING";
+const BEGINNING_WITHIN: &str =
+    "SELECT first, entry FROM commits WHERE first > $1 AND first <= $2 ORDER BY first";
+const BEGINNING_BEFORE: &str =
+    "SELECT first, entry FROM commits WHERE first <= $1 ORDER BY first DESC LIMIT 1";
+
+pub(super) async fn read(
+    readers: &Readers,
+    after: u64,
+    limit_events: usize,
+) -> Result<Vec<PlatformCommit>, Error> {
+    let end = after.saturating_add(limit_events.max(1) as u64);
+    number(readers, end).await?;
+    if numbered(readers).await? <= after {
+        return Ok(Vec::new());
+    }
+    let mut rows = readers.rows(BEGINNING_WITHIN, &[&to_i64(after), &to_i64(end)]).await?;
+    if rows.first().is_none_or(|row| row.get::<_, i64>(0) != to_i64(after) + 1) {
+        // The reader is within a commit.
+        rows.splice(..0, readers.rows(BEGINNING_BEFORE, &[&to_i64(after)]).await?);
+    }
+    let (mut commits, mut reached) = (Vec::new(), after);
+    for row in rows {
+        let mut commit = decode(to_u64(row.get(0)), row.get(1))?;
+        trim(&mut commit, reached);
+        // Where several machines answer, one may do so before it has what another one has.
+        if commit.events.is_empty() || commit.first != reached + 1 {
+            break;
+        }
+        reached = commit.last();
+        commits.push(commit);
+    }
+    Ok(commits)
+}
+
+pub(super) async fn length(readers: &Readers) -> Result<u64, Error> {
+    number(readers, u64::MAX).await?;
+    numbered(readers).await
+}
+
+/// The greatest clock of a commit that is still to be numbered; those that have a number are before whatever comes.
+pub(super) async fn greatest_clock(readers: &Readers) -> Result<i64, Error> {
+    let rows = readers.rows(GREATEST_CLOCK, &[]).await?;
+    Ok(rows.first().and_then(|row| row.get::<_, Option<i64>>(0)).unwrap_or_default())
+}
+
+/// Puts commits of another store in this one.
+pub(super) async fn put(readers: &Readers, commits: &[PlatformCommit]) -> Result<(), Error> {
+    let mut connection = readers.connection().await?;
+    let putting = async {
+        let transaction = connection.transaction().await?;
+        let statement = transaction.prepare(PUT).await?;
+        // All are sent at once, so it matters little how far away the database is.
+        try_join_all(commits.iter().map(async |commit| {
+            let Some(event) = commit.events.first() else { return Ok(0) };
+            let (timeline, position) = (timeline_text(event.timeline), to_i64(event.position));
+            let (events, first) = (to_i64(commit.events.len() as u64), to_i64(commit.first));
+            let (recorded_at, entry) = (At(commit.recorded_at), encode(commit));
+            transaction
+                .execute(&statement, &[&timeline, &position, &recorded_at, &events, &first, &entry])
+                .await
+        }))
+        .await?;
+        if let Some(last) = commits.last() {
+            transaction.execute(SET_LENGTH, &[&to_i64(last.last())]).await?;
+        }
+        transaction.commit().await
+    };
+    bounded(putting).await
+}
+
+/// How far the numbers go.
+async fn numbered(readers: &Readers) -> Result<u64, Error> {
+    let rows = readers.rows(LENGTH, &[]).await?;
+    let row = rows.first().ok_or_else(|| Error::Damaged("the platform timeline has no length".to_owned()))?;
+    Ok(to_u64(row.get(0)))
+}
+
+/// Numbers what has no number, at least as far as that if there is so much.
+async fn number(readers: &Readers, enough: u64) -> Result<(), Error> {
+    while !readers.rows(IS_TO_NUMBER, &[]).await?.is_empty() {
+        let Numbered { length, is_all } = number_some(readers).await?;
+        // Where others go on writing, there is always something more.
+        if is_all || length >= enough {
+            break;
+        }
+    }
+    Ok(())
+}
+
+struct Numbered {
+    length: u64,
+    /// Whether all that was there to be numbered has a number.
+    is_all: bool,
+}
+
+async fn number_some(readers: &Readers) -> Result<Numbered, Error> {
+    let mut connection = readers.connection().await?;
+    let numbering = async {
+        let looking = connection.transaction().await?;
+        looking.execute(LOCK, &[&NUMBERING_LOCK_CLASS]).await?;
+        if readers.is_distributed {
+            looking.execute(ALONE_AMONG_COMMITS, &[&COMMIT_LOCK_CLASS]).await?;
+        }
+        // After the locks: a statement sees what was committed before it began.
+        let before: i64 = looking.query_one(LENGTH, &[]).await?.get(0);
+        let rows = looking.query(TO_NUMBER, &[&to_i64(NUMBERED_AT_ONCE as u64)]).await?;
+        looking.commit().await?;
+
+        let (mut timelines, mut positions, mut firsts) = (Vec::new(), Vec::new(), Vec::new());
+        let mut length = before;
+        for row in &rows {
+            timelines.push(row.get::<_, String>(0));
+            positions.push(row.get::<_, i64>(1));
+            firsts.push(length + 1);
+            length += row.get::<_, i64>(2);
+        }
+        let writing = connection.transaction().await?;
+        writing.execute(LOCK, &[&NUMBERING_LOCK_CLASS]).await?;
+        let now: i64 = writing.query_one(LENGTH, &[]).await?.get(0);
+        if now != before
+            || writing.query(NUMBER, &[&timelines, &positions, &firsts]).await?.len() != firsts.len()
+        {
+            writing.rollback().await?;
+            return Ok(Numbered { length: to_u64(before), is_all: false });
+        }
+        writing.execute(SET_LENGTH, &[&length]).await?;
+        writing.commit().await?;
+        Ok(Numbered { length: to_u64(length), is_all: rows.len() < NUMBERED_AT_ONCE })
+    };
+    bounded(numbering).await
+}

@@ -1,0 +1,77 @@
+//! Timelines and their events.
+
+use std::ops::RangeInclusive;
+
+use annals_model::{EventId, Time};
+use bytes::Bytes;
+
+use crate::contract::Head;
+use crate::error::Error;
+use crate::postgres::connection::readers::Readers;
+use crate::postgres::connection::session::Param;
+use crate::postgres::schema::values::{At, Json, timeline_text, to_i64, to_u64};
+use crate::timeline::TimelineId;
+
+use super::search;
+
+/// How many bytes an event has at least, about: what bounds how many rows are asked for at once.
+const EVENT_BYTES: usize = 256;
+
+const HEAD: &str = "SELECT length, last_time FROM timelines WHERE timeline = $1";
+const READ: &str = "SELECT event, position FROM entries WHERE timeline = $1 AND position BETWEEN $2 AND $3 \
+                    ORDER BY position DESC LIMIT $4";
+const FIND_EXTERNAL: &str = "SELECT position FROM external_ids WHERE id = $1 AND timeline = $2";
+
+pub(crate) async fn head(readers: &Readers, timeline: TimelineId) -> Result<Head, Error> {
+    let rows = readers.rows(HEAD, &[&timeline_text(timeline)]).await?;
+    Ok(rows.first().map_or_else(Head::default, |row| head_from(row.get(0), row.get(1))))
+}
+
+/// Where a timeline stands; one without an event may have no row.
+pub(crate) fn head_from(length: Option<i64>, last_time: Option<At>) -> Head {
+    let At(last_time) = last_time.unwrap_or(At(Time::EPOCH));
+    Head { length: to_u64(length.unwrap_or_default()), last_time }
+}
+
+pub(crate) async fn read(
+    readers: &Readers,
+    timeline: TimelineId,
+    positions: RangeInclusive<u64>,
+    bytes_max: usize,
+) -> Result<Vec<Bytes>, Error> {
+    let name = timeline_text(timeline);
+    let (oldest, mut newest) = (*positions.start(), *positions.end());
+    let (mut events, mut bytes) = (Vec::new(), 0);
+    while oldest <= newest {
+        // Events are of any length, so it is not known how many rows fill the answer.
+        let left = bytes_max.saturating_sub(bytes);
+        let limit = left / EVENT_BYTES + 1;
+        let params: [Param<'_>; 4] = [&name, &to_i64(oldest), &to_i64(newest), &to_i64(limit as u64)];
+        let (rows, is_full) = readers.rows_within(READ, &params, left, events.is_empty()).await?;
+        for row in &rows {
+            let Json(event) = row.get(0);
+            bytes += event.len();
+            events.push(event);
+        }
+        match rows.last() {
+            Some(last) if !is_full && rows.len() == limit => newest = to_u64(last.get(1)) - 1,
+            _ => break,
+        }
+    }
+    Ok(events)
+}
+
+pub(crate) async fn find(
+    readers: &Readers,
+    home: TimelineId,
+    event: EventId,
+) -> Result<Option<Bytes>, Error> {
+    let assigned = search::find_assigned(&mut &*readers, &[(event, home)]).await?.remove(&(event, home));
+    if assigned.is_some() {
+        return Ok(assigned);
+    }
+    let external = readers.rows(FIND_EXTERNAL, &[&event.to_string(), &timeline_text(home)]).await?;
+    let Some(row) = external.first() else { return Ok(None) };
+    let position = to_u64(row.get(0));
+    Ok(read(readers, home, position..=position, usize::MAX).await?.pop())
+}

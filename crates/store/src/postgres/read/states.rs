@@ -1,0 +1,62 @@
+//! States of apps: stored now and then, and brought up to date by the events since.
+
+use std::sync::Arc;
+
+use annals_model::{App, AppId};
+use foldhash::HashMap;
+
+use crate::engine::checkpoint::Checkpoint;
+use crate::error::Error;
+use crate::timeline::TimelineId;
+
+use crate::postgres::connection::session::{Ask, for_shards};
+use crate::postgres::schema::values::{Json, timeline_named, timeline_text, to_i64, to_u64};
+
+const SINCE: &str = "SELECT e.timeline, e.event \
+     FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS w (timeline, first, last) \
+     JOIN entries e ON e.timeline = w.timeline AND e.position BETWEEN w.first AND w.last \
+     ORDER BY e.timeline, e.position";
+const SINCE_OF_TIMELINES: &str = "SELECT e.timeline, e.event \
+     FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS w (timeline, first, last) \
+     JOIN entries e ON e.timeline = w.timeline AND e.position BETWEEN w.first AND w.last \
+     WHERE e.timeline = ANY($1) ORDER BY e.timeline, e.position";
+
+/// A state, up to where it is stored, and how many events its timeline has.
+pub(crate) struct State {
+    pub(crate) app: Arc<App>,
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) length: u64,
+}
+
+impl State {
+    /// As it is stored.
+    pub(crate) fn read(app: Arc<App>, position: Option<i64>, length: Option<i64>) -> Self {
+        let checkpoint = Checkpoint::at(to_u64(position.unwrap_or_default()));
+        Self { app, checkpoint, length: to_u64(length.unwrap_or_default()) }
+    }
+}
+
+/// Applies to stored states all that happened since.
+pub(crate) async fn bring_up_to_date(database: &mut impl Ask, states: &mut [State]) -> Result<(), Error> {
+    let mut behind: HashMap<AppId, &mut State> = HashMap::default();
+    let (mut names, mut firsts, mut lasts) = (Vec::new(), Vec::new(), Vec::new());
+    for state in states.iter_mut().filter(|state| state.checkpoint.position < state.length) {
+        names.push(timeline_text(TimelineId::App(state.app.id)));
+        firsts.push(to_i64(state.checkpoint.position + 1));
+        lasts.push(to_i64(state.length));
+        behind.insert(state.app.id, state);
+    }
+    if names.is_empty() {
+        return Ok(());
+    }
+    let text = for_shards(database.is_distributed(), names.len(), SINCE, SINCE_OF_TIMELINES);
+    for row in database.ask(text, &[&names, &firsts, &lasts]).await? {
+        let Json(event) = row.get(1);
+        if let TimelineId::App(id) = timeline_named(row.get(0))?
+            && let Some(State { app, checkpoint, .. }) = behind.get_mut(&id)
+        {
+            checkpoint.apply(app, &event)?;
+        }
+    }
+    Ok(())
+}

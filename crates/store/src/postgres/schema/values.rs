@@ -1,0 +1,109 @@
+//! How values are written to the database and read from it.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use annals_model::Time;
+use bytes::{BufMut, Bytes, BytesMut};
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
+
+use crate::error::Error;
+use crate::timeline::TimelineId;
+
+/// Where PostgreSQL counts time from: 2000-01-01, in milliseconds since 1970.
+const EPOCH_MILLIS: i64 = 946_684_800_000;
+
+/// A time as PostgreSQL counts it.
+pub(crate) fn postgres_micros(time: Time) -> i64 {
+    (to_i64(time.as_millis()) - EPOCH_MILLIS).saturating_mul(1000)
+}
+
+/// A `timestamptz`, exact to the millisecond.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct At(pub(crate) Time);
+
+impl ToSql for At {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        out.put_i64(postgres_micros(self.0));
+        Ok(IsNull::No)
+    }
+
+    accepts!(TIMESTAMPTZ);
+    to_sql_checked!();
+}
+
+impl<'a> FromSql<'a> for At {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
+        let millis = i64::from_be_bytes(raw.try_into()?) / 1000 + EPOCH_MILLIS;
+        Ok(Self(Time::from_millis(u64::try_from(millis)?)))
+    }
+
+    accepts!(TIMESTAMPTZ);
+}
+
+/// JSON, byte for byte.
+#[derive(Clone)]
+pub(crate) struct Json(pub(crate) Bytes);
+
+impl fmt::Debug for Json {
+    /// Without what it says, which may be secret: the driver logs what it sends.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+impl ToSql for Json {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        out.put_slice(&self.0);
+        Ok(IsNull::No)
+    }
+
+    accepts!(JSON);
+    to_sql_checked!();
+}
+
+impl<'a> FromSql<'a> for Json {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
+        Ok(Self(Bytes::copy_from_slice(raw)))
+    }
+
+    accepts!(JSON, TEXT);
+}
+
+/// How long JSON is.
+pub(crate) struct JsonLength(pub(crate) usize);
+
+impl<'a> FromSql<'a> for JsonLength {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
+        Ok(Self(raw.len()))
+    }
+
+    accepts!(JSON, TEXT);
+}
+
+/// A timeline as the tables name it.
+pub(crate) fn timeline_text(timeline: TimelineId) -> String {
+    match timeline {
+        TimelineId::App(app) => app.to_string(),
+        TimelineId::User(user) => user.to_string(),
+    }
+}
+
+/// The timeline of that name.
+pub(crate) fn timeline_named(text: &str) -> Result<TimelineId, Error> {
+    let parsed = match text.starts_with("us-") {
+        true => text.parse().map(TimelineId::User),
+        false => text.parse().map(TimelineId::App),
+    };
+    parsed.map_err(|_| Error::Damaged("a timeline has no name that annals gave it".to_owned()))
+}
+
+/// A number that is never negative, as the database keeps it.
+pub(crate) fn to_i64(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A number that the database keeps, and that is never negative.
+pub(crate) fn to_u64(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}

@@ -1,0 +1,111 @@
+//! Comparing two stores.
+
+use futures_util::{TryStreamExt, stream};
+
+use crate::error::Error;
+
+use super::outcome::{Copied, CopyError};
+use super::portable::Portable;
+use super::read::{EVENTS_AT_ONCE, ROWS_AT_ONCE, TIMELINES_AT_ONCE, next_timelines, oldest};
+
+const ROWS_ASKED_AT_ONCE: usize = 16;
+
+pub(super) async fn compare_events(
+    from: &dyn Portable,
+    to: &dyn Portable,
+    mut progress: impl FnMut(u64) + Send,
+) -> Result<(), CopyError> {
+    let (mut done, mut after) = (0, None);
+    loop {
+        let (here, there) =
+            (next_timelines(from, after).await?, to.timelines(after, TIMELINES_AT_ONCE).await?);
+        let Some((last, heads)) = here else {
+            return match there.first() {
+                None => Ok(()),
+                Some((timeline, _)) => Err(CopyError::Differs(format!("{timeline:?} is in the target only"))),
+            };
+        };
+        if heads != there {
+            let different = heads.iter().find(|head| !there.contains(head)).or(there.last());
+            let timeline = different.map(|(timeline, _)| *timeline);
+            return Err(CopyError::Differs(format!("{timeline:?} has another length, or is in one only")));
+        }
+        after = Some(last);
+        for (timeline, head) in heads {
+            let mut compared = 0;
+            while compared < head.length {
+                let first = compared + 1;
+                let events = oldest(from, timeline, first, head.length).await?;
+                if events != oldest(to, timeline, first, compared + events.len() as u64).await? {
+                    return Err(CopyError::Differs(format!("{timeline:?} from position {first} on")));
+                }
+                compared += events.len() as u64;
+                done += events.len() as u64;
+                progress(done);
+            }
+        }
+    }
+}
+
+pub(super) async fn compare_rest(
+    from: &dyn Portable,
+    to: &dyn Portable,
+    copied: &mut Copied,
+    mut progress: impl FnMut(u64) + Send,
+) -> Result<(), CopyError> {
+    let (mut done, mut after) = (0, None);
+    loop {
+        let (here, there) =
+            (from.external_ids(after, ROWS_AT_ONCE).await?, to.external_ids(after, ROWS_AT_ONCE).await?);
+        if here != there {
+            return Err(CopyError::Differs("external identifiers".to_owned()));
+        }
+        let Some((last, ..)) = here.last() else { break };
+        after = Some(*last);
+        done += here.len() as u64;
+        progress(done);
+    }
+    let mut after = 0;
+    loop {
+        let (here, there) =
+            (from.platform(after, EVENTS_AT_ONCE).await?, to.platform(after, EVENTS_AT_ONCE).await?);
+        if here != there {
+            return Err(CopyError::Differs(format!("the platform timeline after {after}")));
+        }
+        let Some(last) = here.last() else { break };
+        after = last.last();
+        copied.commits += here.len() as u64;
+        progress(done + copied.commits);
+    }
+    // Engines have rows in orders of their own.
+    copied.rows = count_rows(from).await?;
+    if count_rows(to).await? != copied.rows + 1 {
+        return Err(CopyError::Differs("the number of rows".to_owned()));
+    }
+    done += copied.commits;
+    let mut after = None;
+    loop {
+        let rows = from.rows(after.as_ref(), ROWS_AT_ONCE).await?;
+        let Some((last, _)) = rows.last() else { return Ok(()) };
+        after = Some(last.clone());
+        done += rows.len() as u64;
+        stream::iter(rows.into_iter().map(Ok))
+            .try_for_each_concurrent(ROWS_ASKED_AT_ONCE, async |(key, row)| match to.row(&key).await? {
+                Some(there) if there == row => Ok(()),
+                // Which one it is, is for the log of whoever has both: keys may be addresses and values secret.
+                _ => Err(CopyError::Differs(format!("a row of kind {}", key.kind()))),
+            })
+            .await?;
+        progress(done);
+    }
+}
+
+async fn count_rows(store: &dyn Portable) -> Result<u64, Error> {
+    let (mut count, mut after) = (0, None);
+    loop {
+        let rows = store.rows(after.as_ref(), ROWS_AT_ONCE).await?;
+        let Some((last, _)) = rows.last() else { return Ok(count) };
+        after = Some(last.clone());
+        count += rows.len() as u64;
+    }
+}

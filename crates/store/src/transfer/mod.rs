@@ -1,0 +1,11 @@
+//! Moving a store to another engine.
+
+mod compare;
+mod copy;
+mod outcome;
+mod portable;
+mod read;
+
+pub use copy::copy;
+pub use outcome::{Copied, CopyError, Progress, Step};
+pub use portable::{Events, ExternalId, Part, Portable};

@@ -1,0 +1,50 @@
+//! Reading a store in pieces.
+
+use bytes::Bytes;
+
+use crate::contract::Head;
+use crate::error::Error;
+use crate::timeline::TimelineId;
+
+use super::outcome::CopyError;
+use super::portable::Portable;
+
+/// How much is read, and written, at once; each piece is durable before the next.
+pub(super) const EVENTS_AT_ONCE: usize = 5_000;
+pub(super) const BYTES_AT_ONCE: usize = 8 << 20;
+pub(super) const ROWS_AT_ONCE: usize = 1_000;
+pub(super) const TIMELINES_AT_ONCE: usize = 1_000;
+
+pub(super) type Heads = Vec<(TimelineId, Head)>;
+
+/// The timelines after that one, and the last of them; `None` if there are no more.
+pub(super) async fn next_timelines(
+    store: &dyn Portable,
+    after: Option<TimelineId>,
+) -> Result<Option<(TimelineId, Heads)>, Error> {
+    let heads = store.timelines(after, TIMELINES_AT_ONCE).await?;
+    Ok(heads.last().map(|(last, _)| *last).map(|last| (last, heads)))
+}
+
+/// Events from a position on, oldest first: as many as are good to have in memory.
+pub(super) async fn oldest(
+    store: &dyn Portable,
+    timeline: TimelineId,
+    first: u64,
+    length: u64,
+) -> Result<Vec<Bytes>, CopyError> {
+    let mut count = (length - first + 1).min(EVENTS_AT_ONCE as u64);
+    loop {
+        let mut events = store.read(timeline, first..=first + count - 1, BYTES_AT_ONCE).await?;
+        let read = events.len() as u64;
+        if read == count {
+            events.reverse();
+            return Ok(events);
+        }
+        if read == 0 {
+            return Err(CopyError::Differs(format!("{timeline:?} has no event at {first}")));
+        }
+        // They were longer than that, and what was left out are the oldest.
+        count = (count / 2).max(1).min(count - 1);
+    }
+}

@@ -1,0 +1,34 @@
+//! What PostgreSQL is for: several processes on one database. Each store here stands for a process.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod claims;
+mod commits;
+mod notifications;
+mod platform;
+mod presence;
+
+use std::sync::Arc;
+
+use annals_model::{AppId, RandomIds, UserId};
+use annals_store::{CommitError, Store, TimelineId, WriteSet};
+use annals_testing::{START, commit, event};
+
+/// Appends an event to each of these apps, at a time that does not go back.
+async fn append(
+    store: &dyn Store,
+    ids: &Arc<RandomIds>,
+    apps: Vec<AppId>,
+    who: UserId,
+) -> Result<(), CommitError> {
+    let ids = Arc::clone(ids);
+    commit(store, move |view| {
+        let mut time = START.max(view.head(TimelineId::User(who))?.last_time);
+        for app in &apps {
+            time = time.max(view.head(TimelineId::App(*app))?.last_time);
+        }
+        let events = apps.iter().map(|app| event(&ids, Some(*app), Some(who), time));
+        Ok(WriteSet { events: events.collect(), ..WriteSet::default() })
+    })
+    .await
+}

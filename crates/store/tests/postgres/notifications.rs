@@ -1,0 +1,24 @@
+//! Notifications of timelines, which reach all processes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use annals_model::RandomIds;
+use annals_store::{PostgresStore, Store, TimelineId, follow};
+use annals_testing::{TestDatabase, app, user};
+
+use crate::append;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_process_records_another_is_told_of() {
+    let database = TestDatabase::create().await;
+    let stores = [database.open().await, database.open().await];
+    let mut notifications = stores[1].subscribe();
+    let mut follower = follow(Arc::<PostgresStore>::clone(&stores[1]), 0);
+    let follower = tokio::spawn(async move { follower.next().await.unwrap() });
+    append(&*stores[0], &Arc::new(RandomIds::default()), vec![app(7)], user(7)).await.unwrap();
+    let received = [notifications.recv().await.unwrap(), notifications.recv().await.unwrap()];
+    assert_eq!(BTreeSet::from(received), [TimelineId::App(app(7)), TimelineId::User(user(7))].into());
+    let followed = follower.await.unwrap();
+    assert_eq!((followed.len(), followed[0].first, followed[0].events.len()), (1, 1, 1));
+}
