@@ -1,0 +1,227 @@
+//! What a role may not read in one place it reads in none: every event type, by every role, through every outlet.
+//!
+//! Each text of each event is a canary that says which class it has and whose it is (`canaries`). All events are
+//! reported by people in every role (`world`), and each of them reads every route of the document.
+
+mod canaries;
+mod world;
+
+use std::collections::{BTreeSet, HashSet};
+
+use annals_model::{Class, catalogue};
+use http::StatusCode;
+use serde_json::Value;
+
+use canaries::{Canary, marks};
+use world::{World, user_id};
+
+/// Who reads, and who acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Who {
+    Operator,
+    Owner,
+    Limited,
+    LimitedOfParent,
+    Collaborator,
+    OfParent,
+    Former,
+    Stranger,
+}
+
+const ALL: &[Class] = &[Class::Public, Class::Url, Class::Personal, Class::Secret];
+const PUBLIC: &[Class] = &[Class::Public];
+
+/// What is expected: whether they may open the app, and which classes they see of it, if only of what they did
+/// themselves. Limited ones come between the others, so that they are not served what was kept for those.
+const ROLES: [(Who, bool, &[Class]); 8] = [
+    (Who::Operator, true, ALL),
+    (Who::Owner, true, ALL),
+    (Who::Limited, true, PUBLIC),
+    (Who::LimitedOfParent, true, PUBLIC),
+    (Who::Collaborator, true, ALL),
+    (Who::OfParent, true, ALL),
+    (Who::Former, false, PUBLIC),
+    (Who::Stranger, false, PUBLIC),
+];
+
+/// What an event belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Live,
+    /// An app with the same events, which was then deleted.
+    Deleted,
+    Account(Who),
+}
+
+const APPS: [(Place, &str); 2] =
+    [(Place::Live, "5343eccd646173000a140000"), (Place::Deleted, "5343eccd646173000a140001")];
+
+const PREFIXES: [&str; 4] = ["/v1/apps", "/api/databases/", "/v1/events", "/v1/users/{user}/events"];
+/// Routes that are not read here, and why.
+const NOT_READ: [(&str, &str); 1] = [("/v1/apps/collaboration", "it accepts an invitation")];
+
+/// Routes that show what is hidden from somebody.
+const SENSITIVE: [&str; 19] = [
+    "/v1/apps",
+    "/v1/apps/{app}",
+    "/v1/apps/{app}/addons/{addon}/log_drains",
+    "/v1/apps/{app}/audit_logs/{audit_log}",
+    "/v1/apps/{app}/collaborators",
+    "/v1/apps/{app}/events",
+    "/v1/apps/{app}/events/{event}",
+    "/v1/apps/{app}/hds_contact",
+    "/v1/apps/{app}/log_drains",
+    "/v1/apps/{app}/ps",
+    "/v1/apps/{app}/scm_repo_link",
+    "/v1/apps/{app}/scm_repo_link/hook",
+    "/v1/apps/{app}/scm_repo_link/pulls",
+    "/v1/apps/{app}/scm_repo_link/pulls/{pull}",
+    "/v1/apps/{app}/scm_repo_link/review_apps",
+    "/v1/apps/{app}/state",
+    "/v1/apps/{app}/variables",
+    "/v1/events",
+    "/v1/users/{user}/events",
+];
+
+/// What is expected of an app. A deleted one is its owner's and the operator's alone.
+fn expected(who: Who, place: Place) -> (bool, &'static [Class]) {
+    let is_lost = place == Place::Deleted && !matches!(who, Who::Operator | Who::Owner);
+    let (_, may_open, classes) = ROLES[if is_lost { Who::Former } else { who } as usize];
+    (may_open, classes)
+}
+
+fn sees(who: Who, place: Place, class: Class) -> bool {
+    match place {
+        Place::Account(owner) => who == Who::Operator || who == owner,
+        app => expected(who, app).1.contains(&class),
+    }
+}
+
+/// How somebody may be answered where the owner is answered so.
+fn statuses(who: Who, path: &str, place: Place, of_owner: StatusCode) -> Vec<StatusCode> {
+    let of_user = path.strip_prefix("/v1/users/");
+    let is_of_caller = path.starts_with("/v1/events") || path == "/v1/apps";
+    let is_found = match of_user {
+        Some(user) => who == Who::Operator || user.starts_with(&user_id(who).to_string()),
+        None => is_of_caller || expected(who, place).0,
+    };
+    match who {
+        _ if !is_found => vec![StatusCode::NOT_FOUND],
+        _ if of_user.is_some() => vec![StatusCode::OK],
+        Who::Operator if is_of_caller => vec![StatusCode::FORBIDDEN],
+        Who::Operator | Who::Limited | Who::LimitedOfParent => vec![of_owner, StatusCode::FORBIDDEN],
+        _ => vec![of_owner],
+    }
+}
+
+#[tokio::test]
+async fn what_a_role_may_not_read_in_one_place_it_reads_in_none() {
+    let world = World::new().await;
+    let document = annals_server::openapi();
+    let routes = document["paths"].as_object().unwrap().iter().filter(|(_, item)| item.get("get").is_some());
+    let (mut unread, mut sensitive) = (BTreeSet::new(), BTreeSet::new());
+    for (route, _) in routes.filter(|(route, _)| PREFIXES.iter().any(|prefix| route.starts_with(prefix))) {
+        let mut is_read = false;
+        let is_left_out = NOT_READ.iter().any(|(other, _)| other == route);
+        for (place, app) in if route.contains("{app}") { &APPS[..] } else { &APPS[..1] } {
+            for path in world.paths(route, *place, app).into_iter().filter(|_| !is_left_out) {
+                is_read |= read_by_all(&world, &path, *place).await;
+                let of_owner = world.read(Who::Owner, &path, "").await;
+                let marks = ALL[1..].iter().flat_map(|class| marks(*class, Place::Live));
+                if marks.chain(world.secrets().iter().cloned()).any(|mark| of_owner.text().contains(&mark)) {
+                    sensitive.insert(route.as_str());
+                }
+            }
+        }
+        if !is_read {
+            unread.insert(route.as_str());
+        }
+    }
+    assert_eq!(unread, BTreeSet::from(NOT_READ.map(|(route, _)| route)));
+    // Where the owner reads nothing that is hidden from others, nothing was tested.
+    assert_eq!(sensitive, BTreeSet::from(SENSITIVE));
+}
+
+/// A class that is taken from a field is a decision, and shows here.
+#[test]
+fn these_fields_are_hidden_from_those_who_see_what_is_public() {
+    let mut canaries = Vec::new();
+    for event_type in catalogue::all() {
+        canaries::event_of(event_type, Place::Live, Who::Owner, &mut canaries);
+    }
+    let hidden = canaries.iter().filter(|canary| !sees(Who::Limited, Place::Live, canary.class));
+    let hidden: Vec<_> = hidden.map(|canary| format!("{:?} {}", canary.class, canary.field)).collect();
+    insta::assert_snapshot!(hidden.join("\n"));
+}
+
+/// Has everybody read what is at a path, and gives whether anybody could.
+async fn read_by_all(world: &World, path: &str, place: Place) -> bool {
+    let is_timeline = path.ends_with("/events");
+    let mut is_read = false;
+    for agent in if path.contains("/events") { &["", "go-scalingo/11"][..] } else { &[""] } {
+        let mut pages = ROLES.map(|_| String::new());
+        for query in world.queries(path) {
+            let path = format!("{path}{query}");
+            let of_owner = world.read(Who::Owner, &path, agent).await.status;
+            for (who, ..) in ROLES {
+                let answer = world.read(who, &path, agent).await;
+                let statuses = statuses(who, &path, place, of_owner);
+                assert!(statuses.contains(&answer.status), "{who:?} {path}: {}", answer.status);
+                check_hidden(world, who, &path, answer.text());
+                let is_whole = is_timeline && query.contains("from=") && answer.status == StatusCode::OK;
+                if is_whole {
+                    check_shown(world, who, &path, place, answer.text());
+                }
+                is_read |= answer.status == StatusCode::OK;
+                pages[who as usize] += answer.text();
+            }
+        }
+        for (who, ..) in ROLES {
+            if is_timeline && statuses(who, path, place, StatusCode::OK)[0] == StatusCode::OK {
+                check_shown(world, who, path, place, &pages[who as usize]);
+            }
+        }
+    }
+    is_read
+}
+
+/// Fails where an answer shows what that reader may not see.
+fn check_hidden(world: &World, who: Who, path: &str, body: &str) {
+    // Written once more, nothing is escaped that need not be.
+    let json = serde_json::from_str(body).map(|json: Value| json.to_string());
+    let text = json.unwrap_or_else(|_| body.to_owned());
+    let accounts = ROLES[1..].iter().map(|(who, ..)| Place::Account(*who));
+    for place in APPS.iter().map(|(place, _)| *place).chain(accounts) {
+        for class in ALL.iter().filter(|class| !sees(who, place, **class)) {
+            for mark in marks(*class, place) {
+                let found =
+                    text.find(&mark).map(|at| &text[at.saturating_sub(300)..(at + 100).min(text.len())]);
+                assert_eq!(found, None, "{who:?} reads at {path} what is {class:?} of {place:?}");
+            }
+        }
+    }
+    let is_shown = world.secrets().iter().any(|secret| text.contains(secret));
+    assert!(!is_shown || sees(who, Place::Live, Class::Secret), "{who:?} reads a secret at {path}");
+    if !expected(who, Place::Live).0 {
+        let own = format!("{who:?}.");
+        let others =
+            text.split(&marks(Class::Public, Place::Live)[0]).skip(1).find(|rest| !rest.starts_with(&own));
+        assert_eq!(others, None, "{who:?} reads at {path} what others did");
+    }
+}
+
+/// Fails where a timeline does not show all that its reader may see.
+fn check_shown(world: &World, who: Who, path: &str, place: Place, shown: &str) {
+    let words = shown.split(|c: char| !c.is_alphanumeric() && !"._-".contains(c));
+    // An address has colons in it.
+    let words: HashSet<_> = words.chain(shown.split('"')).collect();
+    let is_here = |canary: &&Canary| match path.starts_with("/v1/apps/") {
+        true => canary.place == place,
+        false => canary.actor == who || path.contains(&user_id(canary.actor).to_string()),
+    };
+    let visible =
+        world.canaries.iter().filter(is_here).filter(|canary| sees(who, canary.place, canary.class));
+    let missing: Vec<_> =
+        visible.map(|canary| canary.text.as_str()).filter(|text| !words.contains(text)).collect();
+    assert!(missing.is_empty(), "{who:?} does not read at {path}: {missing:?}");
+}

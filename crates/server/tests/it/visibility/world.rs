@@ -1,0 +1,233 @@
+//! People in every role, and two apps with events of every type by each of them.
+
+use std::collections::BTreeMap;
+
+use annals_model::catalogue::{self, Scope};
+use annals_model::{Class, Time, UserId};
+use annals_service::Clock as _;
+use http::{Method, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::canaries::{Canary, canary_url, event_of, marks};
+use super::{APPS, Place, ROLES, Who};
+use crate::harness::{Answer, OPERATOR, TestService, request};
+
+pub(super) const PARENT_APP: &str = "5343eccd646173000a1400ff";
+
+/// Who does what, by which method, path and body. Of its answer, the last parts of these texts are kept under a name, for
+/// other paths or because they are secret.
+type Action = (Who, &'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+/// What no report tells of: commands and their logs, deployments, invitations, pull requests, hooks.
+#[rustfmt::skip]
+const ACTIONS: &[Action] = &[
+    (Who::Owner, "POST", "/v1/scm_integrations", r#"{"scm_integration":{"scm_type":"github","url":"","access_token":"SECRET"}}"#, &[]),
+    (Who::Owner, "POST", "/v1/apps/{app}/scm_repo_link", r#"{"scm_repo_link":{"source":"https://github.com/owner/app","auth_integration_uuid":"github","branch":"main"}}"#, &[]),
+    (Who::Owner, "GET", "/v1/apps/{app}/scm_repo_link/hook", "", &[("secret", "/hook/secret")]),
+    (Who::Operator, "POST", "/v1/apps/{app}/scm_repo_link/pulls", r#"{"pull":{"number":1,"title":"a change","html_url":"URL","source_repo_name":"owner/app","source_repo_html_url":"URL","state":"open"}}"#, &[]),
+    (Who::Owner, "POST", "/v1/apps/{app}/deployments", r#"{"deployment":{"source_url":"URL"}}"#, &[]),
+    (Who::Owner, "POST", "/v1/apps/{app}/domains", r#"{"domain":{"name":"www.example.com"}}"#, &[]),
+    (Who::Owner, "POST", "/v1/apps/{app}/variables", r#"{"variable":{"name":"A","value":"SECRET"}}"#, &[]),
+    (Who::Owner, "POST", "/v1/apps/{app}/variables", r#"{"variable":{"name":"B","value":"$A"}}"#, &[]),
+    (Who::Owner, "POST", "/v1/apps/{app}/log_drains", r#"{"drain":{"type":"syslog","host":"logs.example.com","port":"514","token":"SECRET"}}"#, &[]),
+    (Who::Owner, "POST", "/v1/apps/{app}/data_access_consent", r#"{"data_access_consent":{"databases_until":"2026-11-10T12:00:00Z"}}"#, &[]),
+    (Who::Owner, "PUT", "/v1/apps/{app}/hds_contact", r#"{"hds_contact":{"name":"PERSONAL","email":"contact@example.com","notes":"PERSONAL"}}"#, &[]),
+    (Who::Owner, "POST", "/v1/apps/{app}/addons", r#"{"addon":{"addon_provider_id":"redis","plan_id":"redis-sandbox"}}"#, &[("addon", "/addon/id"), ("database", "/addon/id")]),
+    (Who::Owner, "POST", "/v1/apps/{app}/addons/{addon}/log_drains", r#"{"drain":{"type":"elk","url":"https://elk.example/SECRET"}}"#, &[]),
+    (Who::Operator, "POST", "/api/databases/{database}/maintenance", r#"{"maintenance":{"type":"db-upgrade"}}"#, &[("maintenance", "/id")]),
+    (Who::Owner, "POST", "/v1/apps/{app}/run", r#"{"command":"SECRET","detached":true}"#, &[("audit_log", "/container/id"), ("operation", "/operation_url")]),
+    (Who::Operator, "PATCH", "/v1/apps/{app}/audit_logs/{audit_log}", r#"{"entries":[{"time":"2026-11-01T12:00:00Z","content":"SECRET","type":"output"}]}"#, &[]),
+    (Who::Owner, "POST", "/v1/apps/{app}/collaborators", r#"{"collaborator":{"email":"pending@example.com"}}"#, &[("secret", "/collaborator/invitation_link")]),
+];
+/// An event made from what was reported.
+const LAST_ACTION: Action =
+    (Who::Owner, "PATCH", "/v1/apps/{app}/scm_repo_link", r#"{"scm_repo_link":{"branch":"other"}}"#, &[]);
+
+/// Where the identifiers stand that a path may have: the list, its name, and that of the field.
+const LISTS: [(&str, &str, &str, &str); 5] = [
+    ("addon", "/v1/apps/{app}/addons", "addons", "id"),
+    ("deployment", "/v1/apps/{app}/deployments", "deployments", "id"),
+    ("domain", "/v1/apps/{app}/domains", "domains", "id"),
+    ("event", "/v1/apps/{app}/events?from=72", "events", "id"),
+    ("pull", "/v1/apps/{app}/scm_repo_link/pulls", "pulls", "number"),
+];
+
+pub(super) fn user_id(who: Who) -> UserId {
+    format!("us-00000000-0000-4000-8000-0000000001{:02}", who as u8).parse().unwrap()
+}
+
+pub(super) fn person(who: Who) -> Value {
+    let name = format!("{who:?}").to_lowercase();
+    json!({ "username": name, "email": format!("{name}@example.com"), "id": user_id(who) })
+}
+
+pub(super) struct World {
+    service: TestService,
+    tokens: Vec<String>,
+    start: Time,
+    pub(super) canaries: Vec<Canary>,
+    /// What may stand in a path, by the name of its parameter; and what is secret and was not chosen here.
+    ids: BTreeMap<(Place, String), Vec<String>>,
+}
+
+impl World {
+    pub(super) async fn new() -> Self {
+        let mut service = TestService::start().await;
+        let mut tokens = vec![OPERATOR.to_owned()];
+        for (who, ..) in &ROLES[1..] {
+            tokens.push(service.register_as(person(*who)).await);
+        }
+        let start = service.clock.now();
+        let mut world = Self { service, tokens, start, canaries: Vec::new(), ids: BTreeMap::new() };
+        let users = ROLES[1..].iter().map(|(who, ..)| user_id(*who).to_string());
+        world.ids.insert((Place::Live, "user".to_owned()), users.collect());
+        world.report(members()).await;
+        for (number, action) in ACTIONS.iter().enumerate() {
+            world.act(*action, number).await;
+        }
+        for (actor, ..) in &ROLES[1..] {
+            let events = world.everything_by(*actor);
+            world.report(events).await;
+        }
+        let deletion = event(APPS[1].1, Who::Owner, "delete_app", json!({}));
+        world.report(vec![deletion]).await;
+        world.act(LAST_ACTION, 0).await;
+        world.find_ids().await;
+        world
+    }
+
+    /// Reports events, with an instant between any two.
+    async fn report(&mut self, mut events: Vec<Value>) {
+        self.service.clock.advance(60);
+        for (index, event) in events.iter_mut().enumerate() {
+            event["created_at"] = json!(self.service.clock.now().plus_millis(index as u64));
+        }
+        let answer =
+            self.service.post("/v1/events", OPERATOR, &json!({ "events": events }).to_string()).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+        self.service.transcript();
+    }
+
+    async fn act(&mut self, (who, method, route, body, kept): Action, number: usize) {
+        let path = &self.paths(route, Place::Live, APPS[0].1)[0];
+        let label = format!("action-{number}");
+        let [secret, personal] =
+            [Class::Secret, Class::Personal].map(|class| marks(class, Place::Live)[0].clone() + &label);
+        let body = body.replace("SECRET", &secret).replace("PERSONAL", &personal);
+        let body = body.replace("URL", &canary_url(Place::Live, &label));
+        let answer = self.service.play(method, path, &self.tokens[who as usize], "", &body).await;
+        assert!(answer.status.is_success(), "{method} {path}: {}", answer.text());
+        for (name, pointer) in kept {
+            let json = answer.json();
+            let (text, ids) = (json.pointer(pointer).unwrap(), (Place::Live, (*name).to_owned()));
+            let text = text.as_str().unwrap().rsplit('/').next().unwrap();
+            self.ids.entry(ids).or_default().push(text.to_owned());
+        }
+    }
+
+    /// Every type, by one of them. What ends something comes before what begins it, so that much is left.
+    fn everything_by(&mut self, actor: Who) -> Vec<Value> {
+        let mut events = Vec::new();
+        for event_type in catalogue::all().iter().rev().filter(|event_type| event_type.name != "delete_app") {
+            // Who makes an app owns it.
+            let actor = if event_type.name == "new_app" { Who::Owner } else { actor };
+            if event_type.scope == Scope::Account {
+                events.push(event_of(event_type, Place::Account(actor), actor, &mut self.canaries));
+                continue;
+            }
+            for (place, app) in APPS {
+                let mut event = event_of(event_type, place, actor, &mut self.canaries);
+                event["app_id"] = app.into();
+                event["app_name"] = event["type_data"].get("new_name").cloned().unwrap_or_else(|| app.into());
+                events.push(event);
+            }
+        }
+        events
+    }
+
+    async fn find_ids(&mut self) {
+        for (name, route, list, field) in LISTS {
+            for (place, app) in APPS {
+                let answer = self.read(Who::Owner, &route.replace("{app}", app), "").await;
+                if answer.status == StatusCode::OK {
+                    let answer = answer.json();
+                    let listed = answer[list].as_array().unwrap().iter();
+                    let ids = listed.map(|one| one[field].to_string().replace('"', "")).collect();
+                    self.ids.insert((place, name.to_owned()), ids);
+                }
+            }
+        }
+    }
+
+    /// What is secret in the live app and was not chosen here.
+    pub(super) fn secrets(&self) -> &[String] {
+        &self.ids[&(Place::Live, "secret".to_owned())]
+    }
+
+    pub(super) async fn read(&self, who: Who, path: &str, agent: &str) -> Answer {
+        let mut request = request(Method::GET, path, &self.tokens[who as usize], "");
+        request.headers_mut().insert(header::USER_AGENT, agent.parse().unwrap());
+        self.service.send(request).await
+    }
+
+    /// A route with all that may stand for its parameters.
+    pub(super) fn paths(&self, route: &str, place: Place, app: &str) -> Vec<String> {
+        let mut paths = vec![route.replace("{app}", app)];
+        while let Some((_, rest)) = paths.first().and_then(|path| path.split_once('{')) {
+            let name = rest.split_once('}').unwrap().0.to_owned();
+            let parameter = format!("{{{name}}}");
+            let ids = self.ids.get(&(place, name)).map(Vec::as_slice).unwrap_or_default();
+            paths = paths.iter().flat_map(|path| ids.iter().map(|id| path.replace(&parameter, id))).collect();
+        }
+        paths
+    }
+
+    /// What a path may be asked besides: every page of a timeline, the state at many instants and between them.
+    pub(super) fn queries(&self, path: &str) -> Vec<String> {
+        let none = || std::iter::once(String::new());
+        match path.rsplit_once('/').unwrap().1 {
+            "events" => {
+                (1..=10).map(|page| format!("?per_page=100&page={page}")).chain(["?from=72".into()]).collect()
+            }
+            "state" => {
+                let minutes = (self.service.clock.now().as_millis() - self.start.as_millis()) / 60_000;
+                let at: Vec<_> = (1..=minutes)
+                    .flat_map(|minute| [40, 99].map(|more| self.start.plus_millis(minute * 60_000 + more)))
+                    .collect();
+                let between = at.windows(2).map(|at| format!("?from={}&to={}", at[0], at[1]));
+                at.iter().map(|at| format!("?at={at}")).chain(between).chain(none()).collect()
+            }
+            "variables" => none().chain(["?aliases=true".to_owned()]).collect(),
+            _ => none().collect(),
+        }
+    }
+}
+
+fn event(app: &str, actor: Who, event_type: &str, type_data: Value) -> Value {
+    json!({ "user": person(actor), "app_id": app, "app_name": app, "type": event_type, "type_data": type_data })
+}
+
+/// Who works on the apps, on the app that they are children of, and who no longer does.
+fn members() -> Vec<Value> {
+    let accepts = |app: &str, who: Who, is_limited: bool| {
+        let mut accepted = person(who);
+        accepted["inviter"] = json!({ "username": "owner", "email": "owner@example.com" });
+        accepted["is_limited"] = is_limited.into();
+        event(app, who, "accept_collaborator", json!({ "collaborator": accepted }))
+    };
+    let mut events = vec![
+        event(PARENT_APP, Who::Owner, "new_app", json!({})),
+        accepts(PARENT_APP, Who::OfParent, false),
+        accepts(PARENT_APP, Who::LimitedOfParent, true),
+    ];
+    for (_, app) in APPS {
+        events.extend([
+            event(app, Who::Owner, "new_app", json!({ "parent_app_id": PARENT_APP })),
+            accepts(app, Who::Collaborator, false),
+            accepts(app, Who::Limited, true),
+            accepts(app, Who::Former, false),
+            event(app, Who::Owner, "delete_collaborator", json!({ "collaborator": person(Who::Former) })),
+        ]);
+    }
+    events
+}
