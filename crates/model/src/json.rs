@@ -7,11 +7,25 @@ pub(crate) fn write_json(value: &impl Serialize, out: &mut Vec<u8>) {
     serde_json::to_writer(out, value).expect("what an event holds can always be written to memory");
 }
 
-/// The message of a JSON error without the position, which would be one within a part the sender never saw alone.
-pub(crate) fn without_location(error: &serde_json::Error) -> String {
+/// What a JSON error says to people. It names no position, which would be one within a part the sender never saw alone,
+/// and no type of the program's.
+pub fn plain_message(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    match text.rfind(" at line ") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
-    }
+    let text = text.rfind(" at line ").map_or(text.as_str(), |end| &text[..end]);
+    let expected = text.rsplit_once(", expected ").filter(|_| text.starts_with("invalid "));
+    let plain = match expected.map_or("", |(_, expected)| expected) {
+        "i8" | "i16" | "i32" | "i64" => "must be a whole number",
+        "u64" | "usize" => "must be a whole number from 0 on",
+        "u32" => "must be a whole number from 0 to 4294967295",
+        "u16" => "must be a whole number from 0 to 65535",
+        "u8" => "must be a whole number from 0 to 255",
+        "f32" | "f64" => "must be a number",
+        "a string" | "a borrowed string" => "must be a string",
+        "a boolean" => "must be true or false",
+        "a sequence" => "must be an array",
+        "a map" => "must be an object",
+        expected if expected.starts_with("struct ") => "must be an object",
+        _ => text,
+    };
+    plain.to_owned()
 }

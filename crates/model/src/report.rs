@@ -9,9 +9,9 @@ use serde_json::value::RawValue;
 
 use crate::catalogue::{self, Scope};
 use crate::field_errors::within;
-use crate::json::without_location;
+use crate::json::plain_message;
 use crate::limits::NAME_BYTES_MAX;
-use crate::{AppId, AppRef, Event, EventId, FieldErrors, Person, Time, TypeData};
+use crate::{AppId, AppRef, Event, EventId, FieldErrors, Person, Time, TypeData, nearest};
 
 /// The most events one request may report.
 pub const EVENTS_MAX: usize = 10_000;
@@ -72,12 +72,12 @@ impl Report {
                     |error: serde_path_to_error::Error<serde_json::Error>| {
                         let path = error.path().to_string();
                         let field = if path == "." { String::new() } else { path };
-                        FieldErrors::one(field, without_location(error.inner()))
+                        FieldErrors::one(field, plain_message(error.inner()))
                     },
                 )
             })?;
         let event_type = catalogue::find(&event_type)
-            .ok_or_else(|| FieldErrors::one("type", format!("unknown event type: {event_type}")))?;
+            .ok_or_else(|| FieldErrors::one("type", unknown_type(&event_type)))?;
         let empty = RawValue::from_string("{}".to_owned()).expect("an empty object is JSON");
         let type_data = type_data.unwrap_or(&empty);
         let data = require_object(type_data.get())
@@ -125,6 +125,14 @@ impl Event {
     }
 }
 
+/// What is said of a type that is not in the catalogue.
+fn unknown_type(name: &str) -> String {
+    let known = nearest(name, catalogue::all().iter().map(|event_type| event_type.name));
+    let meant = known.map(|known| format!("; did you mean {known}?")).unwrap_or_default();
+    let separator = if meant.is_empty() { ";" } else { "" };
+    format!("unknown event type {name}{meant}{separator} list: /v1/event_types")
+}
+
 /// Refuses what is no object; serde would read an array as the fields in their order.
 fn require_object(json: &str) -> Result<(), FieldErrors> {
     if json.trim_start().starts_with('{') {
@@ -154,7 +162,7 @@ pub fn parse_ndjson(body: &str) -> Result<Vec<Report>, InvalidReports> {
             let column = error.column();
             return Err(InvalidReports::Malformed(format!(
                 "{} at line {} column {column}",
-                without_location(&error),
+                plain_message(&error),
                 number + 1
             )));
         }

@@ -85,12 +85,12 @@ fn what_the_catalogue_does_not_know_is_refused_by_name() {
         (
             "scale",
             r#"{"previous_containers":{},"containers":{"web":"1"}}"#,
-            "events[0].type_data.containers.web: invalid type: string \"1\", expected u32",
+            "events[0].type_data.containers.web: must be a whole number from 0 to 4294967295",
         ),
         (
             "scale",
             r#"{"previous_containers":{},"containers":{"web":-1}}"#,
-            "events[0].type_data.containers.web: invalid value: integer `-1`, expected u32",
+            "events[0].type_data.containers.web: must be a whole number from 0 to 4294967295",
         ),
         ("scale", r#"{"containers":{}}"#, "events[0].type_data: missing field `previous_containers`"),
         (
@@ -98,8 +98,12 @@ fn what_the_catalogue_does_not_know_is_refused_by_name() {
             r#"{"previous_containers":{},"containers":{},"color":"red"}"#,
             "events[0].type_data.color: unknown field `color`, expected one of `previous_containers`, `containers`, `previous_sizes`, `sizes`",
         ),
-        ("new_event", "{}", "events[0].type: unknown event type: new_event"),
-        ("delete domain", "{}", "events[0].type: unknown event type: delete domain"),
+        ("new_event", "{}", "events[0].type: unknown event type new_event; list: /v1/event_types"),
+        (
+            "delete domain",
+            "{}",
+            "events[0].type: unknown event type delete domain; did you mean delete_domain? list: /v1/event_types",
+        ),
         ("new_domain", r#"{"name":"a.io","ssl":false}"#, "accepted"),
         ("new_domain", r#"{"ssl":false}"#, "events[0].type_data.hostname: is missing"),
         (

@@ -4,6 +4,7 @@
 //! `{"resource":…,"error":"not found"}`, for wrong fields `{"errors":{field:[…]}}`. Nothing internal is in them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use annals_model::{FieldErrors, Rejection};
 use annals_service::{Error, StoreError};
@@ -16,6 +17,12 @@ use crate::answer::json_response;
 
 /// What is answered to a credential that is not valid.
 pub(crate) const BAD_CREDENTIALS: ApiError = ApiError::Unauthorized("Invalid credentials");
+
+/// What is answered to a credential that is sent in another form.
+pub(crate) const USE_BEARER: ApiError = ApiError::Unauthorized("use Authorization: Bearer tk-…");
+
+/// What is said of a field that is not there.
+pub(crate) const MISSING: &str = "is missing";
 
 /// Why a request is not carried out.
 #[derive(Debug)]
@@ -30,8 +37,8 @@ pub(crate) enum ApiError {
     NotFound(&'static str),
     /// There is nothing at this path.
     NoSuchPath,
-    /// The path knows other methods only.
-    MethodNotAllowed,
+    /// The path knows other methods only, which are these, as in `GET or POST`.
+    MethodNotAllowed(String),
     /// The account is locked.
     Locked,
     /// The caller accepts an invitation to an app on which they work already.
@@ -46,8 +53,10 @@ pub(crate) enum ApiError {
     TooMany { retry_after_seconds: u64 },
     /// The server cannot do it now; whether it did is uncertain.
     Unavailable,
+    /// What it needs could not be read.
+    Unreadable,
     /// It took longer than a request may.
-    TimedOut,
+    TimedOut { is_read: bool },
     /// Something here is wrong; the log says what.
     Internal,
 }
@@ -84,12 +93,12 @@ impl ApiError {
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) | Self::Locked => StatusCode::FORBIDDEN,
             Self::NotFound(_) | Self::NoSuchPath => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable | Self::Unreadable | Self::TimedOut { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -104,7 +113,7 @@ impl ApiError {
             Self::Unauthorized(text) => json!({ "error": text }),
             Self::NotFound(resource) => json!({ "resource": resource, "error": "not found" }),
             Self::NoSuchPath => json!({ "error": "there is nothing at this path" }),
-            Self::MethodNotAllowed => json!({ "error": "this path does not know this method" }),
+            Self::MethodNotAllowed(allowed) => json!({ "error": format!("use {allowed}") }),
             Self::TooLarge(bytes) => {
                 json!({ "error": format!("the body must not be longer than {bytes} bytes") })
             }
@@ -113,7 +122,11 @@ impl ApiError {
             Self::Unavailable => {
                 json!({ "error": "the server cannot do this now; it may or may not have been done" })
             }
-            Self::TimedOut => json!({ "error": "this took too long; it may or may not have been done" }),
+            Self::Unreadable => json!({ "error": "could not be read; retry" }),
+            Self::TimedOut { is_read: true } => json!({ "error": "could not be read in time; retry" }),
+            Self::TimedOut { is_read: false } => {
+                json!({ "error": "this took too long; it may or may not have been done" })
+            }
             Self::Internal => json!({ "error": "something went wrong here" }),
         }
     }
@@ -122,18 +135,19 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = json_response(self.status(), &self.body());
-        match self {
+        let further = match &self {
             Self::TooMany { retry_after_seconds } => {
-                response.headers_mut().insert(header::RETRY_AFTER, retry_after_seconds.into());
+                Some((header::RETRY_AFTER, HeaderValue::from(*retry_after_seconds)))
             }
-            Self::Unavailable | Self::TimedOut => {
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            Self::Unavailable | Self::Unreadable | Self::TimedOut { .. } => {
+                Some((header::RETRY_AFTER, HeaderValue::from_static("1")))
             }
-            Self::Unauthorized(_) => {
-                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            _ => {}
-        }
+            Self::Unauthorized(_) => Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            _ => None,
+        };
+        response.headers_mut().extend(further);
+        // For what the request can add to it.
+        response.extensions_mut().insert(Arc::new(self));
         response
     }
 }
@@ -156,7 +170,11 @@ impl From<Error> for ApiError {
             Error::Rejected(rejection) => rejection.into(),
             Error::InvalidCredentials => BAD_CREDENTIALS,
             Error::NeedsUser | Error::NeedsOperator => Self::Forbidden(error.to_string()),
-            Error::Store(error) => error.into(),
+            Error::Commit(error) => error.into(),
+            Error::Store(error) => match error.into() {
+                Self::Unavailable => Self::Unreadable,
+                error => error,
+            },
             Error::Hashing(_) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "the service failed");
                 Self::Internal
@@ -177,6 +195,9 @@ impl From<StoreError> for ApiError {
             StoreError::InUse
             | StoreError::Newer { .. }
             | StoreError::NotAStore
+            | StoreError::NotADirectory(_)
+            | StoreError::NotWritable(_)
+            | StoreError::NotABackup(_)
             | StoreError::Missing
             | StoreError::Occupied
             | StoreError::Damaged(_)

@@ -8,6 +8,7 @@ mod api;
 mod config;
 mod documents;
 mod error;
+mod explain;
 mod extract;
 mod forges;
 mod limits;

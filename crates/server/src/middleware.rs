@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tracing::Instrument;
 
 use crate::error::ApiError;
+use crate::explain::explain;
 use crate::limits::{REQUEST_ID_BYTES_MAX, REQUEST_TIME_MAX};
 use crate::state::AppState;
 
@@ -34,12 +35,12 @@ pub(crate) async fn surround(State(state): State<AppState>, request: Request, ne
         tracing::info_span!("request", id = request_id, %method, %route)
     };
 
-    let work = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let work = AssertUnwindSafe(explain(request, next)).catch_unwind();
     let mut response = match tokio::time::timeout(REQUEST_TIME_MAX, work).instrument(span.clone()).await {
         Ok(Ok(response)) => response,
         // The panic itself is in the log already, by way of the panic hook.
         Ok(Err(_)) => ApiError::Internal.into_response(),
-        Err(_) => ApiError::TimedOut.into_response(),
+        Err(_) => ApiError::TimedOut { is_read }.into_response(),
     };
     let status = response.status().as_u16();
     let elapsed = started.elapsed();

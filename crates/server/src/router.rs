@@ -1,7 +1,9 @@
 //! The parts of the API, one per resource. Each file names its own paths, and what the documents say of them.
 
 use axum::Router;
+use axum::extract::MatchedPath;
 use axum::middleware::from_fn_with_state;
+use serde_json::Value;
 
 use crate::api::Api;
 use crate::documents::Documents;
@@ -14,11 +16,22 @@ use crate::state::AppState;
 pub fn router(state: AppState) -> Router {
     let (router, document) = api().finish();
     state.documents.get_or_init(|| Documents::new(&document));
+    let paths = document["paths"].clone();
     router
         .fallback(|| async { ApiError::NoSuchPath })
-        .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
+        .method_not_allowed_fallback(move |path: MatchedPath| {
+            let known = methods(&paths[path.as_str()]);
+            async { ApiError::MethodNotAllowed(known) }
+        })
         .layer(from_fn_with_state(state.clone(), surround))
         .with_state(state)
+}
+
+/// The methods that a path is documented with, as `GET or POST`.
+fn methods(path: &Value) -> String {
+    let names = path.as_object().into_iter().flat_map(|operations| operations.keys());
+    let methods = names.filter(|name| *name != "parameters").map(|name| name.to_uppercase());
+    methods.collect::<Vec<_>>().join(" or ")
 }
 
 /// The OpenAPI document of all that is answered.

@@ -18,7 +18,10 @@ pub enum Error {
     /// A user asked for what only the operator does.
     #[error("this needs the operator token")]
     NeedsOperator,
-    /// The store failed; see there whether the command may have been recorded.
+    /// The store failed to commit; see there whether the command may have been recorded.
+    #[error(transparent)]
+    Commit(annals_store::Error),
+    /// The store failed to read.
     #[error(transparent)]
     Store(#[from] annals_store::Error),
     /// A password could not be hashed.
@@ -36,7 +39,7 @@ impl From<CommitError> for Error {
     fn from(error: CommitError) -> Self {
         match error {
             CommitError::Rejected(rejection) => Self::Rejected(rejection),
-            CommitError::Failed(error) => Self::Store(error),
+            CommitError::Failed(error) => Self::Commit(error),
         }
     }
 }

@@ -67,7 +67,7 @@ fn a_newer_format_and_a_strange_directory_are_refused_and_left_alone() {
     fs::write(strange.path().join("letter.txt"), "dear").unwrap();
     assert!(matches!(open(strange.path()), Err(Error::NotAStore)));
     assert_eq!(fs::read_dir(strange.path()).unwrap().count(), 1);
-    assert!(matches!(open(&strange.path().join("letter.txt")), Err(Error::Engine(_))));
+    assert!(matches!(open(&strange.path().join("letter.txt")), Err(Error::NotADirectory(_))));
 }
 
 /// The newest journal, and how much of it is written.

@@ -308,7 +308,7 @@ impl EventType {
             (self.parse_naming_the_field)(json.get()).map_err(|error| {
                 let path = error.path().to_string();
                 let field = if path == "." { String::new() } else { path };
-                crate::FieldErrors::one(field, crate::json::without_location(error.inner()))
+                crate::FieldErrors::one(field, crate::json::plain_message(error.inner()))
             })
         })?;
         data.complete()?;

@@ -10,6 +10,7 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 
 use super::caller::Caller;
+use super::dry_run::is_dry_run;
 use super::idempotency::{idempotency, idempotency_key, target};
 use super::path::segment;
 use super::remote_ip::RemoteIp;
@@ -99,7 +100,7 @@ impl FromRequestParts<AppState> for Acting {
             remote_ip: RemoteIp::of(parts, &state.config.trusted_proxies),
             idempotency_key: idempotency_key(&parts.headers)?,
             target: target(parts),
-            is_dry_run: parts.headers.get("x-dry-run").is_some_and(|value| value == "true"),
+            is_dry_run: is_dry_run(&parts.headers)?,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Bodies of requests.
 
-use annals_model::{FieldErrors, Time};
+use annals_model::{FieldErrors, Time, plain_message};
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
@@ -8,7 +8,8 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
-use crate::error::ApiError;
+use crate::error::{ApiError, MISSING};
+use crate::explain::SentBody;
 use crate::limits::BODY_BYTES_MAX;
 use crate::state::AppState;
 
@@ -24,7 +25,11 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &AppState) -> Result<Self, ApiError> {
+        let sent = request.extensions().get::<SentBody>().cloned();
         let bytes = read(request.into_body(), BODY_BYTES_MAX).await?;
+        if let Some(sent) = sent {
+            sent.keep(&bytes);
+        }
         let text = match bytes.trim_ascii() {
             b"" | b"null" => b"{}",
             text => text,
@@ -54,9 +59,7 @@ fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
         let field = error.path().to_string();
         match error.inner() {
             inner if inner.is_data() && field != "." => {
-                let message = inner.to_string();
-                let message = message.rfind(" at line ").map_or(message.as_str(), |end| &message[..end]);
-                ApiError::Invalid(FieldErrors::one(field, message))
+                ApiError::Invalid(FieldErrors::one(field, plain_message(inner)))
             }
             inner => malformed(inner),
         }
@@ -67,7 +70,7 @@ fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
 
 /// A field that must be there.
 pub(crate) fn required<T>(field: Option<T>, name: &str) -> Result<T, ApiError> {
-    field.ok_or_else(|| ApiError::invalid(name, "is missing"))
+    field.ok_or_else(|| ApiError::invalid(name, MISSING))
 }
 
 /// A text that says something: clients send an empty one for a field they do not mean.

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
-use crate::error::{ApiError, BAD_CREDENTIALS};
+use crate::error::{ApiError, USE_BEARER};
 use crate::state::AppState;
 
 const NO_CREDENTIALS: ApiError =
@@ -96,15 +96,14 @@ pub(crate) fn name_and_password(parts: &Parts) -> Option<NameAndPassword> {
 /// The credential in the request's head.
 fn presented(parts: &Parts) -> Result<String, ApiError> {
     let header = parts.headers.get(AUTHORIZATION).ok_or(NO_CREDENTIALS)?;
-    let (scheme, value) =
-        header.to_str().ok().and_then(|header| header.split_once(' ')).ok_or(BAD_CREDENTIALS)?;
+    let (scheme, value) = header.to_str().ok().and_then(|header| header.split_once(' ')).ok_or(USE_BEARER)?;
     if scheme.eq_ignore_ascii_case("bearer") {
         return Ok(value.trim().to_owned());
     }
     if !scheme.eq_ignore_ascii_case("basic") {
-        return Err(BAD_CREDENTIALS);
+        return Err(USE_BEARER);
     }
     let decoded = STANDARD.decode(value.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let password = decoded.as_deref().and_then(|text| text.strip_prefix(':')).ok_or(BAD_CREDENTIALS)?;
+    let password = decoded.as_deref().and_then(|text| text.strip_prefix(':')).ok_or(USE_BEARER)?;
     Ok(password.to_owned())
 }

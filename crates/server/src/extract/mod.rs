@@ -3,9 +3,11 @@
 mod app;
 mod body;
 mod caller;
+mod dry_run;
 mod idempotency;
 mod page;
 mod path;
+mod query;
 mod remote_ip;
 
 pub(crate) use app::{Acting, AnyCollaborator, AnyMember, Authorized, Readable, TheOperator};
@@ -14,5 +16,6 @@ pub(crate) use caller::{Caller, Exchanging, NameAndPassword, Operator, User, nam
 pub(crate) use idempotency::{idempotency, idempotency_key, target};
 pub(crate) use page::{Paged, Pagination, Selection};
 pub(crate) use path::{LastSegment, Segments};
+pub(crate) use query::refuse_unknown;
 pub use remote_ip::Peer;
 pub(crate) use remote_ip::RemoteIp;

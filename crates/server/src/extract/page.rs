@@ -9,6 +9,7 @@ use http::request::Parts;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::query::refuse_unknown;
 use crate::error::ApiError;
 use crate::limits::{FROM_HOURS_MAX, PAGE_DEFAULT, PAGE_MAX};
 use crate::state::AppState;
@@ -34,6 +35,7 @@ impl FromRequestParts<AppState> for Selection {
 
 impl Selection {
     fn from_query(query: &HashMap<String, String>) -> Result<Self, FieldErrors> {
+        refuse_unknown(query, &["page", "per_page", "from"])?;
         if let Some(hours) = number(query, "from", FROM_HOURS_MAX)? {
             return Ok(Self::LastHours(hours));
         }
@@ -160,6 +162,7 @@ mod tests {
             ("from=0", Err("from".to_owned())),
             ("from=73", Err("from".to_owned())),
             ("from=two", Err("from".to_owned())),
+            ("from=2&type=scale", Err("type".to_owned())),
         ] {
             assert_eq!(selection(query), expected, "{query}");
         }

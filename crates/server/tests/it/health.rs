@@ -144,7 +144,10 @@ impl Store for Failing {
     async fn ready(&self) -> Result<(), Error> {
         match self.commits {
             Some(_) => Err(Error::ReadOnly),
-            None => self.store.ready().await,
+            None => match self.reads {
+                Some(Failure::With(error)) if matches!(error(), Error::Unavailable(_)) => Err(error()),
+                _ => self.store.ready().await,
+            },
         }
     }
 
@@ -180,6 +183,24 @@ async fn a_store_that_takes_no_writes_is_said_and_reads_go_on() {
             StatusCode::OK
         );
     }
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_reached_says_why_and_whether_anything_may_have_been_done() {
+    let refused = || Error::Unavailable("connection refused".into());
+    let mut service = failing(None, Some(Failure::With(refused))).await;
+    let answer = service.get("/readyz", "").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    let text = r#"{"status":"not ready","error":"the database is unavailable: connection refused"}"#;
+    assert_eq!(answer.text(), text);
+    let answer = service.get(&format!("/v1/apps/{JOHNS_APP}/events"), OPERATOR).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.headers["retry-after"], "1");
+    assert_eq!(answer.text(), r#"{"error":"could not be read; retry"}"#);
+    let answer = service.post(&format!("/v1/apps/{JOHNS_APP}/restart"), OPERATOR, "").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    let text = r#"{"error":"the server cannot do this now; it may or may not have been done"}"#;
+    assert_eq!(answer.text(), text);
 }
 
 #[tokio::test]
@@ -222,5 +243,8 @@ async fn a_request_that_takes_too_long_is_answered_all_the_same() {
     let answer = service.send(request(Method::GET, &path, OPERATOR, "")).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer.headers["retry-after"], "1");
+    assert_eq!(answer.text(), r#"{"error":"could not be read in time; retry"}"#);
+    let answer =
+        service.send(request(Method::POST, &format!("/v1/apps/{JOHNS_APP}/restart"), OPERATOR, "")).await;
     assert_eq!(answer.text(), r#"{"error":"this took too long; it may or may not have been done"}"#);
 }

@@ -16,6 +16,7 @@ mod domains;
 mod harness;
 mod health;
 mod hostile;
+mod mistakes;
 mod openapi;
 mod people;
 mod reports;

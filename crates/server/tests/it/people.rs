@@ -145,17 +145,18 @@ async fn a_renewed_token_ends_its_bearers_in_the_same_moment() {
 async fn bad_exchanges_say_one_thing_only() {
     let mut service = TestService::start().await;
     let jane = service.register("jane", None).await;
-    for authorization in [
-        basic("tk-us-nobody"),
-        basic(OPERATOR),
-        "Basic nonsense".to_owned(),
-        "Basic amFuZTpwYXNzd29yZA==".to_owned(),
-        "Digest x".to_owned(),
-        "Bearer".to_owned(),
+    let (invalid, other_form) = ("Invalid credentials", "use Authorization: Bearer tk-…");
+    for (authorization, error) in [
+        (basic("tk-us-nobody"), invalid),
+        (basic(OPERATOR), invalid),
+        ("Basic nonsense".to_owned(), other_form),
+        ("Basic amFuZTpwYXNzd29yZA==".to_owned(), other_form),
+        ("Digest x".to_owned(), other_form),
+        ("Bearer".to_owned(), other_form),
     ] {
         let (status, body) = exchange(&service, &authorization).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{authorization}");
-        assert_eq!(body, serde_json::json!({"error": "Invalid credentials"}));
+        assert_eq!(body, serde_json::json!({ "error": error }), "{authorization}");
     }
     // Clients of old send what they have as Basic everywhere.
     let mut old = request(Method::GET, "/v1/users/self", "", "");

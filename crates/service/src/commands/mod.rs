@@ -114,7 +114,7 @@ impl Service {
         };
         self.store().commit(Box::new(command)).await?;
         let decided = result.lock().expect("nothing panics while it holds this lock").take();
-        decided.ok_or(Error::Store(annals_store::Error::Closed))
+        decided.ok_or(Error::Commit(annals_store::Error::Closed))
     }
 
     /// As [`Service::commit`], but a repeat with the same idempotency key gets what the first one got.

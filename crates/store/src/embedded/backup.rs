@@ -15,10 +15,17 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::error::Error;
 
-use super::open::FORMAT;
+use super::open::{FORMAT, not_made};
 use super::{EmbeddedStore, Inner, Options};
 
 const MAGIC: &[u8; 13] = b"annals backup";
+/// How files begin that somebody compressed.
+const COMPRESSIONS: [(&[u8], &str); 4] = [
+    (&[0x1f, 0x8b], "gzip"),
+    (&[0x28, 0xb5, 0x2f, 0xfd], "zstd"),
+    (&[0xfd, b'7', b'z', b'X', b'Z'], "xz"),
+    (b"BZh", "bzip2"),
+];
 /// About how long a piece of the stream is, and how much is written at once.
 const PIECE_BYTES: usize = 256 << 10;
 const BATCH_BYTES: usize = 4 << 20;
@@ -122,11 +129,15 @@ pub fn restore(backup: impl Read, directory: &Path) -> Result<u64, Error> {
     match std::fs::remove_dir(directory) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            return Err(not_made(directory, error));
+        }
         Err(_) => return Err(Error::Occupied),
     }
     let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(parent)?;
-    let aside = tempfile::Builder::new().prefix(".annals-restore-").tempdir_in(parent)?;
+    let refused = |error| not_made(parent, error);
+    std::fs::create_dir_all(parent).map_err(refused)?;
+    let aside = tempfile::Builder::new().prefix(".annals-restore-").tempdir_in(parent).map_err(refused)?;
     let store: EmbeddedStore = Options::new(aside.path().join("store")).open()?;
     let inner = &store.inner;
     let mut batch = inner.database.batch();
@@ -155,8 +166,9 @@ fn read(
     mut entry: impl FnMut(u8, Vec<u8>, Vec<u8>) -> Result<(), Error>,
 ) -> Result<u64, Error> {
     let mut backup = Hashed { inner: backup, hash: Xxh3Default::new() };
-    if backup.take(MAGIC.len())? != MAGIC {
-        return Err(Error::Damaged("this is no backup that annals made".to_owned()));
+    let begin = backup.take(MAGIC.len())?;
+    if begin != MAGIC {
+        return Err(Error::NotABackup(what_it_is(&begin)));
     }
     let found = u32::from_be_bytes(backup.number()?);
     if found > FORMAT {
@@ -184,6 +196,14 @@ fn read(
     match is_whole && backup.inner.read(&mut [0])? == 0 {
         true => Ok(count),
         false => Err(damaged()),
+    }
+}
+
+/// What a file is that does not begin as a backup does.
+fn what_it_is(begin: &[u8]) -> String {
+    match COMPRESSIONS.iter().find(|(magic, _)| begin.starts_with(magic)) {
+        Some((_, name)) => format!("the file is {name}-compressed; decompress it first"),
+        None => "this is no backup that annals made".to_owned(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Opening a store: whose directory it is, which format it has, and what a power cut left of it.
 
 use std::fs::{self, File, TryLockError};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
@@ -128,16 +129,28 @@ impl Options {
 
 /// Makes the directory if need be and takes it for this process.
 fn lock(directory: &Path) -> Result<File, Error> {
-    fs::create_dir_all(directory)?;
+    fs::create_dir_all(directory).map_err(|error| not_made(directory, error))?;
     let strange = !directory.join("lock").exists() && fs::read_dir(directory)?.next().is_some();
     if strange {
         return Err(Error::NotAStore);
     }
-    let lock = File::options().create(true).truncate(false).write(true).open(directory.join("lock"))?;
+    let path = directory.join("lock");
+    let lock = File::options().create(true).truncate(false).write(true).open(&path);
+    let lock = lock.map_err(|error| not_made(&path, error))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(Error::InUse),
         Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+/// Why a file or a directory of a store cannot be made.
+pub(super) fn not_made(path: &Path, error: io::Error) -> Error {
+    let existing = || path.ancestors().find(|path| path.exists()).unwrap_or(Path::new(".")).to_owned();
+    match error.kind() {
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => Error::NotADirectory(existing()),
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Error::NotWritable(existing()),
+        _ => error.into(),
     }
 }
 
@@ -148,7 +161,7 @@ fn check_format(directory: &Path) -> Result<(), Error> {
         Ok(text) => {
             text.trim().parse::<u32>().map_err(|_| Error::Damaged("the format cannot be read".to_owned()))?
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
             // Written aside and renamed: a crash leaves either no number or a whole one.
             let aside = directory.join("format.new");
             fs::write(&aside, format!("{FORMAT}\n"))?;

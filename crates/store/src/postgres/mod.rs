@@ -141,10 +141,12 @@ impl Store for PostgresStore {
         if self.queue.is_closed() {
             return Err(Error::Closed);
         }
-        if !*self.inner.is_held.borrow() {
-            return Err(Error::Unavailable("the store's lock is not held".into()));
+        // Asked first, since where it is down that is why the lock is not held.
+        self.inner.readers.rows("SELECT 1", &[]).await?;
+        match *self.inner.is_held.borrow() {
+            true => Ok(()),
+            false => Err(Error::Unavailable("the store's lock is not held".into())),
         }
-        self.inner.readers.rows("SELECT 1", &[]).await.map(drop)
     }
 
     async fn statistics(&self) -> Result<Statistics, Error> {

@@ -149,7 +149,7 @@ async fn accept_by_link(
     Query(mut query): Query<HashMap<String, String>>,
 ) -> Result<Response, ApiError> {
     if method != http::Method::GET {
-        return Err(ApiError::MethodNotAllowed);
+        return Err(ApiError::MethodNotAllowed("GET or POST".to_owned()));
     }
     accept_token(&state, &acting, query.remove("token"), b"").await
 }

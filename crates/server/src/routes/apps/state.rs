@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::answer::ok;
 use crate::api::{Api, op};
 use crate::error::ApiError;
-use crate::extract::Readable;
+use crate::extract::{Readable, refuse_unknown};
 
 pub(crate) fn api() -> Api {
     Api::of("Apps").get(
@@ -33,6 +33,7 @@ async fn show_state(
     Readable(access): Readable,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Response, ApiError> {
+    refuse_unknown(&query, &["at", "from", "to"]).map_err(ApiError::Invalid)?;
     let instant = |field: &str| -> Result<Option<Time>, ApiError> {
         // In a query a plus stands for a space, and offsets are written with one.
         let text = query.get(field).map(|text| text.replace(' ', "+"));

@@ -128,7 +128,7 @@ async fn unlock_by_link(
     Query(mut query): Query<HashMap<String, String>>,
 ) -> Result<Response, ApiError> {
     if method != http::Method::GET {
-        return Err(ApiError::MethodNotAllowed);
+        return Err(ApiError::MethodNotAllowed("GET or POST".to_owned()));
     }
     let token = required(query.remove("unlock_token"), "unlock_token")?;
     unlock(&state, remote_ip, token).await

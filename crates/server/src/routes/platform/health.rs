@@ -1,6 +1,6 @@
 //! How the server does.
 
-use annals_service::Service;
+use annals_service::{Error, Service, StoreError};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
@@ -36,7 +36,7 @@ const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 struct StatusAnswer {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'static str>,
+    error: Option<String>,
 }
 
 /// The process answers.
@@ -46,15 +46,12 @@ async fn health() -> Response {
 
 /// Requests can be carried out, writes included.
 async fn readiness(State(service): State<Service>) -> Response {
-    if service.ready().await.is_ok() {
-        ok(&StatusAnswer { status: "ready", error: None })
-    } else {
-        let body = StatusAnswer {
-            status: "not ready",
-            error: Some("the store accepts no writes: the log says why"),
-        };
-        json_response(StatusCode::SERVICE_UNAVAILABLE, &body)
-    }
+    let error = match service.ready().await {
+        Ok(()) => return ok(&StatusAnswer { status: "ready", error: None }),
+        Err(Error::Store(error @ StoreError::Unavailable(_))) => error.to_string(),
+        Err(_) => "the store accepts no writes: the log says why".to_owned(),
+    };
+    json_response(StatusCode::SERVICE_UNAVAILABLE, &StatusAnswer { status: "not ready", error: Some(error) })
 }
 
 /// Measurements, for Prometheus.

@@ -8,6 +8,10 @@ use std::time::Duration;
 use tokio_postgres::Config;
 use url::Url;
 
+use annals_model::nearest;
+
+use crate::error::with_causes;
+
 /// How long a connection may take to be made.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 /// How long what was sent may go without any sign that it arrived.
@@ -38,7 +42,10 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, String> {
         // Nothing said here may repeat the address: it has a password in it.
-        let mut url = Url::parse(text).map_err(|error| format!("is no database address: {error}"))?;
+        let mut url = Url::parse(text).map_err(|error| format!("is no database address: {error}{ENCODE}"))?;
+        if url.fragment().is_some() {
+            return Err(format!("is no database address: it has a #{ENCODE}"));
+        }
         let (mut verify, mut root_certificate) = (false, None);
         let mut kept = Vec::new();
         for (name, value) in url.query_pairs() {
@@ -48,10 +55,9 @@ impl FromStr for Address {
                     kept.push(("sslmode".to_owned(), "require".to_owned()));
                 }
                 ("sslmode", "disable" | "prefer" | "require") => kept.push((name.into(), value.into())),
-                ("sslmode", _) => {
-                    return Err("sslmode must be disable, prefer, require or verify-full".to_owned());
-                }
+                ("sslmode", mode) => return Err(unknown_mode(mode)),
                 ("sslrootcert", file) => root_certificate = Some(PathBuf::from(file)),
+                (name, _) if !PARAMETERS.contains(&name) => return Err(unknown_parameter(name)),
                 _ => kept.push((name.into(), value.into())),
             }
         }
@@ -67,7 +73,7 @@ impl FromStr for Address {
         url.set_query(query.as_deref());
         let address = url.as_str();
         let mut config: Config =
-            address.parse().map_err(|error| format!("is no database address: {error}"))?;
+            address.parse().map_err(|error| format!("is no database address: {}", with_causes(&error)))?;
         let options = format!("{SETTINGS} {}", config.get_options().unwrap_or_default());
         config
             .application_name("annals")
@@ -81,6 +87,51 @@ impl FromStr for Address {
         let shown = format!("postgres://{host}{port}{}", url.path());
         Ok(Self { config, verification, shown })
     }
+}
+
+/// What is behind an address that ends too early.
+const ENCODE: &str =
+    "; percent-encode special characters in user and password (%23 for #, %2F for /, %3F for ?, %40 for @)";
+
+/// The parameters that an address may have besides those of TLS.
+const PARAMETERS: [&str; 18] = [
+    "application_name",
+    "channel_binding",
+    "connect_timeout",
+    "dbname",
+    "host",
+    "hostaddr",
+    "keepalives",
+    "keepalives_idle",
+    "keepalives_interval",
+    "keepalives_retries",
+    "load_balance_hosts",
+    "options",
+    "password",
+    "port",
+    "sslnegotiation",
+    "target_session_attrs",
+    "tcp_user_timeout",
+    "user",
+];
+
+/// Of libpq's modes, those that are not offered here.
+fn unknown_mode(mode: &str) -> String {
+    match mode {
+        "verify-ca" => "sslmode=verify-ca is not supported, use verify-full".to_owned(),
+        "allow" => "sslmode=allow is not supported, use prefer".to_owned(),
+        _ => "sslmode must be disable, prefer, require or verify-full".to_owned(),
+    }
+}
+
+/// A name of other characters may be a part of a password.
+fn unknown_parameter(name: &str) -> String {
+    if !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') {
+        return format!("what stands behind ? is no parameter{ENCODE}");
+    }
+    let known = PARAMETERS.into_iter().chain(["sslmode", "sslrootcert"]);
+    let meant = nearest(name, known).map(|known| format!(", did you mean {known}?")).unwrap_or_default();
+    format!("unknown parameter {name}{meant}")
 }
 
 /// What the server is to keep to, unless the address says otherwise in its own `options`.
@@ -131,7 +182,16 @@ mod tests {
             ("postgres://me:secret@host/db?sslmode=perhaps", "sslmode must be"),
             ("postgres://me:secret@host/db?sslrootcert=a.pem", "sslmode=verify-full only"),
             ("postgres://me:secret@host:port/db", "no database address"),
-            ("postgres://me:secret@host/db?colour=red", "no database address"),
+            ("postgres://me:secret@host/db?colour=red", "unknown parameter colour"),
+            (
+                "postgres://me:secret@host/db?sslmod=require",
+                "unknown parameter sslmod, did you mean sslmode?",
+            ),
+            ("postgres://me:secret@host/db?sslmode=verify-ca", "verify-ca is not supported, use verify-full"),
+            ("postgres://me:12#secret@host/db", "percent-encode"),
+            ("postgres://me:12?secret@host/db", "percent-encode"),
+            ("postgres://me:a#secret@host/db", "percent-encode"),
+            ("postgres://me:secret@host/db?port=x", "invalid value for option `port`"),
         ] {
             let error = wrong.parse::<Address>().unwrap_err();
             assert!(error.contains(why) && !error.contains("secret"), "{error}");

@@ -1,0 +1,36 @@
+//! What somebody meant who misspelt a name.
+
+/// How many letters may be wrong, at the most.
+const WRONG_MAX: usize = 2;
+
+/// The nearest of the known names, if one is so near that it must have been meant: one letter of three is wrong at most.
+pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let near = known.into_iter().filter_map(|name| {
+        let wrong_max = (written.len().min(name.len()) / 3).clamp(1, WRONG_MAX);
+        let wrong = strsim::osa_distance(written, name);
+        (wrong <= wrong_max).then_some((wrong, name))
+    });
+    near.min().map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn a_slip_is_recognized_and_another_word_is_not() {
+        let known = ["name", "amount", "source_repo_name", "deployment", "stop"];
+        for (written, expected) in [
+            ("nam", Some("name")),
+            ("naem", Some("name")),
+            ("ammount", Some("amount")),
+            ("deplyoment", Some("deployment")),
+            ("source_repo_url", None),
+            ("deployed", None),
+            ("size", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(written, known), expected, "{written}");
+        }
+    }
+}

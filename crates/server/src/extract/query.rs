@@ -1,0 +1,12 @@
+//! Parameters in the query.
+
+use std::collections::HashMap;
+
+use annals_model::FieldErrors;
+
+/// Refuses parameters that are not known: one that is ignored would give an answer to another question.
+pub(crate) fn refuse_unknown(query: &HashMap<String, String>, known: &[&str]) -> Result<(), FieldErrors> {
+    let unknown = query.keys().filter(|name| !known.contains(&name.as_str()));
+    let message = format!("unknown parameter; known: {}", known.join(", "));
+    FieldErrors::any(unknown.map(|name| (name.clone(), message.clone()))).map_or(Ok(()), Err)
+}
