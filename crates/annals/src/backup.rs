@@ -11,7 +11,7 @@ use clap::Args;
 use tempfile::NamedTempFile;
 
 use crate::output::say;
-use crate::store::{Location, Named};
+use crate::store::{Location, Named, because};
 
 #[derive(Args)]
 pub(crate) struct BackupOptions {
@@ -57,7 +57,7 @@ pub(crate) async fn back_up(options: BackupOptions) -> anyhow::Result<()> {
         BufWriter::new(file.with_context(|| format!("cannot make a file in {}", directory.display()))?);
     match (&options.server, &options.store) {
         (Some(server), _) => download(server, options.operator_token.as_deref(), &mut out).await?,
-        (None, Some(store)) => read_store(&store.location()?, &mut out)?,
+        (None, Some(store)) => read_store(&store.location("--store")?, &mut out)?,
         (None, None) => bail!("name --store or --server"),
     }
     let entries = finish(out, &options.to)?;
@@ -81,7 +81,7 @@ fn read_store(store: &Location, out: &mut impl Write) -> anyhow::Result<()> {
     };
     let opened = embedded::Options::new(directory).existing(true).open().map_err(|error| match error {
         Error::InUse => anyhow::anyhow!("it is being served: back it up with --server and its address"),
-        error => error.into(),
+        error => because(error),
     });
     let opened = opened.with_context(|| format!("the store {store} cannot be opened"))?;
     for piece in opened.backup().into_iter().flatten() {
@@ -111,12 +111,13 @@ async fn download(server: &str, token: Option<&str>, out: &mut impl Write) -> an
 }
 
 pub(crate) fn restore(options: RestoreOptions) -> anyhow::Result<()> {
-    let Location::Directory(directory) = &options.store.location()? else {
+    let Location::Directory(directory) = &options.store.location("--store")? else {
         bail!("a backup is restored to a directory; annals copy moves that to a database");
     };
     let from =
         File::open(&options.from).with_context(|| format!("cannot read {}", options.from.display()))?;
     let entries = embedded::restore(BufReader::new(from), directory)
+        .map_err(because)
         .with_context(|| format!("{} is not restored to {}", options.from.display(), directory.display()))?;
     say(&format!("{} has all {entries} entries of {}", directory.display(), options.from.display()));
     Ok(())

@@ -24,7 +24,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
-    let (source, target) = (options.from.location()?, options.to.location()?);
+    let (source, target) = (options.from.location("--from")?, options.to.location("--to")?);
     if source.is_same(&target) {
         bail!("{source} cannot be copied to itself: name another target");
     }

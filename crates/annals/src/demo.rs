@@ -13,6 +13,7 @@ use anyhow::Context;
 use clap::Args;
 use tokio::net::TcpListener;
 
+use crate::listen;
 use crate::output::say;
 use crate::serve::stop_signal;
 use crate::store::Location;
@@ -21,7 +22,7 @@ use crate::story::{Platform, StoryClock};
 #[derive(Args)]
 pub(crate) struct Options {
     /// Where to listen. If somebody listens there already, any free port is taken instead.
-    #[arg(long, env = "ANNALS_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "ANNALS_LISTEN", default_value = "127.0.0.1:8080", value_parser = listen::address, value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
 }
 

@@ -3,15 +3,18 @@
 mod backup;
 mod copy;
 mod demo;
+mod environment;
+mod listen;
 mod logs;
 mod output;
 mod serve;
 mod store;
 mod story;
+mod user;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Recording an event is mostly allocating and copying, and this allocator makes it a tenth faster than the system's.
 #[global_allocator]
@@ -47,8 +50,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match run(arguments) {
+    // Before the command line is read, which takes an empty variable for a value.
+    let done = environment::refuse_empty(&Arguments::command()).and_then(|()| run(Arguments::parse()));
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::complain(&format!("annals: {error:#}"));

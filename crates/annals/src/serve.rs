@@ -8,19 +8,26 @@ use annals_model::RandomIds;
 use annals_server::{AppState, Config, Metrics, router};
 use annals_service::MailConfig;
 use annals_service::SystemClock;
-use anyhow::Context;
+use anyhow::bail;
 use clap::Args;
 use ipnet::IpNet;
-use tokio::net::TcpListener;
+use reqwest::Url;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::listen;
 use crate::output::say;
 use crate::store::{Location, Named};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Where to listen.
-    #[arg(long, env = "ANNALS_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    /// Where to listen. A port alone is reached from this machine only; 0.0.0.0:8080 from everywhere.
+    #[arg(
+        long,
+        env = "ANNALS_LISTEN",
+        default_value = "127.0.0.1:8080",
+        value_parser = listen::address,
+        value_name = "ADDRESS:PORT"
+    )]
     listen: SocketAddr,
 
     /// What keeps the store: a directory, or a PostgreSQL database as postgres://user:password@host/database?sslmode=verify-full.
@@ -44,7 +51,7 @@ pub(crate) struct Options {
     operator_token: Option<String>,
 
     /// How clients reach this server, for addresses in answers. Default: http:// and where it listens.
-    #[arg(long, env = "ANNALS_PUBLIC_URL", value_name = "URL")]
+    #[arg(long, env = "ANNALS_PUBLIC_URL", value_parser = web_address, value_name = "URL")]
     public_url: Option<String>,
 
     /// How many requests a user may make in a minute. Default: no limit.
@@ -107,25 +114,41 @@ fn network(text: &str) -> Result<IpNet, String> {
         .map_err(|_| "must be an address or a network, as 10.0.0.0/8".to_owned())
 }
 
+/// A URL of the web, without a slash at its end.
+fn web_address(text: &str) -> Result<String, String> {
+    let is_of_the_web = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+    match Url::parse(text) {
+        Ok(url) if is_of_the_web(&url) => Ok(text.trim_end_matches('/').to_owned()),
+        _ => Err("must begin with http:// or https://, as https://annals.example.com".to_owned()),
+    }
+}
+
+/// Looked at apart from the command line, whose errors show the values, and here that may be a password.
+fn check_secrets(options: &Options) -> anyhow::Result<()> {
+    if options.operator_token.as_ref().is_some_and(|token| token.len() < 16) {
+        bail!("--operator-token must have at least 16 characters");
+    }
+    let has_scheme = |url: &String| url.starts_with("smtp://") || url.starts_with("smtps://");
+    if options.smtp_url.as_ref().is_some_and(|url| !has_scheme(url)) {
+        bail!("--smtp-url must begin with smtp:// or smtps://, as smtps://user:password@mail.example.com");
+    }
+    Ok(())
+}
+
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     // Asked for before anything else, so that a signal during the start is not missed.
     let stop = stop_signal()?;
-    if options.operator_token.as_ref().is_some_and(|token| token.len() < 16) {
-        anyhow::bail!("the operator token must have at least 16 characters");
-    }
+    check_secrets(&options)?;
     let metrics = Metrics::default();
     let store_connections = usize::try_from(options.store_connections.get())?;
-    let location = options.store.location()?;
+    let location = options.store.location("--store")?;
     let store = location.open(store_connections, &metrics).await?;
-    let listener = TcpListener::bind(options.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", options.listen))?;
+    let listener = listen::bind(options.listen).await?;
+    listen::warn_without_tls(listener.local_addr()?, options.public_url.as_deref());
     let url = format!("http://{}", listener.local_addr()?);
     let config = Config {
         operator_token: options.operator_token,
-        public_url: options
-            .public_url
-            .map_or_else(|| url.clone(), |url| url.trim_end_matches('/').to_owned()),
+        public_url: options.public_url.unwrap_or_else(|| url.clone()),
         requests_per_minute: options.requests_per_minute,
         connections_max: usize::try_from(options.connections_max.get())?,
         scale_strings: options.scale_strings,
@@ -138,10 +161,11 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         mail: options.smtp_url.map(|smtp_url| MailConfig { smtp_url, from: options.mail_from }),
     };
     let connections_max = config.connections_max;
+    let is_token_kept = config.operator_token.is_none();
     let clock = Arc::new(SystemClock);
     let (state, made_token) =
         AppState::start(store, clock, Arc::new(RandomIds::default()), config, metrics).await?;
-    introduce(&url, &location, made_token.as_deref());
+    introduce(&url, &location, made_token.as_deref(), is_token_kept);
 
     let background = tokio::spawn(state.service().clone().work());
     annals_server::run(listener, router(state.clone()), connections_max, stop).await?;
@@ -152,10 +176,14 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
 }
 
 /// What somebody needs who starts this for the first time.
-fn introduce(url: &str, store: &Location, made_token: Option<&str>) {
+fn introduce(url: &str, store: &Location, made_token: Option<&str>, is_token_kept: bool) {
     say(&format!("annals {} listens on {url}, store {store}", env!("CARGO_PKG_VERSION")));
     if let Some(token) = made_token {
         say(&format!("operator token, shown this once: {token}"));
+    } else if is_token_kept {
+        say(
+            "operator token: the one that the first start showed; if it is lost, set another with ANNALS_OPERATOR_TOKEN",
+        );
     }
     say(&format!(
         "to get a user's token:\n  curl -H \"Authorization: Bearer $OPERATOR_TOKEN\" \

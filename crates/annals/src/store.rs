@@ -8,6 +8,8 @@ use annals_server::Metrics;
 use annals_store::{Error, Portable, Store, embedded, postgres};
 use anyhow::Context;
 
+use crate::user;
+
 /// What an option says of where a store is. It is looked at later: a command line that cannot be read is shown with all
 /// that was wrong in it, and here that may be a password.
 #[derive(Clone)]
@@ -20,9 +22,9 @@ impl From<String> for Named {
 }
 
 impl Named {
-    /// The place that is meant.
-    pub(crate) fn location(&self) -> anyhow::Result<Location> {
-        self.0.parse().map_err(|why: String| anyhow::anyhow!("the store that is named {why}"))
+    /// The place that is meant by that option.
+    pub(crate) fn location(&self, option: &str) -> anyhow::Result<Location> {
+        self.0.parse().map_err(|why: String| anyhow::anyhow!("{option}: {why}"))
     }
 }
 
@@ -45,9 +47,28 @@ impl FromStr for Location {
             Some((scheme, _)) => {
                 Err(format!("must be a directory or a postgres:// address; {scheme}:// is neither"))
             }
+            None if is_scheme(text, "postgres") || is_scheme(text, "postgresql") => {
+                Err("did you mean postgres://?".to_owned())
+            }
+            None if is_scheme(text, "file") => Err("did you mean file://?".to_owned()),
             None if text.is_empty() => Err("must be a directory or a postgres:// address".to_owned()),
             None => Ok(Self::Directory(text.into())),
         }
+    }
+}
+
+/// Whether it begins with that scheme.
+fn is_scheme(text: &str, scheme: &str) -> bool {
+    text.split_once(':').is_some_and(|(found, _)| found.eq_ignore_ascii_case(scheme))
+}
+
+/// Why a store cannot be opened, with what only the program knows of it.
+pub(crate) fn because(error: Error) -> anyhow::Error {
+    match error {
+        Error::NotWritable(path) => {
+            anyhow::anyhow!("{} cannot write {}", user::describe(), path.display())
+        }
+        error => error.into(),
     }
 }
 
@@ -76,7 +97,7 @@ impl Location {
                 .await
                 .map(|store| Arc::new(store) as _),
         };
-        opened.with_context(|| format!("the store {self} cannot be opened"))
+        opened.map_err(because).with_context(|| format!("the store {self} cannot be opened"))
     }
 
     /// Whether both are the same place, as far as can be told by how they are named.
@@ -116,7 +137,7 @@ impl Location {
             Error::InUse => {
                 anyhow::anyhow!("{self} is being served: stop every annals that has it open first")
             }
-            error => anyhow::Error::new(error).context(format!("the store {self} cannot be opened")),
+            error => because(error).context(format!("the store {self} cannot be opened")),
         })
     }
 }

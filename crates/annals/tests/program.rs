@@ -9,6 +9,7 @@ mod program {
     pub(crate) mod faults;
     pub(crate) mod journeys;
     pub(crate) mod mail;
+    pub(crate) mod mistakes;
     pub(crate) mod moving;
     pub(crate) mod running;
     pub(crate) mod schemathesis;

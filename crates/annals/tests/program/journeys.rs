@@ -142,7 +142,7 @@ fn mistakes_on_the_command_line_are_named() {
             "the store /none cannot be opened: there is no store",
         ),
         (&["serve", "--store", "/proc/annals"], "the store /proc/annals cannot be opened"),
-        (&["serve", "--operator-token", "short"], "the operator token must have at least 16 characters"),
+        (&["serve", "--operator-token", "short"], "--operator-token must have at least 16 characters"),
         (&["--log", "loud=very", "demo"], "--log"),
         (&["undo"], "unrecognized subcommand"),
         (&[], "Usage: annals"),

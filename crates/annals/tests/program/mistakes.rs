@@ -1,0 +1,229 @@
+//! What people get wrong on the command line, and what they are told.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use annals_testing::TestDatabase;
+use serde_json::Value;
+
+use super::database::Server;
+use super::running::{OPERATOR, Running, command, serve};
+
+/// The last line of what a command complains about, which fails.
+fn complaint(command: &mut Command) -> String {
+    let Output { status, stderr, .. } = command.output().unwrap();
+    let complained = String::from_utf8(stderr).unwrap();
+    assert!(!status.success(), "{complained}");
+    complained
+}
+
+/// What `serve` complains about with these options, if it does not listen anywhere.
+fn serve_complaint(options: &[&str]) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = command();
+    command.arg("serve").current_dir(directory.path());
+    if !options.contains(&"--listen") {
+        command.args(["--listen", "127.0.0.1:0"]);
+    }
+    let complained = complaint(command.args(options));
+    let left = fs::read_dir(directory.path()).unwrap().count();
+    assert_eq!(left, 0, "nothing is made: {complained}");
+    complained
+}
+
+#[test]
+fn options_that_cannot_be_meant_so_are_refused() {
+    let long = "postgres://me:secret@host/db";
+    for (options, expected) in [
+        (vec!["--store", "postgres:/annals"], "annals: --store: did you mean postgres://?"),
+        (vec!["--store", "postgresql:annals"], "annals: --store: did you mean postgres://?"),
+        (
+            vec!["--store", &format!("{long}?sslmode=verify-ca")],
+            "annals: --store: sslmode=verify-ca is not supported, use verify-full",
+        ),
+        (
+            vec!["--store", &format!("{long}?sslmod=require")],
+            "annals: --store: unknown parameter sslmod, did you mean sslmode?",
+        ),
+        (vec!["--store", "postgres://me:se#cret@host/db"], "percent-encode special characters in user and password"),
+        (
+            vec!["--log", "loud"],
+            "annals: --log: \"loud\" is not a level: error, warn, info, debug (of one module: info,annals_store=debug)",
+        ),
+        (vec!["--log", "info,loud"], "annals: --log: \"loud\" is not a level"),
+        (vec!["--public-url", "annals.example.com"], "must begin with http:// or https://"),
+        (vec!["--public-url", "annals.example.com:80"], "must begin with http:// or https://"),
+        (vec!["--smtp-url", "me:secret@mail.example.com"], "annals: --smtp-url must begin with smtp:// or smtps://"),
+        (vec!["--listen", "localhost"], "must be a port, or an address and a port as 127.0.0.1:8080"),
+    ]
+    .map(|(options, expected)| (options.into_iter().map(str::to_owned).collect::<Vec<_>>(), expected))
+    {
+        let options: Vec<_> = options.iter().map(String::as_str).collect();
+        let complained = serve_complaint(&options);
+        assert!(complained.contains(expected), "{options:?}: {complained}");
+        assert!(!complained.contains("secret"), "{complained}");
+    }
+}
+
+#[test]
+fn a_variable_that_is_set_to_nothing_is_refused() {
+    for name in ["ANNALS_OPERATOR_TOKEN", "ANNALS_STORE", "ANNALS_LOG", "ANNALS_SMTP_URL"] {
+        let complained = complaint(command().arg("serve").env(name, ""));
+        assert_eq!(complained, format!("annals: {name} is empty; unset it\n"));
+    }
+}
+
+#[test]
+fn a_port_alone_and_a_name_are_addresses() {
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for form in ["", ":", "localhost:"] {
+        let directory = tempfile::tempdir().unwrap();
+        let port = free();
+        let listen = format!("{form}{port}");
+        let running = Running::serve_with(&directory.path().join("store"), &["--listen", &listen]);
+        assert_eq!(running.url, format!("http://127.0.0.1:{port}"));
+        assert!(running.stop().success());
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_says_what_to_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let directory = tempfile::tempdir().unwrap();
+    let complained = complaint(serve(&directory.path().join("store")).args(["--listen", &address]));
+    let expected = format!(
+        "annals: cannot listen on {address}: another process listens there, perhaps another annals: stop it, or name \
+         another port with --listen\n"
+    );
+    assert_eq!(complained, expected);
+}
+
+#[test]
+fn whoever_listens_for_others_is_told_that_there_is_no_tls() {
+    for (options, is_warned) in [
+        (&["--listen", "0.0.0.0:0"][..], true),
+        (&["--listen", "0.0.0.0:0", "--public-url", "https://annals.example.com"], false),
+        (&["--listen", "127.0.0.1:0"], false),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let mut command = serve(&directory.path().join("store"));
+        command.args(options);
+        let running = Running::start_logging(command, log.reopen().unwrap());
+        assert!(running.stop().success());
+        let log = fs::read_to_string(log.path()).unwrap();
+        let warning =
+            "there is no TLS here: put a proxy with TLS in front, and set --public-url to its address";
+        assert_eq!(log.contains(warning), is_warned, "{options:?}: {log}");
+    }
+}
+
+#[test]
+fn a_token_that_was_lost_can_be_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path().join("store");
+    let start = |options: &[&str]| {
+        let mut command = serve(&store);
+        command.args(["--listen", "127.0.0.1:0"]).args(options);
+        let mut running = Running::start(command);
+        let lines = running.lines_until("curl");
+        assert!(running.stop().success());
+        lines.into_iter().find(|line| line.starts_with("operator token"))
+    };
+    assert!(start(&[]).unwrap().contains("shown this once"));
+    assert_eq!(
+        start(&[]).unwrap(),
+        "operator token: the one that the first start showed; if it is lost, set another with ANNALS_OPERATOR_TOKEN"
+    );
+    assert_eq!(start(&["--operator-token", OPERATOR]), None);
+}
+
+#[test]
+fn a_store_that_cannot_be_made_says_why() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let file = directory.path().join("file");
+    fs::write(&file, "").unwrap();
+    for store in [file.clone(), file.join("store")] {
+        let complained = complaint(&mut serve(&store));
+        let expected = format!(
+            "annals: the store {} cannot be opened: {} is a file: name a directory\n",
+            store.display(),
+            file.display()
+        );
+        assert_eq!(complained, expected);
+    }
+    // Nobody may write here, but for the superuser, who becomes somebody else.
+    let closed = directory.path().join("closed");
+    fs::create_dir(&closed).unwrap();
+    fs::set_permissions(&closed, PermissionsExt::from_mode(0o555)).unwrap();
+    let is_superuser = fs::write(closed.join("probe"), "").is_ok();
+    for store in [closed.clone(), closed.join("below/store")] {
+        let mut serve = serve(&store);
+        if is_superuser {
+            serve.uid(65534);
+        }
+        let complained = complaint(&mut serve);
+        let first = format!("annals: the store {} cannot be opened: ", store.display());
+        assert!(complained.starts_with(&first), "{complained}");
+        let is_named =
+            ["user ", "the user with uid "].iter().any(|user| complained[first.len()..].starts_with(user));
+        assert!(is_named, "{complained}");
+        assert!(complained.contains(&format!(" cannot write {}", closed.display())), "{complained}");
+    }
+}
+
+#[test]
+fn a_backup_that_was_compressed_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let backup = directory.path().join("backup.gz");
+    let store = directory.path().join("store");
+    for (bytes, why) in [
+        (&b"\x1f\x8b\x08\0\0\0\0\0\0\0\0\0\0\0\0\0"[..], "the file is gzip-compressed; decompress it first"),
+        (b"\x28\xb5\x2f\xfd\0\0\0\0\0\0\0\0\0\0\0\0", "the file is zstd-compressed; decompress it first"),
+        (b"PGDMP and so on, and on", "this is no backup that annals made"),
+    ] {
+        fs::write(&backup, bytes).unwrap();
+        let mut restore = command();
+        restore.args(["restore", "--from"]).arg(&backup).arg("--store").arg(&store);
+        let expected =
+            format!("annals: {} is not restored to {}: {why}\n", backup.display(), store.display());
+        assert_eq!(complaint(&mut restore), expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_down_is_named_in_readiness_and_log() {
+    let server = Server::start(&[]);
+    let database = TestDatabase::create_on(&server.url).await;
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let mut command = serve(Path::new(&database.url));
+    command.args(["--listen", "127.0.0.1:0", "--operator-token", OPERATOR]);
+    let running = Running::start_logging(command, log.reopen().unwrap());
+    drop(server);
+    let ready = loop {
+        let answer = reqwest::get(format!("{}/readyz", running.url)).await.unwrap();
+        let text = answer.json::<Value>().await.unwrap()["error"].to_string();
+        // What was being said over a connection when it broke is another error.
+        if text.contains("refused") {
+            break text;
+        }
+    };
+    assert!(
+        ready.contains("the database is unavailable: error connecting to server: Connection refused"),
+        "{ready}"
+    );
+    let answer = reqwest::Client::new().get(format!("{}/v1/apps", running.url)).bearer_auth("tk-us-x").send();
+    let answer = answer.await.unwrap();
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.text().await.unwrap(), r#"{"error":"could not be read; retry"}"#);
+    drop(running);
+    let log = fs::read_to_string(log.path()).unwrap();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("the store is unavailable")).collect();
+    assert!(lines.iter().any(|line| line.contains("Connection refused")), "{log}");
+}
