@@ -19,7 +19,7 @@ use event_counts::EventCounter;
 /// About how many events a follower takes in one commit.
 const EVENTS_AT_ONCE: usize = 10_000;
 /// How long a process has for that before another one tries.
-const LEASE: Duration = Duration::from_secs(30);
+const LEASE: Duration = Duration::from_secs(10);
 /// How long a follower waits for more events before it takes them. Each round is a commit, which others have to share.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long a follower waits after a failure.
@@ -40,7 +40,7 @@ impl Service {
         self.keep_following(EventCounter).await;
     }
 
-    /// Has every follower take what is recorded by now.
+    /// Has every follower take what is recorded by now, unless another process is at it.
     pub async fn catch_up(&self) -> Result<(), Error> {
         self.advance(EventCounter).await
     }
@@ -77,7 +77,7 @@ impl Service {
             let claimed = self.store().claim(key::Cursor::only(F::NAME), 1, LEASE).await?;
             let Some((key, cursor)) = claimed.into_iter().next() else { return Ok(()) };
             let commits = self.store().platform(cursor, EVENTS_AT_ONCE).await?;
-            let is_done = commits.is_empty();
+            let taken: usize = commits.iter().map(|commit| commit.events.len()).sum();
             self.commit(move |transaction| {
                 // The lease may have ended, and another process may have done this.
                 if transaction.get(key.clone())? != Some(cursor) {
@@ -88,7 +88,7 @@ impl Service {
                 Ok(())
             })
             .await?;
-            if is_done {
+            if taken < EVENTS_AT_ONCE {
                 return Ok(());
             }
         }
