@@ -33,11 +33,11 @@ impl Service {
     /// Registers somebody, with a first API token. Somebody who so far was only named in reports, with this identifier or
     /// with this address and username, becomes registered.
     pub async fn register_user(&self, user: NewUser) -> Result<(Arc<Account>, IssuedToken), Error> {
-        check_registration(&user.username, &user.email)?;
         let password_hash = match &user.password {
             Some(password) => Some(passwords::hash(password.clone()).await?),
             None => None,
         };
+        check_registration(&user.username, &user.email)?;
         let secret = new_secret("tk-us-");
         self.commit(move |transaction| {
             let id = registrable(transaction, &user)?;

@@ -1,6 +1,7 @@
 //! API tokens, and what they are exchanged for.
 
 use annals_model::Time;
+use annals_model::account::check_token_name;
 use annals_service::{IssuedToken, Service, SignInOutcome, SignedIn, Token, TokenId};
 use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
@@ -91,6 +92,8 @@ async fn sign_in(
     given: NameAndPassword,
     token_name: String,
 ) -> Result<IssuedToken, ApiError> {
+    // What cannot succeed is no attempt.
+    check_token_name(&token_name)?;
     state.attempts.check(remote_ip, &given.name)?;
     match state.service.sign_in(remote_ip, &given.name, given.password, token_name).await? {
         SignInOutcome::SignedIn(issued) => Ok(issued),
