@@ -14,6 +14,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use annals_model::catalogue::{self, EventType, Scope};
+use annals_model::field_class::REST;
 use annals_model::{
     App, AppId, Class, Classed as _, Classes, Field, FieldShape, Role, UserId, event, hide, public_url,
 };
@@ -112,7 +113,9 @@ fn push_sensitive_keys(fields: &[Field], keys: &mut Vec<String>) {
         match field.shape {
             FieldShape::Object(fields) | FieldShape::Flattened(fields) => push_sensitive_keys(fields, keys),
             _ if Classes::of_fields(std::slice::from_ref(field)).intersects(SENSITIVE) => {
-                keys.push(format!("\"{}\":", field.name));
+                // Fields that are not named may be anything, so something always stands there.
+                let is_named = field.name != REST;
+                keys.push(if is_named { format!("\"{}\":", field.name) } else { String::new() });
             }
             _ => {}
         }
