@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use annals_testing::TestDatabase;
 use serde_json::Value;
@@ -159,14 +159,26 @@ fn a_store_that_cannot_be_made_says_why() {
         assert_eq!(complained, expected);
     }
     // Nobody may write here, but for the superuser, who becomes somebody else.
+    fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
     let closed = directory.path().join("closed");
     fs::create_dir(&closed).unwrap();
     fs::set_permissions(&closed, PermissionsExt::from_mode(0o555)).unwrap();
-    let is_superuser = fs::write(closed.join("probe"), "").is_ok();
+    let is_superuser = fs::create_dir(closed.join("probe")).is_ok();
+    if is_superuser {
+        fs::remove_dir(closed.join("probe")).unwrap();
+    }
     for store in [closed.clone(), closed.join("below/store")] {
         let mut serve = serve(&store);
         if is_superuser {
-            serve.uid(65534);
+            // Somebody else may not be able to reach the program where it was built.
+            let program = directory.path().join("annals");
+            _ = fs::remove_file(&program);
+            fs::hard_link(serve.get_program(), &program)
+                .or_else(|_| fs::copy(serve.get_program(), &program).map(drop))
+                .unwrap();
+            let arguments: Vec<_> = serve.get_args().map(ToOwned::to_owned).collect();
+            serve = Command::new(program);
+            serve.args(arguments).env_clear().stdin(Stdio::null()).uid(65534);
         }
         let complained = complaint(&mut serve);
         let first = format!("annals: the store {} cannot be opened: ", store.display());
