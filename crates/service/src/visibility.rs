@@ -141,10 +141,13 @@ pub enum Reader {
 impl Service {
     /// Events as their reader sees them.
     pub(crate) async fn as_seen(&self, reader: Reader, mut events: Vec<Bytes>) -> Result<Vec<Bytes>, Error> {
-        let apps = events.iter().filter_map(|event| app_with_sensitive_fields(event));
-        let visible = self.what_is_visible(reader, apps).await?;
-        for event in &mut events {
-            if let Some(app) = app_with_sensitive_fields(event) {
+        if reader == Reader::Seeing(Visibility::ALL) {
+            return Ok(events);
+        }
+        let apps: Vec<_> = events.iter().map(|event| app_with_sensitive_fields(event)).collect();
+        let visible = self.what_is_visible(reader, apps.iter().flatten().copied()).await?;
+        for (event, app) in events.iter_mut().zip(apps) {
+            if let Some(app) = app {
                 *event = visible.of(app).event(event);
             }
         }
