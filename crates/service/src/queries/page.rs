@@ -13,15 +13,19 @@ use crate::visibility::{Visibility, app_with_sensitive_fields};
 /// A page: its events, newest first and joined by commas. An event never changes, so a cached page is never stale. Cheap to
 /// clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Page {
+pub(crate) struct Page(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
     events: Bytes,
-    sensitive: Arc<[Sensitive]>,
+    /// Where each event is on the page.
+    at: Box<[Range<usize>]>,
+    /// The events with fields that are hidden from some, once somebody reads the page who may not see everything.
+    sensitive: OnceLock<Box<[Sensitive]>>,
 }
 
-/// An event on a page that has fields which are hidden from some.
 #[derive(Debug)]
 struct Sensitive {
-    /// Where it is on the page.
     at: Range<usize>,
     /// The app whose roles decide who sees these fields.
     app: Option<AppId>,
@@ -32,40 +36,54 @@ struct Sensitive {
 impl Page {
     pub(crate) fn of(events: &[Bytes]) -> Self {
         let mut end = 0;
-        let mut sensitive = Vec::new();
-        for event in events {
+        let at = events.iter().map(|event| {
             let at = end..end + event.len();
             end = at.end + 1;
-            if let Some(app) = app_with_sensitive_fields(event) {
-                sensitive.push(Sensitive { at, app, limited: OnceLock::new() });
-            }
-        }
-        Self { events: events.join(b",".as_slice()).into(), sensitive: sensitive.into() }
+            at
+        });
+        let at = at.collect();
+        Self(Arc::new(Inner { events: events.join(b",".as_slice()).into(), at, sensitive: OnceLock::new() }))
+    }
+
+    /// The page for a reader who sees everything.
+    pub(crate) fn whole(&self) -> Bytes {
+        self.0.events.clone()
     }
 
     /// The apps whose roles decide what a reader sees of the page.
     pub(crate) fn apps(&self) -> impl Iterator<Item = Option<AppId>> {
-        self.sensitive.iter().map(|sensitive| sensitive.app)
+        self.sensitive().iter().map(|sensitive| sensitive.app)
+    }
+
+    fn sensitive(&self) -> &[Sensitive] {
+        let Inner { events, at, sensitive } = &*self.0;
+        sensitive.get_or_init(|| {
+            let found = at.iter().filter_map(|at| {
+                let app = app_with_sensitive_fields(&events[at.clone()])?;
+                Some(Sensitive { at: at.clone(), app, limited: OnceLock::new() })
+            });
+            found.collect()
+        })
     }
 
     /// The page for a reader who sees this of each app.
     pub(crate) fn seen(&self, visibility: impl Fn(Option<AppId>) -> Visibility) -> Bytes {
         let mut seen = Vec::new();
         let mut copied = 0;
-        for Sensitive { at, app, limited } in &*self.sensitive {
+        for Sensitive { at, app, limited } in self.sensitive() {
             let visibility = visibility(*app);
             if visibility == Visibility::ALL {
                 continue;
             }
-            let event = || visibility.event(&self.events.slice(at.clone()));
-            seen.extend_from_slice(&self.events[copied..at.start]);
+            let event = || visibility.event(&self.0.events.slice(at.clone()));
+            seen.extend_from_slice(&self.0.events[copied..at.start]);
             seen.extend_from_slice(limited.get_or_init(event));
             copied = at.end;
         }
         if copied == 0 {
-            return self.events.clone();
+            return self.0.events.clone();
         }
-        seen.extend_from_slice(&self.events[copied..]);
+        seen.extend_from_slice(&self.0.events[copied..]);
         seen.into()
     }
 }
@@ -76,9 +94,8 @@ pub(crate) struct PageBytes;
 
 impl Weighter<(TimelineId, u64, u64), Page> for PageBytes {
     fn weight(&self, _: &(TimelineId, u64, u64), page: &Page) -> u64 {
-        let limited: usize = page.sensitive.iter().map(|sensitive| sensitive.at.len() + 80).sum();
-        // The page, its key, and the cache's own part.
-        (page.events.len() + limited + 200) as u64
+        // The page, its ranges and key, and the cache's own part. A page that is not read whole may take twice as much.
+        (page.0.events.len() + size_of_val(&*page.0.at) + 200) as u64
     }
 }
 

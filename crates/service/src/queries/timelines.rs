@@ -96,6 +96,9 @@ impl Service {
                 page
             }
         };
+        if reader == Reader::Seeing(Visibility::ALL) {
+            return Ok(Some(page.whole()));
+        }
         let visible = self.what_is_visible(reader, page.apps()).await?;
         Ok(Some(page.seen(|app| visible.of(app))))
     }
