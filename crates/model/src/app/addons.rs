@@ -266,6 +266,13 @@ pub(super) fn apply(app: &mut App, data: &Addons, event: &Event) {
             }
         }
         Addons::DeleteAddon(data) => _ = app.addons.remove(&data.resource_id),
+        Addons::AddonUpdated(data) => {
+            if let (Some(addon), Some(window)) =
+                (app.addons.get_mut(&data.addon_resource_id), data.maintenance_window)
+            {
+                addon.maintenance_window = Some(window);
+            }
+        }
     }
 }
 

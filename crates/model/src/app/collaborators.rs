@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{App, AppAction, PrivateState};
 use crate::action::{Context, Decision};
 use crate::catalogue::{
-    self, AcceptCollaborator, Accepted, AppOperations, CollaboratorRoles, Collaborators, Invited, Inviter,
-    NewCollaborator, Removed, RoleHolder,
+    self, AcceptCollaborator, Accepted, AppOperations, Collaborators, Invited, Inviter, NewCollaborator,
+    Removed, RoleHolder,
 };
 use crate::names::is_email;
 use crate::{AppId, Event, Person, Rejection, ResourceId, Role, Secret, Time, UserId};
@@ -244,7 +244,7 @@ impl AppAction for ChangeRole {
             }
         };
         let changed = catalogue::ChangeCollaboratorRole { collaborator: holder };
-        Ok(Decision::of(CollaboratorRoles::ChangeCollaboratorRole(changed)))
+        Ok(Decision::of(Collaborators::ChangeCollaboratorRole(changed)))
     }
 }
 
@@ -352,10 +352,11 @@ pub(super) fn apply(app: &mut App, data: &Collaborators, event: &Event) {
                 }
             }
         }
+        Collaborators::ChangeCollaboratorRole(data) => apply_role(app, data),
     }
 }
 
-pub(super) fn apply_role(app: &mut App, data: &catalogue::ChangeCollaboratorRole) {
+fn apply_role(app: &mut App, data: &catalogue::ChangeCollaboratorRole) {
     let holder = &data.collaborator;
     if let Some(collaborator) = holder.id.and_then(|id| app.collaborators.get_mut(&id)) {
         collaborator.is_limited = holder.is_limited;

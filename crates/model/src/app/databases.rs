@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::addons::{Addon, addon_id, find};
 use super::{App, AppAction, PrivateState, push_bounded};
 use crate::action::{Context, Decision};
-use crate::catalogue::{self, AddonChanges, AddonUpdated, Databases, MaintenanceWindow};
+use crate::catalogue::{self, AddonUpdated, Addons, Databases, MaintenanceWindow};
 use crate::directory::Provider;
 use crate::{EventId, Person, Rejection, Role, Time};
 
@@ -190,7 +190,7 @@ impl AppAction for ChooseMaintenanceWindow {
             attributes_changed: vec!["maintenance_window".to_owned()],
             maintenance_window: Some(window),
         };
-        Ok(Decision::of(AddonChanges::AddonUpdated(updated)))
+        Ok(Decision::of(Addons::AddonUpdated(updated)))
     }
 }
 
@@ -397,14 +397,6 @@ pub(super) fn apply(app: &mut App, data: &Databases, at: Time) {
         Databases::CompleteMaintenance(data) => _ = app.maintenances.remove(&data.maintenance_id),
     }
     bound(&mut app.maintenances);
-}
-
-pub(super) fn apply_update(app: &mut App, data: &AddonUpdated) {
-    if let (Some(addon), Some(window)) =
-        (app.addons.get_mut(&data.addon_resource_id), data.maintenance_window)
-    {
-        addon.maintenance_window = Some(window);
-    }
 }
 
 fn planned(data: &catalogue::Maintenance) -> Maintenance {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{App, AppAction, PrivateState};
 use crate::action::{Context, Decision};
-use crate::catalogue::{self, AppChanges, AppOperations};
+use crate::catalogue::{self, AppOperations};
 use crate::limits::APP_NAME_CHARS;
 use crate::{AppId, Event, Rejection, Role};
 
@@ -114,7 +114,7 @@ impl AppAction for DeleteApp {
             private.pull_requests.clear();
             (private.integration_id, private.hook_secret) = (None, None);
         }
-        Ok(Decision::of(AppChanges::DeleteApp(catalogue::DeleteApp {})))
+        Ok(Decision::of(AppOperations::DeleteApp(catalogue::DeleteApp {})))
     }
 }
 

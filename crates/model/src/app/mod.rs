@@ -31,9 +31,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Context, Decision};
-use crate::catalogue::{
-    Access, AddonChanges, AppChanges, AppOperations, CollaboratorRoles, HdsContact, TypeData, is_false,
-};
+use crate::catalogue::{Access, AppOperations, HdsContact, TypeData, is_false};
 use crate::cow_arc::CowArc;
 use crate::{AppId, AppRef, Event, Person, Rejection, Role, Time, UserId};
 
@@ -234,18 +232,12 @@ impl App {
                 AppOperations::Scale(data) => scale::apply(app, data),
                 AppOperations::Deployment(data) => deployments::apply(app, data, event),
                 AppOperations::StackChanged(data) => settings::apply_stack(app, data),
+                AppOperations::EditApp(data) => settings::apply(app, data),
+                AppOperations::DeleteApp(_) => app.deleted_at = Some(event.created_at),
                 AppOperations::RenameApp(_) | AppOperations::Restart(_) | AppOperations::Run(_) => {}
             },
-            TypeData::AppChanges(data) => match data {
-                AppChanges::EditApp(data) => settings::apply(app, data),
-                AppChanges::DeleteApp(_) => app.deleted_at = Some(event.created_at),
-            },
             TypeData::Addons(data) => addons::apply(app, data, event),
-            TypeData::AddonChanges(AddonChanges::AddonUpdated(data)) => databases::apply_update(app, data),
             TypeData::Collaborators(data) => collaborators::apply(app, data, event),
-            TypeData::CollaboratorRoles(CollaboratorRoles::ChangeCollaboratorRole(data)) => {
-                collaborators::apply_role(app, data);
-            }
             TypeData::Domains(data) => domains::apply(app, data, event),
             TypeData::Variables(data) => variables::apply(app, data),
             TypeData::SourceControl(data) => scm_link::apply(app, data, event),

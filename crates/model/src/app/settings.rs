@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{App, AppAction, PrivateState};
 use crate::action::{Context, Decision};
-use crate::catalogue::{self, AppChanges, AppOperations};
+use crate::catalogue::{self, AppOperations};
 use crate::directory::{self, Stack};
 use crate::{Rejection, Role, Time};
 
@@ -38,7 +38,7 @@ impl AppAction for EditApp {
         if data == catalogue::EditApp::default() {
             return Ok(Decision::none());
         }
-        Ok(Decision::of(AppChanges::EditApp(data)))
+        Ok(Decision::of(AppOperations::EditApp(data)))
     }
 }
 

@@ -75,7 +75,7 @@ classes!(HdsContact {
 
 event_types! {
     /// Who may look into an app, and who answers for its health data.
-    Access, Access, Contract;
+    Access, Access;
 
     /// When a consent to access data is given.
     CreateConsent(Consent) = "create_data_access_consent", "Data access granted", App: |data| format!(

@@ -72,29 +72,29 @@ classes!(IntegrationData { login: Public, avatar_url: Url, url: Url });
 
 event_types! {
     /// What happens to an account and has no type in the contract.
-    AccountChanges, Account, Further;
+    AccountChanges, Account;
 
     /// When an account is registered.
-    NewUser(NewUser) = "new_user", "Account registered", Account: |_| "joined";
+    NewUser(NewUser) = "new_user", "Account registered", Account, further: |_| "joined";
     /// When an API token is created.
-    NewToken(TokenEvent) = "new_token", "API token created", Account:
+    NewToken(TokenEvent) = "new_token", "API token created", Account, further:
         |data| format!("created API token {}", data.token_name);
     /// When an API token gets another secret.
-    RegenerateToken(TokenEvent) = "regenerate_token", "API token renewed", Account:
+    RegenerateToken(TokenEvent) = "regenerate_token", "API token renewed", Account, further:
         |data| format!("renewed API token {}", data.token_name);
     /// When an API token is revoked.
-    DeleteToken(TokenEvent) = "delete_token", "API token revoked", Account:
+    DeleteToken(TokenEvent) = "delete_token", "API token revoked", Account, further:
         |data| format!("revoked API token {}", data.token_name);
     /// When a public key is added.
-    NewKey(NewKey) = "new_key", "Public key added", Account: |data| format!("added public key {}", data.name);
+    NewKey(NewKey) = "new_key", "Public key added", Account, further: |data| format!("added public key {}", data.name);
     /// When a public key is removed.
-    DeleteKey(DeleteKey) = "delete_key", "Public key removed", Account:
+    DeleteKey(DeleteKey) = "delete_key", "Public key removed", Account, further:
         |data| format!("removed public key {}", data.name);
     /// When an account at a forge is connected.
-    NewIntegration(IntegrationEvent) = "new_integration", "Forge connected", Account:
+    NewIntegration(IntegrationEvent) = "new_integration", "Forge connected", Account, further:
         |data| format!("connected {}", forge(data));
     /// When an account at a forge is disconnected.
-    DeleteIntegration(IntegrationEvent) = "delete_integration", "Forge disconnected", Account:
+    DeleteIntegration(IntegrationEvent) = "delete_integration", "Forge disconnected", Account, further:
         |data| format!("disconnected {}", forge(data));
 }
 

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Shape, check_length, event_types, listing};
+use super::{Shape, check_length, event_types, join_names};
 use crate::FieldErrors;
 use crate::field_class::classes;
 
@@ -84,7 +84,7 @@ classes!(MaintenanceWindow { weekday_utc: Public, starting_hour_utc: Public });
 
 event_types! {
     /// The add-ons of an app.
-    Addons, Addons, Contract;
+    Addons, Addons;
 
     /// Each time an add-on is added to an app.
     NewAddon(Addon) = "new_addon", "Addon added", App:
@@ -96,16 +96,10 @@ event_types! {
     );
     /// When an add-on is removed from an app.
     DeleteAddon(Addon) = "delete_addon", "Addon removed", App: |data| format!("removed {}", data.addon_provider_name);
-}
-
-event_types! {
-    /// What happens to add-ons and has no type in the contract.
-    AddonChanges, Addons, Further;
-
     /// When something of an add-on changes besides its plan.
-    AddonUpdated(AddonUpdated) = "addon_updated", "Addon updated", App: |data| format!(
+    AddonUpdated(AddonUpdated) = "addon_updated", "Addon updated", App, further: |data| format!(
         "changed {} of {}",
-        listing(data.attributes_changed.iter().map(String::as_str)),
+        join_names(data.attributes_changed.iter().map(String::as_str)),
         data.addon_provider_name
     );
 }

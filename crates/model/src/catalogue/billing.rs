@@ -96,7 +96,7 @@ classes!(AddVoucher { code: Public });
 
 event_types! {
     /// How an account pays.
-    Billing, Billing, Contract;
+    Billing, Billing;
 
     /// When credit is added to an account.
     AddCredit(AddCredit) = "add_credit", "Credit added", Account:

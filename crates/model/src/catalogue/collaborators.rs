@@ -132,7 +132,7 @@ classes!(RoleHolder { id: Public, email: Public, username: Public, is_limited: P
 
 event_types! {
     /// Who may work on an app.
-    Collaborators, Collaborators, Contract;
+    Collaborators, Collaborators;
 
     /// Each time an invitation to collaborate is sent.
     NewCollaborator(NewCollaborator) = "new_collaborator", "Collaborator invited", App:
@@ -143,14 +143,8 @@ event_types! {
     /// When a collaborator is removed from an app.
     DeleteCollaborator(DeleteCollaborator) = "delete_collaborator", "Collaborator removed", App:
         |data| format!("removed {} from the collaborators", data.collaborator.email);
-}
-
-event_types! {
-    /// What happens to collaborators and has no type in the contract.
-    CollaboratorRoles, Collaborators, Further;
-
     /// When the role of a collaborator is changed.
-    ChangeCollaboratorRole(ChangeCollaboratorRole) = "change_collaborator_role", "Collaborator role changed", App:
+    ChangeCollaboratorRole(ChangeCollaboratorRole) = "change_collaborator_role", "Collaborator role changed", App, further:
         |data| format!(
             "made {} a {}",
             data.collaborator.email,

@@ -56,7 +56,7 @@ classes!(Maintenance {
 
 event_types! {
     /// Database features and maintenance.
-    Databases, Databases, Contract;
+    Databases, Databases;
 
     /// When a feature is added to a database.
     AddFeature(Feature) = "database/add_feature", "Database feature added", App:

@@ -68,7 +68,7 @@ classes!(DeleteDomain { hostname: Public });
 
 event_types! {
     /// The domains of an app.
-    Domains, Domains, Contract;
+    Domains, Domains;
 
     /// Each time a domain is added to an app.
     NewDomain(NewDomain) = "new_domain", "Domain added", App: |data| format!("added domain {}", data.hostname);

@@ -28,7 +28,7 @@ classes!(AddonLogDrain { url: Secret, addon_uuid: Public, addon_name: Public });
 
 event_types! {
     /// Where logs are sent.
-    LogDrains, LogDrains, Contract;
+    LogDrains, LogDrains;
 
     /// Each time a log drain is added to an app.
     NewLogDrain(LogDrain) = "new_log_drain", "Log drain added", App: |_| "added a log drain";

@@ -1,13 +1,16 @@
 //! The single definition of every event type.
 //!
-//! Each file of this folder defines one group: the shapes of `type_data`, and below them one row per type with its
-//! name, display name, scope, the moment it is recorded (the row's comment) and the sentence a person reads. All else
-//! derives from these rows: parsing and checking of reports, JSON Schema, `GET /v1/event_types`, `docs/events.md`. Below
-//! each shape stand the classes of its fields, from which follows who may read them.
-//! To add a type, add its row, and its shape if none fits.
+//! Each file (or folder) here defines one group of types: the shapes of `type_data`, and a table with one row per type.
+//! A row has the type's name, display name and scope, when the event is recorded (the row's comment), and the sentence
+//! that describes an event to users. Everything else derives from these rows: parsing and checking reports, JSON
+//! Schema, `GET /v1/event_types` and `docs/events.md`. Each shape is followed by the classes of its fields, which decide
+//! who may read them.
 //!
-//! Where the contract contradicts itself, both readings are written (`hostname` and `name`, `amount` and `value`), and
-//! one is enough in a report.
+//! To add a type, add a row, and a shape if none fits. A type that the Events API's contract does not name is a
+//! *further* type: its row is marked `further` after the scope. A row without the mark belongs to the contract.
+//!
+//! Where the contract contradicts itself (`hostname` or `name`, `amount` or `value`), an event has both fields, and a
+//! report needs only one of them.
 
 mod access;
 mod account;
@@ -35,15 +38,15 @@ pub use access::{Access, Consent, HdsContact};
 pub use account::{
     AccountChanges, DeleteKey, IntegrationData, IntegrationEvent, NewKey, NewUser, TokenEvent,
 };
-pub use addons::{Addon, AddonChanges, AddonUpdated, Addons, MaintenanceWindow, UpgradeAddon};
+pub use addons::{Addon, AddonUpdated, Addons, MaintenanceWindow, UpgradeAddon};
 pub use app_operations::{
-    AppChanges, AppOperations, CommitList, DeleteApp, Deployment, DeploymentStatus, DeploymentType, EditApp,
-    NewApp, RenameApp, Restart, Run, Scale, StackChanged, TransferApp,
+    AppOperations, CommitList, DeleteApp, Deployment, DeploymentStatus, DeploymentType, EditApp, NewApp,
+    RenameApp, Restart, Run, Scale, StackChanged, TransferApp,
 };
 pub use billing::{AddCredit, AddPaymentMethod, AddVoucher, Billing, BillingProfile, Card};
 pub use collaborators::{
-    AcceptCollaborator, Accepted, ChangeCollaboratorRole, CollaboratorRoles, Collaborators,
-    DeleteCollaborator, Invited, Inviter, NewCollaborator, Removed, RoleHolder,
+    AcceptCollaborator, Accepted, ChangeCollaboratorRole, Collaborators, DeleteCollaborator, Invited,
+    Inviter, NewCollaborator, Removed, RoleHolder,
 };
 pub use databases::{Databases, Feature, Maintenance};
 pub use document::events_document;
@@ -150,16 +153,16 @@ impl Category {
     }
 }
 
-/// The rows of one group: an enum with a variant per event type, and what the catalogue says of each.
+/// Defines one group from its rows: an enum with one variant per event type, and the [`EventType`] of each.
 ///
-/// `$shape` is the type of `type_data`; it implements [`Shape`].
+/// The header is the group's name and its category. `$shape` is the type of `type_data` and implements [`Shape`].
 macro_rules! event_types {
     (
         $(#[doc = $group_doc:literal])+
-        $group:ident, $category:ident, $origin:ident;
+        $group:ident, $category:ident;
         $(
             $(#[doc = $when:literal])+
-            $variant:ident($shape:ty) = $name:literal, $display_name:literal, $scope:ident: |$data:pat_param| $sentence:expr;
+            $variant:ident($shape:ty) = $name:literal, $display_name:literal, $scope:ident $(, $further:ident)?: |$data:pat_param| $sentence:expr;
         )+
     ) => {
         $(#[doc = $group_doc])+
@@ -176,7 +179,7 @@ macro_rules! event_types {
                     when: concat!($($when),+),
                     category: crate::catalogue::Category::$category,
                     scope: crate::catalogue::Scope::$scope,
-                    origin: crate::catalogue::Origin::$origin,
+                    origin: crate::catalogue::event_types!(@origin $($further)?),
                     fields: <$shape as crate::field_class::Classed>::FIELDS,
                     classes: crate::field_class::Classes::of_fields(<$shape as crate::field_class::Classed>::FIELDS),
                     schema: || schemars::schema_for!($shape),
@@ -216,6 +219,8 @@ macro_rules! event_types {
             }
         }
     };
+    (@origin) => { crate::catalogue::Origin::Contract };
+    (@origin further) => { crate::catalogue::Origin::Further };
 }
 pub(super) use event_types;
 
@@ -271,11 +276,8 @@ macro_rules! groups {
 }
 groups!(
     AppOperations,
-    AppChanges,
     Addons,
-    AddonChanges,
     Collaborators,
-    CollaboratorRoles,
     Domains,
     Variables,
     SourceControl,
@@ -287,12 +289,17 @@ groups!(
     AccountChanges
 );
 
-/// Every event type, in the order in which they are listed.
+/// Returns every event type, in the order in which `GET /v1/event_types` lists them.
 pub fn all() -> &'static [&'static EventType] {
     &ALL
 }
 
-/// The event type of that name.
+/// Returns the event types that the Events API's contract names.
+pub fn contract_types() -> impl Iterator<Item = &'static EventType> {
+    all().iter().copied().filter(|event_type| event_type.origin == Origin::Contract)
+}
+
+/// Returns the event type with this name.
 pub fn find(name: &str) -> Option<&'static EventType> {
     static BY_NAME: LazyLock<HashMap<&'static str, &'static EventType>> =
         LazyLock::new(|| all().iter().map(|event_type| (event_type.name, *event_type)).collect());
@@ -332,7 +339,7 @@ pub(crate) fn is_false(value: &bool) -> bool {
 }
 
 /// A list for a sentence: `a, b and 3 more`.
-fn listing<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+fn join_names<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     const SHOWN: usize = 5;
     let hidden = names.len().saturating_sub(SHOWN);
     let shown: Vec<_> = names.take(SHOWN).collect();

@@ -18,7 +18,7 @@ classes!(RemoteAct { remote_ip: Public });
 
 event_types! {
     /// How people sign in, and how they get back in.
-    Sessions, Sessions, Contract;
+    Sessions, Sessions;
 
     /// When somebody signs in.
     LoginSuccess(RemoteAct) = "login_success", "Signed in", Account: |_| "signed in";

@@ -99,7 +99,7 @@ classes!(ReviewApp {
 
 event_types! {
     /// Repositories and the review apps made from their pull requests.
-    SourceControl, SourceControl, Contract;
+    SourceControl, SourceControl;
 
     /// Each time an app is linked to a repository.
     LinkScm(ScmLink) = "link_scm", "Repository linked", App: |data| format!("linked the app to {}", data.repo_name);

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Shape, event_types, listing};
+use super::{Shape, event_types, join_names};
 use crate::field_class::classes;
 
 /// A variable that came or went.
@@ -92,7 +92,7 @@ classes!(ChangedVariable { name: Public, old_value: Secret, value: Secret });
 
 event_types! {
     /// The environment of an app.
-    Variables, Variables, Contract;
+    Variables, Variables;
 
     /// Each time a variable is added to an app.
     NewVariable(VariableEvent) = "new_variable", "Variable added", App: |data| format!("added variable {}", data.name);
@@ -113,18 +113,21 @@ impl Shape for EditVariables {}
 fn bulk_in_words(data: &EditVariables) -> String {
     let mut parts = Vec::new();
     if !data.new_vars.is_empty() {
-        parts.push(format!("added {}", listing(data.new_vars.iter().map(|variable| variable.name.as_str()))));
+        parts.push(format!(
+            "added {}",
+            join_names(data.new_vars.iter().map(|variable| variable.name.as_str()))
+        ));
     }
     if !data.updated_vars.is_empty() {
         parts.push(format!(
             "modified {}",
-            listing(data.updated_vars.iter().map(|variable| variable.name.as_str()))
+            join_names(data.updated_vars.iter().map(|variable| variable.name.as_str()))
         ));
     }
     if !data.deleted_vars.is_empty() {
         parts.push(format!(
             "deleted {}",
-            listing(data.deleted_vars.iter().map(|variable| variable.name.as_str()))
+            join_names(data.deleted_vars.iter().map(|variable| variable.name.as_str()))
         ));
     }
     if parts.is_empty() { "updated the variables without a change".to_owned() } else { parts.join("; ") }

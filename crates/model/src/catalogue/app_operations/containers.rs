@@ -1,0 +1,105 @@
+//! The shapes of events about an app's containers.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::FieldErrors;
+use crate::catalogue::Shape;
+use crate::field_class::classes;
+
+/// What was restarted, and by which add-on if by one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Restart {
+    /// Container types or single containers; null is all of them.
+    #[serde(default)]
+    pub scope: Option<Vec<String>>,
+    /// The add-on that restarted the app, in which case the event has no user; empty otherwise.
+    #[serde(default)]
+    pub addon_name: String,
+    /// The same as `addon_name`.
+    #[serde(default)]
+    pub addon_provider: String,
+}
+classes!(Restart { scope: [Public], addon_name: Public, addon_provider: Public });
+
+/// The formation before and after: how many containers of each type, zeros included.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scale {
+    /// The formation before the operation.
+    pub previous_containers: BTreeMap<String, u32>,
+    /// The formation after it.
+    pub containers: BTreeMap<String, u32>,
+    /// The size of each type's containers before, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_sizes: Option<BTreeMap<String, String>>,
+    /// The size of each type's containers after, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sizes: Option<BTreeMap<String, String>>,
+}
+classes!(Scale {
+    previous_containers: [Public],
+    containers: [Public],
+    previous_sizes: [Public],
+    sizes: [Public],
+});
+
+/// A one-off command.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// The command line; empty where the platform's own people ran something.
+    pub command: String,
+    /// Identifies the one-off's audit log, where one is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit_log_id: Option<String>,
+    /// The size of the audit log in bytes, where it is final.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit_log_size: Option<u64>,
+    /// Whether it ran without a terminal attached.
+    #[serde(default)]
+    pub detached: bool,
+}
+classes!(Run { command: Secret, audit_log_id: Public, audit_log_size: Public, detached: Public });
+
+impl Shape for Scale {}
+impl Shape for Run {}
+
+impl Shape for Restart {
+    fn complete(&mut self) -> Result<(), FieldErrors> {
+        // Clients send an empty list for "all"; the contract's word for it is null.
+        self.scope.take_if(|scope| scope.is_empty());
+        match (self.addon_name.is_empty(), self.addon_provider.is_empty()) {
+            (true, false) => self.addon_name.clone_from(&self.addon_provider),
+            (false, true) => self.addon_provider.clone_from(&self.addon_name),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// `web 1 → 2, worker 0 → 1 (M → L)`: the types that changed.
+pub(super) fn scale_in_words(data: &Scale) -> String {
+    let size = |sizes: &Option<BTreeMap<String, String>>, name: &str| sizes.as_ref()?.get(name).cloned();
+    let changes: Vec<_> = data
+        .containers
+        .keys()
+        .chain(data.previous_containers.keys().filter(|name| !data.containers.contains_key(*name)))
+        .filter_map(|name| {
+            let before = data.previous_containers.get(name).copied().unwrap_or(0);
+            let after = data.containers.get(name).copied().unwrap_or(0);
+            let (size_before, size_after) = (size(&data.previous_sizes, name), size(&data.sizes, name));
+            match (size_before, size_after) {
+                (Some(old), Some(new)) if old != new => {
+                    Some(format!("{name} {before} → {after} ({old} → {new})"))
+                }
+                _ if before != after => Some(format!("{name} {before} → {after}")),
+                _ => None,
+            }
+        })
+        .collect();
+    if changes.is_empty() { "nothing".to_owned() } else { changes.join(", ") }
+}

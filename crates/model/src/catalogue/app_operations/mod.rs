@@ -1,0 +1,45 @@
+//! The app itself, its containers and its deployments. The rows are here, in the order that clients know; the shapes
+//! are in the files beside, by subject.
+
+mod apps;
+mod containers;
+mod deployments;
+
+use super::{event_types, join_names};
+
+pub use apps::{DeleteApp, EditApp, NewApp, RenameApp, StackChanged, TransferApp};
+pub use containers::{Restart, Run, Scale};
+pub use deployments::{CommitList, Deployment, DeploymentStatus, DeploymentType};
+
+event_types! {
+    /// The app itself: its existence, name, owner, settings, containers, code and stack.
+    AppOperations, AppOperations;
+
+    /// When an app is created.
+    NewApp(NewApp) = "new_app", "App created", App: |data| apps::creation_in_words(data);
+    /// When an app is renamed.
+    RenameApp(RenameApp) = "rename_app", "App renamed", App:
+        |data| format!("renamed the app from {} to {}", data.old_name, data.new_name);
+    /// When an app gets a new owner.
+    TransferApp(TransferApp) = "transfer_app", "App transferred", App:
+        |data| format!("transferred the app from {} to {}", data.old_owner.username, data.new_owner.username);
+    /// When an app, or some of its containers, are restarted.
+    Restart(Restart) = "restart", "App restarted", App: |data| match &data.scope {
+        Some(scope) => format!("restarted {}", join_names(scope.iter().map(String::as_str))),
+        None => "restarted all containers".to_owned(),
+    };
+    /// When the formation of an app changes.
+    Scale(Scale) = "scale", "App scaled", App: |data| format!("scaled {}", containers::scale_in_words(data));
+    /// When a deployment has ended.
+    Deployment(Deployment) = "deployment", "App deployed", App: |data| deployments::deployment_in_words(data);
+    /// When a one-off command is run.
+    Run(Run) = "run", "Command run", App:
+        |data| if data.command.is_empty() { "ran a maintenance command" } else { "ran a one-off command" };
+    /// When the stack of an app is changed.
+    StackChanged(StackChanged) = "stack_changed", "Stack changed", App:
+        |data| format!("changed the stack from {} to {}", data.previous_stack_name, data.current_stack_name);
+    /// When the settings of an app are changed.
+    EditApp(EditApp) = "edit_app", "App settings changed", App, further: |data| apps::settings_in_words(data);
+    /// When an app is deleted.
+    DeleteApp(DeleteApp) = "delete_app", "App deleted", App, further: |_| "deleted the app";
+}
