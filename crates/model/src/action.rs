@@ -1,38 +1,38 @@
-//! What every action is decided from, and what a decision is.
+//! The inputs and the result of deciding an action.
 
 use std::net::IpAddr;
 
 use crate::{Directory, IdSource, Integration, Person, Role, Time, TypeData, UserId};
 
-/// What an action comes to: the events that record it, and what it made.
+/// The outcome of an action: the events to record, and what the action created.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision<C = ()> {
-    /// The events, in the order in which they are to be recorded. None where nothing of the public state changes.
+    /// The events, in the order to record them. Empty if the public state does not change.
     pub events: Vec<TypeData>,
-    /// What it made, by which the answer names it. An answer must never look for the newest thing instead: another
-    /// action may have made that.
+    /// What the action created, for the response to name. A response must never look up the newest thing instead:
+    /// another action may have created that.
     pub created: C,
 }
 
 impl<C> Decision<C> {
-    /// Makes that, by this one event.
+    /// Returns the decision that creates `created` and records one event.
     pub fn creating(created: C, event: impl Into<TypeData>) -> Self {
         Self { events: vec![event.into()], created }
     }
 
-    /// The same, of an action that may also make nothing.
+    /// Wraps `created` in `Some`, for an action that may also create nothing.
     pub fn some(self) -> Decision<Option<C>> {
         Decision { events: self.events, created: Some(self.created) }
     }
 }
 
 impl Decision {
-    /// Makes nothing that needs naming, and is recorded by this one event.
+    /// Returns the decision that records one event and creates nothing that the response names.
     pub fn of(event: impl Into<TypeData>) -> Self {
         Self::creating((), event)
     }
 
-    /// Makes nothing, and leaves the public state as it is.
+    /// Returns the decision that records and creates nothing.
     pub fn none() -> Self {
         Vec::new().into()
     }
@@ -44,52 +44,52 @@ impl From<Vec<TypeData>> for Decision {
     }
 }
 
-/// What surrounds a decision: with the state and the action, all that it depends on.
+/// The inputs of a decision besides the state and the action. A decision depends on nothing else.
 pub struct Context<'a> {
-    /// When the request came.
+    /// When the request arrived.
     pub now: Time,
-    /// Who does it, mostly the caller; absent where the platform or an add-on does.
+    /// Who acts, usually the caller; `None` if the platform or an add-on acts.
     pub actor: Option<&'a Person>,
-    /// What the caller may do with the app this is about, if it is about one.
+    /// The caller's role on the app; `None` if the action concerns no app.
     pub role: Option<Role>,
-    /// Where from, if that is known.
+    /// The IP address of the request; `None` if unknown.
     pub remote_ip: Option<IpAddr>,
-    /// Where identifiers for new things come from.
+    /// The source of new identifiers.
     pub ids: &'a dyn IdSource,
-    /// What else a decision may look up.
+    /// Lookups beyond the state.
     pub lookups: &'a dyn Lookups,
 }
 
 impl<'a> Context<'a> {
-    /// The actor of an action that only people do.
+    /// Returns the actor of an action that only users perform.
     pub fn person(&self) -> &'a Person {
-        self.actor.expect("this action is only offered to people")
+        self.actor.expect("only users are offered this action")
     }
 }
 
-/// What a decision may look up besides the state it is about.
+/// What a decision may look up besides the state that it changes.
 pub trait Lookups {
-    /// The add-ons on offer.
+    /// Returns the add-ons on offer.
     fn directory(&self) -> &Directory;
 
-    /// How this platform is run.
+    /// Returns the platform's configuration.
     fn rules(&self) -> &Rules;
 
-    /// That user as they are now.
+    /// Returns the user's current name and email address; `None` if there is no such user.
     fn person(&self, user: UserId) -> Option<Person>;
 
-    /// Who has that email address.
+    /// Returns the user with this email address.
     fn person_with_email(&self, email: &str) -> Option<Person>;
 
-    /// The account at a forge that a user connected, by its identifier or by the kind of forge.
+    /// Returns the forge account that a user connected, by its identifier or by the kind of forge.
     fn integration(&self, user: UserId, name: &str) -> Option<Integration>;
 }
 
-/// How a platform is run.
+/// The platform's configuration, as far as decisions depend on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
-    /// Whether deployments end the moment they are started, for a platform without a builder.
+    /// Whether deployments finish as soon as they start, for a platform without a builder.
     pub instant_builder: bool,
-    /// Where people reach the platform, without a slash at its end.
+    /// The URL at which users reach the platform, without a trailing slash.
     pub public_url: String,
 }

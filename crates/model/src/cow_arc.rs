@@ -1,18 +1,19 @@
-//! Parts of a state that most events leave alone.
+//! Copy-on-write parts of a state.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// A part that copies of a state have in common until one of them changes it. A state is copied with nearly every event,
-/// so what is not changed must cost nothing then.
+/// A part that copies of a state share until one of them changes it.
+///
+/// Nearly every event copies a state and changes little of it, so copying an unchanged part must cost nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CowArc<T>(Arc<T>);
 
 impl<T> CowArc<T> {
-    /// Whether both are one and the same: equal without a look at what is in them.
+    /// Returns whether both share one allocation, and so are equal, without comparing the contents.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }

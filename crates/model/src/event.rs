@@ -1,14 +1,14 @@
-//! One event.
+//! One event, and its canonical JSON.
 
 use crate::json::write_json;
 use crate::{AppId, EventId, Person, Time, TypeData};
 
-/// An app as an event shows it: the name is frozen, whatever the app is called later.
+/// An app as an event names it. A later rename does not change the name here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppRef {
-    /// Its lasting identifier.
+    /// The app's permanent identifier.
     pub id: AppId,
-    /// Its name at that moment; where the event is a renaming, the new one.
+    /// Its name at that moment; the new name if the event is a rename.
     pub name: String,
 }
 
@@ -17,29 +17,29 @@ pub struct AppRef {
 pub struct Event {
     /// Unique over all timelines.
     pub id: EventId,
-    /// When it was; never before the event at the previous position of a timeline.
+    /// When it happened. Never before the event at the previous position of a timeline.
     pub created_at: Time,
-    /// Who did it; absent where an add-on or the platform did.
+    /// Who did it; `None` if an add-on or the platform did.
     pub user: Option<Person>,
-    /// The app it belongs to; absent for what concerns an account alone.
+    /// The app it belongs to; `None` if it concerns only an account.
     pub app: Option<AppRef>,
     /// What happened.
     pub data: TypeData,
 }
 
 impl Event {
-    /// The canonical form, the bytes that are stored and served for good.
+    /// Returns the canonical JSON: the bytes that are stored and served, and never change.
     ///
-    /// `id` and `created_at` come first and have fixed lengths, so that both can be read from stored bytes without
-    /// parsing them.
+    /// `id` and `created_at` come first and have fixed lengths, so both can be read from stored bytes without parsing.
     pub fn to_json(&self) -> Vec<u8> {
-        // Most tails of the catalogue's events are shorter.
+        // Most events have a shorter tail.
         let mut tail = Vec::with_capacity(512);
         self.write_tail_to(&mut tail);
         Self::json_with_tail(self.id, self.created_at, &tail)
     }
 
-    /// Appends the canonical form from behind `created_at` on: what can be written before identifier and time are known.
+    /// Appends the canonical JSON after `created_at`: the part that can be written before the identifier and the time are
+    /// known.
     pub fn write_tail_to(&self, out: &mut Vec<u8>) {
         if let Some(user) = &self.user {
             out.extend_from_slice(b",\"user\":");
@@ -58,7 +58,7 @@ impl Event {
         out.push(b'}');
     }
 
-    /// The canonical form of an event of that identifier and time, with a tail that was written before.
+    /// Returns the canonical JSON of an event with this identifier, time and tail (see [`Event::write_tail_to`]).
     pub fn json_with_tail(id: EventId, created_at: Time, tail: &[u8]) -> Vec<u8> {
         let head_bytes =
             ID_OPENING.len() + EventId::BYTES * 2 + CREATED_AT_OPENING.len() + Time::TEXT_BYTES + 1;
@@ -77,27 +77,27 @@ const ID_OPENING: &[u8] = b"{\"id\":\"";
 const CREATED_AT_OPENING: &[u8] = b"\",\"created_at\":\"";
 const TYPE_OPENING: &[u8] = b",\"type\":\"";
 
-/// The identifier in an event's canonical form; `None` if these bytes are no such form.
+/// Reads the identifier from canonical JSON; `None` if the bytes are not canonical.
 pub fn id_in(json: &[u8]) -> Option<EventId> {
     let text = json.strip_prefix(ID_OPENING)?.get(..EventId::BYTES * 2)?;
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// The app in an event's canonical form; `None` if it has none, or if these bytes are no such form.
+/// Reads the app's identifier from canonical JSON; `None` if the event has no app or the bytes are not canonical.
 pub fn app_id_in(json: &[u8]) -> Option<AppId> {
-    // It stands before the type, and what comes after that may have such a key of its own.
+    // The key comes before the type. `type_data` comes after it and may have a key of the same name.
     let end = json.windows(TYPE_OPENING.len()).position(|window| window == TYPE_OPENING)?;
     text_of(json.get(..end)?, b",\"app_id\":\"")?.parse().ok()
 }
 
-/// The type's name in an event's canonical form; `None` if these bytes are no such form.
+/// Reads the type's name from canonical JSON; `None` if the bytes are not canonical.
 ///
-/// No text inside an event can be taken for the key: a quotation mark in one is always escaped.
+/// Text within an event cannot be mistaken for the key, because quotation marks in it are escaped.
 pub fn type_in(json: &[u8]) -> Option<&str> {
     text_of(json, TYPE_OPENING)
 }
 
-/// The text behind the first such key, up to the next quotation mark.
+/// Returns the text after the first occurrence of the key, up to the next quotation mark.
 fn text_of<'a>(json: &'a [u8], key: &[u8]) -> Option<&'a str> {
     let start = json.windows(key.len()).position(|window| window == key)? + key.len();
     let rest = json.get(start..)?;

@@ -1,7 +1,7 @@
-//! The class of each field that is shown, and how fields are hidden by their classes.
+//! The class of every visible field, and how fields are hidden by class.
 //!
-//! A class says what a field may hold, not who may read it. A field without a class does not compile where it belongs to
-//! a Rust type (`classes!`), and is removed where it does not: everything here fails closed.
+//! A class says what a field may hold, not who may read it. Everything here fails closed: a field of a Rust type without
+//! a class does not compile (`classes!`), and any other field without a class is removed.
 
 use serde_json::Value;
 
@@ -10,13 +10,13 @@ use crate::public_url::public_url;
 /// What a field may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// What everybody may read who may read the rest.
+    /// Anything that is neither secret, personal nor a URL: readable by everyone who may read the object.
     Public,
-    /// What is or may hold a credential: a variable's value, a log drain's URL, a command.
+    /// A value that is or may contain a credential: a variable's value, a log drain's URL, a command.
     Secret,
-    /// What tells of a person more than that they are a member: a contact's address, where a request came from.
+    /// Personal data beyond membership: a contact's address, the IP address of a request.
     Personal,
-    /// A URL that may be read without its credentials: see [`public_url`].
+    /// A URL, readable without its credentials: see [`public_url`].
     Url,
 }
 
@@ -24,7 +24,7 @@ pub enum Class {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Classes(u8);
 
-/// A field, as JSON shows it.
+/// A field of a JSON object.
 #[derive(Debug, Clone, Copy)]
 pub struct Field {
     /// Its name, or [`REST`].
@@ -33,35 +33,35 @@ pub struct Field {
     pub shape: FieldShape,
 }
 
-/// The name that stands for every field not named before it.
+/// The name that matches every field not named before it.
 pub const REST: &str = "*";
 
-/// What a field holds. Where JSON has another shape, all of it is hidden; null is null in any shape.
+/// What a field holds. A value of another shape is hidden as a whole; null fits every shape.
 #[derive(Debug, Clone, Copy)]
 pub enum FieldShape {
-    /// A scalar of that class. What is secret or personal may also be a list or an object, which is hidden as a whole.
+    /// A scalar of this class. A secret or personal value may also be a list or an object, which is hidden as a whole.
     Leaf(Class),
     /// An object with these fields.
     Object(&'static [Field]),
-    /// A list of items of that shape, or an object with arbitrary keys, all public, and values of that shape.
+    /// A list of items of this shape, or an object with arbitrary public keys and values of this shape.
     Each(&'static FieldShape),
-    /// No field of its own: these stand in its place.
+    /// Not a field itself: these fields take its place.
     Flattened(&'static [Field]),
 }
 
-/// A type all of whose fields have a class; implemented by `classes!`.
+/// A type whose fields all have a class. Implemented by `classes!`.
 #[diagnostic::on_unimplemented(
     message = "the fields of `{Self}` have no classes",
-    note = "write below the struct who may read each field: `classes!({Self} {{ name: Public, token: Secret }});`"
+    note = "give each field a class below the struct: `classes!({Self} {{ name: Public, token: Secret }});`"
 )]
 pub trait Classed {
     /// Its fields.
     const FIELDS: &'static [Field];
 }
 
-/// Gives each field of a struct its class: `name: Public`. A field that is missing does not compile.
+/// Gives each field of a struct its class: `name: Public`. Omitting a field is a compile error.
 ///
-/// `[Secret]` is a list or a map, `{Variable}` an object of that type, `(…)` any other [`FieldShape`].
+/// `[Secret]` is a list or map of secrets, `{Variable}` an object of that type, `(…)` any other [`FieldShape`].
 macro_rules! classes {
     ($type:ident { $($field:ident: $shape:tt),* $(,)? }) => {
         impl crate::field_class::Classed for $type {
@@ -98,7 +98,7 @@ impl Classes {
     /// The empty set.
     pub const NONE: Self = Self(0);
 
-    /// These classes.
+    /// Returns the set of these classes.
     pub const fn of(classes: &[Class]) -> Self {
         match classes {
             [] => Self::NONE,
@@ -106,7 +106,7 @@ impl Classes {
         }
     }
 
-    /// The classes of these fields and of all within them.
+    /// Returns the classes of these fields and of all fields within them.
     pub const fn of_fields(fields: &[Field]) -> Self {
         match fields {
             [] => Self::NONE,
@@ -122,7 +122,7 @@ impl Classes {
         }
     }
 
-    /// Whether that class is one of them.
+    /// Returns whether the set contains a class.
     pub const fn contains(self, class: Class) -> bool {
         self.intersects(Self::of(&[class]))
     }
@@ -143,8 +143,8 @@ impl Field {
     }
 }
 
-/// Hides in an object what is of a hidden class: it becomes null, which every client reads, and a URL becomes its public
-/// part. A field without a class is removed. Where nothing is hidden, all stays as it is.
+/// Hides the fields of an object whose class is hidden. They become null, which every client can read; a URL becomes its
+/// public part. A field without a class is removed. If no class is hidden, the object stays as it is.
 pub fn hide(object: &mut Value, fields: &[Field], hidden: Classes) {
     match object {
         _ if hidden == Classes::NONE => {}

@@ -1,5 +1,4 @@
-//! Identifiers, in the forms that clients of the Events API know: 24 hexadecimal digits for apps and events,
-//! `us-` and a UUID for users.
+//! Identifiers, in the forms of the Events API: 24 hexadecimal digits for apps and events, `us-` and a UUID for users.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +11,7 @@ use uuid::Uuid;
 
 use crate::Time;
 
-/// Why a text is no identifier: the form it should have.
+/// The error for a text that is not an identifier. It holds the expected form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidId(&'static str);
 
@@ -24,7 +23,7 @@ impl fmt::Display for InvalidId {
 
 impl std::error::Error for InvalidId {}
 
-/// Serde and JSON Schema by way of the written form, so that an identifier that parsed is right everywhere.
+/// Implements serde and JSON Schema through the text form, so every identifier is validated when it is read.
 macro_rules! as_text {
     ($type:ident, $pattern:literal) => {
         impl Serialize for $type {
@@ -69,20 +68,20 @@ macro_rules! hexadecimal_id {
         pub struct $type([u8; Self::BYTES]);
 
         impl $type {
-            /// How many bytes the identifier has; its text is twice as long.
+            /// The length in bytes; the text is twice as long.
             pub const BYTES: usize = 12;
 
-            /// The identifier with these bytes.
+            /// Returns the identifier with these bytes.
             pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
                 Self(bytes)
             }
 
-            /// Its bytes, which sort as its text does.
+            /// Returns the bytes, which sort like the text.
             pub const fn as_bytes(&self) -> &[u8; Self::BYTES] {
                 &self.0
             }
 
-            /// Its text: 24 lower-case hexadecimal digits.
+            /// Returns the text: 24 lower-case hexadecimal digits.
             pub fn to_hex(self) -> [u8; Self::BYTES * 2] {
                 let mut text = [0; Self::BYTES * 2];
                 hex::encode_to_slice(self.0, &mut text).expect("the text is twice as long as the bytes");
@@ -115,15 +114,15 @@ macro_rules! hexadecimal_id {
 }
 
 hexadecimal_id! {
-    /// Identifies an app for good; its name may change, and go to another app.
+    /// The permanent identifier of an app. The app's name may change, and another app may then take the name.
     AppId
 }
 
 hexadecimal_id! {
-    /// Identifies an event.
+    /// The identifier of an event.
     ///
-    /// One assigned here says when its event was: such an identifier sorts after every earlier one of its process, also
-    /// within a millisecond, and its event is found by that time.
+    /// An identifier assigned here contains the event's time, by which the event is found. It sorts after every earlier
+    /// one of its process, even within a millisecond. A report may bring an identifier of its own.
     ///
     /// ```text
     /// seconds since 1970 (u32) │ millisecond of it (u16) │ sequence (u32) │ process (u16)     big-endian
@@ -132,10 +131,10 @@ hexadecimal_id! {
 }
 
 impl EventId {
-    /// The event identifier with these parts.
+    /// Returns the identifier with these parts.
     pub fn assigned(time: Time, sequence: u32, process: u16) -> Self {
         let millisecond = u16::try_from(time.as_millis() % 1000).expect("a second has 1000 milliseconds");
-        // Seconds beyond 2106 wrap; identifiers then still differ, and only finding by time grows slower.
+        // Seconds wrap in 2106. Identifiers stay unique; only finding events by time becomes slower.
         let seconds = u32::try_from(time.as_seconds() & u64::from(u32::MAX)).expect("masked to 32 bits");
         let mut bytes = [0; Self::BYTES];
         bytes[0..4].copy_from_slice(&seconds.to_be_bytes());
@@ -145,7 +144,8 @@ impl EventId {
         Self(bytes)
     }
 
-    /// When the event was, if the identifier was assigned here; meaningless, but harmless, for a foreign one.
+    /// Returns the event's time if the identifier was assigned here. For an identifier from a report, the result is
+    /// arbitrary but harmless.
     pub fn time(self) -> Time {
         let [s0, s1, s2, s3, m0, m1, ..] = self.0;
         let seconds = u64::from(u32::from_be_bytes([s0, s1, s2, s3]));
@@ -153,20 +153,20 @@ impl EventId {
     }
 }
 
-/// Identifies a user for good: `us-` and a UUID.
+/// The permanent identifier of a user: `us-` and a UUID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(Uuid);
 
 impl UserId {
-    /// How many bytes the identifier has.
+    /// The length in bytes.
     pub const BYTES: usize = 16;
 
-    /// The identifier with these bytes.
+    /// Returns the identifier with these bytes.
     pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
         Self(Uuid::from_bytes(bytes))
     }
 
-    /// Its bytes.
+    /// Returns the bytes.
     pub const fn as_bytes(&self) -> &[u8; Self::BYTES] {
         self.0.as_bytes()
     }
@@ -195,18 +195,20 @@ impl FromStr for UserId {
 as_text!(UserId, "^us-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$");
 
 hexadecimal_id! {
-    /// Identifies something that belongs to an app: a domain, a collaborator, … Derived from the app and the thing's own
-    /// name, so it needs no place in any event, and folding a timeline gives it too.
+    /// The identifier of a resource of an app or a user: a domain, a collaborator, a public key, …
+    ///
+    /// It is derived from the owner and the resource's name. So no event has to contain it, and folding a timeline gives
+    /// it too.
     ResourceId
 }
 
 impl ResourceId {
-    /// The identifier of the thing of that kind and name that belongs to that app, or to whom these bytes identify.
+    /// Derives the identifier of a resource from its owner's identifier, its kind and its name.
     pub fn derived(owner: impl AsRef<[u8]>, kind: &str, name: &str) -> Self {
         Self::of(Sha256::new().chain_update(owner).chain_update(kind).chain_update([0]).chain_update(name))
     }
 
-    /// The identifier of the thing that was hashed.
+    /// Returns the identifier that a hash gives.
     pub(crate) fn of(hash: Sha256) -> Self {
         let mut id = [0; Self::BYTES];
         id.copy_from_slice(&hash.finalize()[..Self::BYTES]);
@@ -214,28 +216,29 @@ impl ResourceId {
     }
 }
 
-/// Where new identifiers come from. An input, like time, so that a decision can be repeated exactly.
+/// A source of new identifiers. It is an input, like the time, so a decision can be repeated exactly.
 pub trait IdSource: Send + Sync {
-    /// An identifier for an event of that time, greater than all this source gave for that time or an earlier one.
+    /// Returns an identifier for an event at this time, greater than all that this source returned for this time or an
+    /// earlier one.
     fn event_id(&self, time: Time) -> EventId;
 
-    /// An identifier for a new app.
+    /// Returns an identifier for a new app.
     fn app_id(&self, now: Time) -> AppId;
 
-    /// An identifier for a new user.
+    /// Returns an identifier for a new user.
     fn user_id(&self) -> UserId;
 
-    /// What nobody can guess: the stuff of tokens and passwords that are made here.
+    /// Returns random bytes that nobody can guess, for new tokens and passwords.
     fn secret(&self) -> [u8; SECRET_BYTES];
 }
 
-/// How many bytes a secret has.
+/// The length of a secret in bytes.
 pub const SECRET_BYTES: usize = 20;
 
-/// Identifiers of one process.
+/// The source of identifiers of one process.
 ///
-/// The sequence runs on over the life of the process, from a random start: two identifiers are equal only if their
-/// times, 32 bits of sequence and 16 bits of process number all are.
+/// The sequence counts up from a random start for the life of the process. Two identifiers are equal only if their time,
+/// their 32-bit sequence number and their 16-bit process number all are.
 #[derive(Debug)]
 pub struct RandomIds {
     process: u16,
@@ -249,7 +252,7 @@ impl Default for RandomIds {
 }
 
 impl RandomIds {
-    /// A source whose event identifiers carry this process number and count from this sequence on.
+    /// Returns a source with this process number whose sequence starts at this number.
     pub fn starting_at(process: u16, sequence: u32) -> Self {
         Self { process, sequence: AtomicU32::new(sequence) }
     }

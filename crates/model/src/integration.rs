@@ -1,20 +1,20 @@
-//! The accounts at forges that users connect.
+//! The forge accounts that users connect. A forge is a Git hosting service, such as GitHub or GitLab.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Time;
 use crate::catalogue::{IntegrationData, IntegrationEvent};
 
-/// An account at a forge.
+/// A user's account at a forge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Integration {
-    /// Identifies it.
+    /// The integration's identifier.
     pub id: String,
     /// The kind of forge.
     pub scm_type: String,
-    /// The root of the forge.
+    /// The forge's base URL.
     pub url: String,
-    /// The name of the account there, where it is known.
+    /// The username at the forge; empty if unknown.
     pub login: String,
     /// When it was connected.
     pub created_at: Time,

@@ -1,43 +1,53 @@
-//! What events, apps and accounts are: the catalogue of event types, what an action decides, and what an event
-//! changes.
+//! The domain model of annals: event types, apps and accounts, and the rules that connect them.
 //!
-//! Pure: nothing here reads a clock, does I/O, or is async. Time, the acting person and the source of new
-//! identifiers come in as a [`Context`], so the same input gives the same output.
+//! Clients send *actions*; trusted components send *reports*. An action is decided from the state: the result is a
+//! [`Decision`], which holds the events to record, or a [`Rejection`]. A report is checked against the catalogue only.
+//! Either way, states change only by applying events, so folding a timeline gives its state.
 //!
-//! Start at [`catalogue`] for the event types and at [`app`] for how an action becomes events and state.
+//! Where to start:
+//!
+//! - [`catalogue`] defines every event type, in one table per group.
+//! - [`app`] and [`account`] have one file per resource, with its actions and what its events change. [`app::Scale`] is
+//!   the example to copy.
+//! - [`report`] parses reports.
+//! - [`field_class`] decides which fields a reader may see.
+//!
+//! Everything here is pure: no clock, no I/O, no async. The time, the acting user and the source of new identifiers come
+//! in as a [`Context`], so the same input gives the same output.
 
 pub mod account;
-pub mod action;
+mod action;
 pub mod app;
 pub mod catalogue;
-pub mod cow_arc;
+mod cow_arc;
 pub mod directory;
 pub mod event;
 pub mod field_class;
-pub mod field_errors;
-pub mod id;
-pub mod integration;
+mod field_errors;
+mod id;
+mod integration;
 mod json;
 pub mod limits;
-pub mod names;
+mod names;
 mod nearest;
-pub mod person;
-pub mod public_url;
-pub mod rejection;
+mod person;
+mod public_url;
+mod rejection;
 pub mod report;
-pub mod role;
-pub mod secret;
-pub mod time;
+mod role;
+mod secret;
+mod time;
 
 pub use account::{Account, AccountPrivateState};
 pub use action::{Context, Decision, Lookups, Rules};
 pub use app::{App, PrivateState};
 pub use catalogue::{EventType, TypeData};
+pub use cow_arc::CowArc;
 pub use directory::Directory;
 pub use event::{AppRef, Event};
 pub use field_class::{Class, Classed, Classes, Field, FieldShape, hide};
 pub use field_errors::FieldErrors;
-pub use id::{AppId, EventId, IdSource, RandomIds, ResourceId, SECRET_BYTES, UserId};
+pub use id::{AppId, EventId, IdSource, InvalidId, RandomIds, ResourceId, SECRET_BYTES, UserId};
 pub use integration::Integration;
 pub use json::plain_message;
 pub use nearest::nearest;
@@ -47,4 +57,4 @@ pub use rejection::Rejection;
 pub use report::Report;
 pub use role::Role;
 pub use secret::Secret;
-pub use time::Time;
+pub use time::{InvalidTime, Time};

@@ -1,15 +1,15 @@
-//! What may be a name.
+//! The form of names.
 
 use crate::limits::{EMAIL_BYTES_MAX, USERNAME_BYTES_MAX, VARIABLE_NAME_MAX};
 
-/// Whether a user may be called that.
-pub fn is_username(name: &str) -> bool {
+/// Returns whether a text can be a username.
+pub(crate) fn is_username(name: &str) -> bool {
     (1..=USERNAME_BYTES_MAX).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
-/// Whether that can be an email address.
-pub fn is_email(text: &str) -> bool {
+/// Returns whether a text can be an email address.
+pub(crate) fn is_email(text: &str) -> bool {
     text.len() <= EMAIL_BYTES_MAX
         && text
             .split_once('@')
@@ -17,8 +17,8 @@ pub fn is_email(text: &str) -> bool {
         && !text.chars().any(|character| character.is_whitespace() || character.is_control())
 }
 
-/// Whether a variable may be called that.
-pub fn is_variable_name(name: &str) -> bool {
+/// Returns whether a text can be the name of a variable.
+pub(crate) fn is_variable_name(name: &str) -> bool {
     name.len() <= VARIABLE_NAME_MAX
         && name.starts_with(|first: char| first.is_ascii_alphabetic())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')

@@ -1,9 +1,9 @@
-//! What somebody meant who misspelt a name.
+//! Suggestions for misspelt names.
 
-/// How many letters may be wrong, at the most.
+/// The most letters that may be wrong.
 const WRONG_MAX: usize = 2;
 
-/// The nearest of the known names, if one is so near that it must have been meant: one letter of three is wrong at most.
+/// Returns the known name that is nearest to the written one; `None` if more than one letter in three would be wrong.
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = known.into_iter().filter_map(|name| {
         let wrong_max = (written.len().min(name.len()) / 3).clamp(1, WRONG_MAX);

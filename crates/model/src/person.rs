@@ -1,4 +1,4 @@
-//! People, as events name them.
+//! Users as events name them.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 use crate::limits::NAME_BYTES_MAX;
 use crate::{FieldErrors, UserId};
 
-/// A user as an event shows them: as they were at that moment.
+/// A user as they were at the moment of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Person {
-    /// The name they chose.
+    /// Their username.
     pub username: String,
     /// Their email address.
     pub email: String,
-    /// Their lasting identifier.
+    /// Their permanent identifier.
     pub id: UserId,
 }
 
 impl Person {
-    /// Refuses names that are longer than names may be.
+    /// Refuses a username or an email address that is too long.
     pub(crate) fn check(&self) -> Result<(), FieldErrors> {
         let fields = [("username", &self.username), ("email", &self.email)];
         let too_long = fields.into_iter().filter(|(_, text)| text.len() > NAME_BYTES_MAX);

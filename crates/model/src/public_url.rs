@@ -1,10 +1,12 @@
-//! What of a URL may be shown to everybody.
+//! The part of a URL that is safe to show.
 
-/// A URL without its user information, query and fragment, which may hold credentials. `None` where it cannot be told
-/// that nothing else does: only the plainest forms are read, since programs differ in how they read the others.
+/// Returns a URL without its user information, query and fragment, which may hold credentials.
+///
+/// `None` if the rest could hold a credential too. Only the simplest forms are accepted, because programs disagree on
+/// how to parse the others.
 pub fn public_url(text: &str) -> Option<String> {
     let Some((scheme, rest)) = text.split_once("://") else {
-        // What Git reads as a repository reached over SSH, where a password has no place.
+        // Git's short form of a repository over SSH, which has no place for a password.
         let (host, path) = text.strip_prefix("git@")?.split_once(':')?;
         return (is_host(host) && is_path(path)).then(|| text.to_owned());
     };
@@ -12,7 +14,7 @@ pub fn public_url(text: &str) -> Option<String> {
     let (authority, rest) = rest.split_at(end(rest, &['/', '?', '#']));
     let host = authority.split_once('@').map_or(authority, |(_, host)| host);
     let path = &rest[..end(rest, &['?', '#'])];
-    // An `@` further on may be the end of a password that holds a `/`, a `?` or a `#`.
+    // A later `@` may end a password that contains `/`, `?` or `#`.
     let is_read = is_scheme(scheme) && is_host_and_port(host) && is_path(path) && !rest.contains('@');
     is_read.then(|| format!("{scheme}://{host}{path}"))
 }

@@ -1,4 +1,4 @@
-//! Why a request was not carried out.
+//! The reasons for refusing a request.
 
 use std::fmt;
 
@@ -7,20 +7,20 @@ use crate::{FieldErrors, Role};
 /// Why an action or a report was refused. Nothing changed, and nothing was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rejection {
-    /// Fields of the request are wrong.
+    /// Fields of the request are invalid.
     Invalid(FieldErrors),
-    /// The kind of thing the request names that does not exist, or that the actor may not see.
+    /// Something that the request names does not exist, or the caller may not see it. The text is the kind of thing.
     NotFound(&'static str),
-    /// The actor's role does not allow this; the text says what would.
+    /// The caller's role does not allow this. The text says what would.
     Forbidden(String),
-    /// What there is stands against the request.
+    /// The request conflicts with the current state.
     Conflict(String),
-    /// The actor accepts an invitation to an app on which they work already.
+    /// The user accepts an invitation to an app that they already work on.
     AlreadyCollaborator,
 }
 
 impl Rejection {
-    /// The actor's role is less than this one.
+    /// Returns the rejection of a caller whose role is less than this one.
     pub fn needs(role: Role) -> Self {
         Self::Forbidden(match role {
             Role::Operator => "this needs the operator token".to_owned(),
@@ -28,7 +28,7 @@ impl Rejection {
         })
     }
 
-    /// One field of the request is wrong.
+    /// Returns the rejection for one invalid field.
     pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Invalid(FieldErrors::one(field, message))
     }
@@ -47,7 +47,7 @@ impl fmt::Display for Rejection {
             }
             Self::NotFound(resource) => write!(f, "{resource} not found"),
             Self::Forbidden(text) | Self::Conflict(text) => f.write_str(text),
-            Self::AlreadyCollaborator => f.write_str("you work on this app already"),
+            Self::AlreadyCollaborator => f.write_str("you already work on this app"),
         }
     }
 }

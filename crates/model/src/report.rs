@@ -1,4 +1,4 @@
-//! Reports: events that a trusted component states have happened.
+//! Reports: events that a trusted component says have happened.
 //!
 //! A report is a fact, not a request. It is checked against the catalogue, never against the state.
 
@@ -8,46 +8,45 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::catalogue::{self, Scope};
-use crate::field_errors::within;
 use crate::json::plain_message;
 use crate::limits::NAME_BYTES_MAX;
 use crate::{AppId, AppRef, Event, EventId, FieldErrors, Person, Time, TypeData, nearest};
 
-/// The most events one request may report.
+/// The most events in one request.
 pub const EVENTS_MAX: usize = 10_000;
 
-/// The most bytes one reported event may have.
+/// The largest reported event, in bytes.
 pub const EVENT_BYTES_MAX: usize = 1 << 20;
 
-/// How far ahead of the clock a reported event may be: clocks differ, but an event far in the future would hold up the
-/// times of its timelines until then.
+/// How far ahead of the clock a reported event may be. Clocks differ, but times in a timeline never decrease, so an event
+/// far in the future would give every later event its own time.
 pub const AHEAD_MILLIS_MAX: u64 = 60 * 60 * 1000;
 
 /// One reported event, checked against the catalogue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
-    /// Its identifier, where it has one already; assigned otherwise.
+    /// The event's identifier; `None` if it is still to be assigned.
     pub id: Option<EventId>,
-    /// When it was, where that is not now.
+    /// When it happened; `None` for now.
     pub created_at: Option<Time>,
-    /// Who did it.
+    /// Who did it; `None` if an add-on or the platform did.
     pub user: Option<Person>,
-    /// The app it belongs to.
+    /// The app it belongs to; `None` if it concerns only an account.
     pub app: Option<AppRef>,
     /// What happened.
     pub data: TypeData,
 }
 
-/// Why a request body is no list of reports.
+/// The error for a request body that is not a valid list of reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InvalidReports {
-    /// It is no JSON of the form asked for; the text says where it stops being that.
+    /// The body is not JSON of the expected form. The text says where.
     Malformed(String),
-    /// Some events are not what the catalogue says; fields are named as `events[3].type_data.name`.
+    /// Some events do not match the catalogue. Fields are named like `events[3].type_data.name`.
     Invalid(FieldErrors),
 }
 
-/// The envelope as it is reported; `type_data` is read once the type is known.
+/// A reported event, whose `type_data` is parsed once the type is known.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Envelope<'a> {
@@ -63,7 +62,11 @@ struct Envelope<'a> {
 }
 
 impl Report {
-    /// Reads one event, reported or stored. A refusal names the field.
+    /// Parses one event, reported or stored.
+    ///
+    /// # Errors
+    ///
+    /// Returns the fields that do not match the catalogue; an empty name stands for the event itself.
     pub fn parse(json: &str) -> Result<Self, FieldErrors> {
         require_object(json)?;
         let Envelope { id, created_at, user, app_id, app_name, event_type, type_data } =
@@ -82,7 +85,7 @@ impl Report {
         let type_data = type_data.unwrap_or(&empty);
         let data = require_object(type_data.get())
             .and_then(|()| event_type.parse(type_data))
-            .map_err(|errors| within("type_data", &errors))?;
+            .map_err(|errors| errors.within("type_data"))?;
         let app = match (event_type.scope, app_id, app_name) {
             (Scope::App, Some(id), Some(name)) if !name.is_empty() => Some(AppRef { id, name }),
             (Scope::App, None, _) => {
@@ -117,7 +120,7 @@ impl Report {
 }
 
 impl Event {
-    /// The event of that canonical form; `None` if these bytes are no such form.
+    /// Parses an event from its canonical JSON; `None` if the bytes are not canonical JSON of an event.
     pub fn from_json(json: &[u8]) -> Option<Self> {
         let Report { id, created_at, user, app, data } =
             Report::parse(std::str::from_utf8(json).ok()?).ok()?;
@@ -125,7 +128,7 @@ impl Event {
     }
 }
 
-/// What is said of a type that is not in the catalogue.
+/// Returns the message for a type that is not in the catalogue.
 fn unknown_type(name: &str) -> String {
     let known = nearest(name, catalogue::all().iter().map(|event_type| event_type.name));
     let meant = known.map(|known| format!("; did you mean {known}?")).unwrap_or_default();
@@ -133,7 +136,7 @@ fn unknown_type(name: &str) -> String {
     format!("unknown event type {name}{meant}{separator} list: /v1/event_types")
 }
 
-/// Refuses what is no object; serde would read an array as the fields in their order.
+/// Refuses anything but an object. Serde would accept an array and read it as the fields in order.
 fn require_object(json: &str) -> Result<(), FieldErrors> {
     if json.trim_start().starts_with('{') {
         return Ok(());
@@ -141,7 +144,11 @@ fn require_object(json: &str) -> Result<(), FieldErrors> {
     Err(FieldErrors::one("", "must be an object"))
 }
 
-/// Reads `{"events":[…]}`.
+/// Parses a body of the form `{"events":[…]}`.
+///
+/// # Errors
+///
+/// Fails if the body has another form, has more than [`EVENTS_MAX`] events, or contains an invalid event.
 pub fn parse_json(body: &str) -> Result<Vec<Report>, InvalidReports> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -154,7 +161,11 @@ pub fn parse_json(body: &str) -> Result<Vec<Report>, InvalidReports> {
     parse_all(body.events.len(), body.events.into_iter().map(RawValue::get))
 }
 
-/// Reads one event a line; empty lines do not count.
+/// Parses a body with one event per line; empty lines are ignored.
+///
+/// # Errors
+///
+/// Fails if a line is not JSON, if there are more than [`EVENTS_MAX`] events, or if an event is invalid.
 pub fn parse_ndjson(body: &str) -> Result<Vec<Report>, InvalidReports> {
     let lines = || body.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     for (number, line) in lines() {
@@ -172,26 +183,26 @@ pub fn parse_ndjson(body: &str) -> Result<Vec<Report>, InvalidReports> {
 
 fn parse_all<'a>(count: usize, events: impl Iterator<Item = &'a str>) -> Result<Vec<Report>, InvalidReports> {
     if count > EVENTS_MAX {
-        let message = format!("must not be more than {EVENTS_MAX}, and are {count}");
+        let message = format!("must have at most {EVENTS_MAX} events, has {count}");
         return Err(InvalidReports::Invalid(FieldErrors::one("events", message)));
     }
     events
         .enumerate()
         .map(|(index, json)| {
             parse_bounded(json)
-                .map_err(|errors| InvalidReports::Invalid(within(&format!("events[{index}]"), &errors)))
+                .map_err(|errors| InvalidReports::Invalid(errors.within(&format!("events[{index}]"))))
         })
         .collect()
 }
 
-/// As [`Report::parse`], for an event that comes from outside.
+/// Does the same as [`Report::parse`], and checks the limits for events from outside.
 fn parse_bounded(json: &str) -> Result<Report, FieldErrors> {
     if json.len() > EVENT_BYTES_MAX {
         return Err(FieldErrors::one("", format!("must not be longer than {EVENT_BYTES_MAX} bytes")));
     }
     let report = Report::parse(json)?;
     if let Some(user) = &report.user {
-        user.check().map_err(|errors| within("user", &errors))?;
+        user.check().map_err(|errors| errors.within("user"))?;
     }
     match &report.app {
         Some(app) if app.name.len() > NAME_BYTES_MAX => {

@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-/// What a caller may do with an app, from the least to the most.
+/// What a caller may do with an app, from least to most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// May look at most of it, restart it, and deploy what is already linked.
+    /// May read most of it, restart it, and deploy the linked branch.
     LimitedCollaborator,
-    /// May change all of it but its existence, its name and its owner.
+    /// May change everything except the app's existence, name and owner.
     Collaborator,
-    /// May do everything that people may.
+    /// May do everything that a user can be allowed to do.
     Owner,
-    /// Whoever has the operator token, and builders, forges and add-ons. No user has this role.
+    /// The holder of the operator token, and builders, forges and add-ons. No user has this role.
     Operator,
 }
 

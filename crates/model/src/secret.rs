@@ -1,10 +1,10 @@
-//! Texts that must not be shown.
+//! Text that logs must not show.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A text that no log shows.
+/// Text whose `Debug` output is redacted, so that no log shows it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(pub String);

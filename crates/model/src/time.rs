@@ -1,4 +1,4 @@
-//! Instants, as events carry them: UTC, to the millisecond.
+//! Instants in UTC, to the millisecond.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,17 +10,17 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// An instant between 1970 and 9999, in milliseconds since the Unix epoch.
 ///
-/// Written as RFC 3339 in UTC with three fraction digits (`2026-11-01T08:00:00.000Z`), which is always
-/// [`Time::TEXT_BYTES`] long; read from any RFC 3339 date-time, finer fractions being cut.
+/// It is written as RFC 3339 in UTC with three fraction digits (`2026-11-01T08:00:00.000Z`), which is always
+/// [`Time::TEXT_BYTES`] long. It is read from any RFC 3339 date-time; finer fractions are truncated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Time(u64);
 
-/// Why a text is no [`Time`].
+/// The error for a text that is not a [`Time`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidTime;
 
 impl Time {
-    /// The length of every written time.
+    /// The length of a written time.
     pub const TEXT_BYTES: usize = 24;
     /// Midnight of 1 January 1970.
     pub const EPOCH: Self = Self(0);
@@ -29,27 +29,27 @@ impl Time {
 
     const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
 
-    /// The instant that many milliseconds after the epoch; one past [`Time::MAX`] becomes [`Time::MAX`].
+    /// Returns the instant this many milliseconds after the epoch, at most [`Time::MAX`].
     pub const fn from_millis(millis: u64) -> Self {
         if millis > Self::MAX.0 { Self::MAX } else { Self(millis) }
     }
 
-    /// Milliseconds since the epoch.
+    /// Returns the milliseconds since the epoch.
     pub const fn as_millis(self) -> u64 {
         self.0
     }
 
-    /// Whole seconds since the epoch.
+    /// Returns the whole seconds since the epoch.
     pub const fn as_seconds(self) -> u64 {
         self.0 / 1000
     }
 
-    /// This instant that much later.
+    /// Returns the instant this many milliseconds later.
     pub const fn plus_millis(self, millis: u64) -> Self {
         Self::from_millis(self.0.saturating_add(millis))
     }
 
-    /// This instant that much earlier, but not before the epoch.
+    /// Returns the instant this many milliseconds earlier, but not before the epoch.
     pub const fn minus_millis(self, millis: u64) -> Self {
         Self(self.0.saturating_sub(millis))
     }
@@ -82,7 +82,7 @@ impl FromStr for Time {
     type Err = InvalidTime;
 
     fn from_str(text: &str) -> Result<Self, InvalidTime> {
-        // jiff also reads forms beyond RFC 3339 (a date and hour only, a bracketed zone, …).
+        // jiff also accepts forms beyond RFC 3339, such as a date with only an hour, or a zone in brackets.
         let bytes = text.as_bytes();
         if bytes.len() < 20 || bytes.get(16) != Some(&b':') || bytes.contains(&b'[') {
             return Err(InvalidTime);

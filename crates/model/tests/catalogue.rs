@@ -122,12 +122,12 @@ fn what_the_catalogue_does_not_know_is_refused_by_name() {
         (
             "add_payment_method",
             r#"{"payment_method_type":"stripe","stripe":{"brand":"v","last4":"4242424242424242","exp":"01/2027"}}"#,
-            "events[0].type_data.stripe.last4: must be the last four digits of the card, and no more",
+            "events[0].type_data.stripe.last4: must be exactly the last four digits of the card",
         ),
         (
             "add_payment_method",
             r#"{"company":"a","billing_profile":{"company":"b","payment_method_type":"sepa"}}"#,
-            "events[0].type_data.billing_profile: must equal the fields beside it",
+            "events[0].type_data.billing_profile: must equal the top-level fields",
         ),
         ("add_payment_method", "{}", "events[0].type_data.payment_method_type: is missing"),
         (

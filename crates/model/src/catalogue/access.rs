@@ -7,23 +7,23 @@ use super::{Shape, event_types};
 use crate::Time;
 use crate::field_class::classes;
 
-/// A permission for the platform's people to look into an app, for a time.
+/// Permission for the platform's staff to access an app's data until a given time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Consent {
-    /// Until when.
+    /// When the permission ends.
     pub end_at: Time,
-    /// Whether into its databases.
+    /// Whether it covers the app's databases.
     pub databases: bool,
-    /// Whether into its containers.
+    /// Whether it covers the app's containers.
     pub containers: bool,
-    /// The address the request came from.
+    /// The IP address of the request.
     #[serde(default)]
     pub remote_ip: Option<IpAddr>,
 }
 classes!(Consent { end_at: Public, databases: Public, containers: Public, remote_ip: Personal });
 
-/// Who answers for the health data of an app.
+/// The contact who is responsible for an app's health data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HdsContact {
@@ -49,13 +49,13 @@ pub struct HdsContact {
     /// Their postal code.
     #[serde(default)]
     pub address_zip: Option<String>,
-    /// Their country, as two letters.
+    /// Their country, as a two-letter code.
     #[serde(default)]
     pub address_country: Option<String>,
-    /// Anything else.
+    /// Further notes.
     #[serde(default)]
     pub notes: Option<String>,
-    /// The address the request came from.
+    /// The IP address of the request.
     #[serde(default)]
     pub remote_ip: Option<IpAddr>,
 }
@@ -74,10 +74,10 @@ classes!(HdsContact {
 });
 
 event_types! {
-    /// Who may look into an app, and who answers for its health data.
+    /// Access to an app's data by the platform's staff, and the contact for its health data.
     Access, Access;
 
-    /// When a consent to access data is given.
+    /// When consent to access data is given.
     CreateConsent(Consent) = "create_data_access_consent", "Data access granted", App: |data| format!(
         "granted access to {} until {}",
         match (data.databases, data.containers) {

@@ -5,7 +5,7 @@ use super::{Shape, event_types};
 use crate::field_class::classes;
 use crate::public_url::public_url;
 
-/// Nothing beyond the event itself.
+/// Nothing: the event says it all.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewUser {}
@@ -15,63 +15,63 @@ classes!(NewUser {});
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenEvent {
-    /// What its user calls it.
+    /// The name its user gave it.
     pub token_name: String,
-    /// Identifies it.
+    /// The token's identifier.
     pub token_id: String,
 }
 classes!(TokenEvent { token_name: Public, token_id: Public });
 
-/// A public key that came.
+/// An added public key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewKey {
-    /// What its user calls it.
+    /// The name its user gave it.
     pub name: String,
-    /// Its fingerprint, as OpenSSH writes it.
+    /// Its fingerprint, in OpenSSH's form.
     pub fingerprint: String,
 }
 classes!(NewKey { name: Public, fingerprint: Public });
 
-/// A public key that went.
+/// A removed public key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeleteKey {
-    /// What its user called it.
+    /// The name its user gave it.
     pub name: String,
 }
 classes!(DeleteKey { name: Public });
 
-/// An account at a forge that came or went.
+/// A connected or disconnected account at a forge (a Git hosting service, such as GitHub or GitLab).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IntegrationEvent {
-    /// Identifies the integration.
+    /// The integration's identifier.
     pub integration_id: String,
-    /// The kind of forge: `github`, `gitlab-self-hosted`, …
+    /// The kind of Git hosting service: `github`, `gitlab-self-hosted`, …
     pub integration_type: String,
-    /// The account there.
+    /// The account at that service.
     pub data: IntegrationData,
 }
 classes!(IntegrationEvent { integration_id: Public, integration_type: Public, data: { IntegrationData } });
 
-/// An account at a forge.
+/// An account at a Git hosting service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IntegrationData {
-    /// The name of the account, where it is known.
+    /// The username; empty if unknown.
     #[serde(default)]
     pub login: String,
-    /// A picture, where there is one.
+    /// The URL of the account's picture; empty if there is none.
     #[serde(default)]
     pub avatar_url: String,
-    /// The root of the forge.
+    /// The base URL of the service.
     pub url: String,
 }
 classes!(IntegrationData { login: Public, avatar_url: Url, url: Url });
 
 event_types! {
-    /// What happens to an account and has no type in the contract.
+    /// An account, its tokens, its public keys and its forge accounts.
     AccountChanges, Account;
 
     /// When an account is registered.
@@ -79,7 +79,7 @@ event_types! {
     /// When an API token is created.
     NewToken(TokenEvent) = "new_token", "API token created", Account, further:
         |data| format!("created API token {}", data.token_name);
-    /// When an API token gets another secret.
+    /// When an API token gets a new secret.
     RegenerateToken(TokenEvent) = "regenerate_token", "API token renewed", Account, further:
         |data| format!("renewed API token {}", data.token_name);
     /// When an API token is revoked.
@@ -90,10 +90,10 @@ event_types! {
     /// When a public key is removed.
     DeleteKey(DeleteKey) = "delete_key", "Public key removed", Account, further:
         |data| format!("removed public key {}", data.name);
-    /// When an account at a forge is connected.
+    /// When an account at a Git hosting service is connected.
     NewIntegration(IntegrationEvent) = "new_integration", "Forge connected", Account, further:
         |data| format!("connected {}", forge(data));
-    /// When an account at a forge is disconnected.
+    /// When an account at a Git hosting service is disconnected.
     DeleteIntegration(IntegrationEvent) = "delete_integration", "Forge disconnected", Account, further:
         |data| format!("disconnected {}", forge(data));
 }
@@ -104,7 +104,7 @@ impl Shape for NewKey {}
 impl Shape for DeleteKey {}
 impl Shape for IntegrationEvent {}
 
-/// The forge as everybody may read it.
+/// Names the forge by public fields only.
 fn forge(data: &IntegrationEvent) -> String {
     public_url(&data.data.url).unwrap_or_else(|| data.integration_type.clone())
 }

@@ -5,7 +5,7 @@ use super::{Shape, check_length, event_types, join_names};
 use crate::FieldErrors;
 use crate::field_class::classes;
 
-/// An add-on that came or went.
+/// An added or removed add-on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Addon {
@@ -13,22 +13,22 @@ pub struct Addon {
     pub addon_provider_name: String,
     /// The plan's name.
     pub plan_name: String,
-    /// The provider's name for the resource.
+    /// The provider's identifier of the resource.
     pub resource_id: String,
 }
 classes!(Addon { addon_provider_name: Public, plan_name: Public, resource_id: Public });
 
-/// An add-on on another plan than before.
+/// An add-on whose plan changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpgradeAddon {
     /// The provider's short name.
     pub addon_provider_name: String,
-    /// The name of the plan before.
+    /// The name of the previous plan.
     pub old_plan_name: String,
-    /// The name of the plan after.
+    /// The name of the new plan.
     pub new_plan_name: String,
-    /// The provider's name for the resource.
+    /// The provider's identifier of the resource.
     pub resource_id: String,
 }
 classes!(UpgradeAddon {
@@ -38,25 +38,25 @@ classes!(UpgradeAddon {
     resource_id: Public,
 });
 
-/// An add-on of which something changed besides its plan.
+/// An add-on of which something other than the plan changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddonUpdated {
-    /// Identifies the add-on.
+    /// The add-on's identifier.
     pub addon_id: String,
     /// The plan's name.
     pub addon_plan_name: String,
-    /// The provider's name for the resource.
+    /// The provider's identifier of the resource.
     pub addon_resource_id: String,
     /// The provider's internal identifier.
     pub addon_provider_id: String,
     /// The provider's short name.
     pub addon_provider_name: String,
-    /// The status before and after.
+    /// The previous and the new status.
     pub status: [String; 2],
-    /// The names of what changed.
+    /// The names of the changed attributes.
     pub attributes_changed: Vec<String>,
-    /// When maintenance may happen from then on, where that changed.
+    /// The new maintenance window; omitted if it did not change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maintenance_window: Option<MaintenanceWindow>,
 }
@@ -71,13 +71,13 @@ classes!(AddonUpdated {
     maintenance_window: { MaintenanceWindow },
 });
 
-/// When in a week maintenance of a database may begin.
+/// The weekly time at which maintenance of a database may start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MaintenanceWindow {
-    /// The day, from 0 for Sunday to 6.
+    /// The day of the week in UTC, from 0 (Sunday) to 6 (Saturday).
     pub weekday_utc: u8,
-    /// The hour, from 0 to 23.
+    /// The hour in UTC, from 0 to 23.
     pub starting_hour_utc: u8,
 }
 classes!(MaintenanceWindow { weekday_utc: Public, starting_hour_utc: Public });
@@ -86,7 +86,7 @@ event_types! {
     /// The add-ons of an app.
     Addons, Addons;
 
-    /// Each time an add-on is added to an app.
+    /// When an add-on is added to an app.
     NewAddon(Addon) = "new_addon", "Addon added", App:
         |data| format!("added {} with plan {}", data.addon_provider_name, data.plan_name);
     /// When the plan of an add-on is changed.
@@ -96,7 +96,7 @@ event_types! {
     );
     /// When an add-on is removed from an app.
     DeleteAddon(Addon) = "delete_addon", "Addon removed", App: |data| format!("removed {}", data.addon_provider_name);
-    /// When something of an add-on changes besides its plan.
+    /// When something other than the plan of an add-on changes.
     AddonUpdated(AddonUpdated) = "addon_updated", "Addon updated", App, further: |data| format!(
         "changed {} of {}",
         join_names(data.attributes_changed.iter().map(String::as_str)),

@@ -5,13 +5,13 @@ use super::{Shape, event_types};
 use crate::FieldErrors;
 use crate::field_class::classes;
 
-/// Credit that was added.
+/// Added credit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddCredit {
-    /// How it was paid.
+    /// How the credit was paid for.
     pub payment_method: String,
-    /// How much, in the account's currency.
+    /// The amount, in the account's currency.
     #[serde(default)]
     pub amount: Option<f64>,
     /// The same as `amount`.
@@ -20,7 +20,7 @@ pub struct AddCredit {
 }
 classes!(AddCredit { payment_method: Public, amount: Public, value: Public });
 
-/// A payment method: its fields, and the same fields once more under `billing_profile`.
+/// A payment method. `billing_profile` repeats its fields.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddPaymentMethod {
@@ -30,13 +30,13 @@ pub struct AddPaymentMethod {
     /// The company's EU VAT registration number.
     #[serde(default)]
     pub vat_number: Option<String>,
-    /// The name of the kind of payment method.
+    /// The kind of payment method.
     #[serde(default)]
     pub payment_method_type: Option<String>,
-    /// The card, where it is one.
+    /// The card; null for other kinds.
     #[serde(default)]
     pub stripe: Option<Card>,
-    /// The same fields.
+    /// The same fields again.
     #[serde(default)]
     pub billing_profile: Option<BillingProfile>,
 }
@@ -58,10 +58,10 @@ pub struct BillingProfile {
     /// The company's EU VAT registration number.
     #[serde(default)]
     pub vat_number: Option<String>,
-    /// The name of the kind of payment method.
+    /// The kind of payment method.
     #[serde(default)]
     pub payment_method_type: Option<String>,
-    /// The card, where it is one.
+    /// The card; null for other kinds.
     #[serde(default)]
     pub stripe: Option<Card>,
 }
@@ -72,7 +72,7 @@ classes!(BillingProfile {
     stripe: { Card },
 });
 
-/// What may be known of a card.
+/// The public details of a card.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Card {
@@ -80,12 +80,12 @@ pub struct Card {
     pub brand: String,
     /// The last four digits, never more.
     pub last4: String,
-    /// The month it expires, as `01/2027`.
+    /// The month in which it expires, as `01/2027`.
     pub exp: String,
 }
 classes!(Card { brand: Public, last4: Public, exp: Public });
 
-/// A voucher that was added.
+/// An added voucher.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddVoucher {
@@ -95,7 +95,7 @@ pub struct AddVoucher {
 classes!(AddVoucher { code: Public });
 
 event_types! {
-    /// How an account pays.
+    /// The credit, payment methods and vouchers of an account.
     Billing, Billing;
 
     /// When credit is added to an account.
@@ -136,7 +136,7 @@ impl Shape for AddPaymentMethod {
         let profile = match self.billing_profile.take() {
             None => flat,
             Some(nested) if flat == BillingProfile::default() || flat == nested => nested,
-            Some(_) => return Err(FieldErrors::one("billing_profile", "must equal the fields beside it")),
+            Some(_) => return Err(FieldErrors::one("billing_profile", "must equal the top-level fields")),
         };
         if profile.payment_method_type.is_none() {
             return Err(FieldErrors::one("payment_method_type", "is missing"));
@@ -144,10 +144,7 @@ impl Shape for AddPaymentMethod {
         if let Some(card) = &profile.stripe
             && !(card.last4.len() == 4 && card.last4.bytes().all(|byte| byte.is_ascii_digit()))
         {
-            return Err(FieldErrors::one(
-                "stripe.last4",
-                "must be the last four digits of the card, and no more",
-            ));
+            return Err(FieldErrors::one("stripe.last4", "must be exactly the last four digits of the card"));
         }
         let BillingProfile { company, vat_number, payment_method_type, stripe } = profile.clone();
         *self = Self { company, vat_number, payment_method_type, stripe, billing_profile: Some(profile) };

@@ -9,24 +9,24 @@ use crate::field_class::classes;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewCollaborator {
-    /// Who was invited.
+    /// The invited person.
     pub collaborator: Invited,
 }
 classes!(NewCollaborator { collaborator: { Invited } });
 
-/// Somebody invited, who need not have an account.
+/// An invited person, who may not have an account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Invited {
-    /// Their account, if they have one.
+    /// Their user identifier; omitted if they have no account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<UserId>,
-    /// Their username, if they have an account.
+    /// Their username; omitted if they have no account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
-    /// The address that was invited.
+    /// The invited email address.
     pub email: String,
-    /// Whether as a limited collaborator; left out where not.
+    /// Whether they are invited as a limited collaborator; omitted if false.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_limited: bool,
 }
@@ -36,27 +36,27 @@ classes!(Invited { id: Public, username: Public, email: Public, is_limited: Publ
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AcceptCollaborator {
-    /// Who accepted.
+    /// The new collaborator.
     pub collaborator: Accepted,
 }
 classes!(AcceptCollaborator { collaborator: { Accepted } });
 
-/// Somebody who accepted an invitation.
+/// A user who accepted an invitation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Accepted {
-    /// Their account.
+    /// Their user identifier.
     pub id: UserId,
     /// Their email address.
     pub email: String,
     /// Their username.
     pub username: String,
-    /// Who had invited them.
+    /// The user who invited them.
     pub inviter: Inviter,
-    /// Whether as a limited collaborator; left out where not.
+    /// Whether they are invited as a limited collaborator; omitted if false.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_limited: bool,
-    /// The address that was invited, where it is not their account's.
+    /// The invited email address; omitted if it is their account's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invited_email: Option<String>,
 }
@@ -69,7 +69,7 @@ classes!(Accepted {
     invited_email: Public,
 });
 
-/// Who sent an invitation.
+/// The user who sent an invitation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Inviter {
@@ -80,23 +80,23 @@ pub struct Inviter {
 }
 classes!(Inviter { email: Public, username: Public });
 
-/// A removal.
+/// The removal of a collaborator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeleteCollaborator {
-    /// Who was removed.
+    /// The removed collaborator.
     pub collaborator: Removed,
 }
 classes!(DeleteCollaborator { collaborator: { Removed } });
 
-/// Somebody who was removed, or whose invitation was withdrawn.
+/// A removed collaborator, or a person whose invitation was withdrawn.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Removed {
-    /// Their account, unless the invitation was pending and they have none.
+    /// Their user identifier; omitted if the invitation was pending and they have no account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<UserId>,
-    /// Their username, under the same condition.
+    /// Their username; omitted under the same condition as `id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
     /// Their email address.
@@ -104,37 +104,37 @@ pub struct Removed {
 }
 classes!(Removed { id: Public, username: Public, email: Public });
 
-/// A change of role.
+/// A change of a collaborator's role.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeCollaboratorRole {
-    /// Who has another role.
+    /// The collaborator whose role changed.
     pub collaborator: RoleHolder,
 }
 classes!(ChangeCollaboratorRole { collaborator: { RoleHolder } });
 
-/// Somebody with their role after a change.
+/// A collaborator with their new role.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoleHolder {
-    /// Their account, unless the invitation is pending and they have none.
+    /// Their user identifier; omitted if the invitation is pending and they have no account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<UserId>,
     /// Their email address.
     pub email: String,
-    /// Their username, under the same condition as `id`.
+    /// Their username; omitted under the same condition as `id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
-    /// Whether they are a limited collaborator after it.
+    /// Whether they are now a limited collaborator.
     pub is_limited: bool,
 }
 classes!(RoleHolder { id: Public, email: Public, username: Public, is_limited: Public });
 
 event_types! {
-    /// Who may work on an app.
+    /// The collaborators of an app, and invitations.
     Collaborators, Collaborators;
 
-    /// Each time an invitation to collaborate is sent.
+    /// When an invitation to collaborate is sent.
     NewCollaborator(NewCollaborator) = "new_collaborator", "Collaborator invited", App:
         |data| format!("invited {} to collaborate", data.collaborator.email);
     /// When an invitation to collaborate is accepted.

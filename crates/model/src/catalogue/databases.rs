@@ -7,16 +7,16 @@ use super::{Shape, event_types};
 use crate::Time;
 use crate::field_class::classes;
 
-/// A feature of a database that came or went.
+/// A feature added to or removed from a database.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Feature {
     /// The feature's name.
     pub feature: String,
-    /// The address the request came from.
+    /// The IP address of the request.
     #[serde(default)]
     pub remote_ip: Option<IpAddr>,
-    /// Identifies the add-on: `ad-` and a UUID.
+    /// The add-on's identifier: `ad-` and a UUID.
     pub addon_uuid: String,
     /// The provider's internal identifier.
     pub addon_provider_id: String,
@@ -35,15 +35,15 @@ classes!(Feature {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Maintenance {
-    /// The add-on's name for people.
+    /// The add-on's display name.
     pub addon_name: String,
-    /// Identifies the maintenance.
+    /// The maintenance's identifier.
     pub maintenance_id: String,
-    /// What is done.
+    /// The kind of maintenance.
     pub maintenance_type: String,
-    /// How long the window is, in hours.
+    /// The length of the maintenance window, in hours.
     pub maintenance_window_in_hours: u32,
-    /// When the window begins.
+    /// When the maintenance window begins.
     pub next_maintenance_window: Time,
 }
 classes!(Maintenance {
@@ -64,15 +64,15 @@ event_types! {
     /// When a feature is removed from a database.
     RemoveFeature(Feature) = "database/remove_feature", "Database feature removed", App:
         |data| format!("disabled {} on {}", data.feature, data.addon_provider_name);
-    /// When a maintenance of a database is scheduled.
+    /// When maintenance of a database is scheduled.
     PlanMaintenance(Maintenance) = "plan_database_maintenance", "Database maintenance planned", App: |data| format!(
         "planned maintenance {} of {} for {}",
         data.maintenance_type, data.addon_name, data.next_maintenance_window
     );
-    /// When a maintenance of a database begins.
+    /// When maintenance of a database starts.
     StartMaintenance(Maintenance) = "start_database_maintenance", "Database maintenance started", App:
         |data| format!("started maintenance {} of {}", data.maintenance_type, data.addon_name);
-    /// When a maintenance of a database is completed.
+    /// When maintenance of a database is completed.
     CompleteMaintenance(Maintenance) = "complete_database_maintenance", "Database maintenance completed", App:
         |data| format!("completed maintenance {} of {}", data.maintenance_type, data.addon_name);
 }

@@ -1,4 +1,4 @@
-//! The reference of event types for people, generated so that it cannot differ from the catalogue.
+//! The reference of event types, `docs/events.md`, generated so that it cannot differ from the catalogue.
 
 use std::fmt::Write as _;
 
@@ -6,17 +6,18 @@ use crate::field_class::{Class, Field, FieldShape};
 
 use super::{Category, EventType, Origin, Scope, all};
 
-/// `docs/events.md`: every event type with its fields, and its example where one is given.
+/// Returns the text of `docs/events.md`: every event type with its fields, and its example if there is one.
 ///
-/// `example` gives the canonical JSON of an event of that type.
+/// `example` returns the JSON of an example event of the named type.
 pub fn events_document(example: impl Fn(&str) -> Option<String>) -> String {
     let mut text = String::from(
-        "# Event types\n\nGenerated from the catalogue (`crates/model/src/catalogue`); to change it, change that.\n\n\
-         Every event has `id`, `created_at`, `type` and `type_data`; `user` unless an add-on or the platform did it; \
-         `app_id` and `app_name` unless it concerns an account alone. Below are the fields of `type_data`.\n\n\
-         A field's class says what it may hold, and from that follows who may read it. A limited collaborator reads null in \
-         place of what is **secret** (it may hold a credential) or **personal**, and a **URL** without its user \
-         information, query and fragment. All else is public.\n",
+        "# Event types\n\nGenerated from the catalogue in `crates/model/src/catalogue`. To change this page, change the catalogue.\n\n\
+         Every event has `id`, `created_at`, `type` and `type_data`. It has a `user` unless an add-on or the platform \
+         acted, and `app_id` and `app_name` unless it concerns only an account. The tables below list the fields of \
+         `type_data`.\n\n\
+         A field's class decides who may read it. A limited collaborator gets null for a **secret** field (it may contain a \
+         credential) and for a **personal** one, and a **URL** without its user information, query and fragment. Fields \
+         without a class here are public.\n",
     );
     let mut categories = Category::ALL.to_vec();
     categories.sort_by_key(|category| category.describe().2);
@@ -31,12 +32,12 @@ pub fn events_document(example: impl Fn(&str) -> Option<String>) -> String {
 
 fn describe(event_type: &EventType, example: Option<String>, text: &mut String) {
     let scope = match event_type.scope {
-        Scope::App => "an app's timeline, and the user's who did it",
+        Scope::App => "the app's timeline and the timeline of the user who acted",
         Scope::Account => "the user's timeline",
     };
     let further = match event_type.origin {
         Origin::Contract => "",
-        Origin::Further => " A further type: the Events API's contract does not name it.",
+        Origin::Further => " A further type: not part of the Events API's contract.",
     };
     _ = write!(
         text,
@@ -58,7 +59,7 @@ fn describe(event_type: &EventType, example: Option<String>, text: &mut String) 
     }
 }
 
-/// One row per field, objects within objects by their path.
+/// Appends one row per field; fields of nested objects are named by their path.
 fn list_fields(
     root: &serde_json::Value,
     object: &serde_json::Value,
@@ -67,7 +68,7 @@ fn list_fields(
     rows: &mut String,
 ) {
     let Some(properties) = object.get("properties").and_then(|properties| properties.as_object()) else {
-        // Only the classes know these fields; the last one stands for all others.
+        // The schema does not list these fields, only the classes do. The last one stands for all others.
         for field in fields {
             _ = writeln!(rows, "| `{prefix}{}` | anything | {} | |", field.name, class_of(&field.shape).0);
         }
@@ -86,7 +87,7 @@ fn list_fields(
     }
 }
 
-/// The class of a field in words, and the fields within it if there are any.
+/// Returns the class of a field in words, and the fields within it.
 fn class_of(shape: &FieldShape) -> (&'static str, &'static [Field]) {
     match shape {
         FieldShape::Leaf(Class::Public) => ("", &[]),
@@ -98,7 +99,7 @@ fn class_of(shape: &FieldShape) -> (&'static str, &'static [Field]) {
     }
 }
 
-/// The type of a property in words, and the object within it if there is one.
+/// Returns the type of a property in words, and the object within it if there is one.
 fn kind_of<'a>(
     root: &'a serde_json::Value,
     property: &'a serde_json::Value,

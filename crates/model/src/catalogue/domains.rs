@@ -5,22 +5,22 @@ use super::{Shape, check_length, event_types, is_false};
 use crate::FieldErrors;
 use crate::field_class::classes;
 
-/// A domain that came.
+/// An added domain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewDomain {
     /// The host name.
     #[serde(default)]
     pub hostname: String,
-    /// Whether it has a certificate of its own.
+    /// Whether it has its own certificate.
     pub ssl: bool,
     /// The same as `hostname`.
     #[serde(default)]
     pub name: String,
-    /// Whether it is the app's canonical domain; left out where it is not.
+    /// Whether it is the app's canonical domain; omitted if false.
     #[serde(default, skip_serializing_if = "is_false")]
     pub canonical: bool,
-    /// Whether a certificate of Let's Encrypt is asked for; left out where it is.
+    /// Whether to request a Let's Encrypt certificate; omitted if true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub letsencrypt_enabled: Option<bool>,
 }
@@ -32,20 +32,20 @@ classes!(NewDomain {
     letsencrypt_enabled: Public,
 });
 
-/// A domain that changed.
+/// A changed domain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EditDomain {
     /// The host name.
     pub hostname: String,
-    /// Whether it had a certificate of its own before.
+    /// Whether it had its own certificate before.
     pub old_ssl: bool,
-    /// Whether it has one after.
+    /// Whether it has its own certificate now.
     pub ssl: bool,
-    /// Whether it became the app's canonical domain, or no longer is; left out where that stayed.
+    /// Whether it is now the app's canonical domain; omitted if unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canonical: Option<bool>,
-    /// Whether a certificate of Let's Encrypt is asked for from then on; left out where that stayed.
+    /// Whether to request a Let's Encrypt certificate from now on; omitted if unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub letsencrypt_enabled: Option<bool>,
 }
@@ -57,7 +57,7 @@ classes!(EditDomain {
     letsencrypt_enabled: Public,
 });
 
-/// A domain that went.
+/// A removed domain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeleteDomain {
@@ -70,9 +70,9 @@ event_types! {
     /// The domains of an app.
     Domains, Domains;
 
-    /// Each time a domain is added to an app.
+    /// When a domain is added to an app.
     NewDomain(NewDomain) = "new_domain", "Domain added", App: |data| format!("added domain {}", data.hostname);
-    /// When a domain is modified, its certificate set or removed.
+    /// When a domain is modified, or its certificate is set or removed.
     EditDomain(EditDomain) = "edit_domain", "Domain modified", App: |data| match (data.old_ssl, data.ssl) {
         (false, true) => format!("added a certificate to domain {}", data.hostname),
         (true, false) => format!("removed the certificate of domain {}", data.hostname),

@@ -8,7 +8,7 @@ use crate::field_class::classes;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogDrain {
-    /// Where the logs go. It may hold a token.
+    /// Where the logs are sent. It may contain a token.
     pub url: String,
 }
 classes!(LogDrain { url: Secret });
@@ -17,9 +17,9 @@ classes!(LogDrain { url: Secret });
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddonLogDrain {
-    /// Where the logs go. It may hold a token.
+    /// Where the logs are sent. It may contain a token.
     pub url: String,
-    /// Identifies the add-on.
+    /// The add-on's identifier.
     pub addon_uuid: String,
     /// The add-on's name.
     pub addon_name: String,
@@ -30,14 +30,14 @@ event_types! {
     /// Where logs are sent.
     LogDrains, LogDrains;
 
-    /// Each time a log drain is added to an app.
+    /// When a log drain is added to an app.
     NewLogDrain(LogDrain) = "new_log_drain", "Log drain added", App: |_| "added a log drain";
-    /// Each time a log drain is removed from an app.
+    /// When a log drain is removed from an app.
     DeleteLogDrain(LogDrain) = "delete_log_drain", "Log drain removed", App: |_| "removed a log drain";
-    /// Each time a log drain is added to an add-on.
+    /// When a log drain is added to an add-on.
     NewAddonLogDrain(AddonLogDrain) = "new_addon_log_drain", "Addon log drain added", App:
         |data| format!("added a log drain to {}", data.addon_name);
-    /// Each time a log drain is removed from an add-on.
+    /// When a log drain is removed from an add-on.
     DeleteAddonLogDrain(AddonLogDrain) = "delete_addon_log_drain", "Addon log drain removed", App:
         |data| format!("removed a log drain from {}", data.addon_name);
 }

@@ -56,36 +56,36 @@ pub use sessions::{RemoteAct, Sessions};
 pub use source_control::{ReviewApp, ScmLink, SourceControl, UnlinkScm};
 pub use variables::{ChangedVariable, EditVariable, EditVariables, Variable, VariableEvent, Variables};
 
-/// What the rows of a group say of one event type.
+/// One event type: its row in the catalogue, and what derives from its shape.
 pub struct EventType {
-    /// Its name, as in an event's `type`.
+    /// The name in an event's `type`.
     pub name: &'static str,
-    /// Its name for people.
+    /// The display name.
     pub display_name: &'static str,
-    /// When it is recorded, in one sentence.
+    /// One sentence on when it is recorded.
     pub when: &'static str,
-    /// What it is listed under.
+    /// The category under which clients list it.
     pub category: Category,
-    /// Whose timeline it belongs to.
+    /// The kind of timeline it belongs to.
     pub scope: Scope,
-    /// Whether the Events API's contract names it; the others are further types.
+    /// Whether the Events API's contract names it.
     pub origin: Origin,
-    /// The fields of its `type_data` with their classes.
+    /// The fields of `type_data`, with their classes.
     pub fields: &'static [Field],
-    /// The classes of all of them. Where none is hidden from a reader, the event is shown as it is.
+    /// The classes of all these fields. If none of them is hidden from a reader, the stored bytes are served unchanged.
     pub classes: Classes,
-    /// The JSON Schema of its `type_data`.
+    /// The JSON Schema of `type_data`.
     pub schema: fn() -> schemars::Schema,
     parse: fn(&str) -> Result<TypeData, serde_json::Error>,
     parse_naming_the_field: fn(&str) -> Result<TypeData, serde_path_to_error::Error<serde_json::Error>>,
 }
 
-/// Whose timeline an event belongs to first.
+/// The timelines an event belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// An app's, and its actor's if there is one.
+    /// The app's, and the actor's if there is one.
     App,
-    /// An account's alone.
+    /// Only the account's.
     Account,
 }
 
@@ -94,13 +94,13 @@ pub enum Scope {
 pub enum Origin {
     /// The Events API's contract.
     Contract,
-    /// What the contract's clients know beyond it.
+    /// Beyond the contract: a further type, which the contract's clients know nonetheless.
     Further,
 }
 
-/// What event types are listed under. The first ones have the names and the order that clients know.
+/// A heading under which clients list event types. The first ones have the names and the order that clients know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it, and `describe` gives them to people")]
+#[expect(missing_docs, reason = "the names say it, and `describe` has the display names")]
 pub enum Category {
     AppOperations,
     Addons,
@@ -117,7 +117,7 @@ pub enum Category {
 }
 
 impl Category {
-    /// Every category, in the order in which they are listed.
+    /// Every category, in listing order.
     pub const ALL: &[Self] = &[
         Self::AppOperations,
         Self::Addons,
@@ -133,8 +133,8 @@ impl Category {
         Self::Account,
     ];
 
-    /// Its name, its name for people, and its place in the list. Clients know the first seven places, of which 5 is
-    /// kept for notifiers.
+    /// Returns the name, the display name and the position in the list. Clients know positions 1 to 7; position 5 is
+    /// reserved for notifiers.
     pub const fn describe(self) -> (&'static str, &'static str, u32) {
         match self {
             Self::AppOperations => ("app_operations", "App operations", 1),
@@ -194,7 +194,7 @@ macro_rules! event_types {
             )+];
 
             pub(super) fn index(&self) -> usize {
-                // The variants are in the order of the rows, so their numbers are the rows' indices.
+                // The variants are in row order, so their numbers are the indices of the rows.
                 #[allow(clippy::enum_variant_names, reason = "the rows are named as their event types are")]
                 enum Row { $($variant),+ }
                 match self { $( Self::$variant(_) => Row::$variant as usize, )+ }
@@ -224,13 +224,13 @@ macro_rules! event_types {
 }
 pub(super) use event_types;
 
-/// A shape of `type_data`. Each of its fields has a class.
+/// A shape of `type_data`, each of whose fields has a class.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no shape of `type_data`",
+    message = "`{Self}` is not a shape of `type_data`",
     note = "write `impl Shape for {Self} {{}}`, with `complete` if its fields depend on each other"
 )]
 pub(super) trait Shape: Classed {
-    /// Fills in what follows from the other fields, and refuses fields that contradict each other.
+    /// Fills in fields that follow from others, and refuses fields that contradict each other.
     fn complete(&mut self) -> Result<(), crate::FieldErrors> {
         Ok(())
     }
@@ -238,10 +238,10 @@ pub(super) trait Shape: Classed {
 
 classes!(Person { username: Public, email: Public, id: Public });
 
-/// The groups, once: the enum over all of them and the list of all types.
+/// Defines the enum over all groups and the list of all types.
 macro_rules! groups {
     ($($group:ident),+) => {
-        /// What happened: an event's `type` with its `type_data`.
+        /// What happened: an event's `type` and its `type_data`.
         #[derive(Debug, Clone, PartialEq)]
         #[expect(missing_docs, reason = "each group documents itself")]
         pub enum TypeData {
@@ -252,18 +252,18 @@ macro_rules! groups {
             LazyLock::new(|| [$($group::TYPES),+].into_iter().flatten().collect());
 
         impl TypeData {
-            /// What the catalogue says of this type.
+            /// Returns the catalogue's description of this type.
             pub fn event_type(&self) -> &'static EventType {
                 match self { $( Self::$group(data) => &$group::TYPES[data.index()], )+ }
             }
 
-            /// Appends `type_data` in canonical form.
+            /// Appends `type_data` as canonical JSON.
             pub fn write_to(&self, out: &mut Vec<u8>) {
                 match self { $( Self::$group(data) => data.write_to(out), )+ }
             }
 
-            /// What happened, for a person: `scaled web 1 → 2, worker 0 → 1`. It names public
-            /// fields only, since everybody sees it who sees the event.
+            /// Returns a sentence for users: `scaled web 1 → 2, worker 0 → 1`. It contains public fields only,
+            /// because everyone who sees the event sees it.
             pub fn sentence(&self) -> String {
                 match self { $( Self::$group(data) => data.sentence(), )+ }
             }
@@ -307,10 +307,13 @@ pub fn find(name: &str) -> Option<&'static EventType> {
 }
 
 impl EventType {
-    /// Reads `type_data` of this type. A refusal names the fields within `type_data`, as `containers.web`; an empty
-    /// name is `type_data` itself.
+    /// Parses `type_data` of this type.
+    ///
+    /// # Errors
+    ///
+    /// Returns the invalid fields of `type_data`, named like `containers.web`; an empty name stands for `type_data` itself.
     pub fn parse(&self, json: &RawValue) -> Result<TypeData, crate::FieldErrors> {
-        // Naming the field costs time, so it is done only for what turned out to be wrong.
+        // Tracking the field's path costs time, so it is done only after the fast parse has failed.
         let mut data = (self.parse)(json.get()).or_else(|_| {
             (self.parse_naming_the_field)(json.get()).map_err(|error| {
                 let path = error.path().to_string();
@@ -323,7 +326,7 @@ impl EventType {
     }
 }
 
-/// Refuses a name that is longer than names may be.
+/// Refuses a name that is longer than reports may give.
 fn check_length(field: &str, name: &str) -> Result<(), crate::FieldErrors> {
     use crate::limits::NAME_BYTES_MAX;
     if name.len() <= NAME_BYTES_MAX {
@@ -332,13 +335,13 @@ fn check_length(field: &str, name: &str) -> Result<(), crate::FieldErrors> {
     Err(crate::FieldErrors::one(field, format!("must not be longer than {NAME_BYTES_MAX} bytes")))
 }
 
-/// For fields that are left out where they are false.
+/// Returns whether a field is omitted from JSON because it is false.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "this is how serde calls it")]
 pub(crate) fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// A list for a sentence: `a, b and 3 more`.
+/// Joins names for a sentence: `a, b and 3 more`.
 fn join_names<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     const SHOWN: usize = 5;
     let hidden = names.len().saturating_sub(SHOWN);

@@ -6,30 +6,30 @@ use serde::{Deserialize, Serialize};
 use super::{Shape, event_types};
 use crate::field_class::classes;
 
-/// Something done to an account from somewhere.
+/// The origin of a sign-in or a password request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RemoteAct {
-    /// The address the request came from; null where there was no request.
+    /// The IP address of the request; null if there was no request.
     #[serde(default)]
     pub remote_ip: Option<IpAddr>,
 }
 classes!(RemoteAct { remote_ip: Public });
 
 event_types! {
-    /// How people sign in, and how they get back in.
+    /// Signing in, resetting a password, and unlocking an account.
     Sessions, Sessions;
 
-    /// When somebody signs in.
+    /// When a user signs in.
     LoginSuccess(RemoteAct) = "login_success", "Signed in", Account: |_| "signed in";
     /// When an attempt to sign in fails.
     LoginFailure(RemoteAct) = "login_failure", "Sign-in failed", Account: |_| "failed to sign in";
-    /// When a new password is asked for.
+    /// When a password reset is requested.
     PasswordResetQuery(RemoteAct) = "password_reset_query", "Password reset requested", Account:
-        |_| "asked for a new password";
+        |_| "requested a password reset";
     /// When a new password is set.
     PasswordResetSuccess(RemoteAct) = "password_reset_success", "Password reset", Account: |_| "set a new password";
-    /// When ten failed attempts in a row lock an account.
+    /// When ten failed sign-ins in a row lock an account.
     LoginLock(RemoteAct) = "login_lock", "Account locked", Account: |_| "was locked out after ten failed attempts";
     /// When an account is unlocked.
     LoginUnlockSuccess(RemoteAct) = "login_unlock_success", "Account unlocked", Account: |_| "unlocked the account";

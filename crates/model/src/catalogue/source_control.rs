@@ -5,32 +5,32 @@ use super::{Shape, event_types};
 use crate::AppId;
 use crate::field_class::classes;
 
-/// A link between an app and a repository, as it is after the event.
+/// The link between an app and a repository, after the event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScmLink {
     /// The repository, as `owner/repository`.
     pub repo_name: String,
-    /// The username of who made the link.
+    /// The username of the user who created the link.
     pub linker_username: String,
     /// The repository's URL.
     pub source: String,
     /// The linked branch.
     #[serde(default)]
     pub branch: Option<String>,
-    /// Whether a push to the branch deploys the app.
+    /// Whether pushes to the branch deploy the app.
     pub auto_deploy: bool,
-    /// Whether a pull request gets a review app.
+    /// Whether pull requests get review apps.
     pub auto_deploy_review_apps: bool,
-    /// Whether closing a pull request deletes its review app.
+    /// Whether closing a pull request destroys its review app.
     pub delete_on_close: bool,
-    /// Whether a pull request gone stale loses its review app.
+    /// Whether the review app of a stale pull request is destroyed.
     pub delete_stale: bool,
-    /// How long after the closing, in hours.
+    /// The delay between closing and destruction, in hours.
     pub hours_before_delete_on_close: u32,
-    /// How long without activity makes it stale, in hours.
+    /// The time without activity after which a pull request is stale, in hours.
     pub hours_before_delete_stale: u32,
-    /// Whether a pull request from a fork gets a review app too.
+    /// Whether pull requests from forks get review apps too.
     pub creation_from_forks_allowed: bool,
 }
 classes!(ScmLink {
@@ -47,7 +47,7 @@ classes!(ScmLink {
     creation_from_forks_allowed: Public,
 });
 
-/// A link that was removed.
+/// A removed link.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UnlinkScm {
@@ -55,7 +55,7 @@ pub struct UnlinkScm {
     pub repo_name: String,
     /// The repository's URL.
     pub source: String,
-    /// The username of who removed the link.
+    /// The username of the user who removed the link.
     pub unlinker_username: String,
 }
 classes!(UnlinkScm { repo_name: Public, source: Url, unlinker_username: Public });
@@ -66,12 +66,12 @@ classes!(UnlinkScm { repo_name: Public, source: Url, unlinker_username: Public }
 pub struct ReviewApp {
     /// The name of the review app.
     pub review_app_name: String,
-    /// Where the dashboard shows it.
+    /// Its URL in the dashboard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review_app_url: Option<String>,
-    /// The repository the pull request comes from, as `owner/repository`.
+    /// The source repository of the pull request, as `owner/repository`.
     pub source_repo_name: String,
-    /// That repository's URL.
+    /// The URL of the source repository.
     pub source_repo_url: String,
     /// The title of the pull request.
     pub pr_name: String,
@@ -79,9 +79,9 @@ pub struct ReviewApp {
     pub pr_number: u64,
     /// The URL of the pull request.
     pub pr_url: String,
-    /// Whether it comes from a fork of the linked repository.
+    /// Whether the pull request comes from a fork of the linked repository.
     pub pr_comes_from_a_fork: bool,
-    /// Identifies the review app, where it is one of ours.
+    /// The review app's identifier; omitted if it is not known here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_id: Option<AppId>,
 }
@@ -98,23 +98,23 @@ classes!(ReviewApp {
 });
 
 event_types! {
-    /// Repositories and the review apps made from their pull requests.
+    /// Links to repositories, and the review apps of their pull requests.
     SourceControl, SourceControl;
 
-    /// Each time an app is linked to a repository.
+    /// When an app is linked to a repository.
     LinkScm(ScmLink) = "link_scm", "Repository linked", App: |data| format!("linked the app to {}", data.repo_name);
-    /// Each time the link between an app and a repository is updated.
+    /// When the link between an app and a repository is updated.
     UpdateScm(ScmLink) = "update_scm", "Repository link updated", App:
         |data| format!("updated the link to {}", data.repo_name);
-    /// Each time the link between an app and a repository is removed.
+    /// When the link between an app and a repository is removed.
     UnlinkScm(UnlinkScm) = "unlink_scm", "Repository unlinked", App:
         |data| format!("unlinked the app from {}", data.repo_name);
-    /// Each time a review app is created.
+    /// When a review app is created.
     CreateReviewApp(ReviewApp) = "create_review_app", "Review app created", App: |data| format!(
         "created review app {} for pull request #{} {}",
         data.review_app_name, data.pr_number, data.pr_name
     );
-    /// Each time a review app is destroyed.
+    /// When a review app is destroyed.
     DestroyReviewApp(ReviewApp) = "destroy_review_app", "Review app destroyed", App: |data| format!(
         "destroyed review app {} of pull request #{} {}",
         data.review_app_name, data.pr_number, data.pr_name

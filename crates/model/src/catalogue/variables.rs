@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use super::{Shape, event_types, join_names};
 use crate::field_class::classes;
 
-/// A variable that came or went.
+/// An added or deleted variable.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VariableEvent {
@@ -12,29 +12,29 @@ pub struct VariableEvent {
     pub name: String,
     /// Its value.
     pub value: String,
-    /// The add-on that brought or took it, where one did.
+    /// The add-on that added or deleted it; omitted if none did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addon_name: Option<String>,
-    /// That add-on's name for its resource.
+    /// The identifier of that add-on's resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_id: Option<String>,
 }
 classes!(VariableEvent { name: Public, value: Secret, addon_name: Public, resource_id: Public });
 
-/// A variable with another value than before.
+/// A variable whose value changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EditVariable {
     /// Its name.
     pub name: String,
-    /// The value before.
+    /// The previous value.
     pub old_value: String,
-    /// The value after.
+    /// The new value.
     pub value: String,
-    /// The add-on that changed it, where one did.
+    /// The add-on that changed it; omitted if none did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addon_name: Option<String>,
-    /// That add-on's name for its resource.
+    /// The identifier of that add-on's resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_id: Option<String>,
 }
@@ -46,17 +46,17 @@ classes!(EditVariable {
     resource_id: Public,
 });
 
-/// What a bulk update did; a variable set to the value it had is in none of the lists.
+/// A bulk update. A variable that was set to the value it already had is in none of the lists.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EditVariables {
-    /// The variables that came.
+    /// The added variables.
     #[serde(default)]
     pub new_vars: Vec<Variable>,
-    /// The variables that changed.
+    /// The changed variables.
     #[serde(default)]
     pub updated_vars: Vec<ChangedVariable>,
-    /// The variables that went.
+    /// The deleted variables.
     #[serde(default)]
     pub deleted_vars: Vec<Variable>,
 }
@@ -83,9 +83,9 @@ classes!(Variable { name: Public, value: Secret });
 pub struct ChangedVariable {
     /// Its name.
     pub name: String,
-    /// The value before.
+    /// The previous value.
     pub old_value: String,
-    /// The value after.
+    /// The new value.
     pub value: String,
 }
 classes!(ChangedVariable { name: Public, old_value: Secret, value: Secret });
@@ -94,14 +94,14 @@ event_types! {
     /// The environment of an app.
     Variables, Variables;
 
-    /// Each time a variable is added to an app.
+    /// When a variable is added to an app.
     NewVariable(VariableEvent) = "new_variable", "Variable added", App: |data| format!("added variable {}", data.name);
-    /// Each time a variable is modified.
+    /// When a variable is modified.
     EditVariable(EditVariable) = "edit_variable", "Variable modified", App:
         |data| format!("modified variable {}", data.name);
-    /// Each time variables are changed in bulk.
+    /// When variables are changed in bulk.
     EditVariables(EditVariables) = "edit_variables", "Variables changed in bulk", App: |data| bulk_in_words(data);
-    /// Each time a variable is deleted.
+    /// When a variable is deleted.
     DeleteVariable(VariableEvent) = "delete_variable", "Variable deleted", App:
         |data| format!("deleted variable {}", data.name);
 }

@@ -102,7 +102,7 @@ async fn ten_thousand_events_are_taken_and_one_more_is_not() {
     assert_eq!(answer.text(), r#"{"accepted":10000}"#);
     let too_many = [events.as_slice(), &events[..1]].concat();
     let answer = service.post("/v1/events", OPERATOR, &json!({ "events": too_many }).to_string()).await;
-    assert_eq!(answer.text(), r#"{"errors":{"events":["must not be more than 10000, and are 10001"]}}"#);
+    assert_eq!(answer.text(), r#"{"errors":{"events":["must have at most 10000 events, has 10001"]}}"#);
     let last = service.get(&format!("/v1/apps/{JOHNS_APP}/events?page=10000&per_page=1"), OPERATOR).await;
     assert_eq!(last.json()["events"].as_array().unwrap().len(), 1);
 }

@@ -1,6 +1,5 @@
 //! Reports of what happened elsewhere.
 
-use annals_model::field_errors::within;
 use annals_model::{Event, EventId, Rejection, Report, Time};
 use annals_store::{Caller, CommandError};
 
@@ -29,7 +28,7 @@ impl Service {
                 let recorded = transaction.record_written(event, tail, *id, *created_at);
                 recorded.map_err(|error| match error {
                     CommandError::Rejected(Rejection::Invalid(errors)) => {
-                        Rejection::Invalid(within(&format!("events[{index}]"), &errors)).into()
+                        Rejection::Invalid(errors.within(&format!("events[{index}]"))).into()
                     }
                     error => error,
                 })?;

@@ -5,27 +5,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{Shape, is_false};
 use crate::field_class::classes;
-use crate::field_errors::within;
 use crate::public_url::public_url;
 use crate::{AppId, FieldErrors, Person};
 
-/// How an app began.
+/// The origin of a new app.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewApp {
-    /// The Git repository it was made from, where it was made with one click; null otherwise.
+    /// The Git repository of a one-click deployment; null otherwise.
     #[serde(default)]
     pub git_source: Option<String>,
-    /// The name of the stack, where one was asked for.
+    /// The name of the requested stack; omitted if none was requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack: Option<String>,
-    /// The app it is a child of, where it is one.
+    /// The parent app, if the app is a child.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_app_id: Option<AppId>,
-    /// The number of the pull request whose review app it is, where it is one.
+    /// The number of the pull request, if the app is a review app.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull_request: Option<u64>,
-    /// Whether it is to hold health data; left out where it is not.
+    /// Whether the app is meant for health data; omitted if false.
     #[serde(default, skip_serializing_if = "is_false")]
     pub hds_resource: bool,
 }
@@ -37,39 +36,39 @@ classes!(NewApp {
     hds_resource: Public,
 });
 
-/// The two names.
+/// The names before and after a rename.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RenameApp {
-    /// The name before.
+    /// The previous name.
     pub old_name: String,
-    /// The name after, which is also the event's `app_name`.
+    /// The new name, which is also the event's `app_name`.
     pub new_name: String,
 }
 classes!(RenameApp { old_name: Public, new_name: Public });
 
-/// The two owners.
+/// The owners before and after a transfer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TransferApp {
-    /// The owner before, who is also the event's user.
+    /// The previous owner, who is also the event's user.
     pub old_owner: Person,
-    /// The owner after.
+    /// The new owner.
     pub new_owner: Person,
 }
 classes!(TransferApp { old_owner: { Person }, new_owner: { Person } });
 
-/// The two stacks.
+/// The stacks before and after a change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StackChanged {
-    /// Identifies the stack before.
+    /// The identifier of the previous stack.
     pub previous_stack_id: String,
-    /// Identifies the stack after.
+    /// The identifier of the new stack.
     pub current_stack_id: String,
-    /// The name of the stack before.
+    /// The name of the previous stack.
     pub previous_stack_name: String,
-    /// The name of the stack after.
+    /// The name of the new stack.
     pub current_stack_name: String,
 }
 classes!(StackChanged {
@@ -79,23 +78,23 @@ classes!(StackChanged {
     current_stack_name: Public,
 });
 
-/// The settings that changed, as they are after.
+/// The changed settings, with their new values.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EditApp {
     /// Whether plain HTTP is redirected to HTTPS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub force_https: Option<bool>,
-    /// Whether requests of one client go to the same container.
+    /// Whether all requests of a client go to the same container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sticky_session: Option<bool>,
-    /// Whether the router's logs are among the app's.
+    /// Whether the app's logs include the router's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub router_logs: Option<bool>,
 }
 classes!(EditApp { force_https: Public, sticky_session: Public, router_logs: Public });
 
-/// Nothing beyond the event itself.
+/// Nothing: the event says it all.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeleteApp {}
@@ -109,8 +108,8 @@ impl Shape for DeleteApp {}
 
 impl Shape for TransferApp {
     fn complete(&mut self) -> Result<(), FieldErrors> {
-        self.old_owner.check().map_err(|errors| within("old_owner", &errors))?;
-        self.new_owner.check().map_err(|errors| within("new_owner", &errors))
+        self.old_owner.check().map_err(|errors| errors.within("old_owner"))?;
+        self.new_owner.check().map_err(|errors| errors.within("new_owner"))
     }
 }
 

@@ -9,14 +9,14 @@ use crate::FieldErrors;
 use crate::catalogue::Shape;
 use crate::field_class::classes;
 
-/// What was restarted, and by which add-on if by one.
+/// What was restarted, and by which add-on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Restart {
-    /// Container types or single containers; null is all of them.
+    /// The restarted container types and containers; null for all.
     #[serde(default)]
     pub scope: Option<Vec<String>>,
-    /// The add-on that restarted the app, in which case the event has no user; empty otherwise.
+    /// The add-on that restarted the app; empty if a user did. An add-on's event has no `user`.
     #[serde(default)]
     pub addon_name: String,
     /// The same as `addon_name`.
@@ -25,18 +25,18 @@ pub struct Restart {
 }
 classes!(Restart { scope: [Public], addon_name: Public, addon_provider: Public });
 
-/// The formation before and after: how many containers of each type, zeros included.
+/// The formation before and after: the number of containers of each type, including zeros.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scale {
-    /// The formation before the operation.
+    /// The number of containers of each type before.
     pub previous_containers: BTreeMap<String, u32>,
-    /// The formation after it.
+    /// The number of containers of each type after.
     pub containers: BTreeMap<String, u32>,
-    /// The size of each type's containers before, where it is known.
+    /// The container size of each type before; omitted if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_sizes: Option<BTreeMap<String, String>>,
-    /// The size of each type's containers after, where it is known.
+    /// The container size of each type after; omitted if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sizes: Option<BTreeMap<String, String>>,
 }
@@ -51,15 +51,15 @@ classes!(Scale {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
-    /// The command line; empty where the platform's own people ran something.
+    /// The command line; empty if the platform's staff ran it.
     pub command: String,
-    /// Identifies the one-off's audit log, where one is kept.
+    /// The identifier of the audit log; omitted if none is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit_log_id: Option<String>,
-    /// The size of the audit log in bytes, where it is final.
+    /// The size of the audit log in bytes; omitted until it is final.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit_log_size: Option<u64>,
-    /// Whether it ran without a terminal attached.
+    /// Whether it ran without an attached terminal.
     #[serde(default)]
     pub detached: bool,
 }
@@ -70,7 +70,7 @@ impl Shape for Run {}
 
 impl Shape for Restart {
     fn complete(&mut self) -> Result<(), FieldErrors> {
-        // Clients send an empty list for "all"; the contract's word for it is null.
+        // Clients send an empty list for "all"; the contract says null.
         self.scope.take_if(|scope| scope.is_empty());
         match (self.addon_name.is_empty(), self.addon_provider.is_empty()) {
             (true, false) => self.addon_name.clone_from(&self.addon_provider),
@@ -81,7 +81,7 @@ impl Shape for Restart {
     }
 }
 
-/// `web 1 → 2, worker 0 → 1 (M → L)`: the types that changed.
+/// Describes the types that changed: `web 1 → 2, worker 0 → 1 (M → L)`.
 pub(super) fn scale_in_words(data: &Scale) -> String {
     let size = |sizes: &Option<BTreeMap<String, String>>, name: &str| sizes.as_ref()?.get(name).cloned();
     let changes: Vec<_> = data

@@ -7,34 +7,34 @@ use crate::Time;
 use crate::catalogue::Shape;
 use crate::field_class::{Class, Field, FieldShape, REST, classes};
 
-/// A deployment at its end.
+/// A finished deployment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Deployment {
-    /// Identifies the deployment.
+    /// The deployment's identifier.
     pub deployment_id: String,
     /// Where the code came from.
     #[serde(default)]
     pub deployment_type: DeploymentType,
-    /// The username of who pushed the code.
+    /// The username of the user who pushed the code.
     pub pusher: String,
-    /// The Git hash of the deployed code, where there is one.
+    /// The Git hash of the deployed code; null if there is none.
     #[serde(default)]
     pub git_ref: Option<String>,
-    /// Where the linked forge shows that hash.
+    /// The URL of that commit at the linked Git hosting service.
     #[serde(default)]
     pub git_ref_url: Option<String>,
-    /// How it ended.
+    /// The result.
     pub status: DeploymentStatus,
-    /// How long it took, in seconds.
+    /// The duration in seconds.
     pub duration: u64,
-    /// The name of the stack it was built on.
+    /// The name of the stack on which it was built.
     #[serde(default)]
     pub stack: Option<String>,
-    /// When it ended.
+    /// When it finished.
     #[serde(default)]
     pub finished_at: Option<Time>,
-    /// What it brought.
+    /// The deployed commits.
     #[serde(default)]
     pub last_commits: CommitList,
 }
@@ -62,10 +62,10 @@ pub enum DeploymentType {
     Archive,
 }
 
-/// How a deployment ended.
+/// The result of a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "the contract gives names without meanings, and they say it")]
+#[expect(missing_docs, reason = "the contract gives names without meanings, and the names say it")]
 pub enum DeploymentStatus {
     Success,
     CrashedError,
@@ -92,12 +92,12 @@ impl DeploymentStatus {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CommitList {
-    /// The commits listed, as the forge describes them.
+    /// The commits, as the Git hosting service describes them.
     pub commits: Vec<serde_json::Map<String, serde_json::Value>>,
-    /// How many there are besides.
+    /// The number of further commits that are not listed.
     pub remaining: u64,
 }
-/// What forges say of a commit; what else a builder may say of one is not known.
+/// The fields that forges give a commit. A builder may send others, which are hidden because nothing is known of them.
 const COMMIT: &[Field] = &[
     Field { name: "id", shape: FieldShape::Leaf(Class::Public) },
     Field { name: "message", shape: FieldShape::Leaf(Class::Public) },
@@ -117,7 +117,7 @@ pub(super) fn deployment_in_words(data: &Deployment) -> String {
     }
 }
 
-/// A Git hash as people quote it.
+/// Shortens a Git hash for a sentence.
 fn short(git_ref: &str) -> &str {
     if git_ref.len() == 40 && git_ref.is_ascii() { &git_ref[..8] } else { git_ref }
 }

@@ -1,5 +1,7 @@
-//! The app itself, its containers and its deployments. The rows are here, in the order that clients know; the shapes
-//! are in the files beside, by subject.
+//! The app itself, its containers and its deployments.
+//!
+//! The rows stand here in one table, because clients know them as one list in this order. Their shapes stand in one file
+//! per subject.
 
 mod apps;
 mod containers;
@@ -23,14 +25,14 @@ event_types! {
     /// When an app gets a new owner.
     TransferApp(TransferApp) = "transfer_app", "App transferred", App:
         |data| format!("transferred the app from {} to {}", data.old_owner.username, data.new_owner.username);
-    /// When an app, or some of its containers, are restarted.
+    /// When an app or some of its containers are restarted.
     Restart(Restart) = "restart", "App restarted", App: |data| match &data.scope {
         Some(scope) => format!("restarted {}", join_names(scope.iter().map(String::as_str))),
         None => "restarted all containers".to_owned(),
     };
     /// When the formation of an app changes.
     Scale(Scale) = "scale", "App scaled", App: |data| format!("scaled {}", containers::scale_in_words(data));
-    /// When a deployment has ended.
+    /// When a deployment finishes.
     Deployment(Deployment) = "deployment", "App deployed", App: |data| deployments::deployment_in_words(data);
     /// When a one-off command is run.
     Run(Run) = "run", "Command run", App:

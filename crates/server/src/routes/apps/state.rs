@@ -39,7 +39,7 @@ async fn show_state(
         let text = query.get(field).map(|text| text.replace(' ', "+"));
         text.map(|text| text.parse())
             .transpose()
-            .map_err(|error: annals_model::time::InvalidTime| ApiError::invalid(field, &error.to_string()))
+            .map_err(|error: annals_model::InvalidTime| ApiError::invalid(field, &error.to_string()))
     };
     let now = service.now();
     let answer = match (instant("from")?, instant("to")?, instant("at")?) {
