@@ -8,107 +8,112 @@ use serde::{Deserialize, Serialize};
 use crate::names::is_variable_name;
 use crate::{FieldErrors, ResourceId};
 
-/// The most providers, and the most plans, variables and features of one.
-const ENTRIES_MAX: usize = 100;
-/// The longest text of an entry.
+/// The most providers, and the most plans, variables and features of a provider.
+const ITEMS_MAX: usize = 100;
+/// The longest text in the directory.
 const TEXT_BYTES_MAX: usize = 2_000;
 
-/// The add-ons on offer. The operator may replace it as a whole.
+/// The add-ons on offer. The operator can replace the directory as a whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Directory {
-    /// Who offers them.
+    /// The providers of the add-ons.
     pub addon_providers: Vec<Provider>,
 }
 
-/// Somebody who offers an add-on.
+/// A provider of an add-on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Provider {
-    /// The short name, which identifies it.
+    /// The short name, which identifies the provider.
     pub id: String,
-    /// The name for people.
+    /// The display name.
     pub name: String,
-    /// What it is, in a few words.
+    /// A short description.
     #[serde(default)]
     pub short_description: String,
-    /// What it is listed under.
+    /// The category under which it is listed.
     #[serde(default)]
     pub category: String,
-    /// Whether it is a database, which has features and maintenance.
+    /// Whether its add-on is a database, with features and maintenance.
     #[serde(default)]
     pub is_database: bool,
-    /// The variables it brings.
+    /// The variables that its add-on adds to an app.
     #[serde(default)]
     pub variables: Vec<ProvidedVariable>,
-    /// The features a database may have.
+    /// The features that its database can have.
     #[serde(default)]
     pub features: Vec<ProvidedFeature>,
-    /// What it is offered as.
+    /// The plans.
     pub plans: Vec<Plan>,
-    /// The SHA-256 of the password with which the provider itself asks, in hexadecimal, if it may. Its user name is its id.
+    /// The SHA-256 of the provider's own password, in hexadecimal; omitted if the provider may not call the API. Its
+    /// username is its `id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_sha256: Option<String>,
 }
 
-/// A variable that an add-on brings.
+/// A variable that an add-on adds to an app.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProvidedVariable {
     /// Its name.
     pub name: String,
-    /// Its value, in which `{resource_id}` and `{password}` stand for the add-on's own.
+    /// Its value. `{resource_id}` and `{password}` are replaced by the add-on's own.
     pub value: String,
 }
 
-/// A feature that a database may have.
+/// A feature that a database can have.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProvidedFeature {
     /// Its name.
     pub name: String,
-    /// The feature it needs, if it needs one.
+    /// The feature that must be enabled first; omitted if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requires: Option<String>,
 }
 
-/// What an add-on is offered as.
+/// A plan of an add-on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
-    /// Identifies it, among the plans of all providers.
+    /// The identifier, unique among the plans of all providers.
     pub id: String,
     /// Its short name.
     pub name: String,
-    /// Its name for people.
+    /// Its display name.
     pub display_name: String,
-    /// The price of a month.
+    /// The price per month.
     #[serde(default)]
     pub price: f64,
-    /// What it is.
+    /// A description.
     #[serde(default)]
     pub description: String,
-    /// Whether it can no longer be chosen.
+    /// Whether it is no longer available.
     #[serde(default)]
     pub disabled: bool,
 }
 
 impl Directory {
-    /// The provider of that short name.
+    /// Returns the provider with this short name.
     pub fn provider(&self, id: &str) -> Option<&Provider> {
         self.addon_providers.iter().find(|provider| provider.id == id)
     }
 
-    /// What is wrong with it, if anything.
+    /// Checks a directory from the operator.
+    ///
+    /// # Errors
+    ///
+    /// Returns the invalid fields.
     pub fn check(&self) -> Result<(), FieldErrors> {
         let mut ids = BTreeSet::new();
         let mut errors = Vec::new();
         let mut refuse = |field: String, message: &str| errors.push((field, message.to_owned()));
-        if self.addon_providers.len() > ENTRIES_MAX {
-            refuse("addon_providers".to_owned(), "must not be more than 100");
+        if self.addon_providers.len() > ITEMS_MAX {
+            refuse("addon_providers".to_owned(), "must have at most 100 entries");
         }
-        for (index, provider) in self.addon_providers.iter().take(ENTRIES_MAX).enumerate() {
+        for (index, provider) in self.addon_providers.iter().take(ITEMS_MAX).enumerate() {
             let field = |name: &str| format!("addon_providers[{index}].{name}");
             if !is_short_name(&provider.id) {
                 refuse(field("id"), "must be lower-case letters, digits and hyphens");
             }
             if !ids.insert(("provider", provider.id.as_str())) {
-                refuse(field("id"), "is there twice");
+                refuse(field("id"), "must be unique");
             }
             if provider.name.is_empty() || provider.name.len() > TEXT_BYTES_MAX {
                 refuse(field("name"), "must have 1 to 2000 bytes");
@@ -116,16 +121,16 @@ impl Directory {
             if provider.plans.is_empty() {
                 refuse(field("plans"), "must not be empty");
             }
-            let entries = [provider.plans.len(), provider.variables.len(), provider.features.len()];
-            if entries.into_iter().any(|entries| entries > ENTRIES_MAX) {
-                refuse(field("plans"), "must not be more than 100, nor variables, nor features");
+            let counts = [provider.plans.len(), provider.variables.len(), provider.features.len()];
+            if counts.into_iter().any(|count| count > ITEMS_MAX) {
+                refuse(field("plans"), "must have at most 100 entries, and so must variables and features");
             }
             for plan in &provider.plans {
                 if plan.id.is_empty() || plan.name.is_empty() || plan.description.len() > TEXT_BYTES_MAX {
                     refuse(field("plans"), "must have an id, a name and at most 2000 bytes of description");
                 }
                 if !ids.insert(("plan", plan.id.as_str())) {
-                    refuse(field("plans"), "must have ids that no other plan has");
+                    refuse(field("plans"), "must have unique ids");
                 }
                 if !plan.price.is_finite() || plan.price < 0.0 {
                     refuse(field("plans"), "must not have a price below 0");
@@ -151,24 +156,25 @@ impl Directory {
 }
 
 impl Default for Directory {
-    /// What a platform usually offers.
+    /// Returns the directory of a typical platform.
     fn default() -> Self {
-        serde_json::from_str(include_str!("directory.json")).expect("the default directory is written well")
+        serde_json::from_str(include_str!("directory.json")).expect("the default directory is valid")
     }
 }
 
 impl Provider {
-    /// The plan of that identifier.
+    /// Returns the plan with this identifier.
     pub fn plan(&self, id: &str) -> Option<&Plan> {
         self.plans.iter().find(|plan| plan.id == id)
     }
 
-    /// The plan of that short name.
+    /// Returns the plan with this short name.
     pub fn plan_named(&self, name: &str) -> Option<&Plan> {
         self.plans.iter().find(|plan| plan.name == name)
     }
 
-    /// The internal identifier that events carry: derived, so that it stays whatever else of the provider changes.
+    /// Returns the internal identifier that events contain. It is derived from the short name, so it stays the same when
+    /// other fields of the provider change.
     pub fn internal_id(&self) -> ResourceId {
         ResourceId::derived([], "addon_provider", &self.id)
     }
@@ -179,22 +185,22 @@ fn is_short_name(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
-/// What an app runs on.
+/// A stack: the base image that an app runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Stack {
-    /// Identifies it.
+    /// The identifier.
     pub id: &'static str,
     /// Its short name.
     pub name: &'static str,
-    /// The image it is made from.
+    /// The base image.
     pub base_image: &'static str,
-    /// What it is.
+    /// A description.
     pub description: &'static str,
-    /// Whether apps get it for which none was chosen.
+    /// Whether apps get it by default.
     pub default: bool,
-    /// The day from which it can no longer be chosen, as `2023-09-30`; null while it can.
+    /// The day from which it is no longer available, as `2023-09-30`; null if it is available.
     pub deprecated_at: Option<&'static str>,
-    /// When it came.
+    /// When it was introduced.
     pub created_at: &'static str,
 }
 
@@ -238,17 +244,17 @@ pub const STACKS: &[Stack] = &[
     },
 ];
 
-/// The stack of apps for which none was chosen.
+/// Returns the stack of apps for which none was chosen.
 pub fn default_stack() -> &'static Stack {
     STACKS.iter().find(|stack| stack.default).expect("one stack is the default")
 }
 
-/// The stack of that identifier or name.
+/// Returns the stack with this identifier or name.
 pub fn stack(id_or_name: &str) -> Option<&'static Stack> {
     STACKS.iter().find(|stack| stack.id == id_or_name || stack.name == id_or_name)
 }
 
-/// Whether an app may get that stack at that time.
+/// Returns whether a stack is available at this time.
 pub fn may_be_chosen(id_or_name: &str, now: crate::Time) -> bool {
     stack(id_or_name)
         .is_some_and(|stack| stack.deprecated_at.is_none_or(|day| now.to_string().as_str() < day))

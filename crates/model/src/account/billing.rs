@@ -1,4 +1,4 @@
-//! How an account pays.
+//! The credit, payment methods and vouchers of an account.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -11,20 +11,20 @@ use crate::catalogue::{self, Billing, BillingProfile, Card};
 use crate::limits::TEXT_CHARS_MAX;
 use crate::{FieldErrors, Rejection, Time};
 
-/// The smallest credit, and the largest that is added at once, also by a voucher.
+/// The smallest credit, and the largest that can be added at once, also by a voucher.
 const CREDIT_MIN: f64 = 5.0;
 const CREDIT_MAX: f64 = 1_000_000.0;
-/// The shortest and the longest code of a voucher.
+/// The length of a voucher's code.
 const CODE_BYTES: RangeInclusive<usize> = 4..=64;
-/// The most vouchers of one account.
+/// The most vouchers one account can use.
 const VOUCHERS_MAX: usize = 1_000;
 
-/// Adds credit. The credit has the identifier of its event.
+/// Adds credit, which has the identifier of its event.
 #[derive(Debug, Clone)]
 pub struct AddCredit {
-    /// How it was paid.
+    /// How the credit was paid for.
     pub payment_method: String,
-    /// How much.
+    /// The amount.
     pub amount: f64,
 }
 
@@ -55,16 +55,16 @@ impl AccountAction for AddCredit {
     }
 }
 
-/// Adds a way to pay, which has the identifier of its event.
+/// Adds a payment method, which has the identifier of its event.
 #[derive(Debug, Clone)]
 pub struct AddPaymentMethod {
     /// The kind: `stripe`, `sepa`, `paypal`, …
     pub kind: String,
-    /// The company's name, unless it stays.
+    /// The company's name; `None` keeps the last one.
     pub company: Option<String>,
-    /// The company's EU VAT registration number, unless it stays.
+    /// The company's EU VAT registration number; `None` keeps the last one.
     pub vat_number: Option<String>,
-    /// The card, for the kind that is one.
+    /// The card; required for `stripe`.
     pub card: Option<Card>,
 }
 
@@ -109,25 +109,29 @@ impl AccountAction for AddPaymentMethod {
     }
 }
 
-/// A code that is worth something, as the operator made it.
+/// A voucher that the operator created: a code that adds credit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Voucher {
-    /// The code, in its canonical form.
+    /// The code, in canonical form.
     pub code: String,
-    /// What it is worth.
+    /// The credit it adds.
     pub amount: f64,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Time,
-    /// When it expires.
+    /// When it expires; `None` if never.
     pub expires_at: Option<Time>,
-    /// How often it may be used.
+    /// How many accounts may use it.
     pub uses_max: u32,
-    /// How often it was.
+    /// How many accounts have used it.
     pub uses: u32,
 }
 
 impl Voucher {
-    /// A voucher that the operator makes now.
+    /// Creates an unused voucher.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the code or the amount is invalid.
     pub fn new(
         code: &str,
         amount: f64,
@@ -148,7 +152,7 @@ impl Voucher {
         Ok(Self { code, amount, created_at: now, expires_at, uses_max, uses: 0 })
     }
 
-    /// The form in which codes are kept and compared.
+    /// Returns the form in which codes are stored and compared.
     pub fn canonical(code: &str) -> String {
         code.trim().to_uppercase()
     }
@@ -172,11 +176,11 @@ impl AccountAction for AddVoucher {
             return Err(Rejection::invalid("code", format!("limit reached ({VOUCHERS_MAX})")));
         }
         let error = if account.vouchers.contains(code) {
-            "was used by you before"
+            "has already been used by this account"
         } else if expires_at.is_some_and(|expires_at| expires_at <= context.now) {
             "has expired"
         } else if uses >= uses_max {
-            "was used already"
+            "has no uses left"
         } else {
             return Ok(Decision::of(Billing::AddVoucher(catalogue::AddVoucher { code: code.clone() })));
         };
@@ -189,11 +193,12 @@ fn name_error(field: &str, name: &str) -> Option<(String, String)> {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'));
-    let message = if name.is_empty() { "is missing" } else { "must be a short name, such as paypal" };
+    let message =
+        if name.is_empty() { "is missing" } else { "must be a short lower-case name, such as paypal" };
     (!is_good).then(|| (field.to_owned(), message.to_owned()))
 }
 
-/// A whole card number must not come in by any of these.
+/// Checks the details of a card. None of them may contain a whole card number.
 fn card_errors(card: &Card) -> Vec<(String, String)> {
     let is_number =
         |text: &str, digits: usize| text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -205,7 +210,7 @@ fn card_errors(card: &Card) -> Vec<(String, String)> {
     let brand_is_good =
         (1..=32).contains(&card.brand.len()) && card.brand.bytes().filter(u8::is_ascii_digit).count() <= 4;
     [
-        ("stripe.last4", is_number(&card.last4, 4), "must be the last four digits of the card, and no more"),
+        ("stripe.last4", is_number(&card.last4, 4), "must be exactly the last four digits of the card"),
         ("stripe.exp", exp_is_good, "must be a month, such as 01/2027"),
         ("stripe.brand", brand_is_good, "must be the brand of the card"),
     ]

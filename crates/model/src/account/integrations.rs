@@ -1,4 +1,4 @@
-//! The accounts at forges that somebody connected.
+//! The forge accounts that a user connected.
 
 use std::sync::Arc;
 
@@ -9,19 +9,19 @@ use crate::action::{Context, Decision};
 use crate::catalogue::AccountChanges;
 use crate::{FieldErrors, Integration, Rejection, Secret};
 
-/// The kinds of forges, and where those are that there is one of.
+/// The kinds of forges, each with its URL if there is only one forge of that kind.
 const FORGES: &[(&str, Option<&str>)] = &[
     ("github", Some("https://github.com")),
     ("github-enterprise", None),
     ("gitlab", Some("https://gitlab.com")),
     ("gitlab-self-hosted", None),
 ];
-/// The most integrations of an account, and the longest text of one.
+/// The most integrations of an account, and the longest text in one.
 const INTEGRATIONS_MAX: usize = 20;
 const TEXT_BYTES_MAX: usize = 512;
 
 impl Account {
-    /// The integration of that identifier or, as the official CLI asks, of that kind of forge.
+    /// Returns the integration with this identifier or, as the official CLI requests it, of this kind of forge.
     pub fn integration(&self, name: &str) -> Option<&Integration> {
         self.integrations
             .get(name)
@@ -29,16 +29,16 @@ impl Account {
     }
 }
 
-/// Connects an account at a forge, and says the identifier of the integration.
+/// Connects a forge account. Creates the integration's identifier.
 #[derive(Debug, Clone)]
 pub struct Connect {
     /// The kind of forge.
     pub scm_type: String,
-    /// The root of the forge, where there is more than one of the kind.
+    /// The forge's base URL; ignored for kinds with only one forge.
     pub url: Option<String>,
-    /// What the forge takes for proof.
+    /// The forge's access token.
     pub access_token: String,
-    /// The name of the account there, if it is given.
+    /// The username at the forge; `None` if unknown.
     pub login: Option<String>,
 }
 
@@ -61,7 +61,7 @@ impl AccountAction for Connect {
         let login = self.login.clone().unwrap_or_default();
         let errors = [
             forge.is_none().then(|| ("scm_type".to_owned(), format!("must be one of {}", kinds.join(", ")))),
-            is_known.then(|| ("scm_type".to_owned(), "is connected already".to_owned())),
+            is_known.then(|| ("scm_type".to_owned(), "is already connected".to_owned())),
             (account.integrations.len() >= INTEGRATIONS_MAX)
                 .then(|| ("scm_type".to_owned(), format!("limit reached ({INTEGRATIONS_MAX})"))),
             (forge.is_some() && !is_forge_url(url))
@@ -87,10 +87,10 @@ impl AccountAction for Connect {
     }
 }
 
-/// Disconnects an account at a forge. Apps linked through it stay linked.
+/// Disconnects a forge account. Apps linked through it stay linked.
 #[derive(Debug, Clone)]
 pub struct Disconnect {
-    /// Which.
+    /// The integration's identifier.
     pub id: Uuid,
 }
 
@@ -110,8 +110,8 @@ impl AccountAction for Disconnect {
     }
 }
 
-/// Whether that is the root of a forge. It may hold no credential: the names of repositories are what comes after it, and
-/// everybody may read them.
+/// Returns whether a text is the base URL of a forge. It must not contain credentials, because a repository's name is
+/// whatever follows it in a URL, and names are public.
 fn is_forge_url(url: &str) -> bool {
     let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     url.len() <= TEXT_BYTES_MAX

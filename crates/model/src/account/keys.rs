@@ -11,12 +11,12 @@ use crate::action::{Context, Decision};
 use crate::catalogue::{self, AccountChanges};
 use crate::{FieldErrors, Rejection, ResourceId, UserId};
 
-/// The most keys of one account, the longest name of one, and the longest key.
+/// The most keys of one account, the longest name of a key, and the longest key.
 const KEYS_MAX: usize = 50;
 const NAME_MAX: usize = 128;
 const CONTENT_BYTES_MAX: usize = 8 << 10;
 
-/// The kinds that OpenSSH knows and that are still worth something.
+/// The kinds of keys that OpenSSH supports and that are still secure.
 const KINDS: &[&str] = &[
     "ssh-ed25519",
     "ssh-rsa",
@@ -27,17 +27,17 @@ const KINDS: &[&str] = &[
     "sk-ecdsa-sha2-nistp256@openssh.com",
 ];
 
-/// The identifier of that user's key of that name.
+/// Returns the identifier of a user's key.
 pub fn key_id(user: UserId, name: &str) -> ResourceId {
     ResourceId::derived(user.as_bytes(), "key", name)
 }
 
-/// Adds a public key, and says its identifier.
+/// Adds a public key. Creates its identifier.
 #[derive(Debug, Clone)]
 pub struct AddKey {
-    /// What its user calls it.
+    /// The name its user gives it.
     pub name: String,
-    /// The key, as OpenSSH writes it.
+    /// The key, in OpenSSH's form.
     pub content: String,
 }
 
@@ -63,7 +63,7 @@ impl AccountAction for AddKey {
         let is_known = account.keys.values().any(|key| Some(&key.fingerprint) == fingerprint.as_ref());
         let content_error = match &fingerprint {
             None => Some("must be a public key, as in ~/.ssh/id_ed25519.pub"),
-            Some(_) if is_known => Some("is there already"),
+            Some(_) if is_known => Some("already exists"),
             Some(_) => None,
         };
         let errors = [
@@ -84,7 +84,7 @@ impl AccountAction for AddKey {
 /// Removes a public key.
 #[derive(Debug, Clone)]
 pub struct DeleteKey {
-    /// Which.
+    /// The key's identifier.
     pub id: ResourceId,
 }
 
@@ -104,13 +104,13 @@ impl AccountAction for DeleteKey {
     }
 }
 
-/// The fingerprint of a public key, as `ssh-keygen -l` writes it; `None` if it is none.
+/// Returns the fingerprint of a public key, as `ssh-keygen -l` prints it; `None` if the text is not a public key.
 fn fingerprint(content: &str) -> Option<String> {
     let content = content.trim();
     let mut parts = content.splitn(3, ' ');
     let (kind, blob) = (parts.next()?, parts.next()?);
     let blob = STANDARD.decode(blob).ok()?;
-    // The blob begins with the length of the kind and the kind once more.
+    // The blob begins with the length of the kind, then the kind again.
     let (length, rest) = blob.split_first_chunk::<4>()?;
     let inner = rest.get(..u32::from_be_bytes(*length) as usize)?;
     let is_good = KINDS.contains(&kind)

@@ -1,6 +1,6 @@
-//! An account: who somebody is, whether they may sign in, and what is theirs.
+//! Accounts: who a user is, whether they may sign in, and what belongs to them.
 //!
-//! One file per resource, each with its actions and what each decides. [`Account::apply`] says what their events change.
+//! Each resource has a file with its actions and their decisions. [`Account::apply`] applies the events.
 
 mod billing;
 mod integrations;
@@ -27,48 +27,48 @@ pub use sessions::{
     user_of_token,
 };
 
-/// How many payment methods are remembered besides their events.
+/// The most payment methods kept in the state. The events of older ones remain in the timeline.
 const REMEMBERED: usize = 100;
 
-/// The public state of an account: what folding its timeline gives, and who it was registered as.
+/// The public state of an account: the fold of its timeline, and the user it was registered for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Account {
-    /// Who it is.
+    /// The user.
     #[serde(flatten)]
     pub person: Person,
-    /// When it was registered or, where that was by a report, first reported.
+    /// When it was registered; if it is known from reports only, when it was first reported.
     pub created_at: Time,
-    /// How many attempts to sign in have failed since the last that did not.
+    /// The number of failed sign-ins since the last successful one.
     #[serde(default)]
     pub failed_logins: u32,
     /// Whether it is locked.
     #[serde(default)]
     pub locked: bool,
-    /// The credit that was added, in hundredths.
+    /// The total credit added, in hundredths of the currency.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub credit_cents: u64,
     /// The last payment methods, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub payment_methods: Vec<PaymentMethod>,
-    /// The codes of the vouchers, none of which is good twice.
+    /// The codes of the used vouchers. An account can use each only once.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub vouchers: BTreeSet<String>,
     /// The public keys, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub keys: BTreeMap<String, Key>,
-    /// The accounts at forges, by identifier.
+    /// The connected forge accounts, by identifier.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub integrations: BTreeMap<String, Integration>,
 }
 
-/// A way to pay.
+/// A payment method.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PaymentMethod {
-    /// Identifies it: as the event that added it.
+    /// The identifier, which is that of the event that added it.
     pub id: EventId,
     /// When it was added.
     pub created_at: Time,
-    /// What is known of it.
+    /// The details.
     #[serde(flatten)]
     pub profile: BillingProfile,
 }
@@ -82,31 +82,35 @@ pub struct Key {
     pub created_at: Time,
 }
 
-/// What is known of an account that its events do not say: secrets, mostly. Kept and read as a whole, hence bounded.
+/// The state of an account that its events do not contain, mostly secrets. It is bounded, because it is stored and read as
+/// a whole.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AccountPrivateState {
     /// The public keys themselves, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub keys: BTreeMap<String, String>,
-    /// What forges take for proof, by integration.
+    /// The access tokens of forge accounts, by integration.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub forge_tokens: BTreeMap<String, Secret>,
-    /// What a new password may be set with.
+    /// The token for a password reset.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reset: Option<MailedToken>,
-    /// What the account may be unlocked with.
+    /// The token for unlocking the account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unlock: Option<MailedToken>,
 }
 
 /// A request that changes an account.
 pub trait AccountAction: Send + Sync {
-    /// What it makes, by which its answer names it; `()` where nothing needs naming.
+    /// What the action creates, for the response to name; `()` if nothing needs naming.
     type Created: Clone + Serialize + DeserializeOwned + Send + 'static;
 
-    /// What happens if this is done now: its events, what it makes and what becomes of the private state, or why it is
-    /// refused.
+    /// Decides the action: returns its events and what it creates, and changes the private state.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the action is refused. The caller then discards the changed private state.
     fn decide(
         &self,
         account: &Account,
@@ -116,7 +120,7 @@ pub trait AccountAction: Send + Sync {
 }
 
 impl Account {
-    /// An account that an event names for the first time, at that moment.
+    /// Returns the state of an account that an event names for the first time.
     pub fn first_seen(person: &Person, at: Time) -> Self {
         Self {
             person: person.clone(),
@@ -131,7 +135,7 @@ impl Account {
         }
     }
 
-    /// The state after these events, which are a user's timeline from its beginning; `None` if there are none.
+    /// Returns the state after a user's timeline, from its first event on; `None` if there are no events.
     pub fn fold<'a>(events: impl IntoIterator<Item = &'a Event>) -> Option<Self> {
         let mut state: Option<Arc<Self>> = None;
         for event in events {
@@ -142,7 +146,7 @@ impl Account {
         state.map(Arc::unwrap_or_clone)
     }
 
-    /// Changes the state as that event, which is the account's own, says. What it leaves alone keeps its allocation.
+    /// Applies an event of the account. An unchanged state keeps its allocation.
     pub fn apply(state: &mut Arc<Self>, event: &Event) {
         if let Some(user) = &event.user
             && *user != state.person
@@ -174,7 +178,7 @@ impl Account {
         }
     }
 
-    /// The user's identifier.
+    /// Returns the user's identifier.
     pub fn id(&self) -> UserId {
         self.person.id
     }
@@ -200,7 +204,7 @@ fn apply_billing(account: &mut Account, data: &Billing, event: &Event) {
     match data {
         Billing::AddCredit(data) => {
             let cents = (data.amount.unwrap_or_default() * 100.0).round();
-            // What a report says may be anything; no credit is below nothing.
+            // A report may contain any number, but credit is never negative.
             account.credit_cents = account.credit_cents.saturating_add(cents.max(0.0) as u64);
         }
         Billing::AddPaymentMethod(data) => {

@@ -1,10 +1,14 @@
-//! What a user and their tokens may be called.
+//! The names of users and of their tokens.
 
 use crate::limits::{TOKEN_NAME_MAX, USERNAME_BYTES_MAX};
 use crate::names::{is_email, is_username};
 use crate::{FieldErrors, Rejection};
 
-/// Refuses a username or an email address that nobody may register with.
+/// Checks the username and the email address of a new user.
+///
+/// # Errors
+///
+/// Fails if either is invalid.
 pub fn check_registration(username: &str, email: &str) -> Result<(), Rejection> {
     let errors = [
         (!is_username(username)).then(|| {
@@ -17,7 +21,11 @@ pub fn check_registration(username: &str, email: &str) -> Result<(), Rejection> 
     FieldErrors::any(errors.into_iter().flatten()).map_or(Ok(()), |errors| Err(Rejection::Invalid(errors)))
 }
 
-/// Refuses a name that no API token may have.
+/// Checks the name of an API token.
+///
+/// # Errors
+///
+/// Fails if the name is empty or too long.
 pub fn check_token_name(name: &str) -> Result<(), Rejection> {
     if (1..=TOKEN_NAME_MAX).contains(&name.chars().count()) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! How people sign in, and how they get back in.
+//! Signing in, resetting a password, and unlocking an account.
 
 use std::sync::Arc;
 
@@ -10,16 +10,17 @@ use crate::action::{Context, Decision};
 use crate::catalogue::{RemoteAct, Sessions};
 use crate::{Rejection, Time, UserId};
 
-/// How many attempts in a row fail until the account is locked.
+/// The number of failed sign-ins in a row that locks an account.
 pub const FAILED_LOGINS_MAX: u32 = 10;
 
-/// How long a mailed token is good for: six hours.
+/// How long a mailed token is valid: six hours.
 const MAILED_MILLIS: u64 = 6 * 60 * 60 * 1000;
 
-/// Why nobody can sign in to a locked account.
-pub const LOCKED: &str = "the account is locked after too many failed attempts: ask for a link to unlock it, or for a new password";
+/// The error message for signing in to a locked account.
+pub const LOCKED: &str =
+    "the account is locked after too many failed sign-ins: request an unlock link or a password reset";
 
-/// A token that was mailed, of which only the hash is kept.
+/// A mailed token. Only its hash is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailedToken {
     /// Its SHA-256, in hexadecimal.
@@ -38,12 +39,12 @@ impl MailedToken {
     }
 }
 
-/// A token for that user, of that secret. It says whose it is, so that it is found without a search.
+/// Returns a token made of the user's identifier, by which it is found, and a secret.
 fn token_of(user: UserId, secret: &[u8]) -> String {
     format!("{}{}", hex::encode(user.as_bytes()), hex::encode(secret))
 }
 
-/// Whose token that is, if it is one.
+/// Returns the user whose token this would be; `None` if the text is not a mailed token.
 pub fn user_of_token(token: &str) -> Option<UserId> {
     let mut bytes = [0; UserId::BYTES];
     hex::decode_to_slice(token.get(..UserId::BYTES * 2)?, &mut bytes).ok()?;
@@ -70,7 +71,7 @@ impl AccountAction for SignIn {
     }
 }
 
-/// Fails to sign in: with a wrong password, or because the account is locked.
+/// Records a failed sign-in: the password was wrong, or the account is locked.
 #[derive(Debug, Clone)]
 pub struct FailLogin;
 
@@ -91,12 +92,12 @@ impl AccountAction for FailLogin {
     }
 }
 
-/// Asks for a new password. The token is to be mailed.
+/// Requests a password reset. The caller mails the created token.
 #[derive(Debug, Clone)]
 pub struct RequestReset;
 
 impl RequestReset {
-    /// The events, and as what was made the token.
+    /// Decides the action: returns its event and creates the token.
     pub fn decide(
         &self,
         account: &Account,
@@ -109,12 +110,12 @@ impl RequestReset {
     }
 }
 
-/// Asks for a link to unlock the account. The token is to be mailed.
+/// Requests a link that unlocks the account. The caller mails the created token.
 #[derive(Debug, Clone)]
 pub struct RequestUnlock;
 
 impl RequestUnlock {
-    /// As what was made the token, where the account is locked. No event tells of it.
+    /// Decides the action: creates the token, or nothing if the account is not locked. It records no event.
     pub fn decide(
         &self,
         account: &Account,
@@ -158,10 +159,10 @@ impl AccountAction for Reset {
     }
 }
 
-/// Unlocks an account: with a mailed token, or without one by the operator.
+/// Unlocks an account, with a mailed token or as the operator.
 #[derive(Debug, Clone)]
 pub struct Unlock {
-    /// The token; the operator needs none.
+    /// The token; `None` for the operator.
     pub token: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The add-ons of an app, and the variables they bring.
+//! The add-ons of an app, and the variables they add.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -27,29 +27,28 @@ pub struct Addon {
     pub plan: String,
     /// When it was added.
     pub created_at: Time,
-    /// The names of the variables it brought that are still there.
+    /// The names of the variables it added that still exist.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub variables: BTreeSet<String>,
-    /// The features it has, where it is a database.
+    /// Its enabled features, if it is a database.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub features: BTreeSet<String>,
     /// Where its logs are sent.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub log_drains: BTreeSet<String>,
-    /// When its maintenance may begin, where that was chosen.
+    /// Its maintenance window; `None` if none was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maintenance_window: Option<MaintenanceWindow>,
 }
 
 impl Addon {
-    /// The provider's name for people; its short name where the directory does not know it.
+    /// Returns the provider's display name; its short name if the directory does not contain it.
     pub fn display_name<'a>(&'a self, directory: &'a Directory) -> &'a str {
         directory.provider(&self.provider).map_or(&self.provider, |provider| &provider.name)
     }
 }
 
-/// Identifies that app's add-on with that resource: `ad-` and a UUID, derived as a
-/// [`ResourceId`](crate::ResourceId) is.
+/// Returns the identifier of an app's add-on: `ad-` and a UUID, derived like a [`ResourceId`](crate::ResourceId).
 pub fn addon_id(app: AppId, resource_id: &str) -> String {
     let digest = Sha256::new()
         .chain_update(app.as_bytes())
@@ -61,18 +60,22 @@ pub fn addon_id(app: AppId, resource_id: &str) -> String {
     format!("ad-{}", uuid::Builder::from_custom_bytes(bytes).into_uuid().hyphenated())
 }
 
-/// Whether that could identify an add-on.
+/// Returns whether a text has the form of an add-on's identifier.
 pub fn is_addon_id(text: &str) -> bool {
     text.strip_prefix("ad-").is_some_and(|uuid| Uuid::parse_str(uuid).is_ok())
 }
 
-/// The add-on of that identifier, with the provider's name for its resource.
+/// Returns the add-on with this identifier, and the provider's identifier of its resource.
+///
+/// # Errors
+///
+/// Fails if the app has no such add-on.
 pub fn find<'a>(app: &'a App, id: &str) -> Result<(&'a String, &'a Addon), Rejection> {
     let found = app.addons.iter().find(|(resource_id, _)| addon_id(app.id, resource_id) == id);
     found.ok_or(Rejection::NotFound("addon"))
 }
 
-/// Adds an add-on, and says its identifier.
+/// Adds an add-on. Creates its identifier.
 #[derive(Debug, Clone)]
 pub struct AddAddon {
     /// The provider's short name.
@@ -102,7 +105,7 @@ impl AppAction for AddAddon {
         let brought: Vec<NewValue> = provider
             .variables
             .iter()
-            // What the app has already under that name stays: somebody chose it.
+            // An existing variable of that name stays, because a user chose its value.
             .filter(|variable| !app.variables.contains_key(&variable.name))
             .map(|variable| NewValue {
                 name: variable.name.clone(),
@@ -125,10 +128,10 @@ impl AppAction for AddAddon {
     }
 }
 
-/// Gives an add-on another plan of the same provider.
+/// Moves an add-on to another plan of its provider.
 #[derive(Debug, Clone)]
 pub struct UpgradeAddon {
-    /// Which add-on.
+    /// The add-on's identifier.
     pub id: String,
     /// The plan's identifier.
     pub plan_id: String,
@@ -160,10 +163,10 @@ impl AppAction for UpgradeAddon {
     }
 }
 
-/// Removes an add-on, and the variables it brought.
+/// Removes an add-on and the variables it added.
 #[derive(Debug, Clone)]
 pub struct DeleteAddon {
-    /// Which add-on.
+    /// The add-on's identifier.
     pub id: String,
 }
 
@@ -198,12 +201,12 @@ impl AppAction for DeleteAddon {
     }
 }
 
-/// Changes variables that an add-on brought, for its provider, and restarts the app.
+/// Changes variables of an add-on on behalf of its provider, and restarts the app.
 #[derive(Debug, Clone)]
 pub struct ConfigureAddon {
-    /// Which add-on.
+    /// The add-on's identifier.
     pub id: String,
-    /// The variables, with the values they are to have.
+    /// The variables with their new values.
     pub config: Vec<NewValue>,
 }
 
@@ -220,7 +223,7 @@ impl AppAction for ConfigureAddon {
         let (resource_id, addon) = find(app, &self.id)?;
         let provider = context.lookups.directory().provider(&addon.provider);
         let provider = provider.ok_or(Rejection::NotFound("addon_provider"))?;
-        // What somebody else gave the app under the same name is not the provider's to change.
+        // The provider must not change a variable of the same name that somebody else set.
         let is_declared = |name: &String| {
             addon.variables.contains(name)
                 || (provider.variables.iter().any(|variable| variable.name == *name)
@@ -228,7 +231,10 @@ impl AppAction for ConfigureAddon {
         };
         let undeclared = self.config.iter().filter(|variable| !is_declared(&variable.name));
         let errors = undeclared.map(|variable| {
-            ("config".to_owned(), format!("has a variable that is not the provider's: {:.64}", variable.name))
+            (
+                "config".to_owned(),
+                format!("contains a variable that the provider does not declare: {:.64}", variable.name),
+            )
         });
         if let Some(errors) = FieldErrors::any(errors) {
             return Err(Rejection::Invalid(errors));
@@ -279,12 +285,12 @@ pub(super) fn apply(app: &mut App, data: &Addons, event: &Event) {
 fn choose_plan<'a>(provider: &'a Provider, id: &str) -> Result<&'a Plan, Rejection> {
     let plan = provider.plan(id).ok_or(Rejection::NotFound("plan"))?;
     if plan.disabled {
-        return Err(Rejection::invalid("plan_id", "can no longer be chosen"));
+        return Err(Rejection::invalid("plan_id", "is no longer available"));
     }
     Ok(plan)
 }
 
-/// A name for a new resource, as `my_app_4724`.
+/// Returns an identifier for a new resource, like `my_app_4724`.
 fn new_resource_id(app: &App, ids: &dyn IdSource) -> String {
     let stem = app.name.replace('-', "_");
     let [a, b, ..] = ids.secret();

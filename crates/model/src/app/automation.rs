@@ -1,4 +1,4 @@
-//! What happens to a linked app by itself.
+//! The automation of an app linked to a repository: deployments and review apps.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,31 +8,31 @@ use crate::Rejection;
 const BRANCH_BYTES_MAX: usize = 1_024;
 /// The longest delay, in hours: a year.
 const HOURS_MAX: u32 = 366 * 24;
-/// How long without activity makes a pull request stale, where nobody said: five days.
+/// The default time without activity after which a pull request is stale: five days.
 const STALE_HOURS: u32 = 5 * 24;
 
-/// What happens by itself when a webhook comes.
+/// What a webhook triggers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Automation {
-    /// Whether a push to the branch deploys the app.
+    /// Whether pushes to the branch deploy the app.
     pub auto_deploy: bool,
-    /// Whether a pull request gets a review app.
+    /// Whether pull requests get review apps.
     pub auto_deploy_review_apps: bool,
-    /// Whether closing a pull request deletes its review app.
+    /// Whether closing a pull request destroys its review app.
     pub delete_on_close: bool,
-    /// How long after the closing, in hours.
+    /// The delay between closing and destruction, in hours.
     pub hours_before_delete_on_close: u32,
-    /// Whether a pull request gone stale loses its review app.
+    /// Whether the review app of a stale pull request is destroyed.
     pub delete_stale: bool,
-    /// How long without activity makes it stale, in hours.
+    /// The time without activity after which a pull request is stale, in hours.
     pub hours_before_delete_stale: u32,
-    /// Whether a pull request from a fork gets a review app too.
+    /// Whether pull requests from forks get review apps too.
     pub creation_from_forks_allowed: bool,
 }
 
-/// What is to be changed of a link; what is left out stays.
+/// Changes to a link's settings. `None` keeps the current value.
 #[derive(Debug, Clone, Default)]
-#[expect(missing_docs, reason = "as the fields of a link and its automation")]
+#[expect(missing_docs, reason = "these are the fields of a link and of its automation")]
 pub struct LinkSettings {
     pub branch: Option<String>,
     pub auto_deploy: Option<bool>,
@@ -57,7 +57,7 @@ impl LinkSettings {
             delete_stale,
             hours_before_delete_stale: match self.hours_before_delete_stale {
                 Some(hours) if hours > 0 => hours,
-                // Nothing is stale the moment it is there: the official CLI says 0 where nothing was said to it.
+                // A new pull request is never stale. The official CLI sends 0 when the user gave no value.
                 _ if delete_stale && before.hours_before_delete_stale == 0 => STALE_HOURS,
                 _ => before.hours_before_delete_stale,
             },

@@ -1,4 +1,4 @@
-//! Who owns an app, and who else may work on it.
+//! The owner, the collaborators and the invitations of an app.
 
 use std::sync::Arc;
 
@@ -13,54 +13,54 @@ use crate::catalogue::{
 use crate::names::is_email;
 use crate::{AppId, Event, Person, Rejection, ResourceId, Role, Secret, Time, UserId};
 
-/// The most collaborators and invitations of one app.
+/// The most collaborators and invitations of one app together.
 const COLLABORATORS_MAX: usize = 200;
 
-/// Somebody who accepted an invitation.
+/// A user who accepted an invitation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Collaborator {
     /// Their username when they accepted.
     pub username: String,
     /// Their email address when they accepted.
     pub email: String,
-    /// Whether they may do only the little that a limited collaborator may.
+    /// Whether they are a limited collaborator.
     #[serde(default)]
     pub is_limited: bool,
-    /// The address that was invited, where it is not their account's.
+    /// The invited email address, if it is not their account's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invited_email: Option<String>,
 }
 
-/// An invitation that waits to be accepted.
+/// A pending invitation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Invitation {
-    /// Who sent it.
+    /// Who sent it; `None` if unknown.
     pub inviter: Option<Inviter>,
-    /// When.
+    /// When it was sent.
     pub created_at: Time,
-    /// Whether as a limited collaborator.
+    /// Whether it is for a limited collaborator.
     #[serde(default)]
     pub is_limited: bool,
 }
 
-/// Identifies that app's collaborator who was invited at that address.
+/// Returns the identifier of an app's collaborator or invitation, by the invited email address.
 pub fn collaborator_id(app: AppId, invited_email: &str) -> ResourceId {
     ResourceId::derived(app, "collaborator", &invited_email.to_lowercase())
 }
 
 impl Collaborator {
-    /// Identifies them among the collaborators of that app, as their invitation did.
+    /// Returns their identifier among the collaborators of an app, which is that of their invitation.
     pub fn id(&self, app: AppId) -> ResourceId {
         collaborator_id(app, self.invited_email.as_ref().unwrap_or(&self.email))
     }
 }
 
-/// Invites somebody, and says the identifier of the invitation.
+/// Invites a person. Creates the identifier of the invitation.
 #[derive(Debug, Clone)]
 pub struct Invite {
-    /// At this address.
+    /// The email address.
     pub email: String,
-    /// Whether as a limited collaborator.
+    /// Whether to invite them as a limited collaborator.
     pub is_limited: bool,
 }
 
@@ -86,7 +86,7 @@ impl AppAction for Invite {
         let known = context.lookups.person_with_email(email);
         let known_id = known.as_ref().map(|known| known.id);
         if app.owner.as_ref().is_some_and(|owner| is_same(&owner.email) || known_id == Some(owner.id)) {
-            return refuse("is the owner's");
+            return refuse("belongs to the owner");
         }
         let is_collaborator = app.collaborators.iter().any(|(id, collaborator)| {
             known_id == Some(*id)
@@ -94,10 +94,10 @@ impl AppAction for Invite {
                 || collaborator.invited_email.as_deref().is_some_and(is_same)
         });
         if is_collaborator {
-            return refuse("is a collaborator's already");
+            return refuse("already belongs to a collaborator");
         }
         if app.invitations.keys().any(|invited| is_same(invited)) {
-            return refuse("has been invited already");
+            return refuse("has already been invited");
         }
         if app.collaborators.len() + app.invitations.len() >= COLLABORATORS_MAX {
             return refuse(&format!("limit reached ({COLLABORATORS_MAX})"));
@@ -111,7 +111,7 @@ impl AppAction for Invite {
     }
 }
 
-/// Accepts an invitation: of whoever holds its token.
+/// Accepts an invitation. Any user who has its token may accept it.
 #[derive(Debug, Clone)]
 pub struct AcceptInvitation {
     /// The token.
@@ -119,7 +119,11 @@ pub struct AcceptInvitation {
 }
 
 impl AcceptInvitation {
-    /// As [`AppAction::decide`], but of somebody who has no role yet.
+    /// Decides like [`AppAction::decide`], for a user who has no role yet.
+    ///
+    /// # Errors
+    ///
+    /// Fails if no invitation has this token, or if the user already works on the app.
     pub fn decide(
         &self,
         app: &App,
@@ -137,7 +141,7 @@ impl AcceptInvitation {
             let owner = app.owner.as_ref()?;
             Some(Inviter { email: owner.email.clone(), username: owner.username.clone() })
         });
-        // An invitation to their own address goes too: there is nothing left for it to do.
+        // An invitation to their account's address is removed too: it has become useless.
         let is_same =
             |other: &str| other.eq_ignore_ascii_case(&email) || other.eq_ignore_ascii_case(&person.email);
         Arc::make_mut(private).invitations.retain(|invited, _| !is_same(invited));
@@ -153,10 +157,10 @@ impl AcceptInvitation {
     }
 }
 
-/// Removes a collaborator, or withdraws an invitation. Everybody may remove themself.
+/// Removes a collaborator, or withdraws an invitation. Collaborators may always remove themselves.
 #[derive(Debug, Clone)]
 pub struct RemoveCollaborator {
-    /// Whom.
+    /// The identifier of the collaborator or invitation.
     pub id: ResourceId,
 }
 
@@ -180,8 +184,7 @@ impl AppAction for RemoveCollaborator {
                 let is_linker =
                     |link: &super::ScmLink| link.linker.as_ref().is_some_and(|linker| linker.id == id);
                 if app.scm_link.as_deref().is_some_and(is_linker) {
-                    let message =
-                        "linked the repository: unlink it, or link it again as somebody else, first";
+                    let message = "linked the repository: first unlink it, or link it again as another user";
                     return Err(Rejection::invalid("collaborator", message));
                 }
                 let (username, email) = (Some(collaborator.username.clone()), collaborator.email.clone());
@@ -191,7 +194,7 @@ impl AppAction for RemoveCollaborator {
                 Arc::make_mut(private).invitations.remove(email);
                 let known = context.lookups.person_with_email(email);
                 let (id, username) = known.map(|known| (known.id, known.username)).unzip();
-                // As the list has it: official clients show the username.
+                // The same text as in the list: official clients show the username.
                 Removed { id, username: username.or_else(|| Some("n/a".to_owned())), email: email.clone() }
             }
         };
@@ -200,12 +203,12 @@ impl AppAction for RemoveCollaborator {
     }
 }
 
-/// Gives a collaborator, or somebody invited, another role.
+/// Changes the role of a collaborator or an invitation.
 #[derive(Debug, Clone)]
 pub struct ChangeRole {
-    /// Whom.
+    /// The identifier of the collaborator or invitation.
     pub id: ResourceId,
-    /// Whether as a limited collaborator.
+    /// Whether they become a limited collaborator.
     pub is_limited: bool,
 }
 
@@ -231,7 +234,7 @@ impl AppAction for ChangeRole {
                 let is_linker =
                     |link: &super::ScmLink| link.linker.as_ref().is_some_and(|linker| linker.id == id);
                 if is_limited && app.scm_link.as_deref().is_some_and(is_linker) {
-                    let message = "cannot be limited for who linked the repository: unlink it first";
+                    let message = "must be false for the user who linked the repository: first unlink it";
                     return Err(Rejection::invalid("is_limited", message));
                 }
                 let username = Some(collaborator.username.clone());
@@ -248,12 +251,12 @@ impl AppAction for ChangeRole {
     }
 }
 
-/// Gives an app to one of its collaborators; who owned it becomes a collaborator.
+/// Transfers an app to one of its collaborators. The previous owner becomes a collaborator.
 #[derive(Debug, Clone)]
 pub struct TransferApp {
-    /// The address of the owner to be.
+    /// The email address of the new owner.
     pub owner: String,
-    /// The name the actor believes the app has, as a confirmation, if they give one.
+    /// The app's current name as a confirmation; `None` if the caller gave none.
     pub current_name: Option<String>,
 }
 
@@ -271,7 +274,7 @@ impl AppAction for TransferApp {
             super::lifecycle::check_current_name(app, current_name)?;
         }
         let old_owner = context.person().clone();
-        // Who owns the app that this is a child of may do much with it, but cannot give away what is another's.
+        // The owner of the parent app has this role too, but cannot transfer an app that belongs to another user.
         if app.owner.as_ref().is_none_or(|owner| owner.id != old_owner.id) {
             return Err(Rejection::needs(Role::Owner));
         }
@@ -280,7 +283,7 @@ impl AppAction for TransferApp {
             now.eq_ignore_ascii_case(&self.owner)
         });
         let Some((&id, new)) = found else {
-            let message = "must be the email address of somebody who accepted to collaborate on the app";
+            let message = "must be the email address of a collaborator who has accepted the invitation";
             return Err(Rejection::invalid("owner", message));
         };
         let noted = || Person { username: new.username.clone(), email: new.email.clone(), id };
@@ -289,15 +292,19 @@ impl AppAction for TransferApp {
     }
 }
 
-/// Somebody on the list of collaborators.
+/// An item of the list of collaborators.
 pub enum Found<'a> {
-    /// Who accepted.
+    /// A collaborator.
     Collaborator(UserId, &'a Collaborator),
-    /// Who was invited at that address.
+    /// A pending invitation, with its email address.
     Invitation(&'a String, &'a Invitation),
 }
 
-/// Whom that identifies.
+/// Returns the collaborator or invitation with this identifier.
+///
+/// # Errors
+///
+/// Fails if the app has neither.
 pub fn find(app: &App, id: ResourceId) -> Result<Found<'_>, Rejection> {
     let collaborator = app.collaborators.iter().find(|(_, collaborator)| collaborator.id(app.id) == id);
     let invited = || app.invitations.iter().find(|(email, _)| collaborator_id(app.id, email) == id);
@@ -344,7 +351,7 @@ pub(super) fn apply(app: &mut App, data: &Collaborators, event: &Event) {
         Collaborators::DeleteCollaborator(catalogue::DeleteCollaborator { collaborator: removed }) => {
             match removed.id {
                 Some(id) if app.collaborators.remove(&id).is_some() => {}
-                // A pending invitation of somebody known carries their identifier too.
+                // A pending invitation of a known user has their identifier too.
                 Some(_) => withdraw(app, &removed.email),
                 None => {
                     app.collaborators.retain(|_, collaborator| collaborator.email != removed.email);

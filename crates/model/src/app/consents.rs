@@ -1,4 +1,4 @@
-//! Until when the platform's people may look into an app.
+//! The consent for the platform's staff to access an app's data.
 
 use std::sync::Arc;
 
@@ -12,23 +12,23 @@ use crate::{Event, FieldErrors, Rejection, Role, Time, UserId};
 /// The longest consent: thirty days.
 const MILLIS_MAX: u64 = 30 * 24 * 60 * 60 * 1000;
 
-/// What was consented to last.
+/// The consent in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consent {
-    /// Who gave it last.
+    /// The user who last changed it; `None` if unknown.
     pub user_id: Option<UserId>,
-    /// Until when its databases may be looked into.
+    /// Until when the app's databases may be accessed; `None` for not at all.
     pub databases_until: Option<Time>,
-    /// Until when its containers may be looked into.
+    /// Until when the app's containers may be accessed; `None` for not at all.
     pub containers_until: Option<Time>,
 }
 
-/// Consents.
+/// Gives consent to access data. `None` keeps the current consent.
 #[derive(Debug, Clone)]
 pub struct GrantConsent {
-    /// Until when its databases may be looked into.
+    /// Until when the app's databases may be accessed; `None` for not at all.
     pub databases_until: Option<Time>,
-    /// Until when its containers may be looked into.
+    /// Until when the app's containers may be accessed; `None` for not at all.
     pub containers_until: Option<Time>,
 }
 
@@ -68,7 +68,9 @@ impl AppAction for GrantConsent {
             }))
         };
         match (self.databases_until, self.containers_until) {
-            (None, None) => Err(Rejection::invalid("databases_until", "or containers_until is missing")),
+            (None, None) => {
+                Err(Rejection::invalid("databases_until", "is required unless containers_until is given"))
+            }
             (Some(databases), Some(containers)) if databases == containers => {
                 Ok(Decision::of(consent(databases, true, true)))
             }

@@ -1,4 +1,4 @@
-//! The add-ons of an app that are databases: their features, and their maintenance.
+//! The databases among an app's add-ons: their features and their maintenance.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,50 +12,50 @@ use crate::catalogue::{self, AddonUpdated, Addons, Databases, MaintenanceWindow}
 use crate::directory::Provider;
 use crate::{EventId, Person, Rejection, Role, Time};
 
-/// How long a maintenance window is.
+/// The length of a maintenance window, in hours.
 pub const WINDOW_HOURS: u32 = 8;
-/// How many maintenances are remembered.
+/// The most maintenances kept per app.
 const REMEMBERED: usize = 100;
 const HOUR_MILLIS: u64 = 60 * 60 * 1000;
 const DAY_MILLIS: u64 = 24 * HOUR_MILLIS;
 const WEEK_MILLIS: u64 = 7 * DAY_MILLIS;
-/// What may be done in a maintenance, besides what begins with one of these.
+/// The longest name of a kind of maintenance.
 const TYPE_BYTES_MAX: usize = 64;
 
-/// A maintenance that is planned or under way, as its events tell of it.
+/// A planned or running maintenance, as its events describe it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Maintenance {
-    /// What is done.
+    /// The kind of maintenance.
     pub maintenance_type: String,
-    /// The add-on's name for people.
+    /// The add-on's display name.
     pub addon_name: String,
     /// When its window begins.
     pub window: Time,
-    /// When it began, if it did.
+    /// When it started; `None` if it has not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Time>,
 }
 
-/// A maintenance as the platform knows it.
+/// A maintenance in the private state, including failed and cancelled ones, which have no event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MaintenanceRecord {
-    /// Identifies it.
+    /// Its identifier.
     pub id: EventId,
-    /// The add-on it is of.
+    /// The identifier of the add-on.
     pub addon_id: String,
-    /// What is done.
+    /// The kind of maintenance.
     pub maintenance_type: String,
-    /// How far it is.
+    /// Its status.
     pub status: MaintenanceStatus,
     /// When its window begins.
     pub window: Time,
-    /// When it began, if it did.
+    /// When it started; `None` if it has not.
     pub started_at: Option<Time>,
-    /// When it ended, if it did.
+    /// When it ended; `None` if it has not.
     pub ended_at: Option<Time>,
 }
 
-/// How far a maintenance is.
+/// The status of a maintenance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -67,12 +67,12 @@ pub enum MaintenanceStatus {
     Cancelled,
 }
 
-/// Gives a database a feature.
+/// Enables a feature of a database.
 #[derive(Debug, Clone)]
 pub struct AddFeature {
-    /// Which add-on.
+    /// The add-on's identifier.
     pub addon_id: String,
-    /// The feature.
+    /// The feature's name.
     pub feature: String,
 }
 
@@ -93,7 +93,7 @@ impl AppAction for AddFeature {
             return Err(Rejection::invalid("feature", format!("must be one of {}", names.join(", "))));
         };
         if let Some(needed) = feature.requires.as_ref().filter(|needed| !addon.features.contains(*needed)) {
-            return Err(Rejection::invalid("feature", format!("needs {needed}")));
+            return Err(Rejection::invalid("feature", format!("requires {needed}")));
         }
         if addon.features.contains(&self.feature) {
             return Ok(Decision::none());
@@ -103,12 +103,12 @@ impl AppAction for AddFeature {
     }
 }
 
-/// Takes a feature from a database.
+/// Disables a feature of a database.
 #[derive(Debug, Clone)]
 pub struct RemoveFeature {
-    /// Which add-on.
+    /// The add-on's identifier.
     pub addon_id: String,
-    /// The feature.
+    /// The feature's name.
     pub feature: String,
 }
 
@@ -131,21 +131,22 @@ impl AppAction for RemoveFeature {
             feature.is_some_and(|feature| feature.requires.as_deref() == Some(&self.feature))
         };
         if let Some(needing) = addon.features.iter().find(|name| needs_it(name)) {
-            return Err(Rejection::invalid("feature", format!("is needed by {needing}")));
+            return Err(Rejection::invalid("feature", format!("is required by {needing}")));
         }
         let event = feature_event(&self.feature, &self.addon_id, provider, context);
         Ok(Decision::of(Databases::RemoveFeature(event)))
     }
 }
 
-/// Chooses when maintenance of a database may begin.
+/// Changes the maintenance window of a database.
 #[derive(Debug, Clone)]
 pub struct ChooseMaintenanceWindow {
-    /// Which add-on.
+    /// The add-on's identifier.
     pub addon_id: String,
-    /// The day, from 0 for Sunday to 6, unless it stays; any number, so that a wrong one can be refused by name.
+    /// The day, from 0 (Sunday) to 6 (Saturday); `None` keeps it. The type accepts any number, so the error for a wrong one
+    /// can name the field.
     pub weekday_utc: Option<i64>,
-    /// The hour, from 0 to 23, unless it stays.
+    /// The hour, from 0 to 23; `None` keeps it.
     pub starting_hour_utc: Option<i64>,
 }
 
@@ -194,12 +195,12 @@ impl AppAction for ChooseMaintenanceWindow {
     }
 }
 
-/// Plans a maintenance of a database for its next window, and says its identifier.
+/// Plans maintenance of a database in its next window. Creates the maintenance's identifier.
 #[derive(Debug, Clone)]
 pub struct PlanMaintenance {
-    /// Which add-on.
+    /// The add-on's identifier.
     pub addon_id: String,
-    /// What is to be done.
+    /// The kind of maintenance.
     pub maintenance_type: String,
 }
 
@@ -242,7 +243,7 @@ impl AppAction for PlanMaintenance {
     }
 }
 
-/// What is to become of a maintenance.
+/// A transition of a maintenance to its next status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum MaintenanceMove {
@@ -252,14 +253,14 @@ pub enum MaintenanceMove {
     Cancel,
 }
 
-/// Moves a maintenance on.
+/// Moves a maintenance to its next status.
 #[derive(Debug, Clone)]
 pub struct MoveMaintenance {
-    /// Which add-on.
+    /// The add-on's identifier.
     pub addon_id: String,
-    /// Which maintenance.
+    /// The maintenance's identifier.
     pub id: EventId,
-    /// Where to.
+    /// The transition.
     pub to: MaintenanceMove,
 }
 
@@ -289,8 +290,10 @@ impl AppAction for MoveMaintenance {
             (MaintenanceStatus::Scheduled, MaintenanceMove::Start) => {
                 let end = record.window.plus_millis(u64::from(WINDOW_HOURS) * HOUR_MILLIS);
                 if !(record.window..end).contains(&context.now) {
-                    let message =
-                        format!("the maintenance may begin in its window, from {} to {end}", record.window);
+                    let message = format!(
+                        "the maintenance can only start in its window, from {} to {end}",
+                        record.window
+                    );
                     return Err(Rejection::Conflict(message));
                 }
                 (record.status, record.started_at) = (MaintenanceStatus::Running, Some(context.now));
@@ -310,14 +313,14 @@ impl AppAction for MoveMaintenance {
             }
             (status, to) => {
                 let (status, to) = (format!("{status:?}").to_lowercase(), format!("{to:?}").to_lowercase());
-                Err(Rejection::Conflict(format!("the maintenance is {status}: it cannot {to}")))
+                Err(Rejection::Conflict(format!("cannot {to} the maintenance: it is {status}")))
             }
         }
     }
 }
 
-/// When in a week the maintenance of that add-on may begin: as it was chosen, else at 21:00 UTC of a day that follows
-/// from its identifier, so that the databases of a platform are spread over the week.
+/// Returns an add-on's maintenance window: the chosen one, or else 21:00 UTC on a day derived from its identifier. This
+/// spreads the databases of a platform over the week.
 pub fn maintenance_window(app: crate::AppId, resource_id: &str, addon: &Addon) -> MaintenanceWindow {
     addon.maintenance_window.unwrap_or_else(|| {
         let spread: u32 = addon_id(app, resource_id).bytes().map(u32::from).sum();
@@ -325,7 +328,7 @@ pub fn maintenance_window(app: crate::AppId, resource_id: &str, addon: &Addon) -
     })
 }
 
-/// The first beginning of that window strictly after that time.
+/// Returns the first start of a weekly window strictly after a time.
 fn next_start(window: MaintenanceWindow, after: Time) -> Time {
     // 1970 began on a Thursday, the fourth day after Sunday.
     let into_week = u64::from(window.weekday_utc + 7 - 4) % 7 * DAY_MILLIS
@@ -334,7 +337,7 @@ fn next_start(window: MaintenanceWindow, after: Time) -> Time {
     Time::from_millis(if this_week > after.as_millis() { this_week } else { this_week + WEEK_MILLIS })
 }
 
-/// A database of an app: its provider, the name of its resource, and itself.
+/// Returns a database's provider, the identifier of its resource, and the add-on itself.
 fn database<'a>(
     app: &'a App,
     id: &str,
@@ -408,7 +411,8 @@ fn planned(data: &catalogue::Maintenance) -> Maintenance {
     }
 }
 
-/// Forgets the oldest planned maintenance where there are too many: one that failed or was cancelled has no event.
+/// Removes the maintenance with the oldest window if there are too many. Failed and cancelled ones would otherwise stay
+/// forever, because they have no event.
 fn bound(maintenances: &mut BTreeMap<String, Maintenance>) {
     if maintenances.len() > REMEMBERED {
         let oldest =

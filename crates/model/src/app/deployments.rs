@@ -1,4 +1,4 @@
-//! What an app runs: its deployments.
+//! The deployments of an app.
 
 use std::sync::Arc;
 
@@ -11,67 +11,67 @@ use crate::action::{Context, Decision};
 use crate::catalogue::{self, AppOperations, CommitList, DeploymentStatus, DeploymentType, TypeData};
 use crate::{Event, EventId, Person, Rejection, Role, Time};
 
-/// How many deployments are remembered besides their events.
+/// The most deployments kept in the private state. The events of older ones remain in the timeline.
 const REMEMBERED: usize = 100;
 /// The longest URL or Git reference.
 const TEXT_BYTES_MAX: usize = 2_048;
 
-/// The last deployment of an app.
+/// The last finished deployment of an app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastDeployment {
-    /// Identifies it.
+    /// Its identifier.
     pub id: String,
-    /// The username of who pushed the code.
+    /// The username of the user who pushed the code.
     pub pusher: String,
-    /// How it ended.
+    /// Its result.
     pub status: DeploymentStatus,
-    /// When it ended.
+    /// When it finished.
     pub finished_at: Time,
 }
 
-/// A deployment, from its start on.
+/// A deployment in the private state, from its start on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeploymentRecord {
-    /// Identifies it.
+    /// Its identifier.
     pub id: EventId,
     /// Where the code comes from.
     pub deployment_type: DeploymentType,
     /// Who pushed the code.
     pub pusher: Person,
-    /// The Git hash of the code, where there is one.
+    /// The Git hash of the code; `None` if there is none.
     pub git_ref: Option<String>,
-    /// Where the archive of the code is, where it is one.
+    /// The URL of the code's archive; `None` if the code is not an archive.
     pub source_url: Option<String>,
-    /// How far it is, or how it ended.
+    /// Its stage, or its result.
     pub status: Progress,
     /// When it was started.
     pub created_at: Time,
-    /// When it ended, if it did.
+    /// When it finished; `None` if it has not.
     pub finished_at: Option<Time>,
-    /// How long it took, in seconds, once it ended.
+    /// Its duration in seconds; `None` until it has finished.
     pub duration: Option<u64>,
-    /// The size of its image in bytes, where the builder said so.
+    /// The size of its image in bytes; `None` if the builder did not report it.
     pub image_size: Option<u64>,
-    /// The name of the stack it is built on.
+    /// The name of the stack on which it is built.
     pub stack: String,
-    /// What it brings.
+    /// The deployed commits.
     pub last_commits: CommitList,
 }
 
-/// How far a deployment is, or how it ended.
+/// The stage of a deployment, or its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Progress {
-    /// It is under way.
+    /// It is in progress.
     UnderWay(Stage),
-    /// It has ended.
+    /// It has finished.
     Ended(DeploymentStatus),
 }
 
-/// How far a deployment is.
+/// The stage of a deployment in progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "clients know these names, and they say it")]
+#[expect(missing_docs, reason = "clients know these names, and the names say it")]
 pub enum Stage {
     Queued,
     Building,
@@ -79,12 +79,12 @@ pub enum Stage {
     Starting,
 }
 
-/// Deploys an archive, and says the deployment's identifier.
+/// Deploys an archive. Creates the deployment's identifier.
 #[derive(Debug, Clone)]
 pub struct DeployArchive {
-    /// Where it is.
+    /// The URL of the archive.
     pub source_url: String,
-    /// What its code is called.
+    /// The version of the code.
     pub git_ref: Option<String>,
 }
 
@@ -117,10 +117,10 @@ impl AppAction for DeployArchive {
     }
 }
 
-/// Deploys a branch of the linked repository, and says the deployment's identifier.
+/// Deploys a branch of the linked repository. Creates the deployment's identifier.
 #[derive(Debug, Clone)]
 pub struct DeployBranch {
-    /// Which branch.
+    /// The branch.
     pub branch: String,
 }
 
@@ -137,7 +137,7 @@ impl AppAction for DeployBranch {
         let link = app.scm_link.as_ref().ok_or(Rejection::NotFound("scm_repo_link"))?;
         let actor = context.person();
         if context.role < Some(Role::Collaborator) && link.branch.as_deref() != Some(&self.branch) {
-            let message = "a limited collaborator may deploy the linked branch only".to_owned();
+            let message = "a limited collaborator may deploy only the linked branch".to_owned();
             return Err(Rejection::Forbidden(message));
         }
         if self.branch.is_empty() {
@@ -149,12 +149,12 @@ impl AppAction for DeployBranch {
     }
 }
 
-/// Deploys what a pull request has come to, unless that is deployed already, and says the deployment's identifier.
+/// Deploys the latest commit of a pull request, unless it is already deployed. Creates the deployment's identifier.
 #[derive(Debug, Clone)]
 pub struct DeployCommit {
-    /// In whose name.
+    /// The user in whose name it is deployed.
     pub pusher: Person,
-    /// The commit.
+    /// The Git hash of the commit; empty if unknown.
     pub head: String,
 }
 
@@ -182,31 +182,31 @@ impl AppAction for DeployCommit {
     }
 }
 
-/// Moves a deployment on, as its builder says.
+/// Updates a deployment with its builder's report.
 #[derive(Debug, Clone)]
 pub struct MoveDeployment {
-    /// Which deployment.
+    /// The deployment's identifier.
     pub id: EventId,
-    /// How far it is, or how it ended.
+    /// Its stage, or its result.
     pub status: Progress,
-    /// What else the builder knows.
+    /// Further details from the builder.
     pub details: BuildDetails,
 }
 
-/// What a builder knows of a deployment; what is left out stays.
+/// A builder's details of a deployment. `None` keeps the current value.
 #[derive(Debug, Clone, Default)]
 pub struct BuildDetails {
     /// The Git hash of the code.
     pub git_ref: Option<String>,
-    /// How long it took, in seconds; else what passed since it was started.
+    /// The duration in seconds; `None` for the time since the start.
     pub duration: Option<u64>,
-    /// When it ended; else now.
+    /// When it finished; `None` for now.
     pub finished_at: Option<Time>,
     /// The size of the image in bytes.
     pub image_size: Option<u64>,
-    /// What it brings.
+    /// The deployed commits.
     pub last_commits: Option<CommitList>,
-    /// The container types that the code has.
+    /// The container types that the code defines.
     pub container_types: Option<Vec<String>>,
 }
 
@@ -231,20 +231,20 @@ impl AppAction for MoveDeployment {
             if private.deployments[index].status == self.status {
                 return Ok(Decision::none());
             }
-            return Err(Rejection::Conflict("the deployment has ended already".to_owned()));
+            return Err(Rejection::Conflict("the deployment has already finished".to_owned()));
         }
         Ok(advance(app, Arc::make_mut(private), index, self.status, &self.details, context).into())
     }
 }
 
-/// Records a deployment that was made elsewhere: by a push with Git, for one. Says its identifier.
+/// Records a deployment that started elsewhere, such as by a Git push. Creates its identifier.
 #[derive(Debug, Clone)]
 pub struct ImportDeployment {
     /// Who pushed the code.
     pub pusher: Person,
-    /// How far it is, or how it ended.
+    /// Its stage, or its result.
     pub status: Progress,
-    /// What else is known.
+    /// Further details.
     pub details: BuildDetails,
 }
 
@@ -271,7 +271,7 @@ impl AppAction for ImportDeployment {
     }
 }
 
-/// A deployment about to start.
+/// The inputs of a new deployment.
 pub(super) struct Start {
     pub(super) deployment_type: DeploymentType,
     pub(super) pusher: Person,
@@ -281,14 +281,14 @@ pub(super) struct Start {
 }
 
 impl Start {
-    /// A deployment from a repository.
+    /// Returns the inputs of a deployment from a repository.
     pub(super) fn of_commit(pusher: Person, git_ref: Option<String>, last_commits: CommitList) -> Self {
         let deployment_type = DeploymentType::Deployment;
         Self { deployment_type, pusher, git_ref, source_url: None, last_commits }
     }
 }
 
-/// Starts a deployment, which ends at once where there is no builder.
+/// Starts a deployment. Without a builder, it finishes immediately.
 pub(super) fn start(
     app: &App,
     private: &mut Arc<PrivateState>,
@@ -306,13 +306,15 @@ pub(super) fn start(
     Ok(Decision { events, created })
 }
 
-/// Adds a deployment to the last ones, and gives its place. One that is under way is never forgotten for it: its event is
-/// still to come.
+/// Adds a deployment to the private state, and returns its index. If there are too many, this removes the oldest finished
+/// one; one in progress stays, because its event is still to be recorded.
 fn remember(private: &mut PrivateState, new: DeploymentRecord) -> Result<usize, Rejection> {
     if private.deployments.len() >= REMEMBERED {
         let ended = private.deployments.iter().position(|known| matches!(known.status, Progress::Ended(_)));
         let ended = ended.ok_or_else(|| {
-            Rejection::Conflict(format!("{REMEMBERED} deployments are under way: say first how they ended"))
+            Rejection::Conflict(format!(
+                "{REMEMBERED} deployments are in progress: first report the result of one"
+            ))
         })?;
         private.deployments.remove(ended);
     }
@@ -338,7 +340,7 @@ fn record(app: &App, start: Start, context: &Context<'_>) -> DeploymentRecord {
     }
 }
 
-/// Moves a deployment on; its event comes with its end.
+/// Updates a deployment, and returns its event once it has finished.
 fn advance(
     app: &App,
     private: &mut PrivateState,
@@ -381,7 +383,7 @@ fn advance(
     ]
 }
 
-/// Where the linked forge shows that commit.
+/// Returns the URL of a commit at the linked forge; `None` if the app is not linked.
 fn git_ref_url(app: &App, git_ref: &str) -> Option<String> {
     let link = app.scm_link.as_ref()?;
     let path = if link.scm_type().starts_with("gitlab") { "/-/commit/" } else { "/commit/" };
@@ -407,7 +409,7 @@ pub(super) fn apply(app: &mut App, data: &catalogue::Deployment, event: &Event) 
         status: data.status,
         finished_at: data.finished_at.unwrap_or(event.created_at),
     });
-    // Where it is known, only a change of stack changes it: this one may have been started before such a change.
+    // A known stack changes only with `stack_changed`: this deployment may have started before such a change.
     if app.stack.is_none() {
         app.stack.clone_from(&data.stack);
     }

@@ -21,13 +21,13 @@ const LABEL_MAX: usize = 63;
 pub struct Domain {
     /// When it was added.
     pub created_at: Time,
-    /// Whether it has a certificate of its own.
+    /// Whether it has its own certificate.
     #[serde(default)]
     pub ssl: bool,
-    /// Whether it is the one that the app's other domains lead to.
+    /// Whether it is the canonical domain, to which the app's other domains redirect.
     #[serde(default)]
     pub canonical: bool,
-    /// Whether a certificate of Let's Encrypt is asked for.
+    /// Whether to request a Let's Encrypt certificate.
     #[serde(default)]
     pub letsencrypt_enabled: bool,
 }
@@ -35,7 +35,7 @@ pub struct Domain {
 /// A certificate with its private key, which never leaves the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
-    /// The certificate and those that vouch for it, in PEM.
+    /// The certificate and its chain, in PEM.
     pub certificate: String,
     /// Its private key, in PEM.
     pub private_key: Secret,
@@ -43,21 +43,21 @@ pub struct Certificate {
     pub valid_until: Time,
 }
 
-/// The identifier of that app's domain of that name.
+/// Returns the identifier of an app's domain.
 pub fn domain_id(app: AppId, name: &str) -> ResourceId {
     ResourceId::derived(app, "domain", name)
 }
 
-/// Adds a domain, and says its identifier.
+/// Adds a domain. Creates its identifier.
 #[derive(Debug, Clone)]
 pub struct AddDomain {
-    /// The host name; its first label may be `*`.
+    /// The host name, whose first label may be `*`.
     pub name: String,
-    /// Its own certificate, if it has one.
+    /// Its own certificate; `None` if it has none.
     pub certificate: Option<Certificate>,
-    /// Whether the app's other domains are to lead to it.
+    /// Whether it becomes the canonical domain.
     pub canonical: bool,
-    /// Whether to ask for a certificate of Let's Encrypt.
+    /// Whether to request a Let's Encrypt certificate.
     pub letsencrypt_enabled: bool,
 }
 
@@ -92,27 +92,27 @@ impl AppAction for AddDomain {
     }
 }
 
-/// What is to become of the certificate of a domain.
+/// A change of a domain's own certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CertificateChange {
-    /// It stays as it is.
+    /// Keeps the current certificate, if any.
     Keep,
-    /// There is to be none.
+    /// Removes the certificate.
     Remove,
-    /// This one takes its place.
+    /// Sets this certificate.
     Set(Certificate),
 }
 
 /// Changes a domain.
 #[derive(Debug, Clone)]
 pub struct EditDomain {
-    /// Which domain.
+    /// The domain's identifier.
     pub id: ResourceId,
-    /// What is to become of its certificate.
+    /// The change of its certificate.
     pub certificate: CertificateChange,
-    /// Whether it is to be the canonical one, unless that stays.
+    /// Whether it is the canonical domain; `None` keeps the setting.
     pub canonical: Option<bool>,
-    /// Whether to ask for a certificate of Let's Encrypt, unless that stays.
+    /// Whether to request a Let's Encrypt certificate; `None` keeps the setting.
     pub letsencrypt_enabled: Option<bool>,
 }
 
@@ -155,10 +155,10 @@ impl AppAction for EditDomain {
     }
 }
 
-/// Removes a domain, and its certificate with it.
+/// Removes a domain and its certificate.
 #[derive(Debug, Clone)]
 pub struct DeleteDomain {
-    /// Which domain.
+    /// The domain's identifier.
     pub id: ResourceId,
 }
 
@@ -218,7 +218,7 @@ fn find(app: &App, id: ResourceId) -> Result<(&String, &Domain), Rejection> {
     app.domains.iter().find(|(name, _)| domain_id(app.id, name) == id).ok_or(Rejection::NotFound("domain"))
 }
 
-/// Whether that is a host name, by RFC 1123, or one with a wildcard as its first label.
+/// Checks that a name is a host name by RFC 1123, optionally with a wildcard as its first label.
 fn check_name(name: &str) -> Result<(), Rejection> {
     if name.is_empty() {
         return Err(Rejection::invalid("name", "is missing"));

@@ -1,4 +1,4 @@
-//! The classes of the fields of an app's public state, as JSON shows it.
+//! The classes of the fields of an app's public state.
 
 use super::automation::Automation;
 use super::review_apps::ReviewApp;

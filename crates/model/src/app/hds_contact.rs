@@ -1,4 +1,4 @@
-//! Who answers for the health data of an app.
+//! The contact for an app's health data.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{FieldErrors, Rejection, Role};
 /// The longest notes, in characters.
 const NOTES_MAX: usize = 2_000;
 
-/// Names the contact for health data. All of it is replaced.
+/// Sets the contact for health data, replacing the previous one as a whole.
 #[derive(Debug, Clone)]
 pub struct SetHdsContact(pub HdsContact);
 
@@ -36,7 +36,7 @@ impl AppAction for SetHdsContact {
 }
 
 pub(super) fn apply(app: &mut App, data: &HdsContact) {
-    // Where the request came from is of the event, not of the contact.
+    // The IP address describes the request, not the contact.
     app.hds_contact = Some(HdsContact { remote_ip: None, ..data.clone() }.into());
 }
 

@@ -1,4 +1,4 @@
-//! The beginning of an app, its name, and its end.
+//! Creating, renaming and deleting an app.
 
 use std::sync::Arc;
 
@@ -8,31 +8,35 @@ use crate::catalogue::{self, AppOperations};
 use crate::limits::APP_NAME_CHARS;
 use crate::{AppId, Event, Rejection, Role};
 
-/// Names that paths of the API need for themselves.
+/// Names that are part of the API's paths.
 const RESERVED_NAMES: &[&str] = &["collaboration"];
 
-/// The longest URL of a repository to make an app from.
+/// The longest URL of a one-click deployment's repository.
 const GIT_SOURCE_MAX: usize = 1_024;
 
-/// Makes a new app, owned by the actor, and says its identifier.
+/// Creates an app, owned by the actor. Creates its identifier.
 #[derive(Debug, Clone, Default)]
 pub struct CreateApp {
-    /// What it is to be called.
+    /// The name.
     pub name: String,
-    /// The Git repository to make it from.
+    /// The Git repository of a one-click deployment.
     pub git_source: Option<String>,
-    /// The identifier of the stack it is to have, or its name; the default one if there is none.
+    /// The identifier or name of the stack; `None` for the default one.
     pub stack_id: Option<String>,
-    /// Whether it is to hold health data.
+    /// Whether it is meant for health data.
     pub hds_resource: bool,
-    /// The app it is to be a child of.
+    /// The parent app, if it is a child.
     pub parent: Option<AppId>,
-    /// The number of the pull request whose review app it is.
+    /// The number of the pull request, if it is a review app.
     pub pull_request: Option<u64>,
 }
 
 impl CreateApp {
-    /// As [`AppAction::decide`], where there is no app yet. That the name is free is for the store to say.
+    /// Decides like [`AppAction::decide`], without an app. The caller checks that the name is not taken.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the name, the repository's URL or the stack is invalid.
     pub fn decide(&self, context: &Context<'_>) -> Result<Decision<AppId>, Rejection> {
         check_name(&self.name)?;
         if self.git_source.as_ref().is_some_and(|source| source.len() > GIT_SOURCE_MAX) {
@@ -53,12 +57,12 @@ impl CreateApp {
     }
 }
 
-/// Gives an app another name.
+/// Renames an app.
 #[derive(Debug, Clone)]
 pub struct RenameApp {
-    /// The name the actor believes it has, as a confirmation.
+    /// The app's current name, as a confirmation.
     pub current_name: String,
-    /// The name it is to have.
+    /// The new name.
     pub new_name: String,
 }
 
@@ -75,22 +79,22 @@ impl AppAction for RenameApp {
         check_current_name(app, &self.current_name)?;
         check_name(&self.new_name)?;
         if self.new_name == app.name {
-            return Err(Rejection::invalid("name", "is the name it already has"));
+            return Err(Rejection::invalid("name", "is already the app's name"));
         }
         let (old_name, new_name) = (app.name.clone(), self.new_name.clone());
         Ok(Decision::of(AppOperations::RenameApp(catalogue::RenameApp { old_name, new_name })))
     }
 }
 
-/// Deletes an app. Its timeline stays, for its owner and the operator; its name becomes free.
+/// Deletes an app. Its timeline stays readable for its owner and the operator. Its name can be taken again.
 #[derive(Debug, Clone)]
 pub struct DeleteApp {
-    /// The name the actor believes it has, as a confirmation. A review app needs none: it can be made again.
+    /// The app's current name, as a confirmation. A review app needs none, because it can be created again.
     pub current_name: Option<String>,
 }
 
 impl AppAction for DeleteApp {
-    // Who may look at a review app may close it.
+    // Anyone who may read a review app may delete it.
     const ROLE: Role = Role::LimitedCollaborator;
     type Created = ();
 
@@ -106,7 +110,7 @@ impl AppAction for DeleteApp {
         if self.current_name.is_some() || app.pull_request.is_none() {
             check_current_name(app, self.current_name.as_deref().unwrap_or_default())?;
         }
-        // Of a deleted app there is nothing to be proved, accepted or hooked into any more.
+        // A deleted app no longer needs certificates, invitations or webhooks.
         if **private != PrivateState::default() {
             let private = Arc::make_mut(private);
             private.certificates.clear();
@@ -135,11 +139,11 @@ pub(super) fn check_current_name(app: &App, current_name: &str) -> Result<(), Re
     if current_name == app.name {
         return Ok(());
     }
-    let message = if current_name.is_empty() { "is missing" } else { "must be the name the app has now" };
+    let message = if current_name.is_empty() { "is missing" } else { "must be the app's current name" };
     Err(Rejection::invalid("current_name", message))
 }
 
-/// Whether an app may be called that.
+/// Checks the name of an app.
 fn check_name(name: &str) -> Result<(), Rejection> {
     let reads_as_an_id = name.parse::<AppId>().is_ok()
         || name

@@ -1,4 +1,4 @@
-//! Where the logs of an app and of its add-ons are sent.
+//! The log drains of an app and of its add-ons.
 
 use std::sync::Arc;
 
@@ -10,15 +10,15 @@ use crate::{FieldErrors, Rejection, Role};
 
 /// The most drains of an app, or of an add-on.
 const DRAINS_MAX: usize = 20;
-/// The longest part of a drain, and the longest URL.
+/// The longest part of a drain's URL, and the longest URL.
 const PART_MAX: usize = 512;
 
-/// A drain as it is asked for: what it is, and the parts that this kind needs.
+/// A requested drain: its kind, and the parts of the URL that this kind needs.
 #[derive(Debug, Clone, Default)]
 pub struct Drain {
     /// The kind: `syslog`, `datadog`, …
     pub kind: String,
-    /// The whole URL.
+    /// The full URL.
     pub url: Option<String>,
     /// A host name or address.
     pub host: Option<String>,
@@ -26,7 +26,7 @@ pub struct Drain {
     pub port: Option<String>,
     /// A token.
     pub token: Option<String>,
-    /// The part of the world.
+    /// The region, such as `eu`.
     pub drain_region: Option<String>,
 }
 
@@ -35,7 +35,11 @@ const KINDS: &[&str] =
     &["appsignal", "betterstack", "datadog", "elk", "logtail", "ovh-graylog", "papertrail", "syslog"];
 
 impl Drain {
-    /// The URL that its parts make.
+    /// Builds the drain's URL.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the kind is unknown, or if a part is invalid or missing.
     pub fn into_url(self) -> Result<String, Rejection> {
         let mut errors = Vec::new();
         let mut refuse = |field: &str, message: &str| errors.push((field.to_owned(), message.to_owned()));
@@ -66,7 +70,7 @@ impl Drain {
         };
         const HOST: &str = "must be a host name or an address";
         const PORT: &str = "must be a port, from 1 to 65535";
-        const TOKEN: &str = "must not have spaces nor any of @/?#%:\\";
+        const TOKEN: &str = "must not contain spaces or any of @/?#%:\\";
         let kind = self.kind.as_str();
         if !KINDS.contains(&kind) {
             let message = if kind.is_empty() {
@@ -111,7 +115,7 @@ impl Drain {
     }
 }
 
-/// Sends the logs of an app somewhere, and says the URL.
+/// Adds a log drain to an app. Creates its URL.
 #[derive(Debug, Clone)]
 pub struct AddLogDrain(pub Drain);
 
@@ -131,10 +135,10 @@ impl AppAction for AddLogDrain {
     }
 }
 
-/// Sends the logs of an app somewhere no longer.
+/// Removes a log drain from an app.
 #[derive(Debug, Clone)]
 pub struct DeleteLogDrain {
-    /// Where to.
+    /// The drain's URL.
     pub url: String,
 }
 
@@ -153,12 +157,12 @@ impl AppAction for DeleteLogDrain {
     }
 }
 
-/// Sends the logs of an add-on somewhere, and says the URL.
+/// Adds a log drain to an add-on. Creates its URL.
 #[derive(Debug, Clone)]
 pub struct AddAddonLogDrain {
-    /// Which add-on.
+    /// The add-on's identifier.
     pub addon_id: String,
-    /// Where to.
+    /// The drain.
     pub drain: Drain,
 }
 
@@ -183,12 +187,12 @@ impl AppAction for AddAddonLogDrain {
     }
 }
 
-/// Sends the logs of an add-on somewhere no longer.
+/// Removes a log drain from an add-on.
 #[derive(Debug, Clone)]
 pub struct DeleteAddonLogDrain {
-    /// Which add-on.
+    /// The add-on's identifier.
     pub addon_id: String,
-    /// Where to.
+    /// The drain's URL.
     pub url: String,
 }
 
@@ -233,7 +237,7 @@ fn check_new<'a>(mut drains: impl ExactSizeIterator<Item = &'a String>, url: &st
         return Err(Rejection::invalid("url", format!("limit reached ({DRAINS_MAX})")));
     }
     if drains.any(|drain| drain == url) {
-        return Err(Rejection::invalid("url", "is there already"));
+        return Err(Rejection::invalid("url", "already exists"));
     }
     Ok(())
 }
@@ -278,7 +282,7 @@ mod tests {
             ("syslog", &[host, ("port", "0")], "port must be a port, from 1 to 65535"),
             ("papertrail", &[("host", "a b"), port], "host must be a host name or an address"),
             ("datadog", &[token], "drain_region is missing"),
-            ("appsignal", &[("token", "a@b")], "token must not have spaces nor any of @/?#%:\\"),
+            ("appsignal", &[("token", "a@b")], "token must not contain spaces or any of @/?#%:\\"),
             ("elk", &[("url", "nowhere")], "url must be a URL"),
         ] {
             assert_eq!(drain(kind, parts), Err(refused.to_owned()), "{kind}");

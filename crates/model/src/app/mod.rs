@@ -1,8 +1,8 @@
-//! An app: its state, what each event changes of it, and what each action decides.
+//! Apps: their state, the actions on them, and what each event changes.
 //!
-//! One file per resource, each with the same three parts: the actions, what each decides, and what its events change
-//! (`apply`). [`scale`](self::Scale) is the one to copy: add the file, and name its events in [`App::apply`]. What
-//! no event says (secrets, and what is still under way) stands in [`PrivateState`].
+//! Each resource has a file with the same three parts: its actions, their decisions (`decide`), and what its events change
+//! (`apply`). [`Scale`] is the example to copy; a new file's events are named in [`App::apply`]. [`PrivateState`] holds
+//! what no event contains: secrets, and work that has not finished.
 
 mod addons;
 mod automation;
@@ -67,62 +67,62 @@ pub use variables::{
     ChangeVariable, DeleteVariable, DeleteVariables, NewValue, SetVariable, SetVariables, variable_id,
 };
 
-/// The public state of an app: what folding its timeline gives.
+/// The public state of an app: the fold of its timeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct App {
-    /// Its lasting identifier.
+    /// Its permanent identifier.
     pub id: AppId,
-    /// Its name at present.
+    /// Its current name.
     pub name: String,
-    /// Who owns it; unknown where only later events than its creation were reported.
+    /// Its owner; `None` if its creation was not reported.
     pub owner: Option<Person>,
-    /// When it was created or, where that is unknown, first reported.
+    /// When it was created; if that is unknown, when it was first reported.
     pub created_at: Time,
     /// When its state last changed.
     pub updated_at: Time,
-    /// When it was deleted, if it was.
+    /// When it was deleted; `None` if it exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<Time>,
-    /// The Git repository it was made from, where it was made with one click.
+    /// The Git repository of a one-click deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git_source: Option<String>,
-    /// The app it is a child of, if it is.
+    /// Its parent app, if it is a child.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<AppId>,
-    /// The number of the pull request whose review app it is, if it is one.
+    /// The number of its pull request, if it is a review app.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull_request: Option<u64>,
-    /// Whether it is to hold health data.
+    /// Whether it is meant for health data.
     #[serde(default, skip_serializing_if = "is_false")]
     pub hds_resource: bool,
     /// Whether plain HTTP is redirected to HTTPS.
     #[serde(default, skip_serializing_if = "is_false")]
     pub force_https: bool,
-    /// Whether requests of one client go to the same container.
+    /// Whether all requests of a client go to the same container.
     #[serde(default, skip_serializing_if = "is_false")]
     pub sticky_session: bool,
-    /// Whether the router's logs are among the app's.
+    /// Whether its logs include the router's.
     #[serde(default, skip_serializing_if = "is_false")]
     pub router_logs: bool,
-    /// The name of its stack, where it is known.
+    /// The name of its stack; `None` if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack: Option<String>,
     /// Its containers by type.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub formation: CowArc<BTreeMap<String, ContainerType>>,
-    /// Its environment.
+    /// Its environment variables.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: CowArc<BTreeMap<String, String>>,
-    /// Who may work on it besides its owner.
+    /// Its collaborators. The owner is not one of them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub collaborators: CowArc<BTreeMap<UserId, Collaborator>>,
-    /// Who was invited to, by address.
+    /// Its pending invitations, by email address.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub invitations: CowArc<BTreeMap<String, Invitation>>,
     /// Its domains, by host name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub domains: CowArc<BTreeMap<String, Domain>>,
-    /// Its add-ons, by their providers' names for the resources.
+    /// Its add-ons, by the providers' resource identifiers.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub addons: CowArc<BTreeMap<String, Addon>>,
     /// Where its logs are sent.
@@ -131,38 +131,42 @@ pub struct App {
     /// The repository it is linked to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scm_link: Option<CowArc<ScmLink>>,
-    /// Its review apps, by the names they were given.
+    /// Its review apps, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub review_apps: CowArc<BTreeMap<String, ReviewApp>>,
-    /// The maintenances of its databases that are planned or under way, by identifier.
+    /// The planned and running maintenances of its databases, by identifier.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub maintenances: CowArc<BTreeMap<String, Maintenance>>,
-    /// Until when the platform's people may look into it.
+    /// The consent for the platform's staff to access its data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consent: Option<CowArc<Consent>>,
-    /// Who answers for its health data.
+    /// The contact for its health data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hds_contact: Option<CowArc<HdsContact>>,
-    /// Its last deployment, however that ended.
+    /// Its last finished deployment, successful or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_deployment: Option<LastDeployment>,
 }
 
-/// A request that changes an app which exists.
+/// An action on an existing app.
 pub trait AppAction: Send + Sync {
-    /// The least role that may do it.
+    /// The least role that may perform it.
     const ROLE: Role;
 
-    /// What it makes, by which its answer names it; `()` where nothing needs naming.
+    /// What the action creates, for the response to name; `()` if nothing needs naming.
     type Created: Clone + Serialize + DeserializeOwned + Send + 'static;
 
-    /// In whose name it is done: by default in the caller's.
+    /// Returns who acts: the caller, by default.
     fn actor(&self, _app: &App, _private: &PrivateState, caller: Option<&Person>) -> Option<Person> {
         caller.cloned()
     }
 
-    /// What happens if this is done now: its events, what it makes and what becomes of the private state, or why it is
-    /// refused. No event means that nothing of the app's public state would change.
+    /// Decides the action: returns its events and what it creates, and changes the private state. Without an event, the
+    /// app's public state does not change.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the action is refused. The caller then discards the changed private state.
     fn decide(
         &self,
         app: &App,
@@ -172,7 +176,7 @@ pub trait AppAction: Send + Sync {
 }
 
 impl App {
-    /// An app that an event names for the first time, at that moment.
+    /// Returns the state of an app that an event names for the first time.
     pub fn first_seen(app: &AppRef, at: Time) -> Self {
         Self {
             id: app.id,
@@ -205,7 +209,8 @@ impl App {
         }
     }
 
-    /// The state after these events, which are a timeline from its beginning; `None` if there are none of an app.
+    /// Returns the state after an app's timeline, from its first event on; `None` if there are no events, or an event has no
+    /// app.
     pub fn fold<'a>(events: impl IntoIterator<Item = &'a Event>) -> Option<Self> {
         let mut state: Option<Arc<Self>> = None;
         for event in events {
@@ -216,10 +221,9 @@ impl App {
         state.map(Arc::unwrap_or_clone)
     }
 
-    /// Changes the state as that event says. A state that stays as it is keeps its allocation, so that who holds the
-    /// state before can tell.
+    /// Applies an event. An unchanged state keeps its allocation, so a holder of the previous state can tell.
     pub fn apply(state: &mut Arc<Self>, event: &Event) {
-        // Every event says what the app was called then, so a renaming that was never reported shows all the same.
+        // Every event names the app, so a rename takes effect even if it was never reported.
         let new_name = event.app.as_ref().map(|app| &app.name).filter(|name| **name != state.name);
         if leaves_state(&event.data) && new_name.is_none() {
             return;
@@ -255,17 +259,17 @@ impl App {
         }
     }
 
-    /// What that user may do with this app; `None` if nothing, in which case it must seem not to exist.
+    /// Returns a user's role on this app; `None` if they have none, and then the app must seem not to exist.
     pub fn role_of(&self, user: UserId) -> Option<Role> {
         if self.owner.as_ref().is_some_and(|owner| owner.id == user) {
             return Some(Role::Owner);
         }
-        // A deleted app is its last owner's alone.
+        // Only its last owner still has access to a deleted app.
         let collaborator = self.collaborators.get(&user).filter(|_| self.deleted_at.is_none())?;
         Some(if collaborator.is_limited { Role::LimitedCollaborator } else { Role::Collaborator })
     }
 
-    /// Whose list of apps it stands in.
+    /// Returns the users who have the app in their list.
     pub fn members(&self) -> Vec<UserId> {
         if self.deleted_at.is_some() {
             return Vec::new();
@@ -273,7 +277,7 @@ impl App {
         self.owner.iter().map(|owner| owner.id).chain(self.collaborators.keys().copied()).collect()
     }
 
-    /// This app as an event recorded now names it: a renaming already carries the new name.
+    /// Returns the app as the event to record names it: a rename already has the new name.
     pub fn named_in(&self, data: &TypeData) -> AppRef {
         let name = match data {
             TypeData::AppOperations(AppOperations::RenameApp(data)) => &data.new_name,
@@ -283,7 +287,7 @@ impl App {
     }
 }
 
-/// Adds to a list of the last things, of which the oldest goes where there are too many.
+/// Adds an item to a list, and removes the oldest items if there are more than `max`.
 fn push_bounded<T>(list: &mut Vec<T>, new: T, max: usize) {
     if list.len() >= max {
         list.drain(..=list.len() - max);
@@ -291,10 +295,10 @@ fn push_bounded<T>(list: &mut Vec<T>, new: T, max: usize) {
     list.push(new);
 }
 
-/// Whether that leaves the state of an app as it is, but perhaps for its name.
+/// Returns whether an event changes nothing in an app's state, except perhaps its name.
 fn leaves_state(data: &TypeData) -> bool {
     match data {
-        // Of a renaming, the new name is all there is.
+        // A rename changes only the name.
         TypeData::AppOperations(data) => {
             matches!(data, AppOperations::RenameApp(_) | AppOperations::Restart(_) | AppOperations::Run(_))
         }

@@ -1,6 +1,6 @@
-//! What is known of an app that its events do not say: secrets, and what is under way or goes too far for a timeline.
+//! The state of an app that its events do not contain: secrets, unfinished work, and details too fine for a timeline.
 //!
-//! Everything here is bounded, since it is kept and read as a whole.
+//! Everything here is bounded, because it is stored and read as a whole.
 
 use std::collections::BTreeMap;
 
@@ -13,26 +13,26 @@ use super::review_apps::PullRequest;
 use super::runs::OneOff;
 use crate::{EventId, Secret, Time};
 
-/// The private state of an app. It changes with its events, in the same commit.
+/// The private state of an app. It changes in the same commit as the events.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PrivateState {
-    /// The tokens of the invitations that wait to be accepted, by address.
+    /// The tokens of pending invitations, by email address.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub invitations: BTreeMap<String, Secret>,
     /// The certificates of its domains, by host name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub certificates: BTreeMap<String, Certificate>,
-    /// The account at the forge through which it is linked.
+    /// The integration through which it is linked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub integration_id: Option<String>,
-    /// The kind of that forge.
+    /// The kind of the linked forge.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scm_type: Option<String>,
-    /// What the forge proves itself with.
+    /// The secret that signs the forge's webhooks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hook_secret: Option<Secret>,
-    /// The container types that its code has, where a builder said so.
+    /// The container types that its code defines; `None` if no builder reported them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container_types: Option<Vec<String>>,
     /// Its last deployments, oldest first.
@@ -41,7 +41,7 @@ pub struct PrivateState {
     /// Its last one-off commands, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub one_offs: Vec<OneOff>,
-    /// The pull requests of its repository that are known, by number.
+    /// The known pull requests of its repository, by number.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub pull_requests: BTreeMap<u64, PullRequest>,
     /// The last maintenances of its databases, oldest first.
@@ -50,12 +50,12 @@ pub struct PrivateState {
 }
 
 impl PrivateState {
-    /// When something of it is due, and the number of the pull request that it concerns.
+    /// Returns the timers: when each is due, and the number of its pull request.
     pub fn timers(&self) -> impl Iterator<Item = (Time, u64)> {
         self.pull_requests.iter().filter_map(|(&number, pull)| Some((pull.delete_at?, number)))
     }
 
-    /// The deployment of that identifier.
+    /// Returns the deployment with this identifier.
     pub fn deployment(&self, id: EventId) -> Option<&DeploymentRecord> {
         self.deployments.iter().find(|deployment| deployment.id == id)
     }

@@ -1,4 +1,4 @@
-//! Restarts.
+//! Restarting an app.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use crate::action::{Context, Decision};
 use crate::catalogue::{self, AppOperations, TypeData};
 use crate::{FieldErrors, Rejection, Role};
 
-/// The most entries of a scope.
+/// The most containers and types in a scope.
 const SCOPE_MAX: usize = 100;
 
 /// Restarts an app or some of its containers.
 #[derive(Debug, Clone)]
 pub struct Restart {
-    /// Container types (`web`) and single containers (`web-1`); none are all.
+    /// Container types (`web`) and single containers (`web-1`); empty for all.
     pub scope: Vec<String>,
 }
 
@@ -44,13 +44,13 @@ impl AppAction for Restart {
     }
 }
 
-/// The event of a restart; of an add-on of that name, unless it is empty.
+/// Returns the event of a restart. `addon_name` is empty unless an add-on restarted the app.
 pub(super) fn restarted(scope: Option<Vec<String>>, addon_name: &str) -> TypeData {
     let (addon_name, addon_provider) = (addon_name.to_owned(), addon_name.to_owned());
     AppOperations::Restart(catalogue::Restart { scope, addon_name, addon_provider }).into()
 }
 
-/// Whether that is a container type of the app, or one of its containers.
+/// Returns whether a scope's entry is a container type of the app, or one of its containers.
 fn has_containers(app: &App, entry: &str) -> bool {
     app.formation.contains_key(entry)
         || entry.rsplit_once('-').is_some_and(|(name, index)| {

@@ -1,7 +1,7 @@
-//! Review apps: one app for each pull request, made and destroyed with it.
+//! Review apps: one app per pull request, created and destroyed with it.
 //!
-//! Two apps change with each: the parent, whose timeline says that the review app came or went, and the review app
-//! itself. What is decided here is the parent's part, and what is to follow.
+//! Each changes two apps: the parent, whose timeline records that the review app was created or destroyed, and the review
+//! app itself. This module decides the parent's part, and what must follow.
 
 use std::sync::Arc;
 
@@ -16,18 +16,18 @@ use crate::catalogue::{self, SourceControl};
 use crate::limits::APP_NAME_CHARS;
 use crate::{AppId, Rejection, ResourceId, Time, directory};
 
-/// How many pull requests of an app are remembered.
+/// The most pull requests kept per app.
 const REMEMBERED: usize = 300;
 const HOUR_MILLIS: u64 = 60 * 60 * 1000;
 
 /// A review app of an app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReviewApp {
-    /// Identifies it, where it is one of ours.
+    /// Its identifier; `None` if it is not known here.
     pub app_id: Option<AppId>,
     /// When it was created.
     pub created_at: Time,
-    /// Where the dashboard shows it.
+    /// Its URL in the dashboard.
     pub url: Option<String>,
     /// The number of its pull request.
     pub pr_number: u64,
@@ -35,18 +35,18 @@ pub struct ReviewApp {
     pub pr_name: String,
     /// The URL of its pull request.
     pub pr_url: String,
-    /// The repository the pull request comes from, as `owner/repository`.
+    /// The source repository of the pull request, as `owner/repository`.
     pub source_repo_name: String,
-    /// That repository's URL.
+    /// The URL of the source repository.
     pub source_repo_url: String,
-    /// Whether that is a fork of the linked repository.
+    /// Whether the source repository is a fork of the linked one.
     pub comes_from_a_fork: bool,
 }
 
-/// A pull request as its forge described it last.
+/// A pull request, as its forge last described it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PullRequest {
-    /// Identifies it at the forge.
+    /// Its identifier at the forge.
     pub id: u64,
     /// Its number in the repository.
     pub number: u64,
@@ -54,55 +54,59 @@ pub struct PullRequest {
     pub title: String,
     /// Its URL.
     pub html_url: String,
-    /// The repository it comes from, as `owner/repository`.
+    /// The source repository, as `owner/repository`.
     pub source_repo_name: String,
-    /// That repository's URL.
+    /// The URL of the source repository.
     pub source_repo_url: String,
-    /// Whether that is a fork of the linked repository.
+    /// Whether the source repository is a fork of the linked one.
     pub comes_from_a_fork: bool,
-    /// Its branch there.
+    /// Its branch in the source repository.
     pub branch: String,
-    /// The branch it is to be merged into.
+    /// The branch into which it is to be merged.
     pub base_branch: String,
-    /// Its last commit.
+    /// The Git hash of its last commit.
     pub head: String,
     /// When its forge first mentioned it.
     pub opened_at: Time,
-    /// When it was closed, if it is.
+    /// When it was closed; `None` if it is open.
     pub closed_at: Option<Time>,
-    /// When something last happened to it.
+    /// When it was last active.
     pub active_at: Time,
-    /// When its review app is to be destroyed, as things are now.
+    /// When its review app is due to be destroyed; `None` if it is not.
     pub delete_at: Option<Time>,
 }
 
 /// What happened to a pull request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PullChange {
-    /// It was opened, or opened again.
+    /// It was opened or reopened.
     Opened,
-    /// It got other commits.
+    /// Its commits changed.
     Synchronised,
     /// It was closed, merged or not.
     Closed,
-    /// Something else that is worth no more than remembering it.
+    /// Anything else. It only updates the stored pull request.
     Other,
 }
 
-/// What is to follow, after what happened to a pull request.
+/// What must follow a change of a pull request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FollowUp {
     /// Nothing.
     Nothing,
-    /// It gets its review app.
+    /// Create its review app.
     Create,
-    /// Its review app gets its new commits.
+    /// Deploy its new commits to its review app.
     Deploy(AppId),
-    /// Its review app goes.
+    /// Destroy its review app.
     Destroy,
 }
 
-/// Remembers what a forge says of a pull request. Gives what is to follow.
+/// Stores a forge's description of a pull request, and returns what must follow.
+///
+/// # Errors
+///
+/// Fails if the app is not linked to a repository.
 pub fn pull_request_received(
     app: &App,
     private: &mut Arc<PrivateState>,
@@ -116,7 +120,7 @@ pub fn pull_request_received(
     let closed_at = before.and_then(|pull| pull.closed_at);
     let pull = PullRequest {
         opened_at: before.map_or(now, |pull| pull.opened_at),
-        // A closing that is received twice is one closing.
+        // A webhook may be received twice: the first closing counts.
         closed_at: match change {
             PullChange::Closed => closed_at.or(Some(now)),
             PullChange::Opened | PullChange::Synchronised => None,
@@ -154,8 +158,12 @@ pub fn pull_request_received(
     Ok(follow_up)
 }
 
-/// The review app of a pull request comes: the parent's event, and the name of the review app. The app itself is made
-/// with it, by [`create_app`].
+/// Decides the parent's part of creating a review app: its event, and the review app's name. The caller creates the app
+/// itself in the same transaction, with [`create_app`].
+///
+/// # Errors
+///
+/// Fails if the app is not linked, or if the pull request is unknown, closed or already has a review app.
 pub fn create(
     app: &App,
     private: &mut Arc<PrivateState>,
@@ -166,12 +174,12 @@ pub fn create(
     let link = app.scm_link.as_ref().ok_or(Rejection::NotFound("scm_repo_link"))?;
     let pull = private.pull_requests.get(&number).ok_or(Rejection::NotFound("pull_request"))?;
     if pull.closed_at.is_some() {
-        return Err(Rejection::invalid("pull_request_id", "is the number of a closed pull request"));
+        return Err(Rejection::invalid("pull_request_id", "must be the number of an open pull request"));
     }
     if let Some((name, _)) = of_pull(app, number) {
-        return Err(Rejection::invalid("pull_request_id", format!("has its review app already: {name}")));
+        return Err(Rejection::invalid("pull_request_id", format!("already has a review app: {name}")));
     }
-    // Its first deployment must not be refused once it is there.
+    // Its first deployment must not be refused after the app is created.
     check_git_ref(Some(pull.head.as_str()).filter(|head| !head.is_empty()))?;
     let name = name_of(app, number);
     let created = catalogue::ReviewApp {
@@ -192,7 +200,7 @@ pub fn create(
     Ok(Decision::creating(name, SourceControl::CreateReviewApp(created)))
 }
 
-/// How the review app of that pull request is made. Its stack is its parent's, as long as apps may have that.
+/// Returns the action that creates the review app of a pull request. It gets its parent's stack if that is still available.
 pub fn create_app(app: &App, number: u64, now: Time) -> CreateApp {
     CreateApp {
         name: name_of(app, number),
@@ -203,7 +211,12 @@ pub fn create_app(app: &App, number: u64, now: Time) -> CreateApp {
     }
 }
 
-/// The review app of that name goes: the parent's event. The app itself is deleted with it.
+/// Decides the parent's part of destroying a review app: its event. The caller deletes the app itself in the same
+/// transaction.
+///
+/// # Errors
+///
+/// Fails if the app has no review app of this name.
 pub fn destroy(app: &App, private: &mut Arc<PrivateState>, name: &str) -> Result<Decision, Rejection> {
     let review_app = app.review_apps.get(name).ok_or(Rejection::NotFound("app"))?;
     if private.pull_requests.get(&review_app.pr_number).is_some_and(|pull| pull.delete_at.is_some())
@@ -225,24 +238,24 @@ pub fn destroy(app: &App, private: &mut Arc<PrivateState>, name: &str) -> Result
     Ok(Decision::of(SourceControl::DestroyReviewApp(destroyed)))
 }
 
-/// What was due has been done, or will not be.
+/// Removes the timer of a pull request: it has run, or it will not.
 pub fn forget_timer(private: &mut Arc<PrivateState>, number: u64) {
     if let Some(pull) = Arc::make_mut(private).pull_requests.get_mut(&number) {
         pull.delete_at = None;
     }
 }
 
-/// The review app of that pull request, with its name.
+/// Returns the review app of a pull request, with its name.
 pub fn of_pull(app: &App, number: u64) -> Option<(&String, &ReviewApp)> {
     app.review_apps.iter().find(|(_, review_app)| review_app.pr_number == number)
 }
 
-/// Identifies that app's review app of that name.
+/// Returns the identifier of an app's review app.
 pub fn review_app_id(app: AppId, name: &str) -> ResourceId {
     ResourceId::derived(app, "review_app", name)
 }
 
-/// What the review app of that pull request is called.
+/// Returns the name of the review app of a pull request.
 pub fn name_of(app: &App, number: u64) -> String {
     let end = format!("-pr{number}");
     let room = APP_NAME_CHARS.end().saturating_sub(end.len());
@@ -250,7 +263,7 @@ pub fn name_of(app: &App, number: u64) -> String {
     format!("{stem}{end}")
 }
 
-/// Looks again when review apps are to go, by other rules.
+/// Recomputes when review apps are due to be destroyed, after the settings changed.
 pub(super) fn reschedule(app: &App, private: &mut Arc<PrivateState>, automation: &Automation) {
     if private.pull_requests.is_empty() {
         return;
@@ -279,8 +292,8 @@ fn wants_review_app(automation: &Automation, pull: &PullRequest) -> bool {
     automation.auto_deploy_review_apps && (!pull.comes_from_a_fork || automation.creation_from_forks_allowed)
 }
 
-/// When the review app of a pull request is to be destroyed: some time after its closing, or after the last thing that
-/// happened to it.
+/// Returns when the review app of a pull request is due to be destroyed: after a delay since it was closed, or since it was
+/// last active.
 fn delete_at(has_review_app: bool, automation: &Automation, pull: &PullRequest) -> Option<Time> {
     let after = |time: Time, hours: u32| time.plus_millis(u64::from(hours) * HOUR_MILLIS);
     let on_close = pull

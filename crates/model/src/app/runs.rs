@@ -1,4 +1,4 @@
-//! One-off commands.
+//! One-off commands: commands that run in a container of their own.
 
 use std::sync::Arc;
 
@@ -12,42 +12,42 @@ use crate::{EventId, Rejection, Role, Time};
 
 /// The longest command, in bytes.
 const COMMAND_BYTES_MAX: usize = 4_096;
-/// The most one-offs of an app at a time.
+/// The most one-offs of an app that run at a time.
 const RUNNING_MAX: usize = 10;
-/// A one-off of which nobody says that it ended is taken for ended after this time.
+/// After this time a one-off counts as ended, even if nobody reported its end.
 const RUNNING_MILLIS_MAX: u64 = 24 * 60 * 60 * 1000;
-/// How many one-offs are remembered.
+/// The most one-offs kept per app.
 const REMEMBERED: usize = 30;
-/// How much of an audit log is kept, in bytes.
+/// The largest audit log, in bytes.
 const AUDIT_LOG_BYTES_MAX: usize = 64 << 10;
 
-/// A one-off command that was run.
+/// A one-off command in the private state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OneOff {
-    /// Identifies it, and its audit log.
+    /// The identifier of the one-off and of its audit log.
     pub id: EventId,
     /// The command line.
     pub command: String,
     /// The size of its container.
     pub size: String,
-    /// Whether it runs without a terminal attached.
+    /// Whether it runs without an attached terminal.
     pub detached: bool,
     /// When it was started.
     pub created_at: Time,
-    /// When it ended, if it did.
+    /// When it ended; `None` if it has not.
     pub ended_at: Option<Time>,
-    /// What was written during it.
+    /// Its audit log.
     pub audit_log: Vec<AuditLogEntry>,
 }
 
-/// A line of an audit log.
+/// An entry of a one-off's audit log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditLogEntry {
     /// When it was written.
     pub time: Time,
     /// What was written.
     pub content: String,
-    /// Whether it went in or came out.
+    /// Whether it is input or output.
     #[serde(rename = "type")]
     pub kind: String,
 }
@@ -58,15 +58,14 @@ impl OneOff {
     }
 }
 
-/// Runs a command in a container of its own. Its environment is not remembered. Says its
-/// identifier.
+/// Runs a one-off command. Creates its identifier. The command's environment is not stored.
 #[derive(Debug, Clone)]
 pub struct Run {
     /// The command line.
     pub command: String,
-    /// The size of its container, unless the usual one.
+    /// The size of its container; `None` for the default.
     pub size: Option<String>,
-    /// Whether without a terminal attached.
+    /// Whether to run it without an attached terminal.
     pub detached: bool,
 }
 
@@ -92,10 +91,13 @@ impl AppAction for Run {
             return Err(Rejection::invalid("size", message));
         }
         if private.one_offs.iter().filter(|one_off| one_off.is_running(context.now)).count() >= RUNNING_MAX {
-            return Err(Rejection::invalid("app", format!("has {RUNNING_MAX} one-off containers running")));
+            return Err(Rejection::invalid(
+                "app",
+                format!("limit of running one-off containers reached ({RUNNING_MAX})"),
+            ));
         }
         let id = context.ids.event_id(context.now);
-        // Nothing here attaches a terminal, and where there is nothing that runs it, it has ended.
+        // No terminal can be attached here, so an attached one-off has ended. So has a detached one if nothing runs it.
         let has_ended = !self.detached || context.lookups.rules().instant_builder;
         let one_off = OneOff {
             id,
@@ -113,10 +115,10 @@ impl AppAction for Run {
     }
 }
 
-/// Ends a one-off command.
+/// Stops a one-off command.
 #[derive(Debug, Clone)]
 pub struct StopOneOff {
-    /// Which.
+    /// The one-off's identifier.
     pub id: EventId,
 }
 
@@ -135,14 +137,14 @@ impl AppAction for StopOneOff {
     }
 }
 
-/// Writes to the audit log of a one-off command, for its runner.
+/// Appends to the audit log of a one-off command, on behalf of its runner.
 #[derive(Debug, Clone)]
 pub struct WriteAuditLog {
-    /// Which one-off.
+    /// The one-off's identifier.
     pub id: EventId,
-    /// What was written since the last time.
+    /// The new entries.
     pub entries: Vec<AuditLogEntry>,
-    /// Whether it has ended.
+    /// Whether the one-off has ended.
     pub finished: bool,
 }
 
@@ -161,7 +163,7 @@ impl AppAction for WriteAuditLog {
             entries.iter().map(|entry| entry.content.len() + entry.kind.len() + 40).sum()
         };
         if bytes(&one_off.audit_log) + bytes(&self.entries) > AUDIT_LOG_BYTES_MAX {
-            let message = format!("must not have more than {AUDIT_LOG_BYTES_MAX} bytes together");
+            let message = format!("must not have more than {AUDIT_LOG_BYTES_MAX} bytes in total");
             return Err(Rejection::invalid("entries", message));
         }
         one_off.audit_log.extend(self.entries.iter().cloned());

@@ -1,4 +1,4 @@
-//! The formation of an app: how many containers of each type, and of which size.
+//! The formation of an app: the number and the size of its containers of each type.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use crate::action::{Context, Decision};
 use crate::catalogue::{self, AppOperations};
 use crate::{FieldErrors, Rejection, Role};
 
-/// The sizes a container may have, smallest first.
+/// The sizes of containers, smallest first.
 pub const CONTAINER_SIZES: &[&str] = &["S", "M", "L", "XL", "2XL", "3XL", "4XL"];
 
-/// The size of containers for which nobody chose one.
+/// The size of containers for which none was chosen.
 const DEFAULT_SIZE: &str = "M";
 /// The most containers of one type.
 const AMOUNT_MAX: u32 = 10;
@@ -25,27 +25,27 @@ const TYPE_NAME_MAX: usize = 64;
 /// The containers of one type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerType {
-    /// How many there are to be.
+    /// The number of containers.
     pub amount: u32,
-    /// How large each is.
+    /// The size of each.
     pub size: String,
 }
 
-/// Changes how many containers of some types there are, or their size.
+/// Changes the number or the size of containers.
 #[derive(Debug, Clone)]
 pub struct Scale {
-    /// The types to change; all others stay.
+    /// The types to change. All others stay the same.
     pub containers: Vec<ScaledType>,
 }
 
-/// What one type is to become.
+/// The new number and size of the containers of one type.
 #[derive(Debug, Clone)]
 pub struct ScaledType {
     /// The type.
     pub name: String,
-    /// How many containers; any number, so that one out of range can be refused by name.
+    /// The number of containers. The type accepts any number, so the error for one out of range can name the container type.
     pub amount: i64,
-    /// Their size, unless it stays.
+    /// The size; `None` keeps it.
     pub size: Option<String>,
 }
 
@@ -68,7 +68,7 @@ impl AppAction for Scale {
                 .clone()
                 .or_else(|| Some(app.formation.get(&wanted.name)?.size.clone()))
                 .unwrap_or_else(|| DEFAULT_SIZE.to_owned());
-            let amount = u32::try_from(wanted.amount).expect("an amount out of range was refused");
+            let amount = u32::try_from(wanted.amount).expect("amounts out of range were refused");
             formation.insert(wanted.name.clone(), ContainerType { amount, size });
         }
         if formation.len() > TYPES_MAX {
@@ -93,7 +93,7 @@ impl AppAction for Scale {
 }
 
 impl Scale {
-    /// Refuses types that the deployed code does not have, where a builder said which it has.
+    /// Refuses types that the deployed code does not define, if a builder reported its types.
     fn check_types(&self, app: &App, private: &PrivateState) -> Result<(), Rejection> {
         let Some(types) = &private.container_types else { return Ok(()) };
         let unknown = self
@@ -101,7 +101,7 @@ impl Scale {
             .iter()
             .filter(|wanted| !types.contains(&wanted.name) && !app.formation.contains_key(&wanted.name));
         let errors = unknown.map(|wanted| {
-            (wanted.name.clone(), format!("is no type of this app, which has {}", types.join(", ")))
+            (wanted.name.clone(), format!("is not a container type of this app; it has {}", types.join(", ")))
         });
         FieldErrors::any(errors).map_or(Ok(()), |errors| Err(Rejection::Invalid(errors)))
     }
@@ -126,7 +126,9 @@ impl Scale {
             let size_is_good = wanted.size.as_deref().is_none_or(|size| CONTAINER_SIZES.contains(&size));
             let name = &wanted.name;
             [
-                (!name_is_good).then(|| (name.clone(), "is no name of a container type".to_owned())),
+                (!name_is_good).then(|| {
+                    (name.clone(), "must have 1 to 64 letters, digits, hyphens and underscores".to_owned())
+                }),
                 (!amount_is_good)
                     .then(|| (format!("container-{name}-amount"), format!("must be from 0 to {AMOUNT_MAX}"))),
                 (!size_is_good).then(|| {
@@ -158,7 +160,7 @@ pub(super) fn apply(app: &mut App, data: &catalogue::Scale) {
     *app.formation = formation;
 }
 
-/// A formation as the event writes it: the amounts, and beside them the sizes.
+/// Splits a formation into the event's two maps: the amounts and the sizes.
 fn in_two_maps(
     formation: &BTreeMap<String, ContainerType>,
 ) -> (BTreeMap<String, u32>, BTreeMap<String, String>) {

@@ -1,4 +1,4 @@
-//! The repository an app is linked to.
+//! The link between an app and a repository.
 
 use std::sync::Arc;
 
@@ -18,32 +18,32 @@ const SOURCE_BYTES_MAX: usize = 1_024;
 /// A link to a repository.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScmLink {
-    /// Identifies it: as the event that made it.
+    /// Its identifier, which is that of the event that created it.
     pub id: EventId,
     /// The repository's URL.
     pub source: String,
     /// The linked branch.
     pub branch: Option<String>,
-    /// Who made the link, where that is known, and their username then.
+    /// The user who created the link, as they were then; `None` if unknown.
     pub linker: Option<Person>,
-    /// The username of who made the link.
+    /// The username of the user who created the link.
     pub linker_username: String,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Time,
     /// When it was last updated.
     pub updated_at: Time,
-    /// What happens by itself.
+    /// The automation.
     #[serde(flatten)]
     pub automation: Automation,
 }
 
 impl ScmLink {
-    /// The repository, as `owner/repository`.
+    /// Returns the repository, as `owner/repository`.
     pub fn repo_name(&self) -> String {
         repo_name(&self.source)
     }
 
-    /// The kind of forge, as its host says.
+    /// Returns the kind of forge, judging by the host name.
     pub fn scm_type(&self) -> &'static str {
         match self.source.split('/').nth(2).unwrap_or_default() {
             "github.com" => "github",
@@ -59,9 +59,9 @@ impl ScmLink {
 pub struct Link {
     /// The repository's URL.
     pub source: String,
-    /// The account at the forge, among those the actor connected.
+    /// The integration (a forge account that the actor connected), by identifier or kind of forge.
     pub integration_id: String,
-    /// What is to happen by itself.
+    /// The branch and the automation.
     pub settings: LinkSettings,
 }
 
@@ -77,7 +77,7 @@ impl AppAction for Link {
     ) -> Result<Decision, Rejection> {
         if app.scm_link.is_some() {
             return Err(Rejection::Conflict(
-                "the app is linked to a repository already: unlink it first".to_owned(),
+                "the app is already linked to a repository: unlink it first".to_owned(),
             ));
         }
         self.settings.check()?;
@@ -108,7 +108,7 @@ impl AppAction for Link {
             return Err(Rejection::invalid("source", message));
         }
         let private = Arc::make_mut(private);
-        // What is known of pull requests may be of another repository.
+        // The known pull requests may belong to another repository.
         private.pull_requests.clear();
         private.integration_id = Some(integration.id);
         private.scm_type = Some(integration.scm_type);
@@ -119,7 +119,7 @@ impl AppAction for Link {
     }
 }
 
-/// Changes what happens by itself.
+/// Changes the branch or the automation of a link.
 #[derive(Debug, Clone)]
 pub struct UpdateLink(pub LinkSettings);
 
@@ -146,7 +146,7 @@ impl AppAction for UpdateLink {
     }
 }
 
-/// Removes the link of an app. Review apps stay, and nothing happens to them by itself any more.
+/// Removes the link of an app. Its review apps stay, without automation.
 #[derive(Debug, Clone)]
 pub struct Unlink;
 
@@ -173,14 +173,14 @@ impl AppAction for Unlink {
     }
 }
 
-/// A webhook says that a branch was pushed.
+/// Handles a webhook for a push. Creates the identifier of the deployment, if the push is deployed.
 #[derive(Debug, Clone)]
 pub struct PushReceived {
-    /// The branch that was pushed.
+    /// The pushed branch.
     pub branch: String,
-    /// The commit it is at now.
+    /// The Git hash of its latest commit.
     pub head: String,
-    /// What was pushed.
+    /// The pushed commits.
     pub commits: CommitList,
 }
 
@@ -201,7 +201,7 @@ impl AppAction for PushReceived {
         let link = app.scm_link.as_ref().ok_or(Rejection::NotFound("scm_repo_link"))?;
         check_git_ref(Some(&self.head))?;
         let is_wanted = link.automation.auto_deploy && link.branch.as_ref() == Some(&self.branch);
-        // A forge that got no answer sends its webhook again.
+        // A forge that got no response sends its webhook again.
         let is_known =
             private.deployments.last().is_some_and(|last| last.git_ref.as_ref() == Some(&self.head));
         let Some(pusher) = context.actor.filter(|_| is_wanted && !is_known) else {
@@ -212,12 +212,12 @@ impl AppAction for PushReceived {
     }
 }
 
-/// For whom things happen by themselves.
+/// Returns the user in whose name the automation acts: the one who linked the app, or else its owner.
 pub fn linker(app: &App) -> Option<Person> {
     app.scm_link.as_ref()?.linker.clone().or_else(|| app.owner.clone())
 }
 
-/// What everybody may read of a repository's name, since a report's URL may hold credentials.
+/// Returns the public part of a repository's name, because the URL in a report may hold credentials.
 fn repo_name(source: &str) -> String {
     let source = public_url(source).unwrap_or_default();
     let after_scheme = source.split_once("://").map_or(&*source, |(_, rest)| rest);

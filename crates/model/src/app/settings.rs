@@ -1,4 +1,4 @@
-//! What an app's routing and its stack are set to.
+//! The settings and the stack of an app.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use crate::catalogue::{self, AppOperations};
 use crate::directory::{self, Stack};
 use crate::{Rejection, Role, Time};
 
-/// Changes settings of an app; those not named stay.
+/// Changes the settings of an app. `None` keeps a setting.
 #[derive(Debug, Clone, Default)]
 pub struct EditApp {
-    /// Whether plain HTTP is to be redirected to HTTPS.
+    /// Whether to redirect plain HTTP to HTTPS.
     pub force_https: Option<bool>,
-    /// Whether requests of one client are to go to the same container.
+    /// Whether to send all requests of a client to the same container.
     pub sticky_session: Option<bool>,
-    /// Whether the router's logs are to be among the app's.
+    /// Whether to include the router's logs in the app's.
     pub router_logs: Option<bool>,
 }
 
@@ -45,7 +45,7 @@ impl AppAction for EditApp {
 /// Moves an app to another stack.
 #[derive(Debug, Clone)]
 pub struct ChangeStack {
-    /// The identifier of the stack, or its name.
+    /// The identifier or the name of the stack.
     pub stack_id: String,
 }
 
@@ -73,21 +73,21 @@ impl AppAction for ChangeStack {
     }
 }
 
-/// The stack that is asked for, if an app may have it from now on.
+/// Returns the requested stack, if it is still available.
 pub(super) fn choose(id_or_name: &str, now: Time) -> Result<&'static Stack, Rejection> {
     let stack = directory::stack(id_or_name).ok_or(Rejection::NotFound("stack"))?;
     if directory::may_be_chosen(stack.id, now) {
         return Ok(stack);
     }
-    Err(Rejection::invalid("stack_id", format!("is {}, which is deprecated", stack.name)))
+    Err(Rejection::invalid("stack_id", format!("is deprecated: {}", stack.name)))
 }
 
-/// The name of the stack of an app.
+/// Returns the name of an app's stack.
 pub fn stack_name(app: &App) -> &str {
     app.stack.as_deref().unwrap_or(directory::default_stack().name)
 }
 
-/// The identifier of the stack of an app; empty where a report named one that is not known here.
+/// Returns the identifier of an app's stack; empty if a report named an unknown stack.
 pub fn stack_id(app: &App) -> String {
     directory::stack(stack_name(app)).map_or_else(String::new, |stack| stack.id.to_owned())
 }

@@ -1,4 +1,4 @@
-//! The environment of an app.
+//! The environment variables of an app.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,15 +18,15 @@ use crate::{AppId, FieldErrors, Rejection, ResourceId, Role};
 const VALUE_MAX: usize = 32_768;
 /// The most variables of one app.
 const VARIABLES_MAX: usize = 1_000;
-/// The most bytes the names and values of one app may have together.
+/// The total size of all names and values of one app, in bytes.
 const ENVIRONMENT_BYTES_MAX: usize = 512 << 10;
 
-/// Identifies that app's variable of that name.
+/// Returns the identifier of an app's variable.
 pub fn variable_id(app: AppId, name: &str) -> ResourceId {
     ResourceId::of(Sha256::new().chain_update(app.as_bytes()).chain_update(name))
 }
 
-/// A name and the value it is to have.
+/// A variable's name and its new value.
 #[derive(Debug, Clone)]
 pub struct NewValue {
     /// The name.
@@ -35,7 +35,7 @@ pub struct NewValue {
     pub value: String,
 }
 
-/// Sets one variable, whether or not it exists. Says its identifier if it is new.
+/// Sets one variable, whether or not it exists. Creates its identifier if it is new.
 #[derive(Debug, Clone)]
 pub struct SetVariable(pub NewValue);
 
@@ -58,10 +58,10 @@ impl AppAction for SetVariable {
     }
 }
 
-/// Gives a variable that exists another value.
+/// Changes the value of an existing variable.
 #[derive(Debug, Clone)]
 pub struct ChangeVariable {
-    /// Which variable.
+    /// The variable's identifier.
     pub id: ResourceId,
     /// The new value.
     pub value: String,
@@ -86,7 +86,7 @@ impl AppAction for ChangeVariable {
 /// Deletes one variable.
 #[derive(Debug, Clone)]
 pub struct DeleteVariable {
-    /// Which variable.
+    /// The variable's identifier.
     pub id: ResourceId,
 }
 
@@ -111,7 +111,7 @@ impl AppAction for DeleteVariable {
     }
 }
 
-/// Sets many variables at once; those not named stay. Recorded even where nothing changes, as a use of the bulk update.
+/// Sets several variables at once. All others stay. The event is recorded even if nothing changes, like every bulk update.
 #[derive(Debug, Clone)]
 pub struct SetVariables(pub Vec<NewValue>);
 
@@ -130,7 +130,7 @@ impl AppAction for SetVariables {
         }
         check_count(self.0.len(), "variables")?;
         check_values(&self.0)?;
-        // Of a name given twice, the last value counts.
+        // If a name is given twice, the last value counts.
         let wanted: BTreeMap<_, _> =
             self.0.iter().map(|variable| (&variable.name, &variable.value)).collect();
         check_total(app, wanted.iter().map(|(name, value)| (*name, *value)))?;
@@ -149,7 +149,7 @@ impl AppAction for SetVariables {
     }
 }
 
-/// Deletes many variables at once: all of those named, or none.
+/// Deletes several variables at once. If one of them does not exist, none is deleted.
 #[derive(Debug, Clone)]
 pub struct DeleteVariables(pub Vec<ResourceId>);
 
@@ -209,14 +209,15 @@ pub(super) fn apply(app: &mut App, data: &Variables) {
     }
 }
 
-/// A variable that went is no longer an add-on's.
+/// Removes a deleted variable from its add-on.
 fn forget(app: &mut App, name: &str) {
     for addon in app.addons.values_mut() {
         addon.variables.remove(name);
     }
 }
 
-/// The event of one variable that is set, if that changes anything; by an add-on of that name and resource, if by one.
+/// Returns the event of setting one variable; `None` if that changes nothing. `by_addon` has the name and the resource of
+/// the add-on that sets it.
 pub(super) fn set_one(
     app: &App,
     name: &str,
@@ -239,12 +240,12 @@ pub(super) fn set_one(
     }
 }
 
-/// Refuses a list that is longer than anything it could name, before it is looked through.
+/// Refuses a list that is longer than an app can have variables, before it is processed.
 fn check_count(count: usize, field: &str) -> Result<(), Rejection> {
     if count <= VARIABLES_MAX {
         return Ok(());
     }
-    Err(Rejection::invalid(field, format!("must not be more than {VARIABLES_MAX}")))
+    Err(Rejection::invalid(field, format!("limit reached ({VARIABLES_MAX})")))
 }
 
 fn find(app: &App, id: ResourceId) -> Result<(&String, &String), Rejection> {
@@ -281,7 +282,7 @@ pub(super) fn check_values<'a>(variables: impl IntoIterator<Item = &'a NewValue>
     FieldErrors::any(errors).map_or(Ok(()), |errors| Err(Rejection::Invalid(errors)))
 }
 
-/// Whether the environment keeps its bounds with these changes.
+/// Checks that the environment stays within its limits after these changes.
 pub(super) fn check_total<'a>(
     app: &'a App,
     changes: impl IntoIterator<Item = (&'a String, &'a String)>,
@@ -290,10 +291,10 @@ pub(super) fn check_total<'a>(
     environment.extend(changes);
     let bytes: usize = environment.iter().map(|(name, value)| name.len() + value.len()).sum();
     if environment.len() > VARIABLES_MAX {
-        return Err(Rejection::invalid("variables", format!("must not be more than {VARIABLES_MAX}")));
+        return Err(Rejection::invalid("variables", format!("limit reached ({VARIABLES_MAX})")));
     }
     if bytes > ENVIRONMENT_BYTES_MAX {
-        let message = format!("must not have more than {ENVIRONMENT_BYTES_MAX} bytes together");
+        let message = format!("must not have more than {ENVIRONMENT_BYTES_MAX} bytes in total");
         return Err(Rejection::invalid("variables", message));
     }
     Ok(())
