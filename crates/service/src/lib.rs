@@ -1,8 +1,16 @@
-//! Decides and answers. Takes a store, and knows no HTTP.
+//! The application layer of annals: what callers may do, and what they may see. It knows no HTTP.
 //!
-//! A [`Service`] carries out commands (`commands`, each one transaction), answers queries (`queries`),
-//! and does what is done without being asked (`jobs`, `followers`). [`Service::authorize`] says what a caller may do with
-//! an app, and `visibility` what they may see of it: both in one place, for whatever speaks to people.
+//! [`Service::start`] puts a [`Service`] over a [`Store`]. Its methods are of four kinds:
+//!
+//! - *Commands* (`commands`) change the store. A command takes a [`Request`], which names the caller. The rules of
+//!   `annals-model` decide it, and one transaction (`transaction`) records its events with all rows that follow from them.
+//! - *Queries* (`queries`) read pages of timelines, states at any time, and differences.
+//! - *Access*: [`Service::authenticate`] checks a credential (`credentials`), [`Service::authorize`] returns the caller's
+//!   role in an app (`authorization`), and [`Visibility`] hides the fields that this role may not see (`visibility`).
+//! - *Background work*: [`Service::work`] fires due timers, sends mail (`jobs`), and runs the `followers`, which read
+//!   every recorded event once. [`Service::measure`] reports how all of this is doing.
+//!
+//! Time, identifiers and settings are inputs of [`Service::start`], so tests control them.
 
 mod authorization;
 mod clock;
@@ -11,6 +19,7 @@ mod credentials;
 mod error;
 mod followers;
 mod jobs;
+mod measurements;
 mod queries;
 mod settings;
 mod transaction;
@@ -25,7 +34,7 @@ use quick_cache::sync::Cache;
 use tokio::sync::{Notify, Semaphore};
 
 use credentials::Credentials;
-use jobs::Mailer;
+use jobs::{Failures, Mailer};
 use queries::history::{FOLDS_MAX, STATES_MAX};
 use queries::page::{Page, PageBytes};
 use queries::timelines::{PAGES_BYTES_MAX, PAGES_ESTIMATE};
@@ -35,17 +44,20 @@ pub use clock::{Clock, SystemClock};
 pub use commands::{AccountOutcome, Idempotency, IssuedToken, NewUser, Outcome, Request, SignInOutcome};
 pub use credentials::{Credential, SignedIn, is_password_of};
 pub use error::{Error, StartError};
+pub use followers::FollowerLag;
+pub use jobs::OutboxLoad;
+pub use measurements::Measurements;
 pub use queries::{Change, Difference, Point, StateAt};
 pub use settings::{MailConfig, Settings};
 pub use transaction::RecordedEvent;
 pub use visibility::{Reader, Visibility};
 
 pub use annals_store::{
-    CommitSummary, Error as StoreError, EventCounts, Head, Mail, Statistics, Store, TimelineId, Token,
-    TokenId,
+    CommitSummary, CommitterLoad, Error as StoreError, EventCounts, Head, Mail, Statistics, Store,
+    TimelineId, Token, TokenId,
 };
 
-/// Decides commands and answers queries over a store. Cheap to clone.
+/// Carries out commands and queries over a store. Cheap to clone.
 #[derive(Clone)]
 pub struct Service(Arc<Inner>);
 
@@ -56,19 +68,25 @@ pub(crate) struct Inner {
     pub(crate) settings: Arc<Settings>,
     pub(crate) credentials: Credentials,
     pub(crate) mailer: Option<Mailer>,
-    /// Says that there is mail to be sent.
+    /// Wakes the mail job.
     pub(crate) mail_waits: Notify,
-    /// One permit per timeline that is folded.
+    pub(crate) failures: Failures,
+    /// One permit per timeline that is being folded.
     pub(crate) folds: Semaphore,
-    /// States on the way through timelines, by how many events are in them.
+    /// States at points within timelines, by app and number of events.
     pub(crate) states: Cache<(AppId, u64), Arc<App>>,
     /// Pages of timelines, by their first and last position.
     pub(crate) pages: Cache<(TimelineId, u64, u64), Page, PageBytes>,
 }
 
 impl Service {
-    /// A service over that store, and the operator token if it is new: where the settings name none and the store has none,
-    /// one is generated, which can be shown only now.
+    /// Starts a service over a store. If neither the settings nor the store have an operator token, generates one and
+    /// returns it; only its hash is stored, so it cannot be shown again.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read or written, contains an unfinished copy or damaged keys, or if the mail settings
+    /// are invalid.
     pub async fn start(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
@@ -90,6 +108,7 @@ impl Service {
             credentials,
             mailer,
             mail_waits: Notify::new(),
+            failures: Failures::default(),
             folds: Semaphore::new(FOLDS_MAX),
             states: Cache::new(STATES_MAX),
             pages: Cache::with_weighter(PAGES_ESTIMATE, PAGES_BYTES_MAX, PageBytes),
@@ -97,32 +116,40 @@ impl Service {
         Ok((Self(Arc::new(inner)), new_operator_token))
     }
 
-    /// The store behind it.
+    /// Returns the store.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.0.store
     }
 
-    /// The time now.
+    /// Returns the current time.
     pub fn now(&self) -> Time {
         self.0.clock.now()
     }
 
-    /// Where people reach the platform, without a slash at its end.
+    /// Returns the URL at which users reach the platform, without a trailing slash.
     pub fn public_url(&self) -> &str {
         &self.0.settings.rules.public_url
     }
 
-    /// All that is committed by now as a stream of bytes, in pieces, if the store has no better means of its own.
+    /// Returns a backup of all that is committed, as a stream of bytes. `None` if the engine has better means of its own.
     pub fn backup(&self) -> Option<Box<dyn Iterator<Item = Result<Bytes, StoreError>> + Send>> {
         self.store().backup()
     }
 
-    /// What the store can say of itself cheaply.
+    /// Returns the store's size.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
     pub async fn statistics(&self) -> Result<Statistics, Error> {
         Ok(self.store().statistics().await?)
     }
 
-    /// Whether requests can be carried out now, writes included.
+    /// Checks that the store accepts reads and writes.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store does not; the error says why.
     pub async fn ready(&self) -> Result<(), Error> {
         Ok(self.store().ready().await?)
     }
@@ -131,7 +158,11 @@ impl Service {
         &self.0
     }
 
-    /// Finishes what was accepted and closes the store.
+    /// Finishes accepted commands and closes the store.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store is closed already.
     pub async fn close(&self) -> Result<(), Error> {
         Ok(self.store().close().await?)
     }

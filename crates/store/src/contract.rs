@@ -181,6 +181,15 @@ pub struct Statistics {
     pub bytes: u64,
 }
 
+/// The load of a store's committer since the store was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CommitterLoad {
+    /// How many commands wait for their commit, including those in the commit that is being written.
+    pub waiting_commands: usize,
+    /// How often a group of commands was decided again because another process committed first.
+    pub retries: u64,
+}
+
 /// What one commit did, for whoever measures.
 #[derive(Debug, Clone, Copy)]
 pub struct CommitSummary {
@@ -267,6 +276,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether it can do what it is asked for now, writes included. Takes next to no time, however much is stored.
     async fn ready(&self) -> Result<(), Error>;
+
+    /// The load of the committer. Reads memory only, so it works while the disk or the database does not.
+    fn committer_load(&self) -> CommitterLoad;
 
     /// What the store can say of itself cheaply.
     async fn statistics(&self) -> Result<Statistics, Error>;

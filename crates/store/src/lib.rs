@@ -16,8 +16,8 @@ mod transfer;
 mod typed_rows;
 
 pub use contract::{
-    Command, CommandError, CommitError, CommitSummary, Head, NewEvent, PlatformCommit, PlatformEvent,
-    Snapshot, Statistics, Store, WriteSet,
+    Command, CommandError, CommitError, CommitSummary, CommitterLoad, Head, NewEvent, PlatformCommit,
+    PlatformEvent, Snapshot, Statistics, Store, WriteSet,
 };
 pub use embedded::EmbeddedStore;
 pub use error::Error;

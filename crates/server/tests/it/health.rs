@@ -5,7 +5,8 @@ use std::time::Duration;
 use annals_model::{EventId, Time};
 use annals_server::Config;
 use annals_store::{
-    Command, CommitError, Error, Head, PlatformCommit, Row, RowKey, RowRange, Statistics, Store, TimelineId,
+    Command, CommitError, CommitterLoad, Error, Head, PlatformCommit, Row, RowKey, RowRange, Statistics,
+    Store, TimelineId,
 };
 use annals_testing::TestStore;
 use async_trait::async_trait;
@@ -55,11 +56,20 @@ async fn a_request_keeps_its_identifier_or_gets_one() {
     assert_eq!(service.send(long.unwrap()).await.headers["x-request-id"].len(), 16);
 }
 
-/// A store whose commits, or whose reads, fail.
-struct Failing {
+/// A store whose commits, reads or claims fail.
+pub(crate) struct Failing {
     store: Arc<dyn Store>,
     commits: Option<fn() -> CommitError>,
     reads: Option<Failure>,
+    /// The rows that cannot be claimed.
+    claims: Option<RowRange>,
+}
+
+impl Failing {
+    /// A store in which these rows cannot be claimed.
+    pub(crate) fn claims(store: Arc<dyn Store>, claims: RowRange) -> Self {
+        Self { store, commits: None, reads: None, claims: Some(claims) }
+    }
 }
 
 /// How a read fails.
@@ -127,11 +137,18 @@ impl Store for Failing {
         limit: usize,
         lease: Duration,
     ) -> Result<Vec<(RowKey, Row)>, Error> {
+        if self.claims.as_ref() == Some(range) {
+            return Err(Error::Unavailable("connection refused".into()));
+        }
         self.store.claim_rows(range, limit, lease).await
     }
 
     fn subscribe(&self) -> broadcast::Receiver<TimelineId> {
         self.store.subscribe()
+    }
+
+    fn committer_load(&self) -> CommitterLoad {
+        self.store.committer_load()
     }
 
     async fn statistics(&self) -> Result<Statistics, Error> {
@@ -164,7 +181,7 @@ async fn failing(commits: Option<fn() -> CommitError>, reads: Option<Failure>) -
     let mut service = TestService::start_over(place, store, Config::default()).await;
     service.report_examples().await;
     let place = service.end().await;
-    let store = Failing { store: place.open().await, commits, reads };
+    let store = Failing { store: place.open().await, commits, reads, claims: None };
     TestService::start_over(place, Arc::new(store), Config::default()).await
 }
 

@@ -16,6 +16,7 @@ mod domains;
 mod harness;
 mod health;
 mod hostile;
+mod metrics;
 mod mistakes;
 mod openapi;
 mod people;

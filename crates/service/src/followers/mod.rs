@@ -1,8 +1,12 @@
-//! Followers: what reads the platform timeline, each from a cursor of its own.
+//! Followers: readers of the platform timeline, which has every event once.
 //!
-//! A cursor is a row, and it is written in the commit of what the follower did with the events up to it. So nothing is done
-//! twice and nothing is left out, wherever a process ends. Several processes share a follower: whoever claims its cursor
-//! works, and the write that moves the cursor ends the claim. If a process ends in between, the others wait for the lease.
+//! A follower's cursor is the platform position up to which it has taken events. The cursor is a row, and moves in the same
+//! commit that writes what the follower makes of the events. So a follower takes each event exactly once, even if the
+//! process ends in between. Several processes share a follower: the process that claims its cursor works, and moving
+//! the cursor releases the claim. If that process ends, the others wait for its lease to end.
+//!
+//! Followers live in this module, because the rows they write are kinds of the store. A reader that keeps its position
+//! elsewhere uses [`annals_store::follow`]; see `examples/deployments_by_app.rs`.
 
 mod event_counts;
 
@@ -11,45 +15,86 @@ use std::time::Duration;
 
 use annals_store::{CommandError, PlatformCommit, TypedRows as _, follow, key};
 
+use crate::jobs::Job;
 use crate::transaction::Transaction;
 use crate::{Error, Service};
 
 use event_counts::EventCounter;
 
+/// The names of all followers.
+const NAMES: [&str; 1] = [EventCounter::NAME];
+
 /// About how many events a follower takes in one commit.
 const EVENTS_AT_ONCE: usize = 10_000;
 /// How long a process has for that before another one tries.
 const LEASE: Duration = Duration::from_secs(10);
-/// How long a follower waits for more events before it takes them. Each round is a commit, which others have to share.
+/// How long a follower waits for more events before it takes them: every round is a commit, which delays others.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long a follower waits after a failure.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// What does something with every event, once.
+/// A reader that takes every event exactly once.
 trait Follower: Send + Sync + Copy + 'static {
-    /// Names its cursor in the store. It never changes, or the follower begins again from the first event.
+    /// The name of its cursor in the store. It never changes: a follower with a new name begins with the first event.
     const NAME: &'static str;
 
-    /// Takes these commits in, which follow those that it took before. What it writes and the cursor are one commit.
+    /// Takes the commits that follow those it took before. Its writes and the new cursor are one commit. May run again
+    /// for the same commits if that commit fails.
     fn take(self, transaction: &mut Transaction<'_>, commits: &[PlatformCommit]) -> Result<(), CommandError>;
 }
 
+/// How far a follower is behind the end of the platform timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FollowerLag {
+    /// The follower's name.
+    pub follower: &'static str,
+    /// How many events it has not taken.
+    pub events: u64,
+    /// How long ago the first of these was recorded; zero if there is none.
+    pub age: Duration,
+}
+
 impl Service {
-    /// Follows the platform timeline until it is dropped.
+    /// Runs all followers until the future is dropped.
     pub(crate) async fn follow(&self) {
         self.keep_following(EventCounter).await;
     }
 
-    /// Has every follower take what is recorded by now, unless another process is at it.
+    /// Gives every follower the events recorded so far. Skips a follower that another process runs.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read or written.
     pub async fn catch_up(&self) -> Result<(), Error> {
         self.advance(EventCounter).await
     }
 
+    pub(crate) async fn follower_lags(&self) -> Result<Vec<FollowerLag>, Error> {
+        let mut lags = Vec::with_capacity(NAMES.len());
+        for follower in NAMES {
+            lags.push(self.follower_lag(follower).await?);
+        }
+        Ok(lags)
+    }
+
+    async fn follower_lag(&self, follower: &'static str) -> Result<FollowerLag, Error> {
+        // The cursor first: it may move meanwhile, and must not seem to be beyond the end.
+        let cursor = self.cursor(follower).await?.unwrap_or_default();
+        let events = self.store().platform_length().await?.saturating_sub(cursor);
+        let next = if events > 0 { self.store().platform(cursor, 1).await? } else { Vec::new() };
+        let age_ms = next.first().map_or(0, |commit| {
+            // Another process's clock may be ahead.
+            self.now().as_millis().saturating_sub(commit.recorded_at.as_millis())
+        });
+        Ok(FollowerLag { follower, events, age: Duration::from_millis(age_ms) })
+    }
+
     async fn keep_following<F: Follower>(&self, follower: F) {
-        // What was recorded while nobody followed is taken at once.
+        // Events recorded while no process ran are taken at once.
         let mut taken = self.advance(follower).await;
         loop {
             if let Err(error) = taken {
+                self.inner().failures.add(Job::Followers);
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     follower = F::NAME,
@@ -68,7 +113,7 @@ impl Service {
         self.advance(follower).await
     }
 
-    /// Takes all that is there, as long as no other process is at it.
+    /// Takes all events recorded so far, unless another process runs the follower.
     async fn advance<F: Follower>(&self, follower: F) -> Result<(), Error> {
         if self.cursor(F::NAME).await?.is_none() {
             self.begin::<F>().await?;
@@ -79,7 +124,7 @@ impl Service {
             let commits = self.store().platform(cursor, EVENTS_AT_ONCE).await?;
             let taken: usize = commits.iter().map(|commit| commit.events.len()).sum();
             self.commit(move |transaction| {
-                // The lease may have ended, and another process may have done this.
+                // The lease may have ended, and another process may have taken these events.
                 if transaction.get(key.clone())? != Some(cursor) {
                     return Ok(());
                 }
@@ -98,7 +143,7 @@ impl Service {
         Ok(self.store().get(key::Cursor(follower.to_owned())).await?)
     }
 
-    /// Puts a cursor before the first event, unless there is one.
+    /// Puts a new follower's cursor before the first event.
     async fn begin<F: Follower>(&self) -> Result<(), Error> {
         self.commit(|transaction| {
             let key = key::Cursor(F::NAME.to_owned());

@@ -1,4 +1,4 @@
-//! Forgetting what nobody may ask for any more.
+//! Deletes expired idempotency keys with their stored outcomes.
 
 use std::time::Duration;
 
@@ -7,15 +7,20 @@ use annals_store::{TypedRows as _, key};
 use crate::commands::idempotency::forget;
 use crate::{Error, Service};
 
-/// How many expired answers are forgotten at a time, and how long one process has to itself for that.
-const AT_ONCE_MAX: usize = 500;
+/// The number of keys deleted in one commit.
+const BATCH_MAX: usize = 500;
+/// How long one process has them to itself.
 const LEASE: Duration = Duration::from_secs(60);
 
 impl Service {
-    /// Forgets answers that have expired by now. Gives how many; where they are many, some may be left.
+    /// Deletes idempotency keys that have expired, and returns how many. One call deletes one batch, so some may be left.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read or written.
     pub async fn forget_expired_answers(&self) -> Result<usize, Error> {
         let expired = key::AnswerExpiry::until(self.now());
-        let claimed = self.store().claim(expired, AT_ONCE_MAX, LEASE).await?;
+        let claimed = self.store().claim(expired, BATCH_MAX, LEASE).await?;
         let count = claimed.len();
         if count == 0 {
             return Ok(0);

@@ -1,8 +1,9 @@
-//! What is done without being asked: what is due, mail, and forgetting what nobody may ask for any more.
+//! Background jobs: due timers, mail, and expired idempotency keys.
 //!
-//! Nothing is lost where the process ends: what is due stands in the store until it is done, and so does mail.
+//! Timers, mails and keys are rows of the store until a job has handled them, so nothing is lost when the process ends.
 
 mod expiry;
+mod failures;
 mod outbox;
 mod smtp;
 mod timers;
@@ -11,33 +12,39 @@ use std::time::Duration;
 
 use crate::{Error, Service};
 
+pub(crate) use failures::{Failures, Job};
+pub use outbox::OutboxLoad;
 pub(crate) use smtp::Mailer;
 
-/// How often the store is asked for what is due, unless something says sooner that there is something.
+/// How often a job looks for work when nothing wakes it earlier.
 const TICK: Duration = Duration::from_secs(5);
 
 impl Service {
-    /// Works until it is dropped.
+    /// Runs the background jobs and the followers until the future is dropped.
     pub async fn work(self) {
-        // A mail server that does not answer must hold up nothing that is due, and nothing that follows the platform.
-        tokio::join!(self.do_what_is_due(), self.send_mails(), self.follow());
+        // Side by side, so that a mail server that does not respond delays neither timers nor followers.
+        tokio::join!(self.fire_and_expire(), self.send_mails(), self.follow());
     }
 
-    async fn do_what_is_due(&self) {
+    async fn fire_and_expire(&self) {
         loop {
-            let fired = count("what is due could not be done", self.fire_due_timers().await);
-            let forgotten =
-                count("expired answers could not be forgotten", self.forget_expired_answers().await);
-            if fired + forgotten == 0 {
+            let fired = self.fire_due_timers().await;
+            let fired = self.count_or_log(Job::Timers, "due timers could not be fired", fired);
+            let deleted = self.forget_expired_answers().await;
+            let deleted =
+                self.count_or_log(Job::Expiry, "expired idempotency keys could not be deleted", deleted);
+            if fired + deleted == 0 {
                 tokio::time::sleep(TICK).await;
             }
         }
     }
-}
 
-fn count(complaint: &str, done: Result<usize, Error>) -> usize {
-    done.unwrap_or_else(|error| {
-        tracing::error!(error = &error as &dyn std::error::Error, "{complaint}");
-        0
-    })
+    /// Returns how much work a job did; logs and counts its failure as no work.
+    fn count_or_log(&self, job: Job, complaint: &str, done: Result<usize, Error>) -> usize {
+        done.unwrap_or_else(|error| {
+            self.inner().failures.add(job);
+            tracing::error!(error = &error as &dyn std::error::Error, "{complaint}");
+            0
+        })
+    }
 }

@@ -1,4 +1,4 @@
-//! Mail that waits: to be sent, or to be read by the operator where nothing sends mail.
+//! The outbox: mails that wait to be sent, or to be read by the operator if no mail server is configured.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,26 +7,51 @@ use annals_model::UserId;
 use annals_store::{Mail, TypedRows as _, key};
 
 use super::TICK;
+use super::failures::Job;
 use super::smtp::{Failure, Mailer};
 use crate::{Error, Service};
 
-/// The most mails of a list.
+/// The most mails listed for one user.
 const LISTED_MAX: usize = 100;
-/// How long a process holds the mail that it claimed, which is longer than sending one takes. It is also the time until the
-/// next attempt where one failed.
+/// The most mails that a measurement reads, so that its cost does not grow with the outbox.
+const MEASURED_MAX: usize = 1000;
+/// How long a process holds a mail that it claimed: longer than sending it takes. A mail that could not be sent is retried
+/// after this time.
 const LEASE: Duration = Duration::from_secs(90);
 
+/// How much mail waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OutboxLoad {
+    /// The number of mails, at most 1000.
+    pub mails: usize,
+    /// The age of the oldest of these mails; zero if there is none.
+    pub oldest_age: Duration,
+}
+
 impl Service {
-    /// The mail to somebody that waits, oldest first.
+    /// Returns the mails to a user that wait, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
     pub async fn waiting_mail(&self, user: UserId) -> Result<Vec<Arc<Mail>>, Error> {
         let listed = self.store().list(key::Mail::to(user), LISTED_MAX).await?;
         Ok(listed.into_iter().map(|(_, mail)| mail).collect())
+    }
+
+    pub(crate) async fn outbox_load(&self) -> Result<OutboxLoad, Error> {
+        let mails = self.store().list(key::Mail::all(), MEASURED_MAX).await?;
+        let now = self.now();
+        let oldest = mails.iter().map(|(_, mail)| mail.created_at).min().unwrap_or(now);
+        let oldest_age = Duration::from_millis(now.as_millis().saturating_sub(oldest.as_millis()));
+        Ok(OutboxLoad { mails: mails.len(), oldest_age })
     }
 
     pub(super) async fn send_mails(&self) {
         let Some(mailer) = &self.inner().mailer else { return };
         loop {
             if let Err(error) = self.send_waiting(mailer).await {
+                self.inner().failures.add(Job::Mail);
                 tracing::error!(error = &error as &dyn std::error::Error, "the outbox could not be read");
             }
             _ = tokio::time::timeout(TICK, self.inner().mail_waits.notified()).await;
@@ -35,7 +60,7 @@ impl Service {
 
     async fn send_waiting(&self, mailer: &Mailer) -> Result<(), Error> {
         loop {
-            // One by one: what is claimed and waits for its turn would be sent by somebody else in the meantime.
+            // One at a time: the lease of a mail that waits its turn could end, and another process would send it too.
             let claimed = self.store().claim(key::Mail::all(), 1, LEASE).await?;
             let Some((key, mail)) = claimed.into_iter().next() else { return Ok(()) };
             if !self.send_or_give_up(mailer, &mail).await {
@@ -46,6 +71,7 @@ impl Service {
                 Ok(())
             });
             if let Err(error) = removed.await {
+                self.inner().failures.add(Job::Mail);
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "a mail that was sent could not be removed"
@@ -54,19 +80,21 @@ impl Service {
         }
     }
 
-    /// Sends a mail. Says whether it is done with. What mail says is never logged: it holds tokens.
+    /// Sends a mail. Returns whether it can be removed from the outbox. Never logs its text, which contains tokens.
     async fn send_or_give_up(&self, mailer: &Mailer, mail: &Mail) -> bool {
         if mail.expires_at <= self.now() {
+            self.inner().failures.add(Job::Mail);
             tracing::warn!(mail = %mail.id, "a mail expired before it could be sent");
             return true;
         }
-        match mailer.send(mail).await {
-            Ok(()) => true,
-            Err(Failure::Never(error)) => {
-                tracing::error!(mail = %mail.id, error, "a mail was refused for good");
+        let Err(failure) = mailer.send(mail).await else { return true };
+        self.inner().failures.add(Job::Mail);
+        match failure {
+            Failure::Permanent(error) => {
+                tracing::error!(mail = %mail.id, error, "a mail was rejected permanently");
                 true
             }
-            Err(Failure::Later(error)) => {
+            Failure::Temporary(error) => {
                 let retry_after_ms = u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX);
                 tracing::warn!(mail = %mail.id, error, retry_after_ms, "a mail could not be sent yet");
                 false

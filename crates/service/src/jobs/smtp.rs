@@ -1,4 +1,4 @@
-//! Sending mail by SMTP.
+//! Sends mail over SMTP.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executo
 
 use crate::settings::MailConfig;
 
-/// How long a connection may take to be made.
+/// The timeout for connecting.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
-/// How long a whole mail may take: the library bounds only the connection.
+/// The timeout for sending one mail: the library has a timeout for the connection only.
 const SEND_TIME_MAX: Duration = Duration::from_secs(60);
 
-/// Sends mail.
+/// A client of the configured mail server.
 pub(crate) struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
@@ -23,34 +23,35 @@ pub(crate) struct Mailer {
 
 /// Why a mail was not sent.
 pub(crate) enum Failure {
-    /// It will never be.
-    Never(String),
-    /// It may be, another time.
-    Later(String),
+    /// The server rejects this mail; a retry cannot succeed.
+    Permanent(String),
+    /// A retry may succeed.
+    Temporary(String),
 }
 
 impl Mailer {
-    /// A sender by that configuration; says what is wrong with it, without its password.
+    /// Creates a client. The error says what is wrong with the configuration, without its password.
     pub(crate) fn new(config: &MailConfig) -> Result<Self, String> {
-        let from = config.from.parse().map_err(|error| format!("the sender is no mail address: {error}"))?;
-        let mut url =
-            url::Url::parse(&config.smtp_url).map_err(|error| format!("the address is no URL: {error}"))?;
+        let from =
+            config.from.parse().map_err(|error| format!("the sender is not a mail address: {error}"))?;
+        let mut url = url::Url::parse(&config.smtp_url)
+            .map_err(|error| format!("the address is not a URL: {error}"))?;
         let is_local = matches!(url.host_str(), Some("localhost" | "127.0.0.1"));
-        let says_tls = url.query_pairs().any(|(key, _)| key == "tls");
-        if url.scheme() == "smtp" && url.password().is_some() && !is_local && !says_tls {
-            // Otherwise the password would go over the network in clear.
+        let has_tls_option = url.query_pairs().any(|(key, _)| key == "tls");
+        if url.scheme() == "smtp" && url.password().is_some() && !is_local && !has_tls_option {
+            // Otherwise the password would cross the network unencrypted.
             url.query_pairs_mut().append_pair("tls", "required");
         }
         let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.as_str())
-            .map_err(|error| format!("the address is no smtp:// or smtps:// URL: {error}"))?
+            .map_err(|error| format!("the address is not an smtp:// or smtps:// URL: {error}"))?
             .timeout(Some(CONNECT_TIME_MAX))
             .build();
         Ok(Self { transport, from })
     }
 
     pub(crate) async fn send(&self, mail: &Mail) -> Result<(), Failure> {
-        let to: Address = mail.to.parse().map_err(|error| Failure::Never(format!("{error}")))?;
-        // Always the same for the same mail, so that one which is sent twice can be told.
+        let to: Address = mail.to.parse().map_err(|error| Failure::Permanent(format!("{error}")))?;
+        // The same for every attempt, so that recipients can tell a mail that was sent twice.
         let id = format!("<{}@annals>", mail.id);
         let message = Message::builder()
             .message_id(Some(id))
@@ -59,17 +60,17 @@ impl Mailer {
             .subject(&mail.subject)
             .header(ContentType::TEXT_PLAIN)
             .body(mail.text.clone())
-            .map_err(|error| Failure::Never(error.to_string()))?;
+            .map_err(|error| Failure::Permanent(error.to_string()))?;
         match tokio::time::timeout(SEND_TIME_MAX, self.transport.send(message)).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) if is_final(&error) => Err(Failure::Never(error.to_string())),
-            Ok(Err(error)) => Err(Failure::Later(error.to_string())),
-            Err(_) => Err(Failure::Later("the mail server did not answer in time".to_owned())),
+            Ok(Err(error)) if is_permanent(&error) => Err(Failure::Permanent(error.to_string())),
+            Ok(Err(error)) => Err(Failure::Temporary(error.to_string())),
+            Err(_) => Err(Failure::Temporary("the mail server did not respond in time".to_owned())),
         }
     }
 }
 
-/// Whether the server refuses this mail for good; what it says of our credentials (53x) is not about the mail.
-fn is_final(error: &smtp::Error) -> bool {
+/// Whether the server rejects this mail permanently. Codes 530 to 539 are about our credentials, not about the mail.
+fn is_permanent(error: &smtp::Error) -> bool {
     error.is_permanent() && error.status().is_none_or(|code| !(530..540).contains(&u16::from(code)))
 }

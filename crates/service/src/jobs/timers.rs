@@ -1,4 +1,4 @@
-//! Doing what is due.
+//! Fires due timers.
 
 use std::time::Duration;
 
@@ -6,17 +6,21 @@ use annals_store::{TypedRows as _, key};
 
 use crate::{Error, Service};
 
-/// How many timers are fired at a time.
-const AT_ONCE_MAX: usize = 100;
-/// How long a process has for them before another one tries.
+/// The number of timers claimed at a time.
+const BATCH_MAX: usize = 100;
+/// How long a process has to fire them before another one tries.
 const LEASE: Duration = Duration::from_secs(30);
 
 impl Service {
-    /// Does all that is due by now. Gives how many timers there were; where they are many, some may be left.
+    /// Fires timers that are due, and returns how many there were. One call fires one batch, so some may be left.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the timers cannot be read, or with the first timer that could not be fired. Such a timer stays, and is
+    /// tried again; the others of its batch are fired.
     pub async fn fire_due_timers(&self) -> Result<usize, Error> {
-        let due = self.store().claim(key::Timer::until(self.now()), AT_ONCE_MAX, LEASE).await?;
+        let due = self.store().claim(key::Timer::until(self.now()), BATCH_MAX, LEASE).await?;
         let count = due.len();
-        // One that fails must not keep the others from being fired; it stays, and is tried again.
         let mut failed = None;
         for (timer, ()) in due {
             if let Err(error) = self.fire_timer(timer).await {

@@ -40,7 +40,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use tokio::sync::broadcast;
 
-use crate::contract::{Command, CommitError, Head, PlatformCommit, Statistics, Store};
+use crate::contract::{Command, CommitError, CommitterLoad, Head, PlatformCommit, Statistics, Store};
 use crate::engine::checkpoint::Checkpoint;
 use crate::engine::{CommitQueue, Observer};
 use crate::error::Error;
@@ -190,6 +190,11 @@ impl Store for EmbeddedStore {
             true => Ok(()),
             false => Err(Error::ReadOnly),
         }
+    }
+
+    fn committer_load(&self) -> CommitterLoad {
+        // One process has the store, so nothing is ever decided again.
+        CommitterLoad { waiting_commands: self.queue.waiting(), retries: 0 }
     }
 
     async fn statistics(&self) -> Result<Statistics, Error> {

@@ -1,5 +1,8 @@
 //! The way to a store's committer.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use tokio::sync::{mpsc, oneshot};
 
 use crate::contract::{Command, CommitError};
@@ -14,36 +17,77 @@ pub(crate) enum Job {
     Close { done: oneshot::Sender<()> },
 }
 
-/// A command, and who waits for it.
+/// A command, and its caller.
 pub(crate) struct Pending {
     pub(crate) command: Box<dyn Command>,
-    pub(crate) done: oneshot::Sender<Result<(), CommitError>>,
+    pub(crate) done: Reply,
+}
+
+/// Returns a command's outcome to its caller. The command counts as waiting until then.
+pub(crate) struct Reply {
+    sender: oneshot::Sender<Result<(), CommitError>>,
+    waiting: Waiting,
+}
+
+impl Reply {
+    /// Sends the outcome, or gives it back if the caller is gone.
+    pub(crate) fn send(self, outcome: Result<(), CommitError>) -> Result<(), Result<(), CommitError>> {
+        let Self { sender, waiting } = self;
+        // First, so that a caller who has the outcome does not count any more.
+        drop(waiting);
+        sender.send(outcome)
+    }
+}
+
+/// A command that is counted as waiting.
+struct Waiting(Arc<AtomicUsize>);
+
+impl Waiting {
+    fn count(counter: &Arc<AtomicUsize>) -> Self {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(counter))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Where commands wait for the committer.
-pub(crate) struct CommitQueue(mpsc::Sender<Job>);
+pub(crate) struct CommitQueue {
+    jobs: mpsc::Sender<Job>,
+    waiting: Arc<AtomicUsize>,
+}
 
 impl CommitQueue {
     pub(crate) fn new() -> (Self, mpsc::Receiver<Job>) {
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
-        (Self(jobs), queue)
+        (Self { jobs, waiting: Arc::default() }, queue)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.0.is_closed()
+        self.jobs.is_closed()
+    }
+
+    /// Returns how many commands have no outcome yet, including those that wait to be put in the queue.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Has a command committed.
     pub(crate) async fn commit(&self, command: Box<dyn Command>) -> Result<(), CommitError> {
-        let (done, answer) = oneshot::channel();
-        self.0.send(Job::Commit(Pending { command, done })).await.map_err(|_| Error::Closed)?;
-        answer.await.map_err(|_| Error::Closed)?
+        let (sender, outcome) = oneshot::channel();
+        let done = Reply { sender, waiting: Waiting::count(&self.waiting) };
+        self.jobs.send(Job::Commit(Pending { command, done })).await.map_err(|_| Error::Closed)?;
+        outcome.await.map_err(|_| Error::Closed)?
     }
 
     /// Has everything that waits committed, and nothing after it.
     pub(crate) async fn close(&self) -> Result<(), Error> {
         let (done, closed) = oneshot::channel();
-        self.0.send(Job::Close { done }).await.map_err(|_| Error::Closed)?;
+        self.jobs.send(Job::Close { done }).await.map_err(|_| Error::Closed)?;
         closed.await.map_err(|_| Error::Closed)
     }
 }

@@ -16,6 +16,7 @@ mod transfer;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use annals_model::{App, AppId, EventId, Time};
@@ -25,7 +26,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::contract::{Command, CommitError, Head, PlatformCommit, Statistics, Store};
+use crate::contract::{Command, CommitError, CommitterLoad, Head, PlatformCommit, Statistics, Store};
 use crate::engine::{CommitQueue, Observer};
 use crate::error::Error;
 use crate::rows::{Row, RowKey, RowRange, key};
@@ -58,6 +59,8 @@ struct Inner {
     is_held: watch::Receiver<bool>,
     announcements: mpsc::Sender<Vec<TimelineId>>,
     observer: Observer,
+    /// How often a group was decided again because another process committed first.
+    commit_retries: AtomicU64,
 }
 
 impl Inner {
@@ -147,6 +150,11 @@ impl Store for PostgresStore {
             true => Ok(()),
             false => Err(Error::Unavailable("the store's lock is not held".into())),
         }
+    }
+
+    fn committer_load(&self) -> CommitterLoad {
+        let retries = self.inner.commit_retries.load(Ordering::Relaxed);
+        CommitterLoad { waiting_commands: self.queue.waiting(), retries }
     }
 
     async fn statistics(&self) -> Result<Statistics, Error> {

@@ -1,6 +1,7 @@
 //! Opening a store in a database.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -95,6 +96,7 @@ impl Options {
             is_held: presence.is_held.subscribe(),
             announcements,
             observer: self.common.observer,
+            commit_retries: AtomicU64::new(0),
         });
         let presence = tokio::spawn(presence.keep(held)).abort_handle();
         let (queue, jobs) = CommitQueue::new();

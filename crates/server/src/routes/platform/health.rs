@@ -56,8 +56,6 @@ async fn readiness(State(service): State<Service>) -> Response {
 
 /// Measurements, for Prometheus.
 async fn metrics(State(state): State<AppState>) -> Response {
-    let service = &state.service;
-    let (is_ready, statistics) = (service.ready().await.is_ok(), service.statistics().await.ok());
-    let text = state.metrics.text(is_ready, statistics, service.event_counts().await.ok());
+    let text = state.metrics.text(state.service.measure().await);
     ([(header::CONTENT_TYPE, METRICS_TYPE)], text).into_response()
 }

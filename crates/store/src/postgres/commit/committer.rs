@@ -8,6 +8,7 @@
 //! in between, the group is decided once more with everything it needs locked, so whoever was late once is not late again.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
@@ -260,6 +261,7 @@ impl Committer {
             }
             Err(Failure::Conflict) => {
                 tracing::debug!("another process was quicker; what was decided is decided again");
+                self.inner.commit_retries.fetch_add(1, Ordering::Relaxed);
                 self.contend(decided, effects.keys(), started).await;
             }
             Err(Failure::Lost(error)) => {
@@ -326,7 +328,10 @@ impl Committer {
                 }
                 Err(failure @ (Failure::Conflict | Failure::Lost(_))) if Instant::now() < until => {
                     match failure {
-                        Failure::Conflict => self.writing = Some(session),
+                        Failure::Conflict => {
+                            self.inner.commit_retries.fetch_add(1, Ordering::Relaxed);
+                            self.writing = Some(session);
+                        }
                         _ => tokio::time::sleep(RETRY).await,
                     }
                     keys.extend(effects.keys());
