@@ -1,4 +1,4 @@
-//! Which app is meant, and what the caller may do with it: the one place where roles come from.
+//! Authorization: which app a request names, and the caller's role in it. Roles come from here only.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{Error, Service};
 /// An app as a request names it.
 #[derive(Debug, Clone, Copy)]
 pub enum AppReference<'a> {
-    /// By its name, its identifier or its UUID. Names are those of live apps.
+    /// By name, identifier or UUID. A deleted app is not found by name.
     App(&'a str),
     /// By the identifier of one of its databases.
     Database(&'a str),
@@ -31,41 +31,53 @@ impl AppReference<'_> {
     }
 }
 
-/// An app that the caller may look at. A deleted one is only its last owner's and the operator's.
+/// An app that the caller can access. Only the last owner and the operator can access a deleted app.
 #[derive(Debug, Clone)]
 pub struct Access {
     /// The app.
     pub app: Arc<App>,
-    /// What the caller may do.
+    /// The caller's role.
     pub role: Role,
-    /// Where its timeline stands.
+    /// The head of its timeline.
     pub head: Head,
 }
 
 impl Access {
-    /// What the caller sees of the app.
+    /// Returns what the caller may see of the app.
     pub fn visibility(&self) -> Visibility {
         Visibility::of(Some(self.role))
     }
 
-    /// The caller, as a reader of the app's events.
+    /// Returns the caller as a reader of the app's events.
     pub fn reader(&self) -> Reader {
         Reader::Seeing(self.visibility())
     }
 
-    /// The same, unless the app was deleted: then there is nothing to look at besides its timeline.
+    /// Returns the access if the app is not deleted. Of a deleted app, only the timeline can be accessed.
+    ///
+    /// # Errors
+    ///
+    /// Fails with "not found" if the app is deleted.
     pub fn live(self) -> Result<Self, Error> {
         if self.app.deleted_at.is_some() { Err(Rejection::NotFound("app").into()) } else { Ok(self) }
     }
 
-    /// The same, for a role of at least that.
+    /// Returns the access if the caller has at least a role.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the caller's role does not suffice; the error names the one needed.
     pub fn at_least(self, needed: Role) -> Result<Self, Error> {
         if self.role < needed { Err(Rejection::needs(needed).into()) } else { Ok(self) }
     }
 }
 
 impl Service {
-    /// The app that is meant, with what the caller may do with it. An app they may not look at is not found.
+    /// Returns the app that a request names, with the caller's role.
+    ///
+    /// # Errors
+    ///
+    /// Fails with "not found" if the app does not exist or the caller cannot access it. Fails if the store cannot be read.
     pub async fn authorize(&self, credential: &Credential, app: AppReference<'_>) -> Result<Access, Error> {
         let not_found = || Error::Rejected(Rejection::NotFound(app.kind()));
         let id = self.identify(app).await?.ok_or_else(not_found)?;
@@ -77,7 +89,7 @@ impl Service {
         Ok(Access { app, role, head })
     }
 
-    /// What a user may do with an app now.
+    /// Returns the role of a user in an app; `None` if they cannot access it.
     pub(crate) async fn role_in(&self, app: &App, user: UserId) -> Result<Option<Role>, Error> {
         let parent = match app.parent {
             Some(parent) => self.store().get(key::App(parent)).await?,
@@ -86,7 +98,11 @@ impl Service {
         Ok(role_in(app, parent.as_deref(), user))
     }
 
-    /// The app that is meant, for the platform's own purposes: nobody's role is looked at.
+    /// Returns the app that a request names, without checking a role; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
     pub async fn find_app(&self, app: AppReference<'_>) -> Result<Option<Arc<App>>, Error> {
         match self.identify(app).await? {
             Some(id) => Ok(self.store().get(key::App(id)).await?),
@@ -94,8 +110,12 @@ impl Service {
         }
     }
 
-    /// The app and the identifier of the add-on that a provider means: it names the add-on, its resource or its app. All
-    /// others are not found.
+    /// Returns the app and the identifier of the provider's add-on that a request names, by the identifier of the add-on, of
+    /// its resource or of its app.
+    ///
+    /// # Errors
+    ///
+    /// Fails with "not found" if there is none, or if it is another provider's. Fails if the store cannot be read.
     pub async fn addon_of_provider(
         &self,
         provider: &Provider,
@@ -126,7 +146,7 @@ impl Service {
         Ok((app, id))
     }
 
-    /// The identifier of the app that is meant, which need not be there.
+    /// Returns the identifier of the app that a request names. The app may not exist.
     async fn identify(&self, app: AppReference<'_>) -> Result<Option<AppId>, Error> {
         match app {
             AppReference::App(text) if text.len() > NAME_BYTES_MAX => Ok(None),
@@ -142,16 +162,16 @@ impl Service {
     }
 }
 
-/// What a user may do with an app, by themself or as a member of the app it is a child of.
+/// Returns the role of a user in an app: their own, or that in its parent app if it is higher.
 pub(crate) fn role_in(app: &App, parent: Option<&App>, user: UserId) -> Option<Role> {
     let parent = parent.filter(|parent| app.deleted_at.is_none() && parent.deleted_at.is_none());
     app.role_of(user).max(parent.and_then(|parent| parent.role_of(user)))
 }
 
-/// What an app's UUID ends with; its identifier is the rest.
+/// The end of an app's UUID. The rest is the app's identifier.
 const UUID_END: [u8; 4] = *b"app\0";
 
-/// The app's other identifier, `ap-` and a UUID, which holds the first.
+/// Returns an app's UUID, prefixed with `ap-`. It contains the app's identifier.
 pub fn to_uuid(id: AppId) -> String {
     let mut bytes = [0; 16];
     bytes[..12].copy_from_slice(id.as_bytes());

@@ -1,10 +1,10 @@
-//! The time.
+//! The clock: time is an input, so that tests control it.
 
 use annals_model::Time;
 
-/// Where the time comes from.
+/// A source of the current time.
 pub trait Clock: Send + Sync + 'static {
-    /// The time now.
+    /// Returns the current time.
     fn now(&self) -> Time;
 }
 

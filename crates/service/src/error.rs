@@ -1,24 +1,24 @@
-//! Why the service did not do something.
+//! Errors of the service.
 
 use annals_model::Rejection;
 use annals_store::CommitError;
 
-/// Why something was not done, or not answered.
+/// Why a command or query failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The rules refuse it, or what is meant is not there, or must seem so.
+    /// The rules reject it, or it names something that does not exist or is hidden from the caller.
     #[error("{0}")]
     Rejected(Rejection),
     /// The credential is not valid.
     #[error("invalid credentials")]
     InvalidCredentials,
-    /// The operator asked for what only people do.
+    /// The caller is the operator, but only users can do this.
     #[error("this needs a user's token, not the operator's")]
     NeedsUser,
-    /// A user asked for what only the operator does.
+    /// The caller is a user, but only the operator can do this.
     #[error("this needs the operator token")]
     NeedsOperator,
-    /// The store failed to commit; see there whether the command may have been recorded.
+    /// The store failed to commit. The store's error says whether the command may have been recorded.
     #[error(transparent)]
     Commit(annals_store::Error),
     /// The store failed to read.
@@ -47,16 +47,16 @@ impl From<CommitError> for Error {
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The store did not give or keep what the service needs.
+    /// The store could not be read or written.
     #[error(transparent)]
     Service(#[from] Error),
-    /// Mail cannot be sent as it is configured.
-    #[error("mail cannot be sent as it is configured: {0}")]
+    /// The mail settings are invalid.
+    #[error("the mail settings are invalid: {0}")]
     Mail(String),
-    /// A copy into the store was begun and not finished.
-    #[error("the store is a copy that is not finished: run annals copy again, which resumes it")]
+    /// A copy into the store was started but not finished.
+    #[error("the store is an unfinished copy: run annals copy again to resume it")]
     UnfinishedCopy,
-    /// Something the service keeps in the store is not as it was written.
+    /// A key in the store is damaged.
     #[error("the store's {0} cannot be read")]
     Damaged(&'static str),
 }

@@ -1,30 +1,30 @@
-//! What an operator chooses.
+//! Settings that the operator chooses.
 
 use std::sync::Arc;
 
 use annals_model::{Directory, Rules};
 
-/// How a platform is run, as far as it decides what is recorded and who may do what.
+/// The settings of a service.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// What the rules go by.
+    /// The settings of the rules.
     pub rules: Rules,
-    /// Whether only the contract's event types are recorded, and none of the further ones.
+    /// Whether only event types of the Events API (the contract) are recorded, and no further types.
     pub contract_only: bool,
-    /// The add-ons on offer until the operator says otherwise.
+    /// The add-ons on offer until the operator replaces them.
     pub default_directory: Arc<Directory>,
-    /// The operator token; generated at the first start where there is none.
+    /// The operator token; if `None`, the first start generates one.
     pub operator_token: Option<String>,
-    /// How mail is sent; it waits for the operator to read it where there is nothing.
+    /// How mail is sent; if `None`, mail waits in the outbox for the operator to read it.
     pub mail: Option<MailConfig>,
 }
 
 /// How mail is sent.
 #[derive(Clone)]
 pub struct MailConfig {
-    /// The server, as `smtps://user:password@mail.example.com`.
+    /// The mail server, such as `smtps://user:password@mail.example.com`.
     pub smtp_url: String,
-    /// Who it is from, as `annals <annals@example.com>`.
+    /// The sender, such as `annals <annals@example.com>`.
     pub from: String,
 }
 

@@ -1,14 +1,14 @@
-//! Who may see which field of which event and state: the only place that knows.
+//! Visibility: which fields of events and states a reader may see. Nothing else decides this.
 //!
-//! The model gives each field a class (`annals_model::Class`), and this module says who sees which class:
+//! The model gives each field a class (`annals_model::Class`). This module decides who sees which class:
 //!
-//! | who | public | credentials inside URLs | secret | personal |
+//! | reader | public | credentials inside URLs | secret | personal |
 //! |---|---|---|---|---|
 //! | operator, owner, collaborator | yes | yes | yes | yes |
 //! | limited collaborator | yes | no | no | no |
-//! | a user, in their own timeline, of an app they no longer work on | yes | no | no | no |
+//! | a user without a role in the app, who reads their own timeline | yes | no | no | no |
 //!
-//! It fails closed: a field without a class is shown only to those who see everything.
+//! It fails closed: only readers who see all classes see a field without one.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
@@ -24,24 +24,24 @@ use serde_json::Value;
 
 use crate::{Error, Service};
 
-/// What is hidden from all who do not see everything.
+/// The classes that limited readers do not see.
 const SENSITIVE: Classes = Classes::of(&[Class::Secret, Class::Personal, Class::Url]);
 
-/// How many apps are looked up at once for one reader.
+/// The number of apps that are looked up at once for one reader.
 const APPS_AT_ONCE: usize = 8;
 
-/// Which classes of fields somebody sees of one app.
+/// The classes of fields that a reader may see of an app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Visibility {
     hidden: Classes,
 }
 
 impl Visibility {
-    /// Everything.
+    /// All fields.
     pub const ALL: Self = Self { hidden: Classes::NONE };
     const LIMITED: Self = Self { hidden: SENSITIVE };
 
-    /// What somebody in that role sees. Without a role they still see what is public of their own events.
+    /// Returns what a role may see. A user without a role sees the public fields of their own events.
     pub fn of(role: Option<Role>) -> Self {
         match role {
             Some(Role::Operator | Role::Owner | Role::Collaborator) => Self::ALL,
@@ -49,7 +49,7 @@ impl Visibility {
         }
     }
 
-    /// An event as it is seen, in canonical form. What cannot be read must not be shown: it becomes `null`.
+    /// Returns an event without its hidden fields, in canonical form; `null` if it cannot be parsed and fields are hidden.
     pub fn event(self, stored: &Bytes) -> Bytes {
         let event_type = event::type_in(stored).and_then(catalogue::find);
         match event_type {
@@ -66,7 +66,7 @@ impl Visibility {
         }
     }
 
-    /// The public state of an app as it is seen.
+    /// Returns the public state of an app without its hidden fields.
     pub fn state(self, app: &App) -> Value {
         let mut state = serde_json::to_value(app).expect("a state can always be written to memory");
         if self != Self::ALL {
@@ -75,19 +75,20 @@ impl Visibility {
         state
     }
 
-    /// A URL as it is seen: without credentials, where these are hidden; `None` if it cannot be parsed then.
+    /// Returns a URL, without its credentials if these are hidden; `None` if it cannot be parsed then.
     pub fn url(self, url: &str) -> Option<String> {
         if self.hidden.contains(Class::Url) { public_url(url) } else { Some(url.to_owned()) }
     }
 
-    /// A secret as it is seen.
+    /// Returns a secret; `None` if it is hidden.
     pub fn secret<T>(self, secret: T) -> Option<T> {
         (!self.hidden.contains(Class::Secret)).then_some(secret)
     }
 }
 
-/// If an event has fields that are hidden from somebody: the app whose roles decide who sees them, or `Some(None)` if the app
-/// cannot be read. An event of an account has none: only its user and the operator read it, and both see all fields.
+/// Returns the app whose roles decide who may see the sensitive fields of an event: `None` if the event has no such fields,
+/// `Some(None)` if the app cannot be read. Events of accounts have none: only their user and the operator read them, and
+/// both see all fields.
 pub(crate) fn app_with_sensitive_fields(stored: &[u8]) -> Option<Option<AppId>> {
     let event_type = event::type_in(stored).and_then(catalogue::find);
     let is_sensitive = event_type.is_none_or(|event_type| {
@@ -97,8 +98,8 @@ pub(crate) fn app_with_sensitive_fields(stored: &[u8]) -> Option<Option<AppId>> 
     is_sensitive.then(|| event::app_id_in(stored))
 }
 
-/// By type, the keys in JSON of what may be hidden. Most events with such keys are deployments, and most of these have no
-/// value there: so nobody's role has to be looked up for them.
+/// The JSON keys of sensitive fields, by event type. Most events with such keys are deployments, and most of these have no
+/// value there, so that no role has to be looked up for them.
 static SENSITIVE_KEYS: LazyLock<HashMap<&'static str, Vec<String>>> = LazyLock::new(|| {
     let keys = |event_type: &&'static EventType| {
         let mut keys = Vec::new();
@@ -113,7 +114,7 @@ fn push_sensitive_keys(fields: &[Field], keys: &mut Vec<String>) {
         match field.shape {
             FieldShape::Object(fields) | FieldShape::Flattened(fields) => push_sensitive_keys(fields, keys),
             _ if Classes::of_fields(std::slice::from_ref(field)).intersects(SENSITIVE) => {
-                // Fields that are not named may be anything, so something always stands there.
+                // Unnamed fields can have any key. The empty key is found in every event.
                 let is_named = field.name != REST;
                 keys.push(if is_named { format!("\"{}\":", field.name) } else { String::new() });
             }
@@ -122,30 +123,30 @@ fn push_sensitive_keys(fields: &[Field], keys: &mut Vec<String>) {
     }
 }
 
-/// Whether something stands behind a key. A key in a text has other quotation marks, so none is overlooked.
+/// Whether a key has a value. Quotation marks within JSON strings are escaped, so a string never looks like a key.
 fn has_a_value(stored: &[u8], key: &str) -> bool {
     let Ok(text) = std::str::from_utf8(stored) else { return true };
     let mut values = text.match_indices(key).map(|(at, _)| &text[at + key.len()..]);
     values.any(|value| !["null", "[]", "{}"].iter().any(|nothing| value.starts_with(nothing)))
 }
 
-/// Who reads events.
+/// A reader of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reader {
-    /// Somebody who sees the same of every event.
+    /// A reader with the same visibility of every event.
     Seeing(Visibility),
-    /// A user who reads their own timeline: of each app they see what they may see of it now.
+    /// A user who reads their own timeline. Their current role in an app decides what they see of its events.
     Own(UserId),
 }
 
 impl Service {
-    /// Events as their reader sees them.
+    /// Returns events without the fields that are hidden from their reader.
     pub(crate) async fn as_seen(&self, reader: Reader, mut events: Vec<Bytes>) -> Result<Vec<Bytes>, Error> {
         if reader == Reader::Seeing(Visibility::ALL) {
             return Ok(events);
         }
         let apps: Vec<_> = events.iter().map(|event| app_with_sensitive_fields(event)).collect();
-        let visible = self.what_is_visible(reader, apps.iter().flatten().copied()).await?;
+        let visible = self.visibility_by_app(reader, apps.iter().flatten().copied()).await?;
         for (event, app) in events.iter_mut().zip(apps) {
             if let Some(app) = app {
                 *event = visible.of(app).event(event);
@@ -154,8 +155,8 @@ impl Service {
         Ok(events)
     }
 
-    /// What a reader sees of each of these apps.
-    pub(crate) async fn what_is_visible(
+    /// Returns what a reader may see of each of these apps.
+    pub(crate) async fn visibility_by_app(
         &self,
         reader: Reader,
         apps: impl Iterator<Item = Option<AppId>>,
@@ -165,7 +166,7 @@ impl Service {
             Reader::Own(user) => user,
         };
         let apps: BTreeSet<_> = apps.flatten().collect();
-        // An engine over a database answers several at once; but all at once would keep others waiting for its connections.
+        // A database answers several queries at once, but all at once would take the connections that others need.
         let visible = stream::iter(apps).map(async |id| {
             let role = match self.app(id).await? {
                 Some(app) => self.role_in(&app, user).await?,
@@ -177,7 +178,7 @@ impl Service {
     }
 }
 
-/// What a reader sees of some apps.
+/// What a reader may see of several apps.
 pub(crate) enum Visible {
     Alike(Visibility),
     ByApp(HashMap<AppId, Visibility>),

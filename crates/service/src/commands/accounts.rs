@@ -1,4 +1,4 @@
-//! Actions on accounts, and the ways back into one.
+//! Commands that act on accounts, and the recovery of accounts by mail.
 
 use std::sync::Arc;
 
@@ -13,22 +13,26 @@ use crate::credentials::passwords;
 use crate::transaction::{RecordedEvent, Transaction, unassigned};
 use crate::{Error, Service};
 
-/// What came of an action on an account.
+/// The outcome of an action on an account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AccountOutcome<C = ()> {
-    /// The account after it.
+    /// The account after the action.
     pub account: Arc<Account>,
-    /// The events recorded; none where nothing changed.
+    /// The recorded events; empty if nothing changed.
     pub recorded: Vec<RecordedEvent>,
-    /// What the action made.
+    /// What the action created.
     pub created: C,
 }
 
-/// Makes a token that is to be mailed, if the account is to get one.
+/// Creates the token to mail; `None` if the account gets no mail.
 type DecideToken = fn(&Account, &mut Arc<AccountPrivateState>, &Context<'_>) -> Decision<Option<String>>;
 
 impl Service {
-    /// Does something with the caller's account.
+    /// Acts on the caller's account.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the caller is the operator, if the rules reject the action, or if the store fails.
     pub async fn act_on_own_account<A: AccountAction + 'static>(
         &self,
         request: Request,
@@ -38,7 +42,11 @@ impl Service {
         self.act_on_account(request, user, action).await
     }
 
-    /// Does something with somebody's account.
+    /// Acts on a user's account.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no such user, if the rules reject the action, or if the store fails.
     pub async fn act_on_account<A: AccountAction + 'static>(
         &self,
         request: Request,
@@ -56,14 +64,22 @@ impl Service {
         .await
     }
 
-    /// Mails a token for a new password to whoever has that address. Takes as long where nobody has it.
+    /// Mails a password-reset token to the user with this address. Takes the same time if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store fails.
     pub async fn request_reset(&self, request: Request, email: &str) -> Result<(), Error> {
         let decide: DecideToken =
             |account, private, context| RequestReset.decide(account, private, context).some();
         self.mail_token(request, email, decide, mails::put_reset).await
     }
 
-    /// Mails a token to unlock the account to whoever has that address, if it is locked. Takes as long where nobody has it.
+    /// Mails an unlock token to the user with this address, if their account is locked. Takes the same time if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store fails.
     pub async fn request_unlock(&self, request: Request, email: &str) -> Result<(), Error> {
         let decide: DecideToken = |account, private, context| RequestUnlock.decide(account, private, context);
         self.mail_token(request, email, decide, mails::put_unlock).await
@@ -95,7 +111,11 @@ impl Service {
         Ok(())
     }
 
-    /// Sets a new password with a mailed token. Every bearer token from before ends then.
+    /// Sets a new password with a mailed token. All earlier bearer tokens become invalid.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the password or the token is invalid, or if the store fails.
     pub async fn reset_password(
         &self,
         request: Request,
@@ -125,6 +145,10 @@ impl Service {
     }
 
     /// Unlocks an account with a mailed token.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the token is invalid, or if the store fails.
     pub async fn unlock(&self, request: Request, token: String) -> Result<(), Error> {
         let unknown = || Rejection::invalid("unlock_token", "is unknown, used or expired");
         let user = user_of_token(&token).ok_or_else(unknown)?;
@@ -145,7 +169,7 @@ impl Service {
     }
 }
 
-/// Does something with an account, as a part of a command: the events it recorded, and what it made.
+/// Acts on an account as a part of a command. Returns the recorded events, and what the action created.
 pub(super) fn act_on<A: AccountAction>(
     transaction: &mut Transaction<'_>,
     request: &Request,
@@ -161,7 +185,7 @@ pub(super) fn act_on<A: AccountAction>(
     Ok((record_all(transaction, &account.person, decision.events)?, decision.created))
 }
 
-/// Records events of an account, in the name of whose it is.
+/// Records events of an account, with its user as the actor.
 pub(super) fn record_all(
     transaction: &mut Transaction<'_>,
     person: &Person,

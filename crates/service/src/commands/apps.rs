@@ -1,4 +1,4 @@
-//! Actions on apps.
+//! Commands that act on apps.
 
 use std::sync::Arc;
 
@@ -13,7 +13,11 @@ use crate::transaction::{RecordedEvent, Transaction, unassigned};
 use crate::{Error, Service};
 
 impl Service {
-    /// Makes a new app. Where it is to be a child, the caller works on its parent.
+    /// Creates an app. The caller needs the role of a collaborator in its parent, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the rules reject the app, or if the store fails.
     pub async fn create_app(&self, request: Request, action: CreateApp) -> Result<Outcome, Error> {
         self.act_once(request, move |transaction, request| {
             if let Some(parent) = action.parent {
@@ -28,7 +32,12 @@ impl Service {
         .await
     }
 
-    /// Does something with an app.
+    /// Acts on an app.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the app does not exist or is hidden from the caller, if the caller's role does not suffice, if the rules
+    /// reject the action, or if the store fails.
     pub async fn act<A: AppAction + 'static>(
         &self,
         request: Request,
@@ -42,7 +51,11 @@ impl Service {
         .await
     }
 
-    /// Accepts the invitation to an app that has this token.
+    /// Accepts the invitation with this token to an app.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no such invitation, if it is not for the caller, or if the store fails.
     pub async fn accept_invitation(&self, request: Request, token: String) -> Result<Outcome, Error> {
         self.act_once(request, move |transaction, request| {
             let hash = TokenHash::of(&token);
@@ -59,7 +72,7 @@ impl Service {
             let decided = action.decide(&app, &mut private, &context);
             let events = transaction.decided(decided)?.events;
             transaction.put_private(id, private)?;
-            // Accepting again answers that, instead of that there is no invitation.
+            // A repeat is told that the invitation was accepted, instead of that there is none.
             transaction.put(key::UsedInvitation(hash), id);
             let recorded = record_all(transaction, request.actor.as_ref(), id, events)?;
             outcome(transaction, id, recorded)
@@ -97,7 +110,7 @@ impl Service {
     }
 }
 
-/// What is stored of an outcome for its repeat. The app is not, since all its secrets would be stored a second time.
+/// The part of an outcome that is stored for repeats. The app is left out: its secrets would be stored a second time.
 #[derive(Serialize, Deserialize)]
 struct StoredOutcome<C> {
     app: AppId,
@@ -112,7 +125,7 @@ impl Outcome {
     }
 }
 
-/// Does something with an app, as a part of a command: the events it recorded, and what it made.
+/// Acts on an app as a part of a command. Returns the recorded events, and what the action created.
 pub(super) fn act_on<A: AppAction>(
     transaction: &mut Transaction<'_>,
     request: &Request,
@@ -124,14 +137,14 @@ pub(super) fn act_on<A: AppAction>(
     let mut private = transaction.private(id)?;
     let caller = request.actor.as_ref();
     let actor = match action.actor(&app, &private, caller) {
-        // The caller is known as they are now already.
+        // The request was refreshed, so the caller is up to date.
         Some(actor) if caller.is_some_and(|caller| caller.id == actor.id) => caller.cloned(),
         noted => transaction.refresh(noted)?,
     };
     decide_and_record(transaction, request, (actor.as_ref(), role), &app, &mut private, action)
 }
 
-/// Decides an action in somebody's name and in a role that was looked at before, and records what comes of it.
+/// Decides an action for an actor whose role was checked before, and records its events.
 pub(super) fn decide_and_record<A: AppAction>(
     transaction: &mut Transaction<'_>,
     request: &Request,
@@ -147,7 +160,7 @@ pub(super) fn decide_and_record<A: AppAction>(
     Ok((record_all(transaction, actor, app.id, decision.events)?, decision.created))
 }
 
-/// What comes of making a new app.
+/// Decides the creation of an app.
 pub(super) fn decide_creation(
     transaction: &Transaction<'_>,
     request: &Request,
@@ -157,7 +170,7 @@ pub(super) fn decide_creation(
     transaction.decided(action.decide(&transaction.context(request.remote_ip, actor, None)))
 }
 
-/// Makes a new app of that name, as a part of a command.
+/// Creates an app as a part of a command.
 pub(super) fn create(
     transaction: &mut Transaction<'_>,
     actor: Option<&Person>,
@@ -173,7 +186,7 @@ pub(super) fn create(
     Ok(recorded)
 }
 
-/// Records what was decided for an app.
+/// Records the events that were decided for an app.
 pub(super) fn record_all(
     transaction: &mut Transaction<'_>,
     actor: Option<&Person>,
@@ -206,7 +219,7 @@ pub(super) fn present(transaction: &Transaction<'_>, id: AppId) -> Result<Arc<Ap
     transaction.app(id)?.ok_or_else(|| Rejection::NotFound("app").into())
 }
 
-/// What the caller may do with that app, if it is at least that.
+/// Returns the caller's role in an app, if it is at least `needed`.
 pub(super) fn require_role(
     transaction: &Transaction<'_>,
     request: &Request,
@@ -221,7 +234,7 @@ pub(super) fn require_role(
     if role < needed { Err(Rejection::needs(needed).into()) } else { Ok(role) }
 }
 
-/// Why a token leads to no invitation.
+/// Returns the reason why there is no invitation with a token.
 fn already_used(
     transaction: &Transaction<'_>,
     request: &Request,

@@ -1,4 +1,4 @@
-//! What was answered to requests with an idempotency key, for a day.
+//! Stored outcomes of requests with an idempotency key. A repeat within a day gets the stored outcome.
 
 use annals_model::Rejection;
 use annals_store::{Answer, Caller, CommandError, Error, key};
@@ -8,10 +8,10 @@ use serde::de::DeserializeOwned;
 use super::Idempotency;
 use crate::transaction::Transaction;
 
-/// How long an answer is remembered.
+/// How long an outcome is stored.
 const LIFETIME_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// The answer already given to this request, if it is a repeat.
+/// Returns the stored outcome of a request; `None` if it is not a repeat.
 pub(super) fn find<T: DeserializeOwned>(
     transaction: &Transaction<'_>,
     caller: Caller,
@@ -26,7 +26,7 @@ pub(super) fn find<T: DeserializeOwned>(
         return Err(Rejection::Conflict(message.to_owned()).into());
     }
     let outcome = serde_json::from_str(&answer.outcome)
-        .map_err(|error| Error::Damaged(format!("an answer cannot be read: {error}")))?;
+        .map_err(|error| Error::Damaged(format!("a stored outcome cannot be read: {error}")))?;
     Ok(Some(outcome))
 }
 
@@ -47,12 +47,12 @@ pub(super) fn remember<T: Serialize>(
     transaction.put(key::Answer(caller, key.clone()), answer.into());
 }
 
-/// Forgets an answer that has expired.
+/// Deletes an expired outcome.
 pub(crate) fn forget(transaction: &mut Transaction<'_>, expiry: &key::AnswerExpiry) -> Result<(), Error> {
     let key::AnswerExpiry(_, caller, idempotency_key) = expiry.clone();
     transaction.remove(expiry.clone());
     let answer = key::Answer(caller, idempotency_key);
-    // The key may have been used again since.
+    // The key may have been used again since it expired.
     if transaction.get(answer.clone())?.is_some_and(|kept| kept.expires_at <= transaction.now()) {
         transaction.remove(answer);
     }

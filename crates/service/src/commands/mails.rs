@@ -1,28 +1,28 @@
-//! Mails that commands write.
+//! Mails that commands queue in the outbox.
 //!
-//! A mail is written in the same commit as the event that it tells of, so neither is there without the other.
+//! A mail is queued in the commit that records its event, so there is never one without the other.
 
 use annals_model::{Person, UserId};
 use annals_store::{Error, Mail, Store, TypedRows as _, key};
 
 use crate::transaction::Transaction;
 
-/// How many mails to one user wait at most; the oldest goes.
+/// The most mails to one user that wait; a further one replaces the oldest.
 const WAITING_MAX: usize = 20;
-/// How long a mail waits: until the tokens in it expire.
+/// How long a mail waits: as long as its token is valid.
 const WAITING_MS: u64 = 6 * 60 * 60 * 1000;
 
-/// Writes a mail with a token to somebody, and removes these mails that have to go for it.
+/// Queues a mail with a token to a user, and removes the given surplus mails.
 pub(super) type PutMail = fn(&mut Transaction<'_>, &Person, &str, &[key::Mail]);
 
-/// The mails to that user that have to go when another one comes.
+/// Returns the waiting mails to a user that a further mail replaces.
 pub(super) async fn surplus(store: &dyn Store, user: UserId) -> Result<Vec<key::Mail>, Error> {
     let waiting = store.list(key::Mail::to(user), WAITING_MAX + 1).await?;
     let surplus = (waiting.len() + 1).saturating_sub(WAITING_MAX);
     Ok(waiting.into_iter().take(surplus).map(|(key, _)| key).collect())
 }
 
-/// Writes the mail that a new password is set with.
+/// Queues the password-reset mail.
 pub(super) fn put_reset(transaction: &mut Transaction<'_>, to: &Person, token: &str, surplus: &[key::Mail]) {
     let (username, public_url) = (&to.username, transaction.public_url());
     let text = format!(
@@ -33,7 +33,7 @@ pub(super) fn put_reset(transaction: &mut Transaction<'_>, to: &Person, token: &
     put(transaction, to, "Your new password", text, surplus);
 }
 
-/// Writes the mail that an account is unlocked with.
+/// Queues the mail to unlock an account.
 pub(super) fn put_unlock(transaction: &mut Transaction<'_>, to: &Person, token: &str, surplus: &[key::Mail]) {
     let (username, public_url) = (&to.username, transaction.public_url());
     let text = format!(

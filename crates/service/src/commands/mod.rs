@@ -1,7 +1,7 @@
-//! What changes the store.
+//! Commands: everything that changes the store.
 //!
-//! Each command is one decision, made by the pure rules of `annals-model` with the store in view, and recorded together
-//! with all that follows from it: the events, the states they change, the names they take and free.
+//! The pure rules of `annals-model` decide a command from a snapshot of the store. One commit records the decision with
+//! everything that follows from it: the events, the states they change, the names they take and free.
 
 mod accounts;
 mod apps;
@@ -31,74 +31,74 @@ pub use sign_in::SignInOutcome;
 pub use tokens::IssuedToken;
 pub use users::NewUser;
 
-/// What a request says besides what it asks for.
+/// The caller of a command, and how to carry it out.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
-    /// The caller; the platform itself where there is nobody.
+    /// The calling user; `None` for the operator.
     pub actor: Option<Person>,
-    /// Where it comes from, if that is known.
+    /// The address the request came from, if known.
     pub remote_ip: Option<IpAddr>,
-    /// What makes a repeat of it harmless, if it carries that.
+    /// The idempotency key; `None` if the request has none.
     pub idempotency: Option<Idempotency>,
-    /// Whether to decide only, and record nothing.
+    /// Whether to decide the command without recording anything.
     pub dry_run: bool,
 }
 
-/// What makes a repeated request harmless.
+/// An idempotency key: a repeated request with the same key gets the first outcome, and changes nothing.
 #[derive(Debug, Clone)]
 pub struct Idempotency {
-    /// The key the caller chose.
+    /// The key that the caller chose.
     pub key: String,
-    /// Stands for what is asked for: the same for the same request, another for another.
+    /// A fingerprint of the request, to detect a key that is used for two different requests.
     pub fingerprint: String,
 }
 
-/// What came of an action on an app.
+/// The outcome of an action on an app.
 #[derive(Debug, Clone)]
 pub struct Outcome<C = ()> {
-    /// The app after it.
+    /// The app after the action.
     pub app: Arc<App>,
-    /// Its private state after it.
+    /// The app's private state after the action.
     pub private: Arc<PrivateState>,
-    /// The events recorded; none where nothing changed.
+    /// The recorded events; empty if nothing changed.
     pub recorded: Vec<RecordedEvent>,
-    /// What the action made.
+    /// What the action created.
     pub created: C,
 }
 
 impl<C> Outcome<C> {
-    /// The event of that type, if one was recorded.
+    /// Returns the recorded event of a type, if there is one.
     pub fn recorded(&self, event_type: &str) -> Option<&RecordedEvent> {
         self.recorded.iter().find(|recorded| recorded.event_type == event_type)
     }
 }
 
 impl Request {
-    /// Who sent it, as answers are remembered by.
+    /// Returns the caller by whom outcomes are stored.
     fn caller(&self) -> Caller {
         self.actor.as_ref().map_or(Caller::Operator, |actor| Caller::User(actor.id))
     }
 
-    /// What makes a repeat harmless. A request that records nothing needs nothing for that.
+    /// Returns the idempotency key. A dry run has none: it records nothing that a repeat could record again.
     fn idempotency(&self) -> Option<Idempotency> {
         self.idempotency.clone().filter(|_| !self.dry_run)
     }
 
-    /// The request of the caller as they are now, who may not be as they were when the request came.
+    /// Returns the request with its actor's current name and address: these may have changed since the request came.
     fn refreshed(&self, transaction: &Transaction<'_>) -> Result<Self, CommandError> {
         Ok(Self { actor: transaction.refresh(self.actor.clone())?, ..self.clone() })
     }
 }
 
 impl Service {
-    /// Commits what `decide` writes to the transaction, and gives what it returned.
+    /// Commits what `decide` writes to the transaction, and returns what it returned.
     pub(crate) async fn commit<T: Send + 'static>(
         &self,
         mut decide: impl FnMut(&mut Transaction<'_>) -> Result<T, CommandError> + Send + 'static,
     ) -> Result<T, Error> {
         let result = Arc::new(Mutex::new(None));
         let ids = RepeatedIds::new(Arc::clone(&self.inner().ids));
-        // Not the service itself: the store drops commands, and must not be held by one of them then.
+        // Not the service itself: a command that owned the store would keep it open until the store drops the command.
         let settings = Arc::clone(&self.inner().settings);
         let now = self.now();
         let command = {
@@ -117,7 +117,7 @@ impl Service {
         decided.ok_or(Error::Commit(annals_store::Error::Closed))
     }
 
-    /// As [`Service::commit`], but a repeat with the same idempotency key gets what the first one got.
+    /// Does the same as [`Service::commit`], but a repeat with the same idempotency key returns the stored outcome.
     async fn commit_once<T: Serialize + DeserializeOwned + Send + 'static>(
         &self,
         caller: Caller,

@@ -1,4 +1,4 @@
-//! Reports of what happened elsewhere.
+//! Reports: events that happened elsewhere.
 
 use annals_model::{Event, EventId, Rejection, Report, Time};
 use annals_store::{Caller, CommandError};
@@ -7,7 +7,7 @@ use super::Idempotency;
 use crate::transaction::unassigned;
 use crate::{Error, Service};
 
-/// A report with all of its bytes written that do not depend on when it is recorded.
+/// A report with those of its bytes written that do not depend on when it is recorded.
 struct Prepared {
     id: Option<EventId>,
     created_at: Option<Time>,
@@ -16,7 +16,12 @@ struct Prepared {
 }
 
 impl Service {
-    /// Records all of these events, in this order, or none. Gives how many.
+    /// Records all reported events in this order, or none. Returns how many there are.
+    ///
+    /// # Errors
+    ///
+    /// Fails if an event is rejected; the error names its index. Fails if the idempotency key was used for another request, or
+    /// if the store fails.
     pub async fn report(
         &self,
         reports: Vec<Report>,

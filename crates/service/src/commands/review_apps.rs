@@ -1,4 +1,4 @@
-//! What happens to two apps at once: a review app and the app it is made from.
+//! Commands on review apps, which involve two apps: the review app and its parent, the app it is created from.
 
 use std::collections::BTreeSet;
 
@@ -14,8 +14,13 @@ use crate::transaction::{RecordedEvent, Transaction};
 use crate::{Error, Service};
 
 impl Service {
-    /// Makes the review app of a pull request by hand. The outcome is the parent's; what is created is the review app's
-    /// name.
+    /// Creates the review app of a pull request on request. The outcome has the parent as its app, and the review app's name
+    /// as what was created.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the caller is not a collaborator of the parent, if the pull request is unknown or has a review app, if the name
+    /// is taken, or if the store fails.
     pub async fn create_review_app(
         &self,
         request: Request,
@@ -31,7 +36,12 @@ impl Service {
         .await
     }
 
-    /// Records what a forge says of a pull request, with all that follows from it.
+    /// Records the state of a pull request that a forge (a Git hosting service such as GitHub or GitLab) sent, and creates,
+    /// deploys or destroys the review app accordingly.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the caller is not the operator, if the rules reject the change, or if the store fails.
     pub async fn pull_request_received(
         &self,
         request: Request,
@@ -51,7 +61,7 @@ impl Service {
             let recorded = match follow_up {
                 FollowUp::Nothing => Vec::new(),
                 FollowUp::Create => {
-                    // The forge can do nothing about a name that is taken.
+                    // The forge can do nothing about a rejection, such as a name that is taken.
                     match create_review_app(transaction, request, actor, parent, received.number) {
                         Err(CommandError::Rejected(_)) => Vec::new(),
                         created => created?.0,
@@ -68,7 +78,12 @@ impl Service {
         .await
     }
 
-    /// Deletes an app: a review app with what its parent's timeline says of it, and any app with its review apps.
+    /// Deletes an app with its review apps. For a review app, records its destruction in the parent's timeline too.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the app does not exist or is hidden from the caller, if the caller's role does not suffice, if the rules
+    /// reject the deletion, or if the store fails.
     pub async fn delete_app(&self, request: Request, id: AppId, action: DeleteApp) -> Result<Outcome, Error> {
         self.act_once(request, move |transaction, request| {
             let app = present(transaction, id)?;
@@ -93,7 +108,7 @@ impl Service {
         .await
     }
 
-    /// Destroys the review app of a pull request when that is due. Firing a timer twice does no more than firing it once.
+    /// Fires a due timer: destroys the review app of its pull request. Firing a timer again has no effect.
     pub(crate) async fn fire_timer(&self, timer: key::Timer) -> Result<(), Error> {
         self.commit(move |transaction| {
             let key::Timer(time, parent, number) = timer.clone();
@@ -101,7 +116,7 @@ impl Service {
             let app = transaction.app(parent)?;
             let set_to = private.pull_requests.get(&number).and_then(|pull| pull.delete_at);
             let (Some(app), true) = (app, set_to == Some(time)) else {
-                // It was fired or moved since it was listed. Left in the store, it would be listed for ever.
+                // It was fired or moved since it was listed. Left in the store, it would be listed forever.
                 transaction.remove(timer.clone());
                 return Ok(());
             };
@@ -120,7 +135,7 @@ impl Service {
     }
 }
 
-/// Makes the review app of a pull request: the parent's event, the app, and its first deployment. Gives its name.
+/// Creates the review app of a pull request: the parent's event, the app, and its first deployment. Returns its name.
 fn create_review_app(
     transaction: &mut Transaction<'_>,
     request: &Request,
@@ -131,7 +146,7 @@ fn create_review_app(
     let app = present(transaction, parent)?;
     let mut private = transaction.private(parent)?;
     let action = review_apps::create_app(&app, number, transaction.now());
-    // All that may be refused is decided before anything is recorded, since a refusal need not end the whole command.
+    // Everything that can be rejected is decided before anything is recorded: the caller may go on after a rejection.
     let creation = decide_creation(transaction, request, actor, &action)?;
     let child = creation.created;
     let context = transaction.context(request.remote_ip, actor, None);
@@ -145,7 +160,7 @@ fn create_review_app(
     Ok((recorded, decision.created))
 }
 
-/// Deploys what a pull request has come to.
+/// Deploys the latest commit of a pull request.
 fn deploy(
     transaction: &mut Transaction<'_>,
     request: &Request,
@@ -160,7 +175,7 @@ fn deploy(
     Ok(act_on(transaction, &by_operator, child, &action)?.0)
 }
 
-/// Destroys the review app of that name, and before it those that it has itself.
+/// Destroys a review app, after the review apps that it has itself.
 fn destroy(
     transaction: &mut Transaction<'_>,
     request: &Request,
@@ -168,7 +183,7 @@ fn destroy(
     parent: AppId,
     name: &str,
 ) -> Result<Vec<RecordedEvent>, CommandError> {
-    // Reports may make apps review apps of each other, so each is gone through once, and as a list.
+    // Reports can make apps review apps of each other, so each app is visited once, and without recursion.
     let mut met = BTreeSet::from([parent]);
     let (mut waiting, mut found) = (vec![(parent, name.to_owned())], Vec::new());
     while let Some((parent, name)) = waiting.pop() {
@@ -187,7 +202,7 @@ fn destroy(
             let child = present(transaction, child)?;
             let mut private = transaction.private(child.id)?;
             let by = (actor, Role::Operator);
-            // What only a report calls a review app is no such app by itself, and has to be named.
+            // An app that only a report calls a review app counts as an ordinary one, whose deletion must repeat its name.
             let action = DeleteApp { current_name: Some(child.name.clone()) };
             recorded.extend(decide_and_record(transaction, request, by, &child, &mut private, &action)?.0);
         }
@@ -196,7 +211,7 @@ fn destroy(
     Ok(recorded)
 }
 
-/// Records in the parent's timeline that a review app went.
+/// Records the destruction of a review app in its parent's timeline.
 fn record_destruction(
     transaction: &mut Transaction<'_>,
     actor: Option<&Person>,

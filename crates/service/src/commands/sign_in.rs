@@ -1,4 +1,4 @@
-//! Signing in with a name and a password.
+//! Sign-in with a name and a password.
 
 use std::net::IpAddr;
 
@@ -12,20 +12,24 @@ use super::tokens::{IssuedToken, issue};
 use crate::credentials::{new_secret, passwords};
 use crate::{Error, Service};
 
-/// What came of an attempt to sign in.
+/// The outcome of an attempt to sign in.
 #[derive(Debug, Clone)]
 pub enum SignInOutcome {
-    /// It succeeded, with a token of its own.
+    /// The user signed in, and got an API token.
     SignedIn(IssuedToken),
     /// The name or the password was wrong.
     Refused,
-    /// The account is locked, by this attempt or before.
+    /// The account is locked, by this attempt or an earlier one.
     Locked,
 }
 
 impl Service {
-    /// Signs somebody in and gives them an API token of that name. Time and outcome are the same for a wrong password as for
-    /// an account that does not exist.
+    /// Signs a user in, by username or email address, and creates an API token of the given name. An account that does not
+    /// exist takes the same time and has the same outcome as a wrong password.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the token's name is invalid, if the user has the maximum number of tokens, or if the store fails.
     pub async fn sign_in(
         &self,
         remote_ip: Option<IpAddr>,
@@ -56,7 +60,7 @@ impl Service {
         let secret = new_secret("tk-us-");
         self.commit(move |transaction| {
             let was_locked = present(transaction, user)?.locked;
-            // The password that was found right may have been replaced since.
+            // The password may have been replaced since it was checked.
             let is_right = right_for.is_some() && right_for == transaction.get(key::Password(user))?;
             if is_right && !was_locked {
                 act_on(transaction, &request, user, &SignIn)?;
@@ -72,7 +76,7 @@ impl Service {
         .await
     }
 
-    /// Takes as long as an attempt that is recorded, so the time of an answer does not tell whether there is an account.
+    /// Takes as long as a recorded attempt, so that the time of a response does not reveal whether an account exists.
     pub(super) async fn equalize_timing(&self) -> Result<(), Error> {
         self.commit(move |transaction| {
             let now = transaction.now().to_string();

@@ -11,7 +11,7 @@ use crate::credentials::new_secret;
 use crate::transaction::Transaction;
 use crate::{Error, Service};
 
-/// The time of a token's last use is recorded to this precision: recording each use would cost a write per request.
+/// The precision of a token's last use: writing each use would cost a commit per request.
 const LAST_USED_MS: u64 = 60 * 1000;
 
 /// A token with its secret, which is shown once and not stored.
@@ -19,12 +19,16 @@ const LAST_USED_MS: u64 = 60 * 1000;
 pub struct IssuedToken {
     /// The token, without its secret.
     pub token: Token,
-    /// What its user presents.
+    /// The secret that the user presents.
     pub secret: String,
 }
 
 impl Service {
-    /// Gives a user a further API token.
+    /// Creates an API token for a user.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the name is invalid, if the user has the maximum number of tokens, or if the store fails.
     pub async fn create_token(&self, user: UserId, name: String) -> Result<IssuedToken, Error> {
         check_token_name(&name)?;
         self.require_room_for_token(user).await?;
@@ -37,7 +41,7 @@ impl Service {
         .await
     }
 
-    /// Refuses a further token where there are many.
+    /// Rejects a further token if the user has the maximum number.
     pub(super) async fn require_room_for_token(&self, user: UserId) -> Result<(), Error> {
         if self.store().list(key::Token::of(user), TOKENS_MAX).await?.len() < TOKENS_MAX {
             return Ok(());
@@ -46,7 +50,11 @@ impl Service {
         Err(Rejection::invalid("name", message).into())
     }
 
-    /// Gives a token another secret; the old one is valid no longer.
+    /// Replaces a token's secret. The old secret is no longer valid.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no such token, or if the store fails.
     pub async fn renew_token(&self, user: UserId, id: TokenId) -> Result<IssuedToken, Error> {
         let secret = new_secret("tk-us-");
         self.commit(move |transaction| {
@@ -61,6 +69,10 @@ impl Service {
     }
 
     /// Revokes a token.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no such token, or if the store fails.
     pub async fn revoke_token(&self, user: UserId, id: TokenId) -> Result<(), Error> {
         self.commit(move |transaction| {
             let token = take(transaction, user, id)?;
@@ -69,7 +81,7 @@ impl Service {
         .await
     }
 
-    /// Records that a token was used.
+    /// Stores the time at which a token was used.
     pub(crate) async fn token_used(&self, user: UserId, token: &Token) -> Result<(), Error> {
         if token.last_used_at.is_some_and(|last| last.plus_millis(LAST_USED_MS) > self.now()) {
             return Ok(());
@@ -117,7 +129,7 @@ fn put(transaction: &mut Transaction<'_>, user: UserId, token: &Token, hash: Tok
     transaction.put(key::TokenHash(hash), (user, token.id));
 }
 
-/// Removes a token, and gives it.
+/// Removes a token and returns it.
 fn take(transaction: &mut Transaction<'_>, user: UserId, id: TokenId) -> Result<Token, CommandError> {
     let key = key::Token(user, id);
     let token = transaction.get(key.clone())?.ok_or(Rejection::NotFound("token"))?;

@@ -1,4 +1,4 @@
-//! Registering people.
+//! Registration of users.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use crate::credentials::{new_secret, passwords};
 use crate::transaction::Transaction;
 use crate::{Error, Service};
 
-/// Somebody to be registered.
+/// A user to register.
 #[derive(Debug, Clone)]
 pub struct NewUser {
-    /// Their identifier, if the platform knows them already.
+    /// Their identifier, if reports name them already.
     pub id: Option<UserId>,
     /// The name they chose.
     pub username: String,
@@ -24,14 +24,18 @@ pub struct NewUser {
     pub email: String,
     /// Their password, if they have one.
     pub password: Option<String>,
-    /// Whether they register themself. Registering by the operator records no event: it would keep earlier acts of the user
-    /// from being reported.
+    /// Whether the user signs up, instead of being registered by the operator. The operator's registration records no event:
+    /// it would keep the user's earlier actions from being reported, since times of a timeline never decrease.
     pub signs_up: bool,
 }
 
 impl Service {
-    /// Registers somebody, with a first API token. Somebody who so far was only named in reports, with this identifier or
-    /// with this address and username, becomes registered.
+    /// Registers a user with a first API token. If reports have named a user with this identifier, or with this address and
+    /// username, registers that user.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the username, address or password is invalid, if another user has one of them, or if the store fails.
     pub async fn register_user(&self, user: NewUser) -> Result<(Arc<Account>, IssuedToken), Error> {
         let password_hash = match &user.password {
             Some(password) => Some(passwords::hash(password.clone()).await?),
@@ -63,11 +67,11 @@ impl Service {
     }
 }
 
-/// Who a registration is for: somebody new, or somebody whom reports named before.
+/// Returns the user to register: a new one, or one whom reports have named.
 fn registrable(transaction: &Transaction<'_>, user: &NewUser) -> Result<UserId, CommandError> {
     let with_email = transaction.get(key::Email::of(&user.email))?;
     let with_username = transaction.get(key::Username(user.username.clone()))?;
-    // Somebody who signs up may claim any name, so they do not get the account of a person whom reports named.
+    // Anybody can sign up with any name, so this does not give them an account that reports have named.
     let named = with_email.filter(|holder| !user.signs_up && with_username == Some(*holder));
     let id = user.id.or(named).unwrap_or_else(|| transaction.ids().user_id());
     let taken = |holder: Option<UserId>| holder.is_some_and(|holder| holder != id);

@@ -1,4 +1,4 @@
-//! Vouchers: made by the operator, used by accounts.
+//! Vouchers, which the operator creates and users redeem.
 
 use std::sync::Arc;
 
@@ -11,11 +11,15 @@ use super::Request;
 use super::accounts::act_on;
 use crate::{Error, Service};
 
-/// The most vouchers of a list.
+/// The most vouchers in a listing.
 const LISTED_MAX: usize = 10_000;
 
 impl Service {
-    /// Makes a voucher.
+    /// Creates a voucher.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the code is taken, if the idempotency key was used for another request, or if the store fails.
     pub async fn create_voucher(&self, request: Request, voucher: Voucher) -> Result<Voucher, Error> {
         self.commit_once(Caller::Operator, request.idempotency(), move |transaction| {
             let key = key::Voucher(voucher.code.clone());
@@ -32,7 +36,12 @@ impl Service {
         .await
     }
 
-    /// Uses a voucher for the caller's account.
+    /// Redeems a voucher for the caller's account.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no such voucher, if it expired, is used up or was redeemed by this account, if the caller is the
+    /// operator, or if the store fails.
     pub async fn use_voucher(&self, request: Request, code: &str) -> Result<Voucher, Error> {
         if code.len() > NAME_BYTES_MAX {
             return Err(Rejection::NotFound("voucher").into());
@@ -53,7 +62,11 @@ impl Service {
         .await
     }
 
-    /// The vouchers, by code.
+    /// Returns the vouchers, ordered by code.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
     pub async fn vouchers(&self) -> Result<Vec<Arc<Voucher>>, Error> {
         let listed = self.store().list(key::Voucher::all(), LISTED_MAX).await?;
         Ok(listed.into_iter().map(|(_, voucher)| voucher).collect())

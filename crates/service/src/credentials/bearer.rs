@@ -1,4 +1,4 @@
-//! Bearer tokens: JWTs of one hour.
+//! Bearer tokens: JWTs that expire after one hour.
 
 use std::sync::Arc;
 
@@ -8,27 +8,27 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 
-/// How long a bearer token lasts.
+/// How long a bearer token is valid.
 const LIFETIME_SECONDS: u64 = 60 * 60;
 
-/// What a bearer token says. The names are those that clients know, but for the last three, which are ours.
+/// The claims of a bearer token. The names up to `exp` are those that clients know; the last three are ours.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Claims {
-    /// Who issued it.
+    /// The issuer.
     iss: String,
-    /// When, in seconds since 1970.
+    /// When it was issued, in seconds since 1970.
     iat: u64,
     /// The user.
     uuid: UserId,
-    /// Something that no other bearer token has.
+    /// A random value that makes each bearer token unique.
     rnd: String,
     /// When it expires, in seconds since 1970.
     exp: u64,
-    /// The API token it was exchanged for.
+    /// The API token that was exchanged for it.
     token_id: TokenId,
-    /// When the secret was issued that was presented; a renewed token has another.
+    /// When the API token's secret was issued. Renewing the API token changes this, which invalidates the bearer token.
     token_issued_at: Time,
-    /// The one database it is good for, if it is for one.
+    /// The database to which it is limited; `None` if it is not limited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     addon_uuid: Option<String>,
 }
@@ -47,20 +47,20 @@ impl Claims {
     }
 }
 
-/// What bearer tokens are signed with.
+/// The key that signs bearer tokens.
 pub(super) struct SigningKey {
     encoding: EncodingKey,
     decoding: DecodingKey,
     validation: Validation,
-    /// Bearer tokens whose signature is good: clients send the same one for an hour.
+    /// Bearer tokens whose signature was verified: clients send the same token for an hour.
     verified: Cache<String, Arc<Claims>>,
 }
 
-/// How many verified bearer tokens are remembered; each takes about half a kilobyte.
+/// The most cached bearer tokens; each takes about half a kilobyte.
 const VERIFIED_MAX: usize = 10_000;
 
 impl SigningKey {
-    /// The key with that hexadecimal form.
+    /// Reads a key from its hexadecimal form.
     pub(super) fn from_hex(text: &str) -> Option<Self> {
         let bytes = hex::decode(text).ok().filter(|bytes| bytes.len() == 64)?;
         let mut validation = Validation::new(Algorithm::HS512);
@@ -79,7 +79,7 @@ impl SigningKey {
         credential.bytes().filter(|&byte| byte == b'.').count() == 2
     }
 
-    /// A bearer token for an API token and the time that its secret was issued, for one database if one is named.
+    /// Issues a bearer token for an API token, whose secret was issued at the given time. Limits it to a database if one is given.
     pub(super) fn sign(
         &self,
         user: UserId,
@@ -101,7 +101,7 @@ impl SigningKey {
             .expect("claims can always be written and signed")
     }
 
-    /// What a bearer token says, unless its signature is wrong or it has expired.
+    /// Returns the claims of a bearer token; `None` if its signature is wrong or it has expired.
     pub(super) fn verify(&self, bearer: &str, now: Time) -> Option<Arc<Claims>> {
         let decode = || jsonwebtoken::decode(bearer, &self.decoding, &self.validation);
         let verified =

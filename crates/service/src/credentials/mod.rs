@@ -1,7 +1,7 @@
-//! Who the caller is.
+//! Authentication: who the caller is.
 //!
-//! Three credentials are known: the operator token, a user's API token (`tk-us-…`), and the bearer token that the API
-//! token is exchanged for (a JWT of one hour). A bearer token ends with the API token that it was exchanged for.
+//! There are three kinds of credentials: the operator token, the API tokens of users (`tk-us-…`), and bearer tokens (JWTs of one
+//! hour), for which API tokens are exchanged. A bearer token becomes invalid with its API token.
 
 mod bearer;
 pub(crate) mod passwords;
@@ -20,38 +20,42 @@ use bearer::SigningKey;
 
 pub use passwords::is_password_of;
 
-/// A valid credential, which the caller presented.
+/// The valid credential of a caller.
 #[derive(Debug, Clone)]
 pub enum Credential {
-    /// The platform's own.
+    /// The operator token.
     Operator,
-    /// A user's.
+    /// A user's API token or bearer token.
     User(SignedIn),
 }
 
-/// A user who presented a valid credential.
+/// A user with a valid credential.
 #[derive(Debug, Clone)]
 pub struct SignedIn {
-    /// Their account.
+    /// The user's account.
     pub account: Arc<Account>,
-    /// The API token that is behind the credential, and when its secret was issued.
+    /// The API token, and when its secret was issued. For a bearer token, the API token that was exchanged for it.
     token: (TokenId, Time),
 }
 
 impl SignedIn {
-    /// Who it is.
+    /// Returns the user's identifier.
     pub fn id(&self) -> UserId {
         self.account.id()
     }
 
-    /// Who it is, as events show them.
+    /// Returns the user as events name them.
     pub fn person(&self) -> &Person {
         &self.account.person
     }
 }
 
 impl Credential {
-    /// The user, for what only people do.
+    /// Returns the user, for requests that only users can make.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the caller is the operator.
     pub fn user(&self) -> Result<&SignedIn, Error> {
         match self {
             Self::User(user) => Ok(user),
@@ -60,14 +64,14 @@ impl Credential {
     }
 }
 
-/// What credentials are checked with.
+/// The keys that credentials are checked with.
 pub(crate) struct Credentials {
     operator_token: TokenHash,
     signing_key: SigningKey,
 }
 
 impl Credentials {
-    /// Those that the store keeps, and generated where it has none. Gives the operator token besides, if it is new.
+    /// Reads the keys from the store, and generates those it does not have. Returns the operator token too, if it is new.
     pub(crate) async fn of_store(
         store: &Arc<dyn Store>,
         operator_token: Option<&str>,
@@ -90,8 +94,11 @@ impl Credentials {
 }
 
 impl Service {
-    /// Whose credential that is. A bearer token that is good for one database is good only where that is what the request
-    /// is about.
+    /// Checks a credential. A bearer token that was issued for one database is valid only for requests on that `database`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the credential is invalid, or if the store cannot be read.
     pub async fn authenticate(&self, secret: &str, database: Option<&str>) -> Result<Credential, Error> {
         let Credentials { operator_token, signing_key } = &self.inner().credentials;
         if TokenHash::of(secret).as_bytes().ct_eq(operator_token.as_bytes()).into() {
@@ -117,7 +124,11 @@ impl Service {
         Ok(Credential::User(SignedIn { account, token }))
     }
 
-    /// A bearer token of one hour for the API token with that secret.
+    /// Exchanges an API token for a bearer token of one hour.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the API token is invalid, or if the store fails.
     pub async fn exchange(&self, secret: &str) -> Result<String, Error> {
         let (user, token) = self.token_with_secret(secret).await?;
         self.token_used(user, &token).await?;
@@ -125,13 +136,13 @@ impl Service {
         Ok(signing_key.sign(user, (token.id, token.issued_at), None, self.now()))
     }
 
-    /// A bearer token of one hour that is good for one database, in the name of that user.
+    /// Issues a bearer token of one hour to a user that is valid for one database only.
     pub fn issue_for_database(&self, user: &SignedIn, addon_id: String) -> String {
         let signing_key = &self.inner().credentials.signing_key;
         signing_key.sign(user.id(), user.token, Some(addon_id), self.now())
     }
 
-    /// The API token with that secret, and whose it is.
+    /// Returns the API token with a secret, and its user.
     async fn token_with_secret(&self, secret: &str) -> Result<(UserId, Arc<Token>), Error> {
         let found = self.store().get(key::TokenHash(TokenHash::of(secret))).await?;
         let (user, id) = found.ok_or(Error::InvalidCredentials)?;
@@ -140,18 +151,18 @@ impl Service {
     }
 }
 
-/// A secret that nobody can guess, with that beginning.
+/// Generates a random secret with a prefix.
 pub(crate) fn new_secret(prefix: &str) -> String {
     format!("{prefix}{}", hex::encode(rand::random::<[u8; 24]>()))
 }
 
-/// The value of a setting, which is set to `otherwise` if it has none.
-async fn setting(store: &Arc<dyn Store>, setting: Setting, otherwise: String) -> Result<String, Error> {
+/// Returns the value of a setting. Sets it to `default` if it has none.
+async fn setting(store: &Arc<dyn Store>, setting: Setting, default: String) -> Result<String, Error> {
     let key = key::Setting(setting);
     if let Some(value) = store.get(key.clone()).await? {
         return Ok(value.to_string());
     }
-    let value: Arc<str> = otherwise.into();
+    let value: Arc<str> = default.into();
     let found = Arc::new(Mutex::new(Arc::clone(&value)));
     let set_once = {
         let found = Arc::clone(&found);

@@ -1,4 +1,4 @@
-//! Passwords: hashed with argon2id, which takes long on purpose and is therefore done where it holds up nobody.
+//! Passwords, hashed with argon2id. Hashing is slow on purpose, so it runs on blocking threads.
 
 use std::sync::{Arc, LazyLock};
 
@@ -12,46 +12,43 @@ use tokio::sync::Semaphore;
 
 use crate::Error;
 
-/// The shortest password, and the longest that is hashed.
+/// The lengths that a password may have.
 const PASSWORD_BYTES: std::ops::RangeInclusive<usize> = 12..=1024;
 
-/// How many passwords are hashed at once: each takes 19 MiB and a core.
+/// The most passwords that are hashed at once: each takes 19 MiB and a core.
 const AT_ONCE_MAX: usize = 8;
 
-static IN_WORK: Semaphore = Semaphore::const_new(AT_ONCE_MAX);
+static PERMITS: Semaphore = Semaphore::const_new(AT_ONCE_MAX);
 
-/// A hash of nobody's password, to be compared with where there is none, so that it takes as long.
-static NOBODYS: LazyLock<Arc<str>> = LazyLock::new(|| {
+/// The hash of a random password, verified in place of a missing one so that it takes the same time.
+static DUMMY_HASH: LazyLock<Arc<str>> = LazyLock::new(|| {
     let hash = Argon2::default().hash_password(&rand::random::<[u8; 32]>());
     hash.map(|hash| hash.to_string()).expect("a password can be hashed with the usual parameters").into()
 });
 
-/// The hash of a password, as a PHC string; refused if it is too short.
+/// Hashes a password as a PHC string. Rejects a password that is too short or too long.
 pub(crate) async fn hash(password: String) -> Result<String, Error> {
     if !PASSWORD_BYTES.contains(&password.len()) {
         let message = format!("must have {} to {} bytes", PASSWORD_BYTES.start(), PASSWORD_BYTES.end());
         return Err(Rejection::invalid("password", message).into());
     }
-    in_the_background(move || {
-        Argon2::default().hash_password(password.as_bytes()).map(|hash| hash.to_string())
-    })
-    .await
+    run_blocking(move || Argon2::default().hash_password(password.as_bytes()).map(|hash| hash.to_string()))
+        .await
 }
 
-/// Whether that is the password of an add-on provider, who has a token for one: long and random, so one round of SHA-256 is
-/// enough.
+/// Checks the password of an add-on provider. Such a password is a long random token, so one round of SHA-256 suffices.
 pub fn is_password_of(provider: &Provider, password: &str) -> bool {
     let known = provider.password_sha256.as_deref().and_then(TokenHash::from_hex);
     known.is_some_and(|known| TokenHash::of(password).as_bytes().ct_eq(known.as_bytes()).into())
 }
 
-/// Whether that is the password of that hash. Takes the same time where there is no hash.
+/// Checks a password against a hash. Takes the same time if there is no hash.
 pub(crate) async fn is_right(password: String, hash: Option<Arc<str>>) -> Result<bool, Error> {
     if password.len() > *PASSWORD_BYTES.end() {
         return Ok(false);
     }
-    in_the_background(move || {
-        let known = hash.as_ref().unwrap_or(&NOBODYS);
+    run_blocking(move || {
+        let known = hash.as_ref().unwrap_or(&DUMMY_HASH);
         match Argon2::default().verify_password(password.as_bytes(), &**known) {
             Ok(()) => Ok(hash.is_some()),
             Err(HashError::PasswordInvalid) => Ok(false),
@@ -61,10 +58,10 @@ pub(crate) async fn is_right(password: String, hash: Option<Arc<str>>) -> Result
     .await
 }
 
-async fn in_the_background<T: Send + 'static>(
+async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, HashError> + Send + 'static,
 ) -> Result<T, Error> {
-    let _permit = IN_WORK.acquire().await.expect("this semaphore is never closed");
+    let _permit = PERMITS.acquire().await.expect("this semaphore is never closed");
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done.map_err(|error| Error::Hashing(error.to_string())),
         Err(error) => Err(Error::Hashing(error.to_string())),

@@ -8,7 +8,7 @@ use super::Follower;
 use crate::transaction::Transaction;
 use crate::{Error, Service};
 
-/// Counts each event once. What it needs stands on the platform timeline, so it reads no event.
+/// Counts each event once. The platform timeline has the types, so it reads no events.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EventCounter;
 
@@ -36,7 +36,11 @@ impl Follower for EventCounter {
 }
 
 impl Service {
-    /// How many events of each type were recorded, as far as they are counted.
+    /// Returns how many events of each type were recorded. The counts lag behind by half a second or more.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
     pub async fn event_counts(&self) -> Result<Arc<EventCounts>, Error> {
         Ok(self.store().get(key::EventCounts()).await?.unwrap_or_default())
     }

@@ -1,4 +1,4 @@
-//! Accounts.
+//! Queries of accounts.
 
 use std::sync::Arc;
 
@@ -9,12 +9,20 @@ use annals_store::{TypedRows as _, key};
 use crate::{Error, Service};
 
 impl Service {
-    /// The state of an account, if it is known.
+    /// Returns the state of an account; `None` if no event or registration names it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
     pub async fn account(&self, user: UserId) -> Result<Option<Arc<Account>>, Error> {
         Ok(self.store().get(key::Account(user)).await?)
     }
 
-    /// The private state of an account.
+    /// Returns the private state of an account: what its events do not contain.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
     pub async fn account_private_state(&self, user: UserId) -> Result<Arc<AccountPrivateState>, Error> {
         Ok(self.store().get(key::AccountPrivateState(user)).await?.unwrap_or_default())
     }

@@ -1,4 +1,4 @@
-//! Apps.
+//! Queries of apps.
 
 use std::sync::Arc;
 
@@ -8,21 +8,33 @@ use annals_store::{TypedRows as _, key};
 use crate::visibility::Visibility;
 use crate::{Error, Service};
 
-/// The most apps of a list.
+/// The most apps or add-ons in a listing.
 const LISTED_MAX: usize = 10_000;
 
 impl Service {
-    /// The state of an app, if it is known.
+    /// Returns the state of an app; `None` if it has no event.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
     pub async fn app(&self, id: AppId) -> Result<Option<Arc<App>>, Error> {
         Ok(self.store().get(key::App(id)).await?)
     }
 
-    /// The private state of an app.
+    /// Returns the private state of an app: what its events do not contain.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
     pub async fn private_state(&self, id: AppId) -> Result<Arc<PrivateState>, Error> {
         Ok(self.store().get(key::PrivateState(id)).await?.unwrap_or_default())
     }
 
-    /// The apps that a user owns or collaborates on, by name, each with what they see of it.
+    /// Returns the apps that a user owns or collaborates on, ordered by name, with what the user may see of each.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
     pub async fn apps_of(&self, user: UserId) -> Result<Vec<(Arc<App>, Visibility)>, Error> {
         let mut apps = Vec::new();
         for (key::Member(_, app), ()) in self.store().list(key::Member::of(user), LISTED_MAX).await? {
@@ -35,7 +47,11 @@ impl Service {
         Ok(apps)
     }
 
-    /// The add-ons of a provider: their apps and their identifiers.
+    /// Returns the add-ons of a provider: their apps and identifiers.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
     pub async fn addons_of(&self, provider: &str) -> Result<Vec<(AppId, String)>, Error> {
         let listed = self.store().list(key::AddonOf::provider(provider), LISTED_MAX).await?;
         Ok(listed.into_iter().map(|(key::AddonOf(_, addon), app)| (app, addon)).collect())

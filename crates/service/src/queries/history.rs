@@ -1,4 +1,5 @@
-//! The time machine: an app as it was at any instant, folded from its timeline.
+//! The time machine: the state of an app at any time, folded from its timeline. Folding applies events to a state, one after
+//! another.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,58 +13,62 @@ use serde_json::{Map, Value};
 use crate::authorization::Access;
 use crate::{Error, Service};
 
-/// A state is cached after this many events, on the way through a timeline.
+/// While a timeline is folded, the state is cached after every so many events.
 const FOLD_STEP: u64 = 1_000;
-/// How much of a timeline is read at once while it is folded.
+/// The most bytes of a timeline that are read at once.
 const FOLD_BYTES: usize = 4 << 20;
-/// How many states are cached.
+/// The number of cached states.
 pub(crate) const STATES_MAX: usize = 200;
-/// How many timelines are folded at once.
+/// The number of timelines that are folded at once.
 pub(crate) const FOLDS_MAX: usize = 4;
 
-/// An instant, and where a timeline stood then.
+/// A time, and the length of a timeline at that time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Point {
-    /// The instant.
+    /// The time.
     pub at: Time,
-    /// How many events the timeline had by then.
+    /// The number of events in the timeline up to this time.
     pub position: u64,
 }
 
-/// An app as it was at an instant.
+/// The state of an app at a time.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct StateAt {
-    /// When.
+    /// The time, and the timeline's length then.
     #[serde(flatten)]
     pub point: Point,
-    /// The app's public state; null before its first event.
+    /// The app's public state; `null` before its first event.
     pub state: Value,
 }
 
-/// What changed between two instants.
+/// The difference between the states of an app at two times.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Difference {
-    /// The instant before.
+    /// The earlier time.
     pub from: Point,
-    /// The instant after.
+    /// The later time.
     pub to: Point,
-    /// What changed, by its place in the state.
+    /// The values that differ.
     pub changes: Vec<Change>,
 }
 
-/// A value that changed.
+/// A value that differs between two states.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Change {
-    /// Where, as a JSON Pointer (RFC 6901).
+    /// The place of the value in the state, as a JSON Pointer (RFC 6901).
     pub path: String,
-    /// What was there; null where there was nothing.
+    /// The value before; `null` if there was none.
     pub before: Value,
-    /// What is there; null where there is nothing.
+    /// The value after; `null` if there is none.
     pub after: Value,
 }
 
 impl Service {
-    /// The state at an instant, as far as the caller may see it.
+    /// Returns the state of an app at a time, without the fields that the caller may not see.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
     pub async fn state_at(&self, access: &Access, at: Time) -> Result<StateAt, Error> {
         let timeline = TimelineId::App(access.app.id);
         let length = self.timeline_length(timeline).await?;
@@ -73,7 +78,11 @@ impl Service {
         Ok(StateAt { point: Point { at, position }, state })
     }
 
-    /// What changed between two instants, as far as the caller may see it.
+    /// Returns the difference between the states of an app at two times, without the fields that the caller may not see.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `from` is after `to`, or if the store cannot be read.
     pub async fn difference(&self, access: &Access, from: Time, to: Time) -> Result<Difference, Error> {
         if from > to {
             return Err(Rejection::invalid("from", "must not be after to").into());
@@ -84,10 +93,10 @@ impl Service {
         Ok(Difference { from: from.point, to: to.point, changes })
     }
 
-    /// The state after that many events. Recorded events never change, so states on the way are cached, and the next fold
-    /// need not start from the beginning.
+    /// Returns the state after the first `position` events. Caches states on the way, so that the next fold starts from one of
+    /// them: recorded events never change.
     async fn fold(&self, app: AppId, position: u64) -> Result<Option<Arc<App>>, Error> {
-        let _in_work = self.inner().folds.acquire().await.expect("this semaphore is never closed");
+        let _permit = self.inner().folds.acquire().await.expect("this semaphore is never closed");
         let states = &self.inner().states;
         let steps = (1..=position / FOLD_STEP).rev().map(|step| step * FOLD_STEP);
         let cached = steps.filter_map(|at| Some((at, states.get(&(app, at))?))).next();
@@ -103,7 +112,7 @@ impl Service {
         Ok(state)
     }
 
-    /// The state after `until` events, from that after `done`.
+    /// Returns the state after `until` events, given the state after `done` events.
     async fn fold_on(
         &self,
         app: AppId,
@@ -112,7 +121,7 @@ impl Service {
         until: u64,
     ) -> Result<Arc<App>, Error> {
         let unreadable = || StoreError::Damaged("a timeline cannot be folded".to_owned());
-        // The newest come first, and as many as fit: what is missing at the old end is read again.
+        // A read returns the newest events that fit. The older ones are read next.
         let mut events = Vec::new();
         let mut end = until;
         while end > done {
@@ -138,7 +147,7 @@ impl Service {
     }
 }
 
-/// Adds what differs between two values, leaf by leaf.
+/// Adds the leaves that differ between two values.
 fn compare(path: &mut String, before: &Value, after: &Value, changes: &mut Vec<Change>) {
     match (before, after) {
         (Value::Object(old), Value::Object(new)) => {

@@ -1,4 +1,4 @@
-//! What reads the store.
+//! Queries: everything that reads the store for callers.
 
 mod accounts;
 mod apps;

@@ -1,4 +1,4 @@
-//! Pages of timelines, as they are cached.
+//! Cached pages of timelines.
 
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -10,26 +10,25 @@ use quick_cache::Weighter;
 
 use crate::visibility::{Visibility, app_with_sensitive_fields};
 
-/// A page: its events, newest first and joined by commas. An event never changes, so a cached page is never stale. Cheap to
-/// clone.
+/// A page of events, newest first and joined by commas. Events never change, so a cached page is never stale. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Page(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     events: Bytes,
-    /// Where each event is on the page.
+    /// The range of each event in `events`.
     at: Box<[Range<usize>]>,
-    /// The events with fields that are hidden from some, once somebody reads the page who may not see everything.
+    /// The events with fields that some readers may not see; found when the first such reader reads the page.
     sensitive: OnceLock<Box<[Sensitive]>>,
 }
 
 #[derive(Debug)]
 struct Sensitive {
     at: Range<usize>,
-    /// The app whose roles decide who sees these fields.
+    /// The app whose roles decide who may see these fields.
     app: Option<AppId>,
-    /// The event without them, once somebody needs it.
+    /// The event without these fields, once a reader needs it.
     limited: OnceLock<Bytes>,
 }
 
@@ -45,12 +44,12 @@ impl Page {
         Self(Arc::new(Inner { events: events.join(b",".as_slice()).into(), at, sensitive: OnceLock::new() }))
     }
 
-    /// The page for a reader who sees everything.
+    /// Returns the page for a reader who may see all fields.
     pub(crate) fn whole(&self) -> Bytes {
         self.0.events.clone()
     }
 
-    /// The apps whose roles decide what a reader sees of the page.
+    /// Returns the apps whose roles decide what a reader may see of the page.
     pub(crate) fn apps(&self) -> impl Iterator<Item = Option<AppId>> {
         self.sensitive().iter().map(|sensitive| sensitive.app)
     }
@@ -66,7 +65,7 @@ impl Page {
         })
     }
 
-    /// The page for a reader who sees this of each app.
+    /// Returns the page for a reader with the given visibility of each app.
     pub(crate) fn seen(&self, visibility: impl Fn(Option<AppId>) -> Visibility) -> Bytes {
         let mut seen = Vec::new();
         let mut copied = 0;
@@ -88,13 +87,13 @@ impl Page {
     }
 }
 
-/// What a page takes in memory.
+/// Weighs a page by its bytes in memory.
 #[derive(Clone)]
 pub(crate) struct PageBytes;
 
 impl Weighter<(TimelineId, u64, u64), Page> for PageBytes {
     fn weight(&self, _: &(TimelineId, u64, u64), page: &Page) -> u64 {
-        // The page, its ranges and key, and the cache's own part. A page that is not read whole may take twice as much.
+        // The events, their ranges, the key, and the cache's overhead. A page with hidden fields may take twice as much.
         (page.0.events.len() + size_of_val(&*page.0.at) + 200) as u64
     }
 }

@@ -1,4 +1,4 @@
-//! Timelines, as their readers see them.
+//! Queries of timelines. Fields that the reader may not see are hidden.
 
 use std::ops::RangeInclusive;
 
@@ -11,15 +11,19 @@ use crate::credentials::Credential;
 use crate::visibility::{Reader, Visibility};
 use crate::{Error, Service};
 
-/// The size of all cached pages.
+/// The bytes of all cached pages.
 pub(crate) const PAGES_BYTES_MAX: u64 = 64 << 20;
-/// About how many pages these are.
+/// The estimated number of these pages.
 pub(crate) const PAGES_ESTIMATE: usize = 8_000;
-/// The longest page that is read at once. A longer one is read in parts, so that memory is bounded.
+/// The longest page that is read at once. A longer page is read in parts, so that memory is bounded.
 const PAGE_BYTES_MAX: usize = 256 << 10;
 
 impl Service {
-    /// A user's timeline and how the caller reads it: as the user or as the operator. Nobody else finds the user.
+    /// Returns a user's timeline, and the caller as its reader: the user or the operator.
+    ///
+    /// # Errors
+    ///
+    /// Fails for all other callers, and if there is no such user, with "not found". Fails if the store cannot be read.
     pub async fn user_timeline(
         &self,
         credential: &Credential,
@@ -36,31 +40,51 @@ impl Service {
         }
     }
 
-    /// How many events a timeline has.
+    /// Returns the number of events in a timeline.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
     pub async fn timeline_length(&self, timeline: TimelineId) -> Result<u64, Error> {
         Ok(self.store().head(timeline).await?.length)
     }
 
-    /// How many events of a timeline were before that time.
+    /// Returns the number of events in a timeline before a time.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
     pub async fn count_before(&self, timeline: TimelineId, time: Time) -> Result<u64, Error> {
         Ok(self.store().count_before(timeline, time).await?)
     }
 
-    /// An event of an app as it was recorded, for the platform's own purposes: it must not be shown as it is.
+    /// Returns an event of an app as recorded, with all fields. It must not be shown to a caller.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
     pub async fn recorded_event(&self, app: AppId, event: EventId) -> Result<Option<Event>, Error> {
         let stored = self.store().find(TimelineId::App(app), event).await?;
         Ok(stored.and_then(|json| Event::from_json(&json)))
     }
 
-    /// The event of that identifier, if that timeline is its home.
+    /// Returns an event of a timeline by its identifier. The timeline must be the event's home, which keeps its bytes: the app's
+    /// timeline, or the user's if the event has no app.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no such event in the timeline, or if the store cannot be read.
     pub async fn event(&self, reader: Reader, home: TimelineId, event: EventId) -> Result<Bytes, Error> {
         let stored = self.store().find(home, event).await?.ok_or(Rejection::NotFound("event"))?;
         let seen = self.as_seen(reader, vec![stored]).await?;
         Ok(seen.into_iter().next().unwrap_or_default())
     }
 
-    /// The events at these positions, newest first, from the newest on as many as have about `bytes_max` together and at
-    /// least one.
+    /// Returns the events at the given positions, newest first: at least one, and as many as `bytes_max` holds.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
     pub async fn events(
         &self,
         reader: Reader,
@@ -72,8 +96,12 @@ impl Service {
         self.as_seen(reader, events).await
     }
 
-    /// The events at these positions, newest first and joined by commas; `None` where they are so long that they are to be
-    /// read in parts.
+    /// Returns the events at the given positions, newest first and joined by commas. `None` if the page is so long that it has
+    /// to be read in parts, with [`Service::events`].
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
     pub async fn page(
         &self,
         reader: Reader,
@@ -99,7 +127,7 @@ impl Service {
         if reader == Reader::Seeing(Visibility::ALL) {
             return Ok(Some(page.whole()));
         }
-        let visible = self.what_is_visible(reader, page.apps()).await?;
+        let visible = self.visibility_by_app(reader, page.apps()).await?;
         Ok(Some(page.seen(|app| visible.of(app))))
     }
 }

@@ -1,4 +1,4 @@
-//! Recording events, and applying them to states.
+//! Records events, and applies them to states.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Touched, Transaction};
 
-/// An event that was recorded.
+/// A recorded event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedEvent {
     /// Its identifier.
@@ -20,14 +20,14 @@ pub struct RecordedEvent {
     pub event_type: String,
 }
 
-/// An event whose identifier and time are assigned when it is recorded.
+/// Creates an event whose identifier and time are assigned when it is recorded.
 pub(crate) fn unassigned(actor: Option<&Person>, app: Option<AppRef>, data: TypeData) -> Event {
     let id = EventId::from_bytes([0; EventId::BYTES]);
     Event { id, created_at: Time::EPOCH, user: actor.cloned(), app, data }
 }
 
 impl Transaction<'_> {
-    /// Records an event now: the event's own identifier and time are replaced.
+    /// Records an event now, with a new identifier.
     pub(crate) fn record(&mut self, mut event: Event) -> Result<RecordedEvent, CommandError> {
         let mut tail = Vec::with_capacity(512);
         event.write_tail_to(&mut tail);
@@ -35,7 +35,8 @@ impl Transaction<'_> {
         Ok(RecordedEvent { id: event.id, event_type: event.data.event_type().name.to_owned() })
     }
 
-    /// Records an event whose tail is written already, with that identifier and time where they are given.
+    /// Records an event whose tail (its JSON after identifier and time) is written already. Assigns the identifier and the time
+    /// that are `None`.
     pub(crate) fn record_written(
         &mut self,
         event: &mut Event,
@@ -60,7 +61,7 @@ impl Transaction<'_> {
         }
         self.apply(event)?;
         if self.settings.contract_only && event_type.origin != Origin::Contract {
-            // Timelines hold only the contract's types here, so nothing but the state itself tells of this change.
+            // Timelines have only the contract's types here, so the state cannot be rebuilt from them.
             self.force_checkpoint.extend(app);
             return Ok(());
         }
@@ -76,8 +77,8 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// The time for an event of these timelines: the given one if it does not go back or too far ahead, else now, or
-    /// the time of their last event where the clock is behind that.
+    /// Returns the time for an event of these timelines: the given time, rejected if it is before their last event or too far in
+    /// the future. Without a given time, the time is now, or that of their last event if the clock is behind it.
     fn time_for(
         &mut self,
         timelines: [Option<TimelineId>; 2],
@@ -126,7 +127,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Changes the states of the app and the accounts as the event says; those not seen before are registered.
+    /// Applies an event to the states of its app and its user. Creates the states that do not exist.
     fn apply(&mut self, event: &Event) -> Result<(), Error> {
         if let Some(user) = &event.user {
             Account::apply(&mut self.touch_account(user, event.created_at)?.now, event);
@@ -136,7 +137,7 @@ impl Transaction<'_> {
             let owner_of = |app: &App| app.owner.as_ref().map(|owner| owner.id);
             let owner_before = owner_of(&touched.now);
             App::apply(&mut touched.now, event);
-            // An owner is registered as they come to be it.
+            // A new owner gets an account, even if they did nothing themselves.
             if owner_of(&touched.now) != owner_before
                 && let Some(owner) = touched.now.owner.clone()
             {

@@ -1,14 +1,14 @@
-//! Identifiers for one command.
+//! New identifiers for one command.
 
 use std::sync::{Arc, Mutex};
 
 use annals_model::{AppId, EventId, IdSource, SECRET_BYTES, Time, UserId};
 
-/// New identifiers that are the same each time a command is decided again. An engine looks up what a command asked for and
-/// decides it again; with new identifiers each time, it would ask for something new each time.
+/// A source of new identifiers that repeats them when a command is decided again. An engine looks up the rows that a command
+/// asked for and decides it again. With different identifiers, the command would ask for different rows each time.
 pub(crate) struct RepeatedIds {
     source: Arc<dyn IdSource>,
-    /// With the times that they were asked for.
+    /// With their times.
     events: Repeated<(Time, EventId)>,
     apps: Repeated<AppId>,
     users: Repeated<UserId>,
@@ -26,7 +26,7 @@ impl RepeatedIds {
         }
     }
 
-    /// Begins again with what was given first.
+    /// Starts over with the first identifier.
     pub(crate) fn repeat(&self) {
         self.events.repeat();
         self.apps.repeat();
@@ -57,7 +57,7 @@ impl IdSource for RepeatedIds {
     }
 }
 
-/// What was given so far, and how much of it was given again.
+/// The identifiers returned so far, and how many of them were repeated.
 struct Repeated<T>(Mutex<(Vec<T>, usize)>);
 
 impl<T> Default for Repeated<T> {

@@ -1,6 +1,6 @@
-//! The rows that follow from states: what leads to an app or an account by name, who is a member, what is due.
+//! Rows that follow from states: names of apps and accounts, members, add-ons, timers, invitations.
 //!
-//! Only what changed is looked at closely: an app may have many add-ons, and identifying one takes a hash.
+//! Only changed parts are compared: an app may have many add-ons, and the identifier of each takes a hash.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use annals_store::{CommandError, Error, Key, TokenHash, key};
 
 use super::{Touched, Transaction};
 
-/// Names of one kind that no longer lead to their holder, and names that are to lead to one.
+/// Names of one kind that holders give up and take.
 struct Names<K: Key> {
     freed: Vec<(K, K::Value)>,
     taken: Vec<(K, K::Value)>,
@@ -28,8 +28,8 @@ impl<K: Key<Value: PartialEq>> Names<K> {
         }
     }
 
-    /// All names are freed before any is taken, so the order of holders does not matter where one takes the name of another.
-    /// Where reports give a name to two holders, the first keeps it until it gives it up; the other is found by its identifier.
+    /// Writes the names. Frees all names before any is taken, so that one holder can take the name of another in any order. If
+    /// reports give one name to two holders, the first keeps it until it gives it up; the other is found by its identifier.
     fn index(self, transaction: &mut Transaction<'_>) -> Result<(), Error> {
         for (name, holder) in self.freed {
             if transaction.get(name.clone())?.as_ref() == Some(&holder) {
@@ -46,7 +46,7 @@ impl<K: Key<Value: PartialEq>> Names<K> {
 }
 
 impl Transaction<'_> {
-    /// Refuses a name that another app has.
+    /// Rejects a name that another app has.
     pub(crate) fn require_free_name(&self, name: &str) -> Result<(), CommandError> {
         match self.get(key::AppName(name.to_owned()))? {
             None => Ok(()),
@@ -54,7 +54,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// Refuses what an app has only now, while another one has it already.
+    /// Rejects a new name or domain of an app if another app has it.
     pub(crate) fn require_free(&self, before: Option<&App>, now: &App) -> Result<(), CommandError> {
         let is_others = |holder: Option<AppId>| holder.is_some_and(|holder| holder != now.id);
         let mut is_taken = false;
@@ -111,7 +111,7 @@ impl Transaction<'_> {
         emails.index(self)
     }
 
-    /// What leads to private state: invitations by their tokens, and what is due by its time.
+    /// Writes the rows that follow from private state: invitations by token, timers by time.
     fn index_private(&mut self, app: AppId, found: Option<&PrivateState>, now: &PrivateState) {
         let timers = |private: &PrivateState| private.timers().collect::<BTreeSet<(Time, u64)>>();
         let (before, after) = (found.map(timers).unwrap_or_default(), timers(now));
@@ -148,7 +148,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// No two can have the same add-on: its identifier is derived from its app.
+    /// Writes the add-ons. No two apps can have the same: an add-on's identifier is derived from its app.
     fn index_addons(&mut self, touched: &Touched<App>) {
         let (before, now) = touched.live();
         for (provider, id) in addons_only_in(before, now) {
@@ -163,14 +163,14 @@ impl Transaction<'_> {
 }
 
 impl Touched<App> {
-    /// The app before and now, unless it was deleted.
+    /// Returns the app before and now; `None` where it is deleted.
     fn live(&self) -> (Option<&App>, Option<&App>) {
         let is_live = |app: &&App| app.deleted_at.is_none();
         (self.found.as_deref().filter(is_live), Some(&*self.now).filter(is_live))
     }
 }
 
-/// The domains that an app has in one state, and not in the other.
+/// Returns the domains that are in `state` but not in `other`.
 fn domains_only_in(state: Option<&App>, other: Option<&App>) -> Vec<key::Domain> {
     let Some(state) = state else { return Vec::new() };
     if other.is_some_and(|other| other.domains.is_same(&state.domains)) {
@@ -180,7 +180,7 @@ fn domains_only_in(state: Option<&App>, other: Option<&App>) -> Vec<key::Domain>
     state.domains.keys().filter(is_new).cloned().map(key::Domain).collect()
 }
 
-/// The add-ons that an app has in one state, and not in the other: their providers and identifiers.
+/// Returns the providers and identifiers of the add-ons that are in `state` but not in `other`.
 fn addons_only_in(state: Option<&App>, other: Option<&App>) -> Vec<(String, String)> {
     let Some(state) = state else { return Vec::new() };
     if other.is_some_and(|other| other.addons.is_same(&state.addons)) {

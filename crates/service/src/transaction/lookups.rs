@@ -1,4 +1,4 @@
-//! What the rules look up besides the state that they decide from.
+//! Lookups of the rules, besides the state that they decide from.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ impl Lookups for Transaction<'_> {
 }
 
 impl Transaction<'_> {
-    /// What was looked up; a failure is kept for [`Transaction::decided`].
+    /// Returns what a lookup found. Keeps its failure for [`Transaction::decided`].
     fn looked_up<T>(&self, found: Result<Option<T>, Error>) -> Option<T> {
         found.unwrap_or_else(|error| {
             self.failed_lookup.replace(Some(error));

@@ -1,8 +1,8 @@
-//! The unit of work: what a command reads and writes.
+//! The transaction: a command's unit of work.
 //!
-//! A transaction reads a snapshot of the store, with its own writes on top. It records events (`append`), applies them to
-//! states, and says at its end which rows follow from the states (`indexes`). The rules look things up through it
-//! (`lookups`).
+//! A transaction reads a snapshot of the store, with its own writes on top. It records events and applies them to states
+//! (`append`). At its end it derives the rows that follow from the states (`indexes`). The rules of `annals-model` look up
+//! other states through it (`lookups`).
 
 mod append;
 mod ids;
@@ -30,20 +30,20 @@ pub use append::RecordedEvent;
 pub(crate) use append::unassigned;
 pub(crate) use ids::RepeatedIds;
 
-/// What one command reads and writes.
+/// What a command reads and writes.
 pub(crate) struct Transaction<'a> {
     snapshot: &'a dyn Snapshot,
     ids: &'a dyn IdSource,
     settings: &'a Settings,
     now: Time,
     last_times: HashMap<TimelineId, Time>,
-    /// In the order in which they were met, which decides who was first to hold a name.
+    /// In the order of their first use, which decides who gets a name that two of them take.
     apps: IndexMap<AppId, Touched<App>, RandomState>,
     accounts: IndexMap<UserId, Touched<Account>, RandomState>,
     private: IndexMap<AppId, Touched<PrivateState>, RandomState>,
     account_private: IndexMap<UserId, Touched<AccountPrivateState>, RandomState>,
     directory: OnceCell<Arc<Directory>>,
-    /// Why something could not be looked up while the rules decided, which makes the decision void.
+    /// The error of a lookup that failed while the rules decided. It makes the decision void.
     failed_lookup: RefCell<Option<Error>>,
     force_checkpoint: Vec<AppId>,
     external_ids: HashSet<EventId>,
@@ -51,7 +51,7 @@ pub(crate) struct Transaction<'a> {
     events: Vec<NewEvent>,
 }
 
-/// A state as it was found and as it is now.
+/// A state: as found in the store, and as it is now.
 struct Touched<T> {
     found: Option<Arc<T>>,
     now: Arc<T>,
@@ -89,7 +89,7 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// What the rules decide from.
+    /// Returns the context in which the rules decide.
     pub(crate) fn context<'b>(
         &'b self,
         remote_ip: Option<IpAddr>,
@@ -99,13 +99,13 @@ impl<'a> Transaction<'a> {
         Context { now: self.now, actor, role, remote_ip, ids: self.ids, lookups: self }
     }
 
-    /// Somebody as they are now, who may not be as they were when they were noted down.
+    /// Returns a person with their current name and address: these may have changed since the person was noted.
     pub(crate) fn refresh(&self, person: Option<Person>) -> Result<Option<Person>, Error> {
         let Some(noted) = person else { return Ok(None) };
         Ok(Some(self.account(noted.id)?.map_or(noted, |account| account.person.clone())))
     }
 
-    /// What the rules decided, if all they looked up could be looked up.
+    /// Returns the decision of the rules, unless one of their lookups failed.
     pub(crate) fn decided<T>(&self, decided: Result<T, Rejection>) -> Result<T, CommandError> {
         match self.failed_lookup.take() {
             Some(error) => Err(error.into()),
@@ -113,7 +113,7 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// What a user may do with an app.
+    /// Returns the role of a user in an app.
     pub(crate) fn role_of(&self, app: &App, user: UserId) -> Result<Option<Role>, Error> {
         let parent = app.parent.map(|parent| self.app(parent)).transpose()?.flatten();
         Ok(role_in(app, parent.as_deref(), user))
@@ -127,12 +127,12 @@ impl<'a> Transaction<'a> {
         self.ids
     }
 
-    /// Where people reach the platform.
+    /// Returns the URL at which users reach the platform.
     pub(crate) fn public_url(&self) -> &'a str {
         &self.settings.rules.public_url
     }
 
-    /// A row, as written or as found. States that events change are read with [`Self::app`] and [`Self::account`].
+    /// Returns a row as written or found. [`Self::app`] and [`Self::account`] return states, which events change.
     pub(crate) fn get<K: Key>(&self, key: K) -> Result<Option<K::Value>, Error> {
         match self.rows.get(key.clone()) {
             Some(written) => Ok(written),
@@ -148,7 +148,7 @@ impl<'a> Transaction<'a> {
         self.rows.remove(key);
     }
 
-    /// The state of an app, if it is known.
+    /// Returns the state of an app; `None` if it has no event.
     pub(crate) fn app(&self, id: AppId) -> Result<Option<Arc<App>>, Error> {
         match self.apps.get(&id) {
             Some(touched) => Ok(Some(Arc::clone(&touched.now))),
@@ -156,7 +156,7 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// The state of an account, if it is known.
+    /// Returns the state of an account; `None` if no event or registration names it.
     pub(crate) fn account(&self, id: UserId) -> Result<Option<Arc<Account>>, Error> {
         match self.accounts.get(&id) {
             Some(touched) => Ok(Some(Arc::clone(&touched.now))),
@@ -164,7 +164,7 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// The private state of an app.
+    /// Returns the private state of an app.
     pub(crate) fn private(&self, id: AppId) -> Result<Arc<PrivateState>, Error> {
         match self.private.get(&id) {
             Some(touched) => Ok(Arc::clone(&touched.now)),
@@ -178,7 +178,7 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// The private state of an account.
+    /// Returns the private state of an account.
     pub(crate) fn account_private(&self, id: UserId) -> Result<Arc<AccountPrivateState>, Error> {
         match self.account_private.get(&id) {
             Some(touched) => Ok(Arc::clone(&touched.now)),
@@ -196,7 +196,7 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// Registers an account, or gives a known one these particulars.
+    /// Writes the state of an account that is registered.
     pub(crate) fn put_account(&mut self, account: Account) -> Result<(), Error> {
         let id = account.id();
         let (found, now) = (self.account(id)?, Arc::new(account));
@@ -205,12 +205,12 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// Discards all that was written.
+    /// Discards all writes.
     pub(crate) fn discard(&mut self) {
         *self = Self::new(self.snapshot, self.ids, self.settings, self.now);
     }
 
-    /// All that is to be written, with the rows that follow from the states.
+    /// Returns all writes, with the rows that follow from the states.
     pub(crate) fn finish(mut self) -> Result<WriteSet, Error> {
         self.index_states()?;
         for (id, Touched { now, .. }) in std::mem::take(&mut self.private) {
@@ -220,7 +220,7 @@ impl<'a> Transaction<'a> {
             self.put(key::AccountPrivateState(id), now);
         }
         for (id, Touched { now, .. }) in std::mem::take(&mut self.apps) {
-            // Also one that stays as it is: the store counts the events since it last wrote it.
+            // Even if unchanged: the store counts the events since it last wrote the state.
             self.put(key::App(id), now);
         }
         for (id, touched) in std::mem::take(&mut self.accounts) {
