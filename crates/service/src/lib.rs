@@ -21,23 +21,10 @@ mod followers;
 mod jobs;
 mod measurements;
 mod queries;
+mod service;
 mod settings;
 mod transaction;
 mod visibility;
-
-use std::sync::Arc;
-
-use annals_model::{App, AppId, IdSource, Time};
-use annals_store::{Setting, TypedRows as _, key};
-use bytes::Bytes;
-use quick_cache::sync::Cache;
-use tokio::sync::{Notify, Semaphore};
-
-use credentials::Credentials;
-use jobs::{Failures, Mailer};
-use queries::history::{FOLDS_MAX, STATES_MAX};
-use queries::page::{Page, PageBytes};
-use queries::timelines::{PAGES_BYTES_MAX, PAGES_ESTIMATE};
 
 pub use authorization::{Access, AppReference, to_uuid};
 pub use clock::{Clock, SystemClock};
@@ -48,6 +35,7 @@ pub use followers::FollowerLag;
 pub use jobs::OutboxLoad;
 pub use measurements::Measurements;
 pub use queries::{Change, Difference, Point, StateAt};
+pub use service::Service;
 pub use settings::{MailConfig, Settings};
 pub use transaction::RecordedEvent;
 pub use visibility::{Reader, Visibility};
@@ -56,114 +44,3 @@ pub use annals_store::{
     CommitSummary, CommitterLoad, Error as StoreError, EventCounts, Head, Mail, Statistics, Store,
     TimelineId, Token, TokenId,
 };
-
-/// Carries out commands and queries over a store. Cheap to clone.
-#[derive(Clone)]
-pub struct Service(Arc<Inner>);
-
-pub(crate) struct Inner {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) ids: Arc<dyn IdSource>,
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) credentials: Credentials,
-    pub(crate) mailer: Option<Mailer>,
-    /// Wakes the mail job.
-    pub(crate) mail_waits: Notify,
-    pub(crate) failures: Failures,
-    /// One permit per timeline that is being folded.
-    pub(crate) folds: Semaphore,
-    /// States at points within timelines, by app and number of events.
-    pub(crate) states: Cache<(AppId, u64), Arc<App>>,
-    /// Pages of timelines, by their first and last position.
-    pub(crate) pages: Cache<(TimelineId, u64, u64), Page, PageBytes>,
-}
-
-impl Service {
-    /// Starts a service over a store. If neither the settings nor the store have an operator token, generates one and
-    /// returns it; only its hash is stored, so it cannot be shown again.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the store cannot be read or written, contains an unfinished copy or damaged keys, or if the mail settings
-    /// are invalid.
-    pub async fn start(
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-        ids: Arc<dyn IdSource>,
-        settings: Settings,
-    ) -> Result<(Self, Option<String>), StartError> {
-        let unfinished = store.get(key::Setting(Setting::UnfinishedCopy)).await.map_err(Error::Store)?;
-        if unfinished.is_some() {
-            return Err(StartError::UnfinishedCopy);
-        }
-        let (credentials, new_operator_token) =
-            Credentials::of_store(&store, settings.operator_token.as_deref()).await?;
-        let mailer = settings.mail.as_ref().map(Mailer::new).transpose().map_err(StartError::Mail)?;
-        let inner = Inner {
-            store,
-            clock,
-            ids,
-            settings: Arc::new(settings),
-            credentials,
-            mailer,
-            mail_waits: Notify::new(),
-            failures: Failures::default(),
-            folds: Semaphore::new(FOLDS_MAX),
-            states: Cache::new(STATES_MAX),
-            pages: Cache::with_weighter(PAGES_ESTIMATE, PAGES_BYTES_MAX, PageBytes),
-        };
-        Ok((Self(Arc::new(inner)), new_operator_token))
-    }
-
-    /// Returns the store.
-    pub fn store(&self) -> &Arc<dyn Store> {
-        &self.0.store
-    }
-
-    /// Returns the current time.
-    pub fn now(&self) -> Time {
-        self.0.clock.now()
-    }
-
-    /// Returns the URL at which users reach the platform, without a trailing slash.
-    pub fn public_url(&self) -> &str {
-        &self.0.settings.rules.public_url
-    }
-
-    /// Returns a backup of all that is committed, as a stream of bytes. `None` if the engine has better means of its own.
-    pub fn backup(&self) -> Option<Box<dyn Iterator<Item = Result<Bytes, StoreError>> + Send>> {
-        self.store().backup()
-    }
-
-    /// Returns the store's size.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the store cannot be read.
-    pub async fn statistics(&self) -> Result<Statistics, Error> {
-        Ok(self.store().statistics().await?)
-    }
-
-    /// Checks that the store accepts reads and writes.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the store does not; the error says why.
-    pub async fn ready(&self) -> Result<(), Error> {
-        Ok(self.store().ready().await?)
-    }
-
-    pub(crate) fn inner(&self) -> &Inner {
-        &self.0
-    }
-
-    /// Finishes accepted commands and closes the store.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the store is closed already.
-    pub async fn close(&self) -> Result<(), Error> {
-        Ok(self.store().close().await?)
-    }
-}

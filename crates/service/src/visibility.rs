@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_without_a_value_where_something_may_be_hidden_is_seen_by_everybody_alike() {
+    fn only_an_event_with_a_value_in_a_sensitive_field_is_sensitive() {
         let deployment = |url: &str, commits: &str| {
             format!(
                 r#"{{"id":"6905bc8073636100011a0000","app_id":"5343eccd646173000a140000","type":"deployment","type_data":{{"git_ref_url":{url},"last_commits":{{"commits":{commits},"remaining":0}}}}}}"#
@@ -211,7 +211,7 @@ mod tests {
         for event_type in catalogue::all() {
             let is_app_s = event_type.scope == Scope::App && event_type.classes.intersects(SENSITIVE);
             assert_eq!(!SENSITIVE_KEYS[event_type.name].is_empty(), event_type.classes.intersects(SENSITIVE));
-            // Every key with a value makes its event one that is not seen by everybody alike.
+            // Any sensitive key with a value makes its event sensitive.
             for key in SENSITIVE_KEYS[event_type.name].iter().filter(|_| is_app_s) {
                 let event = format!(r#"{{"type":"{}","type_data":{{{key}"s"}}}}"#, event_type.name);
                 assert!(is_sensitive(&event.replace("{\"type\"", "{\"id\":\"\",\"type\"")), "{event}");
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_shown_only_to_those_from_whom_nothing_is_hidden() {
+    fn an_unreadable_event_is_shown_only_to_readers_who_see_all_fields() {
         for stored in [
             r#"{"id":"6905bc8073636100011a0000","type":"of_a_later_version","type_data":{"secret":"s"}}"#,
             r#"{"id":"6905bc8073636100011a0000","type":"run","type_data":{"command":"s"#,

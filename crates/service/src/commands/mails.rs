@@ -26,20 +26,20 @@ pub(super) async fn surplus(store: &dyn Store, user: UserId) -> Result<Vec<key::
 pub(super) fn put_reset(transaction: &mut Transaction<'_>, to: &Person, token: &str, surplus: &[key::Mail]) {
     let (username, public_url) = (&to.username, transaction.public_url());
     let text = format!(
-        "Somebody, probably you, asked for a new password for {username}.\n\n\
-         Set it here, within six hours:\n\n  {public_url}/password?reset_password_token={token}\n\n\
-         If it was not you, nothing needs to be done.\n"
+        "Someone, probably you, requested a new password for the account {username}.\n\n\
+         Set it here within six hours:\n\n  {public_url}/password?reset_password_token={token}\n\n\
+         If it was not you, ignore this mail.\n"
     );
-    put(transaction, to, "Your new password", text, surplus);
+    put(transaction, to, "Set a new password", text, surplus);
 }
 
 /// Queues the mail to unlock an account.
 pub(super) fn put_unlock(transaction: &mut Transaction<'_>, to: &Person, token: &str, surplus: &[key::Mail]) {
     let (username, public_url) = (&to.username, transaction.public_url());
     let text = format!(
-        "The account {username} is locked, since somebody failed to sign in ten times.\n\n\
-         Unlock it here, within six hours:\n\n  {public_url}/v1/users/unlock?unlock_token={token}\n\n\
-         If it was not you who failed to sign in, choose a longer password.\n"
+        "The account {username} is locked because ten attempts to sign in failed.\n\n\
+         Unlock it here within six hours:\n\n  {public_url}/v1/users/unlock?unlock_token={token}\n\n\
+         If these attempts were not yours, choose a longer password.\n"
     );
     put(transaction, to, "Your account is locked", text, surplus);
 }

@@ -1,4 +1,4 @@
-//! API tokens.
+//! Commands on API tokens.
 
 use annals_model::account::check_token_name;
 use annals_model::catalogue::{AccountChanges, TokenEvent};

@@ -16,7 +16,7 @@ use crate::{Error, Service};
 /// A user to register.
 #[derive(Debug, Clone)]
 pub struct NewUser {
-    /// Their identifier, if reports name them already.
+    /// Their identifier; `None` for a new one.
     pub id: Option<UserId>,
     /// The name they chose.
     pub username: String,

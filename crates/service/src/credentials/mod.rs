@@ -136,7 +136,7 @@ impl Service {
         Ok(signing_key.sign(user, (token.id, token.issued_at), None, self.now()))
     }
 
-    /// Issues a bearer token of one hour to a user that is valid for one database only.
+    /// Issues a bearer token of one hour to a user. It is valid for one database only.
     pub fn issue_for_database(&self, user: &SignedIn, addon_id: String) -> String {
         let signing_key = &self.inner().credentials.signing_key;
         signing_key.sign(user.id(), user.token, Some(addon_id), self.now())

@@ -80,7 +80,7 @@ impl Service {
         Ok(seen.into_iter().next().unwrap_or_default())
     }
 
-    /// Returns the events at the given positions, newest first: at least one, and as many as `bytes_max` holds.
+    /// Returns the events at the given positions, newest first: about as many as `bytes_max` holds, and at least one.
     ///
     /// # Errors
     ///

@@ -196,7 +196,7 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// Writes the state of an account that is registered.
+    /// Writes the state of an account.
     pub(crate) fn put_account(&mut self, account: Account) -> Result<(), Error> {
         let id = account.id();
         let (found, now) = (self.account(id)?, Arc::new(account));
