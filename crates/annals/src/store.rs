@@ -127,7 +127,7 @@ impl Location {
                 embedded::Options::new(path).existing(is_existing).open().map(|store| Arc::new(store) as _)
             }
             Self::Database(address) => postgres::Options::new((**address).clone())
-                .alone()
+                .exclusive()
                 .existing(is_existing)
                 .open()
                 .await

@@ -19,7 +19,7 @@ fn embedded(place: &TestStore) -> Arc<EmbeddedStore> {
 }
 
 async fn in_database(database: &TestDatabase) -> Arc<PostgresStore> {
-    Arc::new(database.options().alone().open().await.unwrap())
+    Arc::new(database.options().exclusive().open().await.unwrap())
 }
 
 async fn serve(store: Arc<dyn Store>) -> Service {

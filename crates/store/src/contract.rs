@@ -1,4 +1,7 @@
-//! What every engine promises.
+//! The contract of a storage engine: the trait [`Store`], and the types it exchanges with its callers.
+//!
+//! A caller writes with [`Store::commit`]: it passes a [`Command`], the engine calls [`Command::decide`] with a
+//! [`Snapshot`] and commits the [`WriteSet`] that this returns. Everything else reads.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -13,36 +16,40 @@ use crate::error::Error;
 use crate::rows::{Key as _, Row, RowKey, RowRange, RowWrites, key};
 use crate::timeline::TimelineId;
 
-/// Where a timeline stands.
+/// The end of a timeline. [`Head::default`] is the head of a timeline without events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Head {
-    /// How many events it has, which is the position of the last: positions are 1..=length, without gaps.
+    /// The number of events, which is the position of the last one: positions are 1..=length, without gaps.
     pub length: u64,
-    /// When its last event was; the epoch if it has none.
+    /// The time of the last event; the epoch if there is none.
     pub last_time: Time,
 }
 
 /// An event to append, in canonical form.
+///
+/// The engine appends it to two timelines at most: its [home](Self::home), and the timeline that
+/// [refers to it](Self::reference).
 #[derive(Debug, Clone)]
 pub struct NewEvent {
-    /// Its identifier.
+    /// The event's identifier.
     pub id: EventId,
-    /// Whether the identifier was given with a report instead of assigned here; such an event is found by an index.
+    /// Whether the identifier came with a report. Identifiers that annals assigns contain their time, so
+    /// [`Store::find`] can search by time; it needs an index for external ones.
     pub has_external_id: bool,
-    /// When it was.
+    /// When the event happened.
     pub created_at: Time,
-    /// Its type, as the catalogue names it.
+    /// The name of its type in the catalogue.
     pub event_type: &'static str,
-    /// The app it belongs to; at least one of this and `user` is there.
+    /// The app it belongs to. At least one of `app` and `user` is set.
     pub app: Option<AppId>,
-    /// Who did it.
+    /// The user who caused it.
     pub user: Option<UserId>,
-    /// The bytes to keep and serve.
+    /// The event as JSON: the bytes to store and to return from reads.
     pub json: Vec<u8>,
 }
 
 impl NewEvent {
-    /// The timeline that keeps its bytes: its app's, or its user's where it has no app.
+    /// Returns the event's home, the timeline that owns it: its app's, or its user's if it has no app.
     pub fn home(&self) -> TimelineId {
         match (self.app, self.user) {
             (Some(app), _) => TimelineId::App(app),
@@ -51,48 +58,77 @@ impl NewEvent {
         }
     }
 
-    /// The timeline that refers to it besides, if there is one.
+    /// Returns the other timeline that lists it: its user's, if it has both an app and a user. An engine may store a
+    /// reference there or a second copy of the bytes; reads return the same bytes either way.
     pub fn reference(&self) -> Option<TimelineId> {
         self.app.and(self.user).map(TimelineId::User)
     }
 }
 
-/// What a command writes.
+/// What a command writes: everything in it is committed, or nothing.
 #[derive(Debug, Default)]
 pub struct WriteSet {
-    /// What the clock said when it was decided, which becomes the commit's own time.
+    /// The clock's time when the command was decided. A commit's [`PlatformCommit::recorded_at`] is the latest of its
+    /// commands' times.
     pub recorded_at: Time,
-    /// Events to append, each to its home and to the timeline that refers to it, in this order.
+    /// Events to append in this order, each to its home and to the timeline that refers to it.
     pub events: Vec<NewEvent>,
-    /// Rows to put, or to remove where there is none.
+    /// Rows to put or to remove. Putting replaces an existing row; removing a missing row does nothing.
     pub rows: RowWrites,
-    /// Apps whose state changed by more than these events: it cannot be rebuilt from them.
+    /// Apps whose state in `rows` cannot be rebuilt from their events. For any other app an engine may skip writing
+    /// the state, and rebuild it on reading: it applies the events since the last stored state (the checkpoint) with
+    /// [`App::apply`]. The states of these apps must be written.
     pub force_checkpoint: Vec<AppId>,
 }
 
-/// The store as a command finds it: all that was committed before, in one order.
+/// A consistent view of the store, from which a command decides: everything that was committed before it, including
+/// the commands decided earlier in the same group.
 pub trait Snapshot {
-    /// Where a timeline stands.
+    /// Returns the end of a timeline.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
     fn head(&self, timeline: TimelineId) -> Result<Head, Error>;
 
-    /// A row.
+    /// Returns a row, or `None` if it does not exist.
     ///
-    /// Whoever decides something because a row is not there writes that row, or does not mind if it comes at the same
-    /// time: an engine over a database can hold still what is there, and notice who else writes, but not more.
+    /// The absence of a row is not locked. A command that depends on it must put that row, or tolerate that
+    /// another process puts it at the same time: an engine over a database can lock rows that exist and detect
+    /// conflicting writes, but nothing else.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read, or if the stored row is damaged.
     fn row(&self, key: &RowKey) -> Result<Option<Row>, Error>;
 
-    /// Whether an event of that identifier is recorded: one given with any report, or one assigned here in that timeline.
-    fn holds(&self, event: EventId, home: TimelineId) -> Result<bool, Error>;
+    /// Returns whether an event with this identifier is recorded: in any timeline if the identifier is external, in
+    /// `home` if annals assigned it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
+    fn contains_event(&self, event: EventId, home: TimelineId) -> Result<bool, Error>;
 }
 
-/// A decision to be made and recorded in one step. It owns no reference to the store, which would live until the
-/// command is gone, and end on the thread that decides.
+/// A unit of work: it reads a snapshot and decides what to write.
+///
+/// A command must not own a reference to the store. The command, and with it the reference, may be dropped last on the
+/// committing thread, which would then have to shut itself down.
 pub trait Command: Send {
-    /// What to write, given what there is. An engine may call this more than once before one call's writes are
-    /// recorded, so nothing outside may depend on a call that is not the last. It may also be shown less than there is in
-    /// a call whose outcome is thrown away, to see what it asks for; with the same in view it asks for the same.
+    /// Decides what to write.
     ///
-    /// The times of the events are not before the heads of their timelines, nor do they decrease.
+    /// The engine may call this several times and commits only the result of the last call, so a call must have no
+    /// effect outside the command that the next call does not replace. Some calls only discover which keys the command
+    /// reads: they see a snapshot from which data is missing, and their result is discarded. Given the same data, a
+    /// command must read the same keys.
+    ///
+    /// The events' `created_at` must not decrease, and none may be earlier than the heads of the event's timelines.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`CommandError::Rejected`] if the rules forbid it, and [`CommandError::Failed`] if reading the snapshot
+    /// failed. Nothing is written in either case.
     fn decide(&mut self, snapshot: &dyn Snapshot) -> Result<WriteSet, CommandError>;
 }
 
@@ -102,13 +138,13 @@ impl<F: FnMut(&dyn Snapshot) -> Result<WriteSet, CommandError> + Send> Command f
     }
 }
 
-/// Why a command made no writes.
+/// Why a command wrote nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// The rules refuse it.
+    /// The rules forbid it.
     #[error("{0}")]
     Rejected(Rejection),
-    /// The store failed while it was decided.
+    /// The snapshot could not be read.
     #[error(transparent)]
     Failed(#[from] Error),
 }
@@ -119,43 +155,46 @@ impl From<Rejection> for CommandError {
     }
 }
 
-/// Why a commit recorded nothing, or may not have.
+/// Why a commit failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
-    /// The rules refuse it.
+    /// The rules forbid it. Nothing was recorded.
     #[error("{0}")]
     Rejected(Rejection),
-    /// The store failed; see there whether the command may have been recorded.
+    /// The store failed. The command may or may not have been recorded.
     #[error(transparent)]
     Failed(#[from] Error),
 }
 
-/// One commit on the platform timeline, which has every event once, in the order in which they were recorded.
+/// One commit on the platform timeline, which lists every event of the store once, in commit order.
 ///
-/// Along every timeline, a user's too, platform positions increase.
+/// Commit order agrees with every other timeline, users' timelines included: if an event follows another there, it also
+/// follows it on the platform timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PlatformCommit {
-    /// The platform position of the first of `events`; those of the others follow it.
+    /// The platform position of the first of `events`. The others follow without gaps.
     pub first: u64,
-    /// When it was recorded, by the clock of the process that did. Another process's clock may differ, so this may go back.
+    /// When the commit was recorded, by the clock of the process that recorded it. Clocks of processes differ, so this may
+    /// decrease from one commit to the next.
     pub recorded_at: Time,
-    /// When the earliest of its events was.
+    /// The time of its earliest event.
     pub earliest: Time,
-    /// When the latest of its events was.
+    /// The time of its latest event.
     pub latest: Time,
     /// The types of its events, each once.
     pub types: Vec<String>,
-    /// Its events. Where a reader has had some of them, these are the others, and what is said above is of all of them.
+    /// Its events. If [`Store::platform`] was asked to start within this commit, only those from there on; the other fields,
+    /// except `first`, describe the whole commit all the same.
     pub events: Vec<PlatformEvent>,
 }
 
 impl PlatformCommit {
-    /// The platform position of its last event.
+    /// Returns the platform position of the last event.
     pub fn last(&self) -> u64 {
         self.first + self.events.len() as u64 - 1
     }
 
-    /// The type of one of its events.
+    /// Returns the type of one of its events.
     pub fn type_of(&self, event: &PlatformEvent) -> &str {
         &self.types[usize::from(event.event_type)]
     }
@@ -164,20 +203,20 @@ impl PlatformCommit {
 /// An event on the platform timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlatformEvent {
-    /// The timeline that keeps it.
+    /// The event's home.
     pub timeline: TimelineId,
     /// Its position there.
     pub position: u64,
-    /// Which of its commit's types it has.
+    /// Its type, as an index into [`PlatformCommit::types`].
     pub event_type: u16,
 }
 
-/// What the store can say of itself cheaply.
+/// Figures about the store that are cheap to get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Statistics {
-    /// How many timelines have an event; where they are very many, about how many.
+    /// The number of timelines that have an event. An engine may estimate it if there are very many.
     pub timelines: u64,
-    /// How many bytes it takes on disk.
+    /// The bytes that the store takes on disk.
     pub bytes: u64,
 }
 
@@ -190,36 +229,73 @@ pub struct CommitterLoad {
     pub retries: u64,
 }
 
-/// What one commit did, for whoever measures.
+/// What one commit did, for metrics.
 #[derive(Debug, Clone, Copy)]
 pub struct CommitSummary {
-    /// How many commands it recorded together.
+    /// How many commands were committed together.
     pub commands: usize,
-    /// How many events.
+    /// How many events they recorded.
     pub events: usize,
-    /// How long it took from the first decision until it was durable.
+    /// The time from the first decision until the commit was durable.
     pub elapsed: Duration,
 }
 
-/// Timelines and state, durable.
+/// A storage engine: it keeps timelines of events, and rows beside them, durably.
 ///
-/// - A commit is all or nothing, and durable when it returns `Ok`. It is then seen by every read.
-/// - Commits have one order. Each is decided with all earlier ones in view.
-/// - The positions of a timeline are dense: 1..=length. Times never decrease along it.
-/// - So are those of the platform timeline, which has all events in the order of their commits.
-/// - The bytes of an event come back as they went in, for good.
-/// - Reading a page takes the same time wherever in a timeline it lies.
+/// Every app and every user has a [timeline](TimelineId). The *platform timeline* lists the events of all of them. Rows
+/// hold everything else under typed [keys](RowKey), such as states, names and tokens; an engine stores and lists them
+/// without knowing their kinds, except that it may store the states of apps as checkpoints (see
+/// [`WriteSet::force_checkpoint`]).
+///
+/// # Guarantees
+///
+/// - **Atomic and durable.** A commit is recorded as a whole or not at all. When [`commit`](Self::commit) returns `Ok`, it
+///   survives a crash and a power cut, and every later read sees it, in this process and in any other.
+/// - **Serial.** Commits have one order, and each command is decided from a snapshot that contains all earlier
+///   commits.
+/// - **Dense.** The positions of a timeline are 1..=length, and so are those of the platform timeline. A position,
+///   once assigned, always names the same event.
+/// - **Ordered.** Times never decrease along a timeline. The platform timeline has the events in commit order.
+/// - **Immutable.** Reads return an event's bytes exactly as they were committed.
+/// - **Constant time.** Reading a page takes equally long at either end of a timeline and anywhere between.
+///
+/// A failed read has no effect. A failed commit may or may not have been recorded, unless it was
+/// [rejected](CommitError::Rejected).
+///
+/// # Implementing an engine
+///
+/// The module `engine` has what engines share: the queue in front of the committer (`CommitQueue`), groups of commands
+/// (`GroupSize`, `decide`), checkpoints, and the encoding of platform commits. An engine also implements
+/// [`Portable`](crate::Portable), so that `annals copy` can move a store. It is complete when it passes the conformance
+/// suite in `tests/conformance`; CONTRIBUTING.md lists the other places to change ("Add an engine").
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Decides a command and records it. May share its commit with other commands made at the same time.
+    /// Decides a command and commits what it writes. The engine may commit several waiting commands together, each decided
+    /// with those before it in its snapshot; a rejected one leaves no trace. A command that panics fails
+    /// with [`Error::Engine`] and does not affect the others.
     ///
-    /// Where this fails with anything but a rejection, the command may or may not be recorded.
+    /// A command that returns an empty [`WriteSet`] succeeds and records nothing.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`CommitError::Rejected`] if the rules forbid the command, and [`CommitError::Failed`] if the store failed:
+    /// in that case the command may or may not have been recorded. The error is [`Error::Closed`] after
+    /// [`close`](Self::close).
     async fn commit(&self, command: Box<dyn Command>) -> Result<(), CommitError>;
 
-    /// Where a timeline stands.
+    /// Returns the end of a timeline. A timeline that does not exist has [`Head::default`].
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
     async fn head(&self, timeline: TimelineId) -> Result<Head, Error>;
 
-    /// The state of an app and where its timeline stands, read together where the engine can.
+    /// Returns the state of an app and the end of its timeline, or `None` if the app does not exist. An engine that can read
+    /// both as of one instant overrides this method.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read, or if what it holds is damaged.
     async fn app(&self, id: AppId) -> Result<Option<(Arc<App>, Head)>, Error> {
         match self.row(&key::App(id).into_row_key()).await?.and_then(key::App::value) {
             Some(app) => Ok(Some((app, self.head(TimelineId::App(id)).await?))),
@@ -227,8 +303,12 @@ pub trait Store: Send + Sync + 'static {
         }
     }
 
-    /// The events at these positions, newest first, from the newest on as many as have `bytes_max` together and at
-    /// least one. Positions beyond the head are left out.
+    /// Returns the events at these positions, newest first. It stops before the events exceed `bytes_max` together, but
+    /// returns at least one if there is any. Positions beyond the head are skipped.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read, or if what it holds is damaged.
     async fn read(
         &self,
         timeline: TimelineId,
@@ -236,21 +316,51 @@ pub trait Store: Send + Sync + 'static {
         bytes_max: usize,
     ) -> Result<Vec<Bytes>, Error>;
 
-    /// How many events of a timeline were before that time.
+    /// Returns how many events of a timeline are earlier than `time`. Since times never decrease, these are the events at
+    /// positions 1 to the returned number.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read, or if what it holds is damaged.
     async fn count_before(&self, timeline: TimelineId, time: Time) -> Result<u64, Error>;
 
-    /// The event of that identifier, if that timeline is its home.
+    /// Returns the event with this identifier, or `None` if there is none or `home` is not its
+    /// [home](NewEvent::home).
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read, or if what it holds is damaged.
     async fn find(&self, home: TimelineId, event: EventId) -> Result<Option<Bytes>, Error>;
 
-    /// A row. See [`TypedRows::get`](crate::TypedRows::get).
+    /// Returns a row, or `None` if it does not exist. The state of an app includes all events of its timeline.
+    ///
+    /// Callers use [`TypedRows::get`](crate::TypedRows::get), which returns the value in its own type.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read, or if what it holds is damaged.
     async fn row(&self, key: &RowKey) -> Result<Option<Row>, Error>;
 
-    /// The first rows of a range, at most that many. See [`TypedRows::list`](crate::TypedRows::list).
+    /// Returns the first `limit` rows of a range, ordered by stored key.
+    ///
+    /// Callers use [`TypedRows::list`](crate::TypedRows::list).
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read, or if what it holds is damaged.
     async fn rows_in(&self, range: &RowRange, limit: usize) -> Result<Vec<(RowKey, Row)>, Error>;
 
-    /// Claims the first rows of a range that nobody holds a claim on, at most that many. No other process is given them
-    /// until that time is over, or a commit writes or removes the row. Who comes first works; who ends without having done it
-    /// loses the claim.
+    /// Claims the first `limit` unclaimed rows of a range and returns them, ordered by stored key.
+    ///
+    /// A claim is a lease: until it expires, neither this nor any other process can claim the row again. It ends
+    /// earlier when a commit puts or removes the row. A claim does not lock the row, it only divides work between
+    /// processes. If a process dies, another can claim its rows once the lease has expired.
+    ///
+    /// Callers use [`TypedRows::claim`](crate::TypedRows::claim).
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read, if it cannot record the claims, or if what it holds is damaged.
     async fn claim_rows(
         &self,
         range: &RowRange,
@@ -258,31 +368,57 @@ pub trait Store: Send + Sync + 'static {
         lease: Duration,
     ) -> Result<Vec<(RowKey, Row)>, Error>;
 
-    /// The commits on the platform timeline that have events after that position, oldest first: those that begin within
-    /// `limit_events` positions from there, and at least one if there is any. The first has only the events after it.
+    /// Returns the commits that have events after the platform position `after`, oldest first: all that begin within
+    /// the next `limit_events` positions, and at least one if there is any. If `after` lies within a commit, that commit
+    /// comes first, with only its events after `after`.
+    ///
+    /// Callers use [`follow`](crate::follow()), which waits for new commits.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read, or if what it holds is damaged.
     async fn platform(&self, after: u64, limit_events: usize) -> Result<Vec<PlatformCommit>, Error>;
 
-    /// How many events there are, which is the last position of the platform timeline.
+    /// Returns the number of events in the store, which is the last position of the platform timeline.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
     async fn platform_length(&self) -> Result<u64, Error>;
 
-    /// The timelines that get events from now on, whichever process records them. A hint: one that is lost where a process
-    /// or a connection ends is not made up for, so whoever must not miss anything looks for themself now and then.
+    /// Subscribes to the timelines that get new events from now on, whichever process records them.
+    ///
+    /// A notification is a hint, sent after its commit is readable. It can be lost when a process or a connection ends, or
+    /// when the subscriber is slow, so a subscriber that must not miss events also has to poll.
     fn subscribe(&self) -> broadcast::Receiver<TimelineId>;
 
-    /// All that is committed by now as a stream of bytes, in pieces, if the engine has no better means of its own.
+    /// Returns a snapshot of the store as a stream of bytes, in chunks. `None` if the engine has better means
+    /// of its own, as a database does.
     fn backup(&self) -> Option<Box<dyn Iterator<Item = Result<Bytes, Error>> + Send>> {
         None
     }
 
-    /// Whether it can do what it is asked for now, writes included. Takes next to no time, however much is stored.
+    /// Checks that the store can serve reads and writes now. Takes next to no time, however much is stored.
+    ///
+    /// # Errors
+    ///
+    /// Returns what a read or a commit would fail with now.
     async fn ready(&self) -> Result<(), Error>;
 
-    /// The load of the committer. Reads memory only, so it works while the disk or the database does not.
+    /// Returns the load of the committer. Reads memory only, so it works while the disk or the database does not.
     fn committer_load(&self) -> CommitterLoad;
 
-    /// What the store can say of itself cheaply.
+    /// Returns figures about the store.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
     async fn statistics(&self) -> Result<Statistics, Error>;
 
-    /// Finishes what was accepted and closes. Every later commit fails with [`Error::Closed`].
+    /// Finishes the commands accepted so far, then stops accepting any. Reads still work.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Error::Closed`] if the store is closed already.
     async fn close(&self) -> Result<(), Error>;
 }

@@ -11,19 +11,21 @@ use crate::contract::{PlatformCommit, Store};
 use crate::error::Error;
 use crate::timeline::TimelineId;
 
-/// How many events are read at once, about.
+/// About how many events one read returns.
 const EVENTS_AT_ONCE: usize = 4096;
-/// Notifications are hints: after this long the store is asked without one.
-const LOOK_AFTER: Duration = Duration::from_secs(1);
+/// How often to poll without a notification: notifications may be lost.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Everything that is recorded after that position, in order, whichever process records it.
+/// Follows the platform timeline from the position `after` on: returns every later event once, in order, whichever
+/// process records it.
 pub fn follow(store: Arc<dyn Store>, after: u64) -> Follow {
-    // Subscribed before anything is read, so that what is recorded during the read is notified of.
+    // Subscribed before the first read, so that an event recorded during the read causes a notification.
     let notifications = store.subscribe();
     Follow { store, after, notifications }
 }
 
-/// A follower of the platform timeline. Its position is in memory only: whoever needs it longer stores it.
+/// A reader of the platform timeline, made by [`follow`]. Its position is in memory only; a caller that needs it
+/// after a restart has to store it.
 pub struct Follow {
     store: Arc<dyn Store>,
     after: u64,
@@ -31,23 +33,27 @@ pub struct Follow {
 }
 
 impl Follow {
-    /// The position up to which [`Follow::next`] gave everything.
+    /// Returns the platform position of the last event that [`Follow::next`] returned, at first the position to start after.
     pub fn position(&self) -> u64 {
         self.after
     }
 
-    /// What comes next, at least one commit; waits until there is something. Nothing is lost where this is dropped while it
-    /// waits, or fails: the next call gives it.
+    /// Waits for the next commits and returns them, at least one. If the future is dropped or fails, no commit is lost: the
+    /// next call returns it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read; [`Error::Closed`] if it sends no more notifications.
     pub async fn next(&mut self) -> Result<Vec<PlatformCommit>, Error> {
         loop {
-            // The read that follows includes what these are about.
+            // The read below includes the events of these notifications.
             while !matches!(self.notifications.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)) {}
             let commits = self.store.platform(self.after, EVENTS_AT_ONCE).await?;
             if let Some(last) = commits.last() {
                 self.after = last.last();
                 return Ok(commits);
             }
-            if let Ok(Err(RecvError::Closed)) = timeout(LOOK_AFTER, self.notifications.recv()).await {
+            if let Ok(Err(RecvError::Closed)) = timeout(POLL_INTERVAL, self.notifications.recv()).await {
                 return Err(Error::Closed);
             }
         }

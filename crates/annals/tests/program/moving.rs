@@ -95,7 +95,7 @@ async fn a_store_is_backed_up_while_it_is_served_restored_moved_and_dumped() {
 
     said(&annals(&["restore", "--from", &path("a.backup"), "--store", &path("restored")]));
     let restored = annals(&["restore", "--from", &path("a.backup"), "--store", &path("restored")]);
-    assert!(complained(&restored).contains("there is something already"), "{restored:?}");
+    assert!(complained(&restored).contains("the directory is not empty: name an empty one"), "{restored:?}");
     let running = Running::serve(Path::new(&path("restored")));
     assert_eq!(timeline(&running.url).await, before, "what was there when the backup began");
     drop(running);

@@ -119,7 +119,7 @@ impl Transaction<'_> {
         timelines: [Option<TimelineId>; 2],
     ) -> Result<(), CommandError> {
         let home = timelines.into_iter().flatten().next().expect("an event belongs to an app or a user");
-        if !self.external_ids.insert(id) || self.snapshot.holds(id, home)? {
+        if !self.external_ids.insert(id) || self.snapshot.contains_event(id, home)? {
             return Err(
                 Rejection::invalid("id", "is the identifier of an event that is already recorded").into()
             );

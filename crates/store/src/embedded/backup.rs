@@ -15,7 +15,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::error::Error;
 
-use super::open::{FORMAT, not_made};
+use super::open::{FORMAT, creation_error};
 use super::{EmbeddedStore, Inner, Options};
 
 const MAGIC: &[u8; 13] = b"annals backup";
@@ -26,8 +26,8 @@ const COMPRESSIONS: [(&[u8], &str); 4] = [
     (&[0xfd, b'7', b'z', b'X', b'Z'], "xz"),
     (b"BZh", "bzip2"),
 ];
-/// About how long a piece of the stream is, and how much is written at once.
-const PIECE_BYTES: usize = 256 << 10;
+/// About how long a chunk of the stream is, and how much is written at once.
+const CHUNK_BYTES: usize = 256 << 10;
 const BATCH_BYTES: usize = 4 << 20;
 /// Longer than any key or value there is, so that a damaged length asks for no memory.
 const ENTRY_BYTES_MAX: usize = 256 << 20;
@@ -45,7 +45,7 @@ pub(super) struct Backup {
     entries: Option<(u8, Iter)>,
     hash: Xxh3Default,
     count: u64,
-    is_begun: bool,
+    is_started: bool,
     is_ended: bool,
 }
 
@@ -59,18 +59,18 @@ impl Backup {
             entries: None,
             hash: Xxh3Default::new(),
             count: 0,
-            is_begun: false,
+            is_started: false,
             is_ended: false,
         }
     }
 
     /// Adds the next entry, or the end.
-    fn push_next(&mut self, piece: &mut Vec<u8>) -> Result<(), Error> {
+    fn push_next(&mut self, chunk: &mut Vec<u8>) -> Result<(), Error> {
         if self.entries.is_none() {
             let Some((number, keyspace)) = self.keyspaces.pop() else {
                 self.is_ended = true;
-                piece.push(0);
-                piece.extend_from_slice(&self.count.to_be_bytes());
+                chunk.push(0);
+                chunk.extend_from_slice(&self.count.to_be_bytes());
                 return Ok(());
             };
             self.entries = Some((number, self.snapshot.iter(&keyspace)));
@@ -81,12 +81,12 @@ impl Backup {
             return Ok(());
         };
         let (key, value) = guard.into_inner()?;
-        piece.push(*number);
+        chunk.push(*number);
         for length in [key.len(), value.len()] {
-            piece.extend_from_slice(&u32::try_from(length).expect("an entry is far shorter").to_be_bytes());
+            chunk.extend_from_slice(&u32::try_from(length).expect("an entry is far shorter").to_be_bytes());
         }
-        piece.extend_from_slice(&key);
-        piece.extend_from_slice(&value);
+        chunk.extend_from_slice(&key);
+        chunk.extend_from_slice(&value);
         self.count += 1;
         Ok(())
     }
@@ -99,23 +99,23 @@ impl Iterator for Backup {
         if self.is_ended {
             return None;
         }
-        let mut piece = Vec::with_capacity(PIECE_BYTES + 1024);
-        if !self.is_begun {
-            self.is_begun = true;
-            piece.extend_from_slice(MAGIC);
-            piece.extend_from_slice(&FORMAT.to_be_bytes());
+        let mut chunk = Vec::with_capacity(CHUNK_BYTES + 1024);
+        if !self.is_started {
+            self.is_started = true;
+            chunk.extend_from_slice(MAGIC);
+            chunk.extend_from_slice(&FORMAT.to_be_bytes());
         }
-        while piece.len() < PIECE_BYTES && !self.is_ended {
-            if let Err(error) = self.push_next(&mut piece) {
+        while chunk.len() < CHUNK_BYTES && !self.is_ended {
+            if let Err(error) = self.push_next(&mut chunk) {
                 self.is_ended = true;
                 return Some(Err(error));
             }
         }
-        self.hash.update(&piece);
+        self.hash.update(&chunk);
         if self.is_ended {
-            piece.extend_from_slice(&self.hash.digest().to_be_bytes());
+            chunk.extend_from_slice(&self.hash.digest().to_be_bytes());
         }
-        Some(Ok(piece.into()))
+        Some(Ok(chunk.into()))
     }
 }
 
@@ -130,12 +130,12 @@ pub fn restore(backup: impl Read, directory: &Path) -> Result<u64, Error> {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            return Err(not_made(directory, error));
+            return Err(creation_error(directory, error));
         }
         Err(_) => return Err(Error::Occupied),
     }
     let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let refused = |error| not_made(parent, error);
+    let refused = |error| creation_error(parent, error);
     std::fs::create_dir_all(parent).map_err(refused)?;
     let aside = tempfile::Builder::new().prefix(".annals-restore-").tempdir_in(parent).map_err(refused)?;
     let store: EmbeddedStore = Options::new(aside.path().join("store")).open()?;
@@ -165,10 +165,10 @@ fn read(
     backup: impl Read,
     mut entry: impl FnMut(u8, Vec<u8>, Vec<u8>) -> Result<(), Error>,
 ) -> Result<u64, Error> {
-    let mut backup = Hashed { inner: backup, hash: Xxh3Default::new() };
+    let mut backup = HashingReader { inner: backup, hash: Xxh3Default::new() };
     let begin = backup.take(MAGIC.len())?;
     if begin != MAGIC {
-        return Err(Error::NotABackup(what_it_is(&begin)));
+        return Err(Error::NotABackup(describe(&begin)));
     }
     let found = u32::from_be_bytes(backup.number()?);
     if found > FORMAT {
@@ -200,7 +200,7 @@ fn read(
 }
 
 /// What a file is that does not begin as a backup does.
-fn what_it_is(begin: &[u8]) -> String {
+fn describe(begin: &[u8]) -> String {
     match COMPRESSIONS.iter().find(|(magic, _)| begin.starts_with(magic)) {
         Some((_, name)) => format!("the file is {name}-compressed; decompress it first"),
         None => "this is no backup that annals made".to_owned(),
@@ -212,14 +212,14 @@ fn damaged() -> Error {
 }
 
 /// What is read, and the hash of it.
-struct Hashed<R> {
+struct HashingReader<R> {
     inner: R,
     hash: Xxh3Default,
 }
 
-impl<R: Read> Hashed<R> {
+impl<R: Read> HashingReader<R> {
     fn take(&mut self, length: usize) -> Result<Vec<u8>, Error> {
-        let mut bytes = Vec::with_capacity(length.min(PIECE_BYTES));
+        let mut bytes = Vec::with_capacity(length.min(CHUNK_BYTES));
         let read = (&mut self.inner).take(length as u64).read_to_end(&mut bytes)?;
         if read < length {
             return Err(damaged());

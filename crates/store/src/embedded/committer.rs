@@ -19,7 +19,7 @@ use crate::contract::{
     Command, CommitError, CommitSummary, Head, NewEvent, PlatformCommit, Snapshot, WriteSet,
 };
 use crate::engine::checkpoint::Checkpoint;
-use crate::engine::{GroupSize, Job, Pending, decide, platform as entry};
+use crate::engine::{GroupSize, Job, Pending, decide, platform as platform_entry};
 use crate::error::Error;
 use crate::rows::{Row, RowKey, key};
 use crate::timeline::TimelineId;
@@ -123,7 +123,7 @@ impl Snapshot for Group<'_> {
         }
     }
 
-    fn holds(&self, event: EventId, home: TimelineId) -> Result<bool, Error> {
+    fn contains_event(&self, event: EventId, home: TimelineId) -> Result<bool, Error> {
         Ok(self.external_ids.contains_key(&event)
             || self.inner.ids.contains_key(event.as_bytes())?
             || self.inner.find_by_time(home, event)?.is_some())
@@ -183,7 +183,7 @@ impl<'a> Group<'a> {
             self.external_ids.insert(event.id, (home, position));
         }
         *self.appended.entry(home).or_default() += event.json.len();
-        entry::push(&mut self.platform, event, position);
+        platform_entry::push(&mut self.platform, event, position);
         if let (Some(timeline), TimelineId::App(app)) = (event.reference(), home) {
             let push = |run: &mut RunBuilder| {
                 run.push_reference(event.created_at, Reference { app, first, index });

@@ -42,7 +42,7 @@ const CLEAR_BYTES: usize = 9;
 const END_BYTES: usize = 9 + TRAILER.len();
 
 /// Cuts a torn batch off the newest journal in this directory of the engine, if there is one.
-pub(super) fn mend_journal(engine: &Path) -> Result<(), Error> {
+pub(super) fn repair_journal(engine: &Path) -> Result<(), Error> {
     let Some(path) = newest_journal(engine)? else { return Ok(()) };
     let mut file = File::options().read(true).write(true).open(&path)?;
     let mut journal = Vec::new();

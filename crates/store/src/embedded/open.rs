@@ -65,7 +65,7 @@ impl Options {
         let lock = lock(&self.directory)?;
         check_format(&self.directory)?;
         let path = self.directory.join("fjall");
-        damage::mend_journal(&path)?;
+        damage::repair_journal(&path)?;
         let database = Database::builder(&path)
             .cache_size(BLOCK_CACHE_BYTES)
             .max_journaling_size(JOURNAL_BYTES)
@@ -129,14 +129,14 @@ impl Options {
 
 /// Makes the directory if need be and takes it for this process.
 fn lock(directory: &Path) -> Result<File, Error> {
-    fs::create_dir_all(directory).map_err(|error| not_made(directory, error))?;
-    let strange = !directory.join("lock").exists() && fs::read_dir(directory)?.next().is_some();
-    if strange {
+    fs::create_dir_all(directory).map_err(|error| creation_error(directory, error))?;
+    let is_foreign = !directory.join("lock").exists() && fs::read_dir(directory)?.next().is_some();
+    if is_foreign {
         return Err(Error::NotAStore);
     }
     let path = directory.join("lock");
     let lock = File::options().create(true).truncate(false).write(true).open(&path);
-    let lock = lock.map_err(|error| not_made(&path, error))?;
+    let lock = lock.map_err(|error| creation_error(&path, error))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(Error::InUse),
@@ -145,7 +145,7 @@ fn lock(directory: &Path) -> Result<File, Error> {
 }
 
 /// Why a file or a directory of a store cannot be made.
-pub(super) fn not_made(path: &Path, error: io::Error) -> Error {
+pub(super) fn creation_error(path: &Path, error: io::Error) -> Error {
     let existing = || path.ancestors().find(|path| path.exists()).unwrap_or(Path::new(".")).to_owned();
     match error.kind() {
         ErrorKind::AlreadyExists | ErrorKind::NotADirectory => Error::NotADirectory(existing()),

@@ -117,7 +117,7 @@ pub(super) struct RunBuilder {
     count: u8,
     first_time: Time,
     last_time: Time,
-    directory: Vec<u8>,
+    header: Vec<u8>,
     bytes: Vec<u8>,
 }
 
@@ -128,7 +128,7 @@ impl RunBuilder {
             count: 0,
             first_time: Time::EPOCH,
             last_time: Time::EPOCH,
-            directory: Vec::new(),
+            header: Vec::new(),
             bytes: Vec::new(),
         }
     }
@@ -152,8 +152,8 @@ impl RunBuilder {
             (self.first_time, self.last_time) = (time, time);
         }
         assert!(time >= self.last_time, "times never decrease along a timeline");
-        leb128::write(time.as_millis() - self.last_time.as_millis(), &mut self.directory);
-        leb128::write(((bytes.len() as u64) << 1) | u64::from(is_reference), &mut self.directory);
+        leb128::write(time.as_millis() - self.last_time.as_millis(), &mut self.header);
+        leb128::write(((bytes.len() as u64) << 1) | u64::from(is_reference), &mut self.header);
         self.bytes.extend_from_slice(bytes);
         self.last_time = time;
         self.count += 1;
@@ -162,10 +162,10 @@ impl RunBuilder {
 
     /// The stored value.
     pub(super) fn finish(self) -> Vec<u8> {
-        let mut value = Vec::with_capacity(9 + self.directory.len() + self.bytes.len());
+        let mut value = Vec::with_capacity(9 + self.header.len() + self.bytes.len());
         value.push(self.count);
         value.extend_from_slice(&self.first_time.as_millis().to_be_bytes());
-        value.extend_from_slice(&self.directory);
+        value.extend_from_slice(&self.header);
         value.extend_from_slice(&self.bytes);
         value
     }
@@ -176,12 +176,12 @@ impl RunBuilder {
 pub(super) struct Run {
     /// The position of its first event.
     pub(super) first: u64,
-    entries: Vec<Entry>,
+    items: Vec<Item>,
     value: Bytes,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+struct Item {
     time: Time,
     start: u32,
     end: u32,
@@ -199,21 +199,21 @@ impl Run {
     pub(super) fn read(key: &[u8], value: Bytes) -> Result<Self, Error> {
         let damaged = || Error::Damaged("a run of events cannot be read".to_owned());
         let first = first_position(key).ok_or_else(damaged)?;
-        let entries = Self::read_directory(&value).ok_or_else(damaged)?;
-        Ok(Self { first, entries, value })
+        let items = Self::read_header(&value).ok_or_else(damaged)?;
+        Ok(Self { first, items, value })
     }
 
-    fn read_directory(value: &[u8]) -> Option<Vec<Entry>> {
+    fn read_header(value: &[u8]) -> Option<Vec<Item>> {
         let (&count, rest) = value.split_first()?;
         let (time, mut rest) = rest.split_first_chunk()?;
         let mut time = u64::from_be_bytes(*time);
-        let mut entries = Vec::with_capacity(usize::from(count));
+        let mut items = Vec::with_capacity(usize::from(count));
         let mut offset = 0_u64;
         for _ in 0..count {
             time = time.checked_add(leb128::read(&mut rest)?)?;
             let length = leb128::read(&mut rest)?;
             let end = offset.checked_add(length >> 1)?;
-            entries.push(Entry {
+            items.push(Item {
                 time: Time::from_millis(time),
                 start: u32::try_from(offset).ok()?,
                 end: u32::try_from(end).ok()?,
@@ -222,43 +222,43 @@ impl Run {
             offset = end;
         }
         // What the lengths add up to is what is left, or some byte is not as it was written.
-        let directory = u32::try_from(value.len() - rest.len()).ok()?;
-        if entries.is_empty() || offset != rest.len() as u64 {
+        let header_bytes = u32::try_from(value.len() - rest.len()).ok()?;
+        if items.is_empty() || offset != rest.len() as u64 {
             return None;
         }
-        for entry in &mut entries {
-            entry.start += directory;
-            entry.end += directory;
+        for item in &mut items {
+            item.start += header_bytes;
+            item.end += header_bytes;
         }
-        Some(entries)
+        Some(items)
     }
 
     /// The position of its last event.
     pub(super) fn last(&self) -> u64 {
-        self.first + self.entries.len() as u64 - 1
+        self.first + self.items.len() as u64 - 1
     }
 
     /// When the event at that index was; `None` beyond the last.
     pub(super) fn time(&self, index: usize) -> Option<Time> {
-        self.entries.get(index).map(|entry| entry.time)
+        self.items.get(index).map(|item| item.time)
     }
 
     /// When its last event was.
     pub(super) fn last_time(&self) -> Time {
-        self.entries.last().map_or(Time::EPOCH, |entry| entry.time)
+        self.items.last().map_or(Time::EPOCH, |item| item.time)
     }
 
     /// How many of its events were before that time.
     pub(super) fn count_before(&self, time: Time) -> u64 {
-        self.entries.partition_point(|entry| entry.time < time) as u64
+        self.items.partition_point(|item| item.time < time) as u64
     }
 
     /// What it has at that index.
     pub(super) fn content(&self, index: usize) -> Result<Content, Error> {
         let damaged = || Error::Damaged("a reference to an event leads nowhere".to_owned());
-        let entry = self.entries.get(index).ok_or_else(damaged)?;
-        let bytes = self.value.slice(entry.start as usize..entry.end as usize);
-        if !entry.is_reference {
+        let item = self.items.get(index).ok_or_else(damaged)?;
+        let bytes = self.value.slice(item.start as usize..item.end as usize);
+        if !item.is_reference {
             return Ok(Content::Event(bytes));
         }
         Reference::from_bytes(&bytes).map(Content::Reference).ok_or_else(damaged)

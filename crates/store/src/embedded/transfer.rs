@@ -26,13 +26,13 @@ impl Portable for EmbeddedStore {
         limit: usize,
     ) -> Result<Vec<(TimelineId, Head)>, Error> {
         let mut found = Vec::new();
-        let mut start = after.map_or_else(Vec::new, behind);
+        let mut start = after.map_or_else(Vec::new, after_timeline);
         while found.len() < limit {
             let Some(guard) = self.inner.runs.range(start..).next() else { break };
             let (timeline, _) = read_timeline(&guard.key()?)
                 .ok_or_else(|| Error::Damaged("the key of a run cannot be read".to_owned()))?;
             found.push((timeline, self.inner.head(timeline)?));
-            start = behind(timeline);
+            start = after_timeline(timeline);
         }
         Ok(found)
     }
@@ -152,7 +152,7 @@ impl Inner {
 }
 
 /// What comes behind all keys of a timeline.
-fn behind(timeline: TimelineId) -> Vec<u8> {
+fn after_timeline(timeline: TimelineId) -> Vec<u8> {
     let mut key = timeline_key(timeline);
     key.extend_from_slice(&[u8::MAX; 9]);
     key

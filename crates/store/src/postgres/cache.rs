@@ -100,7 +100,7 @@ impl Default for Cache {
 }
 
 impl Cache {
-    pub(crate) fn keep(&self, found: Found) {
+    pub(crate) fn insert(&self, found: Found) {
         for (timeline, head) in found.heads {
             self.heads.insert(timeline, head);
         }
@@ -109,7 +109,7 @@ impl Cache {
         }
     }
 
-    pub(crate) fn forget(&self, keys: &Keys) {
+    pub(crate) fn invalidate(&self, keys: &Keys) {
         for timeline in &keys.heads {
             self.heads.remove(timeline);
         }

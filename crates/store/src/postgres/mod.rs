@@ -33,8 +33,8 @@ use crate::rows::{Row, RowKey, RowRange, key};
 use crate::timeline::TimelineId;
 
 use cache::Cache;
-use connection::presence::Sharing;
-use connection::readers::Readers;
+use connection::presence::LockMode;
+use connection::read_pool::ReadPool;
 use connection::session::Session;
 use read::{events, rows, search, statistics};
 
@@ -52,11 +52,11 @@ pub struct PostgresStore {
 struct Inner {
     address: Address,
     tls: MakeRustlsConnect,
-    sharing: Sharing,
-    readers: Readers,
+    lock_mode: LockMode,
+    read_pool: ReadPool,
     cache: Arc<Cache>,
     notifications: broadcast::Sender<TimelineId>,
-    is_held: watch::Receiver<bool>,
+    is_lock_held: watch::Receiver<bool>,
     announcements: mpsc::Sender<Vec<TimelineId>>,
     observer: Observer,
     /// How often a group was decided again because another process committed first.
@@ -65,8 +65,8 @@ struct Inner {
 
 impl Inner {
     async fn connect(&self) -> Result<Session, Error> {
-        let is_fenced = self.sharing == Sharing::Shared;
-        Session::connect(&self.address, &self.tls, self.readers.is_distributed, is_fenced).await
+        let is_fenced = self.lock_mode == LockMode::Shared;
+        Session::connect(&self.address, &self.tls, self.read_pool.is_distributed, is_fenced).await
     }
 }
 
@@ -83,11 +83,11 @@ impl Store for PostgresStore {
     }
 
     async fn head(&self, timeline: TimelineId) -> Result<Head, Error> {
-        events::head(&self.inner.readers, timeline).await
+        events::head(&self.inner.read_pool, timeline).await
     }
 
     async fn app(&self, id: AppId) -> Result<Option<(Arc<App>, Head)>, Error> {
-        rows::app(&self.inner.readers, &self.inner.cache, id).await
+        rows::app(&self.inner.read_pool, &self.inner.cache, id).await
     }
 
     async fn read(
@@ -96,27 +96,27 @@ impl Store for PostgresStore {
         positions: RangeInclusive<u64>,
         bytes_max: usize,
     ) -> Result<Vec<Bytes>, Error> {
-        events::read(&self.inner.readers, timeline, positions, bytes_max).await
+        events::read(&self.inner.read_pool, timeline, positions, bytes_max).await
     }
 
     async fn count_before(&self, timeline: TimelineId, time: Time) -> Result<u64, Error> {
-        let counts = search::counts_before(&mut &self.inner.readers, &[(timeline, time)]).await?;
+        let counts = search::counts_before(&mut &self.inner.read_pool, &[(timeline, time)]).await?;
         Ok(counts.first().copied().unwrap_or_default())
     }
 
     async fn find(&self, home: TimelineId, event: EventId) -> Result<Option<Bytes>, Error> {
-        events::find(&self.inner.readers, home, event).await
+        events::find(&self.inner.read_pool, home, event).await
     }
 
     async fn row(&self, key: &RowKey) -> Result<Option<Row>, Error> {
         match key {
             RowKey::App(key::App(id)) => Ok(self.app(*id).await?.map(|(app, _)| Row::App(app))),
-            key => rows::row(&self.inner.readers, key).await,
+            key => rows::row(&self.inner.read_pool, key).await,
         }
     }
 
     async fn rows_in(&self, range: &RowRange, limit: usize) -> Result<Vec<(RowKey, Row)>, Error> {
-        rows::list(&self.inner.readers, range, limit).await
+        rows::list(&self.inner.read_pool, range, limit).await
     }
 
     async fn claim_rows(
@@ -125,15 +125,15 @@ impl Store for PostgresStore {
         limit: usize,
         lease: Duration,
     ) -> Result<Vec<(RowKey, Row)>, Error> {
-        rows::claim(&self.inner.readers, range, limit, lease).await
+        rows::claim(&self.inner.read_pool, range, limit, lease).await
     }
 
     async fn platform(&self, after: u64, limit_events: usize) -> Result<Vec<PlatformCommit>, Error> {
-        platform::read(&self.inner.readers, after, limit_events).await
+        platform::read(&self.inner.read_pool, after, limit_events).await
     }
 
     async fn platform_length(&self) -> Result<u64, Error> {
-        platform::length(&self.inner.readers).await
+        platform::length(&self.inner.read_pool).await
     }
 
     fn subscribe(&self) -> broadcast::Receiver<TimelineId> {
@@ -145,8 +145,8 @@ impl Store for PostgresStore {
             return Err(Error::Closed);
         }
         // Asked first, since where it is down that is why the lock is not held.
-        self.inner.readers.rows("SELECT 1", &[]).await?;
-        match *self.inner.is_held.borrow() {
+        self.inner.read_pool.rows("SELECT 1", &[]).await?;
+        match *self.inner.is_lock_held.borrow() {
             true => Ok(()),
             false => Err(Error::Unavailable("the store's lock is not held".into())),
         }
@@ -158,7 +158,7 @@ impl Store for PostgresStore {
     }
 
     async fn statistics(&self) -> Result<Statistics, Error> {
-        statistics::statistics(&self.inner.readers).await
+        statistics::statistics(&self.inner.read_pool).await
     }
 
     async fn close(&self) -> Result<(), Error> {

@@ -13,8 +13,8 @@ use crate::error::Error;
 use super::cache::Cache;
 use super::commit::committer::Committer;
 use super::connection::address::Address;
-use super::connection::presence::{self, Presence, Sharing};
-use super::connection::readers::Readers;
+use super::connection::presence::{self, LockMode, Presence};
+use super::connection::read_pool::ReadPool;
 use super::connection::tls;
 use super::{Inner, PostgresStore, platform, schema};
 
@@ -25,14 +25,19 @@ const CONNECTIONS: usize = 16;
 pub struct Options {
     address: Address,
     connections: usize,
-    sharing: Sharing,
+    lock_mode: LockMode,
     common: CommonOptions,
 }
 
 impl Options {
     /// The store in that database; its tables are made if they are not there.
     pub fn new(address: Address) -> Self {
-        Self { address, connections: CONNECTIONS, sharing: Sharing::Shared, common: CommonOptions::default() }
+        Self {
+            address,
+            connections: CONNECTIONS,
+            lock_mode: LockMode::Shared,
+            common: CommonOptions::default(),
+        }
     }
 
     /// How many connections read at once. Three more decide, write, and listen.
@@ -44,8 +49,8 @@ impl Options {
 
     /// Has the store for itself, which fails while any other process has it open.
     #[must_use]
-    pub fn alone(mut self) -> Self {
-        self.sharing = Sharing::Alone;
+    pub fn exclusive(mut self) -> Self {
+        self.lock_mode = LockMode::Exclusive;
         self
     }
 
@@ -66,39 +71,39 @@ impl Options {
     /// Opens the store. Has to be called within a runtime that lives as long as the store.
     pub async fn open(self) -> Result<PostgresStore, Error> {
         let tls = tls::connector(&self.address.verification)?;
-        let mut readers = Readers::new(&self.address, tls.clone(), self.connections)?;
-        let mut connection = readers.connection().await?;
+        let mut read_pool = ReadPool::new(&self.address, tls.clone(), self.connections)?;
+        let mut connection = read_pool.connection().await?;
         if self.common.is_existing && !schema::is_there(&connection).await? {
             return Err(Error::Missing);
         }
-        readers.is_distributed = schema::migrate(&mut connection).await?;
+        read_pool.is_distributed = schema::migrate(&mut connection).await?;
         drop(connection);
-        let clock = platform::greatest_clock(&readers).await?;
+        let clock = platform::greatest_clock(&read_pool).await?;
         let cache = Arc::new(Cache::default());
         let (announcements, announced) = mpsc::channel(presence::ANNOUNCEMENTS_MAX);
         let presence = Presence {
             address: self.address.clone(),
             tls: tls.clone(),
-            sharing: self.sharing,
+            lock_mode: self.lock_mode,
             notifications: broadcast::Sender::new(NOTIFICATIONS_MAX),
             cache: Arc::clone(&cache),
-            is_held: watch::Sender::new(true),
+            is_lock_held: watch::Sender::new(true),
             announcements: announced,
         };
-        let held = presence.take().await?;
+        let held = presence.acquire().await?;
         let inner = Arc::new(Inner {
             address: self.address,
             tls,
-            sharing: self.sharing,
-            readers,
+            lock_mode: self.lock_mode,
+            read_pool,
             cache,
             notifications: presence.notifications.clone(),
-            is_held: presence.is_held.subscribe(),
+            is_lock_held: presence.is_lock_held.subscribe(),
             announcements,
             observer: self.common.observer,
             commit_retries: AtomicU64::new(0),
         });
-        let presence = tokio::spawn(presence.keep(held)).abort_handle();
+        let presence = tokio::spawn(presence.run(held)).abort_handle();
         let (queue, jobs) = CommitQueue::new();
         let committer = Committer::new(Arc::clone(&inner), jobs, clock);
         let runtime = Handle::current();

@@ -28,10 +28,10 @@ use crate::contract::PlatformCommit;
 use crate::engine::platform::{decode, encode, trim};
 use crate::error::Error;
 
-use super::connection::readers::Readers;
+use super::connection::read_pool::ReadPool;
 use super::connection::session::bounded;
-use super::schema::values::{At, timeline_text, to_i64, to_u64};
-use super::schema::{ALONE_AMONG_COMMITS, COMMIT_LOCK_CLASS, NUMBERING_LOCK_CLASS};
+use super::schema::values::{Timestamp, timeline_name, to_i64, to_u64};
+use super::schema::{COMMIT_LOCK_CLASS, LOCK_COMMITS_EXCLUSIVELY, NUMBERING_LOCK_CLASS};
 
 /// How many commits are numbered at a time.
 const NUMBERED_AT_ONCE: usize = 5_000;
@@ -54,19 +54,19 @@ const BEGINNING_BEFORE: &str =
     "SELECT first, entry FROM commits WHERE first <= $1 ORDER BY first DESC LIMIT 1";
 
 pub(super) async fn read(
-    readers: &Readers,
+    read_pool: &ReadPool,
     after: u64,
     limit_events: usize,
 ) -> Result<Vec<PlatformCommit>, Error> {
     let end = after.saturating_add(limit_events.max(1) as u64);
-    number(readers, end).await?;
-    if numbered(readers).await? <= after {
+    number(read_pool, end).await?;
+    if numbered(read_pool).await? <= after {
         return Ok(Vec::new());
     }
-    let mut rows = readers.rows(BEGINNING_WITHIN, &[&to_i64(after), &to_i64(end)]).await?;
+    let mut rows = read_pool.rows(BEGINNING_WITHIN, &[&to_i64(after), &to_i64(end)]).await?;
     if rows.first().is_none_or(|row| row.get::<_, i64>(0) != to_i64(after) + 1) {
         // The reader is within a commit.
-        rows.splice(..0, readers.rows(BEGINNING_BEFORE, &[&to_i64(after)]).await?);
+        rows.splice(..0, read_pool.rows(BEGINNING_BEFORE, &[&to_i64(after)]).await?);
     }
     let (mut commits, mut reached) = (Vec::new(), after);
     for row in rows {
@@ -82,29 +82,29 @@ pub(super) async fn read(
     Ok(commits)
 }
 
-pub(super) async fn length(readers: &Readers) -> Result<u64, Error> {
-    number(readers, u64::MAX).await?;
-    numbered(readers).await
+pub(super) async fn length(read_pool: &ReadPool) -> Result<u64, Error> {
+    number(read_pool, u64::MAX).await?;
+    numbered(read_pool).await
 }
 
 /// The greatest clock of a commit that is still to be numbered; those that have a number are before whatever comes.
-pub(super) async fn greatest_clock(readers: &Readers) -> Result<i64, Error> {
-    let rows = readers.rows(GREATEST_CLOCK, &[]).await?;
+pub(super) async fn greatest_clock(read_pool: &ReadPool) -> Result<i64, Error> {
+    let rows = read_pool.rows(GREATEST_CLOCK, &[]).await?;
     Ok(rows.first().and_then(|row| row.get::<_, Option<i64>>(0)).unwrap_or_default())
 }
 
 /// Puts commits of another store in this one.
-pub(super) async fn put(readers: &Readers, commits: &[PlatformCommit]) -> Result<(), Error> {
-    let mut connection = readers.connection().await?;
+pub(super) async fn put(read_pool: &ReadPool, commits: &[PlatformCommit]) -> Result<(), Error> {
+    let mut connection = read_pool.connection().await?;
     let putting = async {
         let transaction = connection.transaction().await?;
         let statement = transaction.prepare(PUT).await?;
         // All are sent at once, so it matters little how far away the database is.
         try_join_all(commits.iter().map(async |commit| {
             let Some(event) = commit.events.first() else { return Ok(0) };
-            let (timeline, position) = (timeline_text(event.timeline), to_i64(event.position));
+            let (timeline, position) = (timeline_name(event.timeline), to_i64(event.position));
             let (events, first) = (to_i64(commit.events.len() as u64), to_i64(commit.first));
-            let (recorded_at, entry) = (At(commit.recorded_at), encode(commit));
+            let (recorded_at, entry) = (Timestamp(commit.recorded_at), encode(commit));
             transaction
                 .execute(&statement, &[&timeline, &position, &recorded_at, &events, &first, &entry])
                 .await
@@ -119,16 +119,16 @@ pub(super) async fn put(readers: &Readers, commits: &[PlatformCommit]) -> Result
 }
 
 /// How far the numbers go.
-async fn numbered(readers: &Readers) -> Result<u64, Error> {
-    let rows = readers.rows(LENGTH, &[]).await?;
+async fn numbered(read_pool: &ReadPool) -> Result<u64, Error> {
+    let rows = read_pool.rows(LENGTH, &[]).await?;
     let row = rows.first().ok_or_else(|| Error::Damaged("the platform timeline has no length".to_owned()))?;
     Ok(to_u64(row.get(0)))
 }
 
 /// Numbers what has no number, at least as far as that if there is so much.
-async fn number(readers: &Readers, enough: u64) -> Result<(), Error> {
-    while !readers.rows(IS_TO_NUMBER, &[]).await?.is_empty() {
-        let Numbered { length, is_all } = number_some(readers).await?;
+async fn number(read_pool: &ReadPool, enough: u64) -> Result<(), Error> {
+    while !read_pool.rows(IS_TO_NUMBER, &[]).await?.is_empty() {
+        let Numbered { length, is_all } = number_some(read_pool).await?;
         // Where others go on writing, there is always something more.
         if is_all || length >= enough {
             break;
@@ -143,13 +143,13 @@ struct Numbered {
     is_all: bool,
 }
 
-async fn number_some(readers: &Readers) -> Result<Numbered, Error> {
-    let mut connection = readers.connection().await?;
+async fn number_some(read_pool: &ReadPool) -> Result<Numbered, Error> {
+    let mut connection = read_pool.connection().await?;
     let numbering = async {
         let looking = connection.transaction().await?;
         looking.execute(LOCK, &[&NUMBERING_LOCK_CLASS]).await?;
-        if readers.is_distributed {
-            looking.execute(ALONE_AMONG_COMMITS, &[&COMMIT_LOCK_CLASS]).await?;
+        if read_pool.is_distributed {
+            looking.execute(LOCK_COMMITS_EXCLUSIVELY, &[&COMMIT_LOCK_CLASS]).await?;
         }
         // After the locks: a statement sees what was committed before it began.
         let before: i64 = looking.query_one(LENGTH, &[]).await?.get(0);

@@ -15,12 +15,12 @@ use crate::transfer::{Events, ExternalId, Part, Portable};
 
 use super::cache::ABSENT;
 use super::commit::effects::{Effects, NewHead, NewState};
-use super::commit::write::{Begun, Failure, record};
+use super::commit::write::{Begun, WriteError, record};
 use super::connection::session::bounded;
 use super::read::rows::read_stored;
 use super::read::states::{State, bring_up_to_date};
 use super::schema::distribution_key;
-use super::schema::values::{At, timeline_named, timeline_text, to_i64, to_u64};
+use super::schema::values::{Timestamp, parse_timeline_name, timeline_name, to_i64, to_u64};
 use super::{PostgresStore, platform};
 
 const TIMELINES: &str = "SELECT timeline, length, last_time FROM timelines WHERE timeline > $1 AND length > 0 \
@@ -40,12 +40,12 @@ impl Portable for PostgresStore {
         limit: usize,
     ) -> Result<Vec<(TimelineId, Head)>, Error> {
         // An app's identifier is hexadecimal and a user's begins with a letter behind those.
-        let after = after.map(timeline_text).unwrap_or_default();
-        let rows = self.inner.readers.rows(TIMELINES, &[&after, &to_i64(limit as u64)]).await?;
+        let after = after.map(timeline_name).unwrap_or_default();
+        let rows = self.inner.read_pool.rows(TIMELINES, &[&after, &to_i64(limit as u64)]).await?;
         rows.iter()
             .map(|row| {
-                let At(last_time) = row.get(2);
-                Ok((timeline_named(row.get(0))?, Head { length: to_u64(row.get(1)), last_time }))
+                let Timestamp(last_time) = row.get(2);
+                Ok((parse_timeline_name(row.get(0))?, Head { length: to_u64(row.get(1)), last_time }))
             })
             .collect()
     }
@@ -54,7 +54,7 @@ impl Portable for PostgresStore {
         let (after_distribution_key, after_key) =
             after.map(|key| (distribution_key::of_row(key), key.to_bytes())).unwrap_or_default();
         let limit = to_i64(limit as u64);
-        let rows = self.inner.readers.rows(ROWS, &[&after_distribution_key, &after_key, &limit]).await?;
+        let rows = self.inner.read_pool.rows(ROWS, &[&after_distribution_key, &after_key, &limit]).await?;
         let (mut found, mut states) = (Vec::with_capacity(rows.len()), Vec::new());
         for row in &rows {
             let (key, value, _) = read_stored(row.get(0), row.get(1))?;
@@ -63,7 +63,7 @@ impl Portable for PostgresStore {
             }
             found.push((key, value));
         }
-        bring_up_to_date(&mut &self.inner.readers, &mut states).await?;
+        bring_up_to_date(&mut &self.inner.read_pool, &mut states).await?;
         let mut states = states.into_iter();
         for (_, row) in found.iter_mut().filter(|(_, row)| matches!(row, Row::App(_))) {
             *row = Row::App(states.next().expect("there is one for each").app);
@@ -73,30 +73,32 @@ impl Portable for PostgresStore {
 
     async fn external_ids(&self, after: Option<EventId>, limit: usize) -> Result<Vec<ExternalId>, Error> {
         let after = after.map(|id| id.to_string()).unwrap_or_default();
-        let rows = self.inner.readers.rows(EXTERNAL_IDS, &[&after, &to_i64(limit as u64)]).await?;
+        let rows = self.inner.read_pool.rows(EXTERNAL_IDS, &[&after, &to_i64(limit as u64)]).await?;
         rows.iter()
             .map(|row| {
                 let id = row.get::<_, &str>(0).parse();
                 let id = id.map_err(|_| Error::Damaged("an identifier cannot be read".to_owned()))?;
-                Ok((id, timeline_named(row.get(1))?, to_u64(row.get(2))))
+                Ok((id, parse_timeline_name(row.get(1))?, to_u64(row.get(2))))
             })
             .collect()
     }
 
     async fn put(&self, part: Part) -> Result<(), Error> {
-        if !*self.inner.is_held.borrow() {
+        if !*self.inner.is_lock_held.borrow() {
             return Err(Error::Unavailable("the store's lock was lost".into()));
         }
         let effects = match part {
             Part::Events(events) => effects_of(events)?,
             Part::Rows(rows) => self.effects_of_rows(rows).await?,
             Part::ExternalIds(external_ids) => return self.put_external_ids(external_ids).await,
-            Part::Platform(commits) => return platform::put(&self.inner.readers, &commits).await,
+            Part::Platform(commits) => return platform::put(&self.inner.read_pool, &commits).await,
         };
         let mut session = self.inner.connect().await?;
         record(&mut session, &effects, Begun::No).await.map_err(|failure| match failure {
-            Failure::Conflict => Error::Damaged("events do not follow those that are there".to_owned()),
-            Failure::Lost(error) | Failure::Refused(error) | Failure::Maybe(error) => error,
+            WriteError::Conflict => Error::Damaged("events do not follow those that are there".to_owned()),
+            WriteError::ConnectionLost(error)
+            | WriteError::Refused(error)
+            | WriteError::OutcomeUnknown(error) => error,
         })
     }
 }
@@ -106,10 +108,10 @@ impl PostgresStore {
     async fn effects_of_rows(&self, rows: Vec<(RowKey, Row)>) -> Result<Effects, Error> {
         let owners: HashSet<_> =
             rows.iter().filter_map(|(key, _)| distribution_key::owning_timeline(key)).collect();
-        let names: Vec<_> = owners.iter().copied().map(timeline_text).collect();
+        let names: Vec<_> = owners.iter().copied().map(timeline_name).collect();
         let mut lengths = HashMap::default();
-        for row in self.inner.readers.rows(LENGTHS, &[&names]).await? {
-            lengths.insert(timeline_named(row.get(0))?, to_u64(row.get(1)));
+        for row in self.inner.read_pool.rows(LENGTHS, &[&names]).await? {
+            lengths.insert(parse_timeline_name(row.get(0))?, to_u64(row.get(1)));
         }
         let mut effects = Effects { version: rand::random::<i64>() | 1, ..Effects::default() };
         for owner in owners.into_iter().filter(|owner| !lengths.contains_key(owner)) {
@@ -130,9 +132,9 @@ impl PostgresStore {
         let text = "INSERT INTO external_ids (id, timeline, position) \
                     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[]) ON CONFLICT (id) DO NOTHING";
         let ids: Vec<_> = all.iter().map(|(id, ..)| id.to_string()).collect();
-        let timelines: Vec<_> = all.iter().map(|(_, timeline, _)| timeline_text(*timeline)).collect();
+        let timelines: Vec<_> = all.iter().map(|(_, timeline, _)| timeline_name(*timeline)).collect();
         let positions: Vec<_> = all.iter().map(|(.., position)| to_i64(*position)).collect();
-        let connection = self.inner.readers.connection().await?;
+        let connection = self.inner.read_pool.connection().await?;
         bounded(connection.execute(text, &[&ids, &timelines, &positions])).await?;
         Ok(())
     }

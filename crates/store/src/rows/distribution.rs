@@ -1,20 +1,20 @@
-//! What rows stand with, where they are distributed over machines.
+//! Which rows are stored together when a cluster distributes them over its machines.
 
 use annals_model::UserId;
 
 use crate::timeline::TimelineId;
 
-/// What a row stands with, where rows are distributed over machines.
+/// What decides on which machine of a cluster a row is stored. Rows with equal values are stored together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Distribution {
-    /// A timeline: what belongs to an app or a user stands with their timeline.
+    /// The timeline of the app or user that the row belongs to.
     Timeline(TimelineId),
-    /// All rows of that name: what has to be listed stands together.
-    Together(&'static str),
-    /// The add-ons of one provider.
+    /// A fixed name, for rows that are listed together.
+    Colocated(&'static str),
+    /// The provider, for the add-ons of one provider.
     Provider(String),
-    /// Nothing: it stands where the hash of its key says, and always there. That makes it unique over all machines.
-    Alone,
+    /// The hash of the row's own key. Equal keys always meet on one machine, so the key is unique over the cluster.
+    KeyHash,
 }
 
 impl Distribution {

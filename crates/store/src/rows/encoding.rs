@@ -1,4 +1,21 @@
-//! How the parts of keys are written, and the values of rows.
+//! The encoding of rows: the parts of their keys, and their values.
+//!
+//! A stored key is one byte for its kind, then its parts in the order of the table in `registry.rs`:
+//!
+//! ```text
+//! kind (u8) │ part │ part …
+//!
+//! app (12) │ event or token (12) │ user (16) │ token hash (32)    the identifier's bytes
+//! time                     ms since 1970 (u64 big-endian)
+//! number                   u64 big-endian
+//! text, the last part      UTF-8
+//! text, any other part     length in bytes (u32 big-endian) │ UTF-8
+//! caller                   "o" for the operator, or "u" │ user (16)
+//! setting                  its name, in ASCII
+//! ```
+//!
+//! A value is JSON, except the state of an app in the embedded engine (`embedded/checkpoint.rs`). JSON null is stored
+//! as no bytes.
 
 use annals_model::{AppId, EventId, Time, UserId};
 use serde::Serialize;
@@ -6,17 +23,17 @@ use serde::de::DeserializeOwned;
 
 use super::values::{Caller, Setting, TokenHash};
 
-/// A part of a key. What is of any length has its length before it (u32 big-endian), unless nothing comes behind it.
+/// A part of a key.
 pub(super) trait KeyPart {
     fn write_to(&self, key: &mut Vec<u8>, is_last: bool);
 
-    /// How much of it is not of fixed length.
+    /// Returns the length of its text; zero for parts of fixed length.
     fn text_bytes(&self) -> usize {
         0
     }
 }
 
-/// A part that can be read: the part, and what comes behind it.
+/// A part that can be read back: returns the part and the bytes after it.
 pub(super) trait ReadKeyPart: Sized {
     fn read_from(key: &[u8], is_last: bool) -> Option<(Self, &[u8])>;
 }
@@ -113,9 +130,9 @@ impl ReadKeyPart for Setting {
     }
 }
 
-/// The stored value: JSON, so that rows written before a field existed can be read after. Nothing is nothing.
+/// Encodes a value as JSON, so that rows can still be read after their type gets a new field.
 pub(super) fn write_value(value: &impl Serialize) -> Vec<u8> {
-    let json = serde_json::to_vec(value).expect("what a row holds can always be written to memory");
+    let json = serde_json::to_vec(value).expect("the value of a row can always be written to memory");
     if json == b"null" { Vec::new() } else { json }
 }
 

@@ -1,4 +1,4 @@
-//! Rows that stand together, and can be listed.
+//! Listings: ranges of rows of one kind that are stored together.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -9,15 +9,16 @@ use super::distribution::Distribution;
 use super::encoding::KeyPart;
 use super::registry::{RowKey, key};
 
-/// Keys that follow each other, of one kind, and what their rows stand with.
+/// A range of stored keys of one kind, whose rows are all stored together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowRange {
-    /// The stored keys: from the first on, and before the second.
+    /// The stored keys, as bytes.
     pub(crate) keys: Range<Vec<u8>>,
     pub(crate) distribution: Distribution,
 }
 
-/// Rows of one kind that stand together.
+/// A range of rows whose keys are of type `K`. Each kind of row that can be listed has functions that return listings,
+/// such as [`key::Token::of`].
 #[derive(Debug, Clone)]
 pub struct Listing<K> {
     range: RowRange,
@@ -25,22 +26,22 @@ pub struct Listing<K> {
 }
 
 impl<K> Listing<K> {
-    /// The range of keys that it is.
+    /// Returns the range of keys.
     pub fn range(&self) -> &RowRange {
         &self.range
     }
 
-    fn beginning_with(kind: u8, part: &dyn KeyPart, distribution: Distribution) -> Self {
+    fn with_prefix(kind: u8, part: &dyn KeyPart, distribution: Distribution) -> Self {
         let mut start = vec![kind];
         part.write_to(&mut start, false);
         let mut end = start.clone();
         while end.pop_if(|last| *last == u8::MAX).is_some() {}
-        // A kind's byte is a letter, so something is left to count up.
+        // The kind's byte is a letter, so a byte is left that can be incremented.
         *end.last_mut().expect("a key begins with a kind") += 1;
         Self { range: RowRange { keys: start..end, distribution }, kind: PhantomData }
     }
 
-    /// Those that begin with a time, up to that one.
+    /// Lists keys that begin with a time, up to and including `time`.
     fn until(kind: u8, time: Time, distribution: Distribution) -> Self {
         let mut end = vec![kind];
         (time.as_millis() + 1).write_to(&mut end, false);
@@ -49,83 +50,83 @@ impl<K> Listing<K> {
 }
 
 impl key::Member {
-    /// The apps a user is a member of.
+    /// Lists the apps that a user is a member of.
     pub fn of(user: UserId) -> Listing<Self> {
-        Listing::beginning_with(Self::KIND, &user, Distribution::user(user))
+        Listing::with_prefix(Self::KIND, &user, Distribution::user(user))
     }
 }
 
 impl key::Token {
-    /// The API tokens of a user.
+    /// Lists the API tokens of a user.
     pub fn of(user: UserId) -> Listing<Self> {
-        Listing::beginning_with(Self::KIND, &user, Distribution::user(user))
+        Listing::with_prefix(Self::KIND, &user, Distribution::user(user))
     }
 }
 
 impl key::AnswerExpiry {
-    pub(super) const TOGETHER: Distribution = Distribution::Together("answers");
+    pub(super) const COLOCATED: Distribution = Distribution::Colocated("answers");
 
-    /// What expired by then of the answers that are remembered, earliest first.
+    /// Lists the stored responses that have expired by `time`, earliest first.
     pub fn until(time: Time) -> Listing<Self> {
-        Listing::until(Self::KIND, time, Self::TOGETHER)
+        Listing::until(Self::KIND, time, Self::COLOCATED)
     }
 }
 
 impl key::Timer {
-    pub(super) const TOGETHER: Distribution = Distribution::Together("timers");
+    pub(super) const COLOCATED: Distribution = Distribution::Colocated("timers");
 
-    /// What is due by then, earliest first.
+    /// Lists the timers that are due by `time`, earliest first.
     pub fn until(time: Time) -> Listing<Self> {
-        Listing::until(Self::KIND, time, Self::TOGETHER)
+        Listing::until(Self::KIND, time, Self::COLOCATED)
     }
 }
 
 impl key::Mail {
-    pub(super) const TOGETHER: Distribution = Distribution::Together("outbox");
+    pub(super) const COLOCATED: Distribution = Distribution::Colocated("outbox");
 
-    /// The mail of a user that waits, oldest first.
+    /// Lists the queued mail of a user, oldest first.
     pub fn to(user: UserId) -> Listing<Self> {
-        Listing::beginning_with(Self::KIND, &user, Self::TOGETHER)
+        Listing::with_prefix(Self::KIND, &user, Self::COLOCATED)
     }
 
-    /// All mail that waits.
+    /// Lists all queued mail.
     pub fn all() -> Listing<Self> {
-        Listing::beginning_with(Self::KIND, &(), Self::TOGETHER)
+        Listing::with_prefix(Self::KIND, &(), Self::COLOCATED)
     }
 }
 
 impl key::AddonOf {
-    /// The add-ons of a provider.
+    /// Lists the add-ons of a provider.
     pub fn provider(name: &str) -> Listing<Self> {
         let distribution = Distribution::Provider(name.to_owned());
-        Listing::beginning_with(Self::KIND, &name.to_owned(), distribution)
+        Listing::with_prefix(Self::KIND, &name.to_owned(), distribution)
     }
 }
 
 impl key::Voucher {
-    pub(super) const TOGETHER: Distribution = Distribution::Together("vouchers");
+    pub(super) const COLOCATED: Distribution = Distribution::Colocated("vouchers");
 
-    /// The vouchers, by code.
+    /// Lists all vouchers, by code.
     pub fn all() -> Listing<Self> {
-        Listing::beginning_with(Self::KIND, &(), Self::TOGETHER)
+        Listing::with_prefix(Self::KIND, &(), Self::COLOCATED)
     }
 }
 
 impl key::Cursor {
-    pub(super) const TOGETHER: Distribution = Distribution::Together("cursors");
+    pub(super) const COLOCATED: Distribution = Distribution::Colocated("cursors");
 
-    /// The cursor of one follower.
+    /// Lists the cursor of one follower, so that it can be claimed.
     pub fn only(follower: &str) -> Listing<Self> {
         let start = RowKey::Cursor(Self(follower.to_owned())).to_bytes();
         let mut end = start.clone();
         end.push(0);
-        let range = RowRange { keys: start..end, distribution: Self::TOGETHER };
+        let range = RowRange { keys: start..end, distribution: Self::COLOCATED };
         Listing { range, kind: PhantomData }
     }
 }
 
 impl key::Email {
-    /// The key of that address, however it is spelled.
+    /// Returns the key of an email address, in lower case.
     pub fn of(address: &str) -> Self {
         Self(address.to_lowercase())
     }

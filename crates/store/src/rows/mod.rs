@@ -1,8 +1,8 @@
-//! What is kept beside the timelines: states, names taken, tokens, answers given.
+//! Rows: the key-value data beside the timelines, such as states, names, tokens and responses to repeat.
 //!
-//! A key knows the type of its row's value: getting a [`key::AppName`] gives an `AppId`, and nothing else compiles.
-//! `registry.rs` has the one table of all kinds, and a new kind is a row there. Engines handle keys and values without
-//! knowing their kinds, as [`RowKey`] and [`Row`].
+//! A key knows the type of its row's value: getting a [`key::AppName`] returns an `AppId`. `registry.rs` has the one table
+//! of all kinds; a new kind is a line there. Engines handle keys and values without knowing their kinds, as [`RowKey`]
+//! and [`Row`].
 
 mod distribution;
 mod encoding;
@@ -20,25 +20,25 @@ pub use values::{Answer, Caller, EventCounts, Mail, Setting, Token, TokenHash, T
 
 pub(crate) use distribution::Distribution;
 
-/// The key of a row, which knows the type of the row's value.
+/// The key of a row of one kind.
 pub trait Key: Clone + Eq + Hash + Send + Sync + 'static {
-    /// What the row holds. Cheap to clone.
+    /// The type of the row's value. Cheap to clone.
     type Value: Clone + Send + Sync + 'static;
 
-    /// The key as engines handle it.
+    /// Converts the key into the form that engines handle.
     fn into_row_key(self) -> RowKey;
 
-    /// The key of that kind, if it is one.
+    /// Converts a key back; `None` if it is of another kind.
     fn from_row_key(key: RowKey) -> Option<Self>;
 
-    /// The value as engines handle it.
+    /// Converts a value into the form that engines handle.
     fn row(value: Self::Value) -> Row;
 
-    /// The value of that kind, if it is one.
+    /// Converts a value back; `None` if it is of another kind.
     fn value(row: Row) -> Option<Self::Value>;
 }
 
-/// Rows to be put, or removed.
+/// Rows to put and rows to remove.
 #[derive(Debug, Default)]
 pub struct RowWrites(HashMap<RowKey, Option<Row>>);
 
@@ -53,22 +53,22 @@ impl RowWrites {
         self.0.insert(key.into_row_key(), None);
     }
 
-    /// The value that a row is to have: `Some(None)` where the row is removed, `None` where nothing is written to it.
+    /// Returns what is written to a row: `Some(None)` if the row is removed, `None` if it is not written.
     pub fn get<K: Key>(&self, key: K) -> Option<Option<K::Value>> {
         self.0.get(&key.into_row_key()).map(|row| row.clone().and_then(K::value))
     }
 
-    /// Whether nothing is written.
+    /// Returns whether no row is written.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// What is written to each row.
+    /// Iterates over the rows written; `None` is a removal.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&RowKey, &Option<Row>)> {
         self.0.iter()
     }
 
-    /// What is to be written to that row.
+    /// Returns what is written to a row: `Some(None)` if the row is removed, `None` if it is not written.
     pub(crate) fn row(&self, key: &RowKey) -> Option<&Option<Row>> {
         self.0.get(key)
     }

@@ -1,4 +1,6 @@
-//! The table of all kinds of rows.
+//! The registry of rows: one table of all kinds, from which the types of keys and values are generated.
+//!
+//! `encoding.rs` draws the layout of stored keys and values; golden bytes in the test below hold them still.
 
 use std::sync::Arc;
 
@@ -9,18 +11,18 @@ use super::encoding::{KeyPart, ReadKeyPart, read_value, write_value};
 use super::{Key, values};
 use crate::timeline::TimelineId;
 
-/// Kinds that stored keys had once. A kind's byte never gets another meaning.
+/// The bytes of kinds that no longer exist. They are never used again.
 const RETIRED: &[u8] = b"y";
 
-/// Makes the types of keys and values out of the table. A row of it says: the byte that stored keys of the kind begin
-/// with, the key and its parts in stored order, the type of the value, and what the row stands with where rows are
-/// distributed over machines. `lasting` rows stay for good once they are there, whatever is written to them.
+/// Generates the types of keys and values from the table. A line has the byte that stored keys of the kind begin
+/// with, the key and its parts in stored order, the type of the value, and the distribution of the row in a cluster.
+/// `permanent` rows are never removed once they exist, at least while anybody serves the store.
 macro_rules! rows {
     ($(
         $(#[doc = $doc:literal])+
-        $byte:literal $kind:ident($($part:ident: $part_type:ty),*) -> $value:ty, $distribution:expr $(, $lasting:ident)?;
+        $byte:literal $kind:ident($($part:ident: $part_type:ty),*) -> $value:ty, $distribution:expr $(, $permanent:ident)?;
     )+) => {
-        /// The keys of rows. Each knows the type of its row's value.
+        /// The keys of rows, one type per kind.
         pub mod key {
             use super::*;
 
@@ -56,16 +58,16 @@ macro_rules! rows {
             )+
         }
 
-        /// A key of any kind. It is stored as one byte for the kind and then its parts, as the table of kinds has them.
+        /// A key of any kind. It is stored as one byte for the kind, followed by its parts.
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-        #[expect(missing_docs, reason = "the table of kinds says what each is")]
+        #[expect(missing_docs, reason = "the table of kinds describes each")]
         pub enum RowKey {
             $($kind(key::$kind),)+
         }
 
         /// The value of a row of any kind. Cheap to clone.
         #[derive(Debug, Clone, PartialEq)]
-        #[expect(missing_docs, reason = "the table of kinds says what each is")]
+        #[expect(missing_docs, reason = "the table of kinds describes each")]
         pub enum Row {
             $($kind($value),)+
         }
@@ -73,7 +75,7 @@ macro_rules! rows {
         const KINDS: &[u8] = &[$($byte),+];
 
         impl RowKey {
-            /// The stored key.
+            /// Encodes the key.
             pub(crate) fn to_bytes(&self) -> Vec<u8> {
                 let mut bytes = Vec::with_capacity(48);
                 match self {$(
@@ -88,7 +90,7 @@ macro_rules! rows {
                 bytes
             }
 
-            /// The key of that stored form; `None` if it is of no kind that this program knows.
+            /// Decodes a stored key; `None` if it is damaged, or of a kind that this program does not know.
             pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
                 let (kind, rest) = bytes.split_first()?;
                 match kind {
@@ -105,12 +107,12 @@ macro_rules! rows {
                 }
             }
 
-            /// The byte of its kind.
+            /// Returns the byte of its kind.
             pub(crate) const fn kind(&self) -> u8 {
                 match self {$( Self::$kind(_) => $byte, )+}
             }
 
-            /// How much of it is not of fixed length.
+            /// Returns the total length of its texts.
             pub(crate) fn text_bytes(&self) -> usize {
                 match self {$(
                     Self::$kind(key::$kind($($part),*)) => {
@@ -120,100 +122,100 @@ macro_rules! rows {
                 )+}
             }
 
-            /// What the row stands with.
-            #[allow(unused_variables, reason = "few rows stand with a part of their key")]
+            /// Returns what decides where the row is stored in a cluster.
+            #[allow(unused_variables, reason = "few rows are distributed by a part of their key")]
             pub(crate) fn distribution(&self) -> Distribution {
                 match self {$( Self::$kind(key::$kind($($part),*)) => $distribution, )+}
             }
 
-            /// Whether a row that is there stays there for good, whatever is written to it.
-            pub(crate) const fn is_lasting(&self) -> bool {
-                match self {$( Self::$kind(_) => false $(|| rows!(@$lasting))?, )+}
+            /// Returns whether rows of its kind are never removed while anybody serves the store.
+            pub(crate) const fn is_permanent(&self) -> bool {
+                match self {$( Self::$kind(_) => false $(|| rows!(@$permanent))?, )+}
             }
         }
 
         impl Row {
-            /// The stored value.
+            /// Encodes the value.
             pub(crate) fn to_bytes(&self) -> Vec<u8> {
                 match self {$( Self::$kind(value) => write_value(value), )+}
             }
 
-            /// The value of a row of that key, as it was stored.
+            /// Decodes the stored value of a row with this key.
             pub(crate) fn from_bytes(key: &RowKey, value: &[u8]) -> Result<Self, serde_json::Error> {
                 Ok(match key {$( RowKey::$kind(_) => Self::$kind(read_value(value)?), )+})
             }
         }
     };
-    (@lasting) => { true };
+    (@permanent) => { true };
 }
 
 rows! {
     /// The state of an app.
-    b'A' App(app: AppId) -> Arc<model::App>, Distribution::Timeline(TimelineId::App(*app)), lasting;
+    b'A' App(app: AppId) -> Arc<model::App>, Distribution::Timeline(TimelineId::App(*app)), permanent;
     /// The state of an account.
-    b'U' Account(user: UserId) -> Arc<model::Account>, Distribution::user(*user), lasting;
-    /// The app that has this name.
-    b'n' AppName(name: String) -> AppId, Distribution::Alone;
-    /// The user that has this username.
-    b'u' Username(name: String) -> UserId, Distribution::Alone;
-    /// The user that has this email address, in lower case.
-    b'e' Email(address: String) -> UserId, Distribution::Alone;
-    /// That this user is a member of this app.
+    b'U' Account(user: UserId) -> Arc<model::Account>, Distribution::user(*user), permanent;
+    /// The app with this name.
+    b'n' AppName(name: String) -> AppId, Distribution::KeyHash;
+    /// The user with this username.
+    b'u' Username(name: String) -> UserId, Distribution::KeyHash;
+    /// The user with this email address, in lower case.
+    b'e' Email(address: String) -> UserId, Distribution::KeyHash;
+    /// Exists if the user is a member of the app: its owner or a collaborator.
     b'm' Member(user: UserId, app: AppId) -> (), Distribution::user(*user);
-    /// That this user was registered, not only named by a report.
-    b'r' Registered(user: UserId) -> (), Distribution::user(*user), lasting;
+    /// Exists if the user has registered, and was not only named by a report.
+    b'r' Registered(user: UserId) -> (), Distribution::user(*user), permanent;
     /// The hash of the user's password, as a PHC string.
-    b'p' Password(user: UserId) -> Arc<str>, Distribution::user(*user), lasting;
+    b'p' Password(user: UserId) -> Arc<str>, Distribution::user(*user), permanent;
     /// An API token of a user.
     b't' Token(user: UserId, id: values::TokenId) -> Arc<values::Token>, Distribution::user(*user);
-    /// The API token with this hash: whose it is, and its identifier.
-    b'h' TokenHash(hash: values::TokenHash) -> (UserId, values::TokenId), Distribution::Alone;
-    /// The answer given to a request with this idempotency key.
-    b'i' Answer(caller: values::Caller, idempotency_key: String) -> Arc<values::Answer>, Distribution::Alone;
-    /// That this answer expires then.
-    b'x' AnswerExpiry(at: Time, caller: values::Caller, idempotency_key: String) -> (), key::AnswerExpiry::TOGETHER;
+    /// The user and the identifier of the API token with this hash.
+    b'h' TokenHash(hash: values::TokenHash) -> (UserId, values::TokenId), Distribution::KeyHash;
+    /// The stored response to a request with this idempotency key.
+    b'i' Answer(caller: values::Caller, idempotency_key: String) -> Arc<values::Answer>, Distribution::KeyHash;
+    /// Exists as long as that response does; it lists responses by when they expire.
+    b'x' AnswerExpiry(at: Time, caller: values::Caller, idempotency_key: String) -> (), key::AnswerExpiry::COLOCATED;
     /// A setting.
-    b's' Setting(setting: values::Setting) -> Arc<str>, Distribution::Alone, lasting;
-    /// The private state of an app: what its events do not say.
-    b'P' PrivateState(app: AppId) -> Arc<model::PrivateState>, Distribution::Timeline(TimelineId::App(*app)), lasting;
+    b's' Setting(setting: values::Setting) -> Arc<str>, Distribution::KeyHash, permanent;
+    /// The private state of an app: what its events do not contain.
+    b'P' PrivateState(app: AppId) -> Arc<model::PrivateState>, Distribution::Timeline(TimelineId::App(*app)), permanent;
     /// The private state of an account.
-    b'Q' AccountPrivateState(user: UserId) -> Arc<model::AccountPrivateState>, Distribution::user(*user), lasting;
-    /// The app that has this domain.
-    b'd' Domain(name: String) -> AppId, Distribution::Alone;
-    /// The app that has this add-on.
-    b'a' Addon(id: String) -> AppId, Distribution::Alone;
-    /// The app that has this add-on of this provider.
+    b'Q' AccountPrivateState(user: UserId) -> Arc<model::AccountPrivateState>, Distribution::user(*user), permanent;
+    /// The app with this domain.
+    b'd' Domain(name: String) -> AppId, Distribution::KeyHash;
+    /// The app with this add-on.
+    b'a' Addon(id: String) -> AppId, Distribution::KeyHash;
+    /// The app with this add-on; it lists add-ons by provider.
     b'Y' AddonOf(provider: String, id: String) -> AppId, Distribution::Provider(provider.clone());
     /// The app to which the token with this hash invites.
-    b'k' Invitation(token: values::TokenHash) -> AppId, Distribution::Alone;
-    /// The app to which somebody was invited by the token with this hash.
-    b'K' UsedInvitation(token: values::TokenHash) -> AppId, Distribution::Alone, lasting;
-    /// That something of this app's pull request of this number is due then.
-    b'T' Timer(at: Time, app: AppId, number: u64) -> (), key::Timer::TOGETHER;
-    /// A mail to this user that waits to be sent.
-    b'o' Mail(user: UserId, id: EventId) -> Arc<values::Mail>, key::Mail::TOGETHER;
+    b'k' Invitation(token: values::TokenHash) -> AppId, Distribution::KeyHash;
+    /// The app that a user has joined with the invitation token with this hash.
+    b'K' UsedInvitation(token: values::TokenHash) -> AppId, Distribution::KeyHash, permanent;
+    /// A timer of the app's pull request with this number, by when it is due.
+    b'T' Timer(at: Time, app: AppId, number: u64) -> (), key::Timer::COLOCATED;
+    /// A queued mail to this user.
+    b'o' Mail(user: UserId, id: EventId) -> Arc<values::Mail>, key::Mail::COLOCATED;
     /// A voucher.
-    b'v' Voucher(code: String) -> Arc<model::account::Voucher>, key::Voucher::TOGETHER, lasting;
-    /// The add-ons on offer, where the operator replaced the default.
-    b'D' Directory() -> Arc<model::Directory>, Distribution::Alone, lasting;
-    /// Up to which position of the platform timeline this follower has come.
-    b'c' Cursor(follower: String) -> u64, key::Cursor::TOGETHER, lasting;
+    b'v' Voucher(code: String) -> Arc<model::account::Voucher>, key::Voucher::COLOCATED, permanent;
+    /// The directory of add-ons on offer, if the operator replaced the default one.
+    b'D' Directory() -> Arc<model::Directory>, Distribution::KeyHash, permanent;
+    /// The cursor of a follower: the position of the last event that it has processed on the platform timeline.
+    b'c' Cursor(follower: String) -> u64, key::Cursor::COLOCATED, permanent;
     /// How many events of each type were recorded.
-    b'E' EventCounts() -> Arc<values::EventCounts>, Distribution::Alone, lasting;
+    b'E' EventCounts() -> Arc<values::EventCounts>, Distribution::KeyHash, permanent;
 }
 
-/// No byte stands for two kinds, nor for one that is retired.
+/// Checks that no byte is used for two kinds, nor for a retired one.
 const _: () = {
     let mut index = 0;
     while index < KINDS.len() {
         let mut other = index + 1;
         while other < KINDS.len() {
-            assert!(KINDS[index] != KINDS[other], "two kinds of rows have one byte");
+            assert!(KINDS[index] != KINDS[other], "two kinds of rows use one byte");
             other += 1;
         }
         let mut retired = 0;
         while retired < RETIRED.len() {
-            assert!(KINDS[index] != RETIRED[retired], "a kind of row has a retired byte");
+            assert!(KINDS[index] != RETIRED[retired], "a kind of row uses a retired byte");
             retired += 1;
         }
         index += 1;

@@ -1,4 +1,4 @@
-//! What rows hold that is no state of the model.
+//! The types of rows' values that the model does not define.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,37 +7,37 @@ use annals_model::{EventId, Time, UserId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// A mail that waits to be sent, or to be read by the operator where nothing sends mail.
+/// A queued mail. It waits to be sent or, without a mail server, to be read by the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mail {
-    /// Identifies it, also to those who get it more than once.
+    /// Its identifier, which also lets a recipient recognize a mail that was sent twice.
     pub id: EventId,
-    /// The address.
+    /// The recipient's address.
     pub to: String,
     /// The subject.
     pub subject: String,
-    /// The text.
+    /// The body, as plain text.
     pub text: String,
-    /// When it was written.
+    /// When it was queued.
     pub created_at: Time,
-    /// When it expires: it is not sent from then on.
+    /// When it expires; it is not sent after that.
     pub expires_at: Time,
 }
 
-/// Identifies an API token.
+/// The identifier of an API token.
 pub type TokenId = EventId;
 
-/// The SHA-256 of an API token; the token itself is never kept.
+/// The SHA-256 of an API token. The token itself is never stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenHash([u8; 32]);
 
 impl TokenHash {
-    /// The hash of that token. One round is enough: tokens are random and long.
+    /// Hashes a token. A fast hash is enough, because tokens are random and long.
     pub fn of(token: &str) -> Self {
         Self(Sha256::digest(token).into())
     }
 
-    /// The hash with that hexadecimal form.
+    /// Reads a hash in hexadecimal; `None` if `text` is not one.
     pub fn from_hex(text: &str) -> Option<Self> {
         let mut bytes = [0; 32];
         hex::decode_to_slice(text, &mut bytes).ok()?;
@@ -48,7 +48,7 @@ impl TokenHash {
         Self(bytes)
     }
 
-    /// Its bytes.
+    /// Returns the bytes of the hash.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -63,54 +63,54 @@ impl fmt::Display for TokenHash {
 /// An API token, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token {
-    /// Identifies it.
+    /// Its identifier.
     pub id: TokenId,
-    /// What its user calls it.
+    /// The name that its user gave it.
     pub name: String,
-    /// When it was first issued.
+    /// When it was created.
     pub created_at: Time,
-    /// When its present secret was issued.
+    /// When its current secret was issued.
     pub issued_at: Time,
-    /// When it was last exchanged, to the minute.
+    /// When it was last exchanged for a bearer token, to the minute; `None` if never.
     pub last_used_at: Option<Time>,
-    /// The hash of its secret, in hexadecimal.
+    /// The hash of its current secret, in hexadecimal.
     pub hash: String,
 }
 
-/// Who sent a request.
+/// The sender of a request with an idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Caller {
-    /// The platform's own credential.
+    /// The operator: the platform's own credential.
     Operator,
     /// A user.
     User(UserId),
 }
 
-/// What was answered to a request with an idempotency key.
+/// The response to a request with an idempotency key, stored to be repeated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
-    /// The SHA-256 of what was asked for, in hexadecimal.
+    /// The SHA-256 of the request, in hexadecimal.
     pub fingerprint: String,
-    /// What came of it, as JSON.
+    /// The outcome of the request, as JSON.
     pub outcome: String,
-    /// Until when the answer is remembered.
+    /// When it expires; the key can be used again after that.
     pub expires_at: Time,
 }
 
-/// How many events of each type were recorded, up to where its follower is.
+/// How many events of each type were recorded, up to its follower's cursor.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventCounts(pub BTreeMap<String, u64>);
 
-/// What the store remembers about itself.
+/// A setting of the store itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Setting {
     /// The key that signs bearer tokens, in hexadecimal.
     SigningKey,
-    /// The SHA-256 of the operator token made at the first start, in hexadecimal.
+    /// The SHA-256 of the operator token generated at the first start, in hexadecimal.
     OperatorTokenHash,
-    /// When somebody last tried to get into an account that does not exist.
+    /// When somebody last tried to sign in to an account that does not exist.
     LastUnknownAttempt,
-    /// Which store this one is going to be a copy of, as long as it is not whole.
+    /// The identity of the store that is being copied into this one; absent once the copy is complete.
     UnfinishedCopy,
 }
 

@@ -6,9 +6,9 @@ use crate::error::Error;
 
 use super::outcome::{Copied, CopyError};
 use super::portable::Portable;
-use super::read::{EVENTS_AT_ONCE, ROWS_AT_ONCE, TIMELINES_AT_ONCE, next_timelines, oldest};
+use super::read::{EVENTS_AT_ONCE, ROWS_AT_ONCE, TIMELINES_AT_ONCE, next_timelines, read_oldest};
 
-const ROWS_ASKED_AT_ONCE: usize = 16;
+const CONCURRENT_ROW_READS: usize = 16;
 
 pub(super) async fn compare_events(
     from: &dyn Portable,
@@ -17,16 +17,16 @@ pub(super) async fn compare_events(
 ) -> Result<(), CopyError> {
     let (mut done, mut after) = (0, None);
     loop {
-        let (here, there) =
+        let (source, target) =
             (next_timelines(from, after).await?, to.timelines(after, TIMELINES_AT_ONCE).await?);
-        let Some((last, heads)) = here else {
-            return match there.first() {
+        let Some((last, heads)) = source else {
+            return match target.first() {
                 None => Ok(()),
                 Some((timeline, _)) => Err(CopyError::Differs(format!("{timeline:?} is in the target only"))),
             };
         };
-        if heads != there {
-            let different = heads.iter().find(|head| !there.contains(head)).or(there.last());
+        if heads != target {
+            let different = heads.iter().find(|head| !target.contains(head)).or(target.last());
             let timeline = different.map(|(timeline, _)| *timeline);
             return Err(CopyError::Differs(format!("{timeline:?} has another length, or is in one only")));
         }
@@ -35,8 +35,8 @@ pub(super) async fn compare_events(
             let mut compared = 0;
             while compared < head.length {
                 let first = compared + 1;
-                let events = oldest(from, timeline, first, head.length).await?;
-                if events != oldest(to, timeline, first, compared + events.len() as u64).await? {
+                let events = read_oldest(from, timeline, first, head.length).await?;
+                if events != read_oldest(to, timeline, first, compared + events.len() as u64).await? {
                     return Err(CopyError::Differs(format!("{timeline:?} from position {first} on")));
                 }
                 compared += events.len() as u64;
@@ -55,26 +55,26 @@ pub(super) async fn compare_rest(
 ) -> Result<(), CopyError> {
     let (mut done, mut after) = (0, None);
     loop {
-        let (here, there) =
+        let (source, target) =
             (from.external_ids(after, ROWS_AT_ONCE).await?, to.external_ids(after, ROWS_AT_ONCE).await?);
-        if here != there {
+        if source != target {
             return Err(CopyError::Differs("external identifiers".to_owned()));
         }
-        let Some((last, ..)) = here.last() else { break };
+        let Some((last, ..)) = source.last() else { break };
         after = Some(*last);
-        done += here.len() as u64;
+        done += source.len() as u64;
         progress(done);
     }
     let mut after = 0;
     loop {
-        let (here, there) =
+        let (source, target) =
             (from.platform(after, EVENTS_AT_ONCE).await?, to.platform(after, EVENTS_AT_ONCE).await?);
-        if here != there {
+        if source != target {
             return Err(CopyError::Differs(format!("the platform timeline after {after}")));
         }
-        let Some(last) = here.last() else { break };
+        let Some(last) = source.last() else { break };
         after = last.last();
-        copied.commits += here.len() as u64;
+        copied.commits += source.len() as u64;
         progress(done + copied.commits);
     }
     // Engines have rows in orders of their own.
@@ -90,8 +90,8 @@ pub(super) async fn compare_rest(
         after = Some(last.clone());
         done += rows.len() as u64;
         stream::iter(rows.into_iter().map(Ok))
-            .try_for_each_concurrent(ROWS_ASKED_AT_ONCE, async |(key, row)| match to.row(&key).await? {
-                Some(there) if there == row => Ok(()),
+            .try_for_each_concurrent(CONCURRENT_ROW_READS, async |(key, row)| match to.row(&key).await? {
+                Some(target) if target == row => Ok(()),
                 // Which one it is, is for the log of whoever has both: keys may be addresses and values secret.
                 _ => Err(CopyError::Differs(format!("a row of kind {}", key.kind()))),
             })

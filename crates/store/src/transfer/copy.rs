@@ -13,7 +13,9 @@ use crate::typed_rows::TypedRows as _;
 use super::compare::{compare_events, compare_rest};
 use super::outcome::{Copied, CopyError, Progress, Step};
 use super::portable::{Events, Part, Portable};
-use super::read::{BYTES_AT_ONCE, EVENTS_AT_ONCE, ROWS_AT_ONCE, TIMELINES_AT_ONCE, next_timelines, oldest};
+use super::read::{
+    BYTES_AT_ONCE, EVENTS_AT_ONCE, ROWS_AT_ONCE, TIMELINES_AT_ONCE, next_timelines, read_oldest,
+};
 
 /// Copies everything, compares it, and only then lets the target be served. One that was interrupted goes on where it was.
 /// Nobody else may use either store meanwhile.
@@ -22,7 +24,7 @@ pub async fn copy(
     to: &dyn Portable,
     mut progress: impl FnMut(Progress) + Send,
 ) -> Result<Copied, CopyError> {
-    begin(from, to).await?;
+    prepare_target(from, to).await?;
     let mut copied = Copied::default();
     let mut after = None;
     while let Some((last, heads)) = next_timelines(from, after).await? {
@@ -31,46 +33,46 @@ pub async fn copy(
         after = Some(last);
     }
     let total = copied.entries;
-    let mut tell = |step, done| progress(Progress { step, done, total });
-    copy_events(from, to, |done| tell(Step::CopyingEvents, done)).await?;
-    copy_rest(from, to, |done| tell(Step::CopyingRest, done)).await?;
-    compare_events(from, to, |done| tell(Step::ComparingEvents, done)).await?;
-    compare_rest(from, to, &mut copied, |done| tell(Step::ComparingRest, done)).await?;
-    mark(to, None).await?;
+    let mut notify = |step, done| progress(Progress { step, done, total });
+    copy_events(from, to, |done| notify(Step::CopyingEvents, done)).await?;
+    copy_rest(from, to, |done| notify(Step::CopyingRest, done)).await?;
+    compare_events(from, to, |done| notify(Step::ComparingEvents, done)).await?;
+    compare_rest(from, to, &mut copied, |done| notify(Step::ComparingRest, done)).await?;
+    set_mark(to, None).await?;
     Ok(copied)
 }
 
 /// Sees that the target is empty or has the beginning of this copy, and marks it.
-async fn begin(from: &dyn Portable, to: &dyn Portable) -> Result<(), CopyError> {
+async fn prepare_target(from: &dyn Portable, to: &dyn Portable) -> Result<(), CopyError> {
     if from.timelines(None, 1).await?.is_empty() && from.rows(None, 1).await?.is_empty() {
         return Err(CopyError::EmptySource);
     }
-    if from.get(MARK).await?.is_some() {
+    if from.get(UNFINISHED_MARK).await?.is_some() {
         return Err(CopyError::UnfinishedSource);
     }
     let identity = match from.get(key::Setting(Setting::SigningKey)).await? {
         Some(key) => TokenHash::of(&key).to_string(),
         None => "a store that was never served".to_owned(),
     };
-    match to.get(MARK).await? {
+    match to.get(UNFINISHED_MARK).await? {
         Some(mark) if *mark == *identity => Ok(()),
         Some(_) => Err(CopyError::OtherCopy),
         None if !to.timelines(None, 1).await?.is_empty() || !to.rows(None, 1).await?.is_empty() => {
             Err(CopyError::NotEmpty)
         }
-        None => mark(to, Some(identity)).await,
+        None => set_mark(to, Some(identity)).await,
     }
 }
 
-const MARK: key::Setting = key::Setting(Setting::UnfinishedCopy);
+const UNFINISHED_MARK: key::Setting = key::Setting(Setting::UnfinishedCopy);
 
 /// Sets or removes what says that a store is not whole.
-async fn mark(store: &dyn Portable, identity: Option<String>) -> Result<(), CopyError> {
+async fn set_mark(store: &dyn Portable, identity: Option<String>) -> Result<(), CopyError> {
     let mark = move |_: &dyn Snapshot| -> Result<_, CommandError> {
         let mut writes = WriteSet::default();
         match &identity {
-            Some(identity) => writes.rows.put(MARK, identity.as_str().into()),
-            None => writes.rows.remove(MARK),
+            Some(identity) => writes.rows.put(UNFINISHED_MARK, identity.as_str().into()),
+            None => writes.rows.remove(UNFINISHED_MARK),
         }
         Ok(writes)
     };
@@ -86,46 +88,46 @@ async fn copy_events(
     mut progress: impl FnMut(u64) + Send,
 ) -> Result<(), CopyError> {
     let (mut done, mut after) = (0, None);
-    let mut waiting = Waiting::default();
+    let mut batch = Batch::default();
     while let Some((last, heads)) = next_timelines(from, after).await? {
         // An interrupted copy has the beginning of them.
         let begun: HashMap<_, _> = to.timelines(after, TIMELINES_AT_ONCE).await?.into_iter().collect();
         after = Some(last);
         for (timeline, head) in heads {
-            if matches!(timeline, TimelineId::User(_)) && waiting.has_apps() {
+            if matches!(timeline, TimelineId::User(_)) && batch.has_apps() {
                 // What users did may be kept as references to what is in their apps' timelines.
-                waiting.put(to).await?;
+                batch.put(to).await?;
             }
             let mut copied = begun.get(&timeline).map_or(0, |begun| begun.length);
             done += copied;
             while copied < head.length {
-                let events = oldest(from, timeline, copied + 1, head.length).await?;
+                let events = read_oldest(from, timeline, copied + 1, head.length).await?;
                 let count = events.len() as u64;
-                waiting.push(Events { timeline, first: copied + 1, events });
+                batch.push(Events { timeline, first: copied + 1, events });
                 copied += count;
                 done += count;
-                if waiting.is_full() {
-                    waiting.put(to).await?;
+                if batch.is_full() {
+                    batch.put(to).await?;
                     progress(done);
                 }
             }
         }
         progress(done);
     }
-    waiting.put(to).await?;
+    batch.put(to).await?;
     progress(done);
     Ok(())
 }
 
 /// Events that are read and not yet written.
 #[derive(Default)]
-struct Waiting {
+struct Batch {
     events: Vec<Events>,
     count: usize,
     bytes: usize,
 }
 
-impl Waiting {
+impl Batch {
     fn push(&mut self, events: Events) {
         self.count += events.events.len();
         self.bytes += events.events.iter().map(Bytes::len).sum::<usize>();

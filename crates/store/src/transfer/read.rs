@@ -27,7 +27,7 @@ pub(super) async fn next_timelines(
 }
 
 /// Events from a position on, oldest first: as many as are good to have in memory.
-pub(super) async fn oldest(
+pub(super) async fn read_oldest(
     store: &dyn Portable,
     timeline: TimelineId,
     first: u64,

@@ -121,7 +121,7 @@ pub(crate) async fn events_are_found_by_identifier(place: &TestStore) {
         let part = part.to_vec();
         commit(&*store, move |view| {
             for event in part.iter().filter(|event| event.has_external_id) {
-                assert!(!view.holds(event.id, event.home()).unwrap());
+                assert!(!view.contains_event(event.id, event.home()).unwrap());
             }
             Ok(WriteSet { events: part.clone(), ..WriteSet::default() })
         })
@@ -140,7 +140,7 @@ pub(crate) async fn events_are_found_by_identifier(place: &TestStore) {
     commit(&*store, move |view| {
         // All are asked for before anything is made of the answers: a change may be shown less than there is at first.
         let held: Vec<_> =
-            ids.iter().map(|(id, _)| view.holds(*id, TimelineId::App(app(1))).unwrap()).collect();
+            ids.iter().map(|(id, _)| view.contains_event(*id, TimelineId::App(app(1))).unwrap()).collect();
         if held.contains(&false) {
             Err(Rejection::Conflict(format!("{held:?}")).into())
         } else {

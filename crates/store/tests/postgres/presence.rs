@@ -40,10 +40,10 @@ async fn a_store_of_a_newer_program_is_refused_and_so_is_one_in_use_or_not_there
     let missing = database.options().existing(true).open().await;
     assert!(matches!(missing, Err(Error::Missing)));
     let store = database.open().await;
-    let alone = database.options().alone().open().await;
+    let alone = database.options().exclusive().open().await;
     assert!(matches!(alone, Err(Error::InUse)));
     drop(store);
-    let alone = database.options().alone().open().await.unwrap();
+    let alone = database.options().exclusive().open().await.unwrap();
     let shared = database.options().open().await;
     assert!(matches!(shared, Err(Error::InUse)));
     drop(alone);

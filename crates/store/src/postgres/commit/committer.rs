@@ -24,49 +24,49 @@ use crate::postgres::connection::session::{Session, bounded};
 
 use super::effects::Effects;
 use super::group::{Decided, Group, Sources};
-use super::lookup::{Hold, look_up};
-use super::write::{Begun, Failure, begin, record};
+use super::lookup::{Locking, look_up};
+use super::write::{Begun, WriteError, begin, record};
 
 /// How long it is tried to reach the database, or to record what is contended.
-const PATIENCE: Duration = Duration::from_secs(10);
-const RETRY: Duration = Duration::from_millis(100);
+const RETRY_TIME_MAX: Duration = Duration::from_secs(10);
+const RETRY_DELAY: Duration = Duration::from_millis(100);
 /// How long this process writes alone over Citus once it met another one: two that lock the same in different orders are told
 /// apart by the cluster after seconds only.
-const ALONE: Duration = Duration::from_secs(2);
+const EXCLUSIVE_TIME: Duration = Duration::from_secs(2);
 /// How often it is looked up what the same commands ask for. What is found may lead to further questions, but not for ever.
-const ROUNDS_MAX: usize = 64;
+const LOOKUP_ROUNDS_MAX: usize = 64;
 
 /// A group on its way to the database.
 struct InFlight {
     effects: Arc<Effects>,
     decided: Vec<Decided>,
     started: Instant,
-    task: JoinHandle<(Session, Result<(), Failure>)>,
+    task: JoinHandle<(Session, Result<(), WriteError>)>,
 }
 
 /// A group that was recorded.
-struct Recorded {
+struct Committed {
     effects: Arc<Effects>,
     decided: Vec<Decided>,
     elapsed: Duration,
 }
 
 /// How a group arrived.
-type Landed = (Option<Session>, Result<(), Failure>);
+type WriteResult = (Option<Session>, Result<(), WriteError>);
 
 pub(crate) struct Committer {
     inner: Arc<Inner>,
     jobs: mpsc::Receiver<Job>,
     /// Connections, while they are good: one to look things up, one to write.
-    deciding: Option<Session>,
-    writing: Option<Session>,
+    lookup_session: Option<Session>,
+    write_session: Option<Session>,
     in_flight: Option<InFlight>,
     /// What was recorded and is still to be cached and answered.
-    recorded: Option<Recorded>,
+    committed: Option<Committed>,
     /// The greatest clock that a commit of this process has, or that one had before it.
     clock: i64,
     /// When others were met last.
-    met: Option<Instant>,
+    last_conflict: Option<Instant>,
     /// Who waits for the end.
     closing: Option<oneshot::Sender<()>>,
 }
@@ -76,12 +76,12 @@ impl Committer {
         Self {
             inner,
             jobs,
-            deciding: None,
-            writing: None,
+            lookup_session: None,
+            write_session: None,
             in_flight: None,
-            recorded: None,
+            committed: None,
             clock,
-            met: None,
+            last_conflict: None,
             closing: None,
         }
     }
@@ -100,7 +100,7 @@ impl Committer {
                     group = self.new_group(before);
                 }
                 // Only now, so that the database has something to do meanwhile.
-                self.settle();
+                self.acknowledge();
             }
             if self.in_flight.is_none() && is_ended {
                 break;
@@ -108,8 +108,8 @@ impl Committer {
             let has_room = !group.is_full() && !is_ended;
             tokio::select! {
                 biased;
-                landed = arrival(self.in_flight.as_mut()), if self.in_flight.is_some() => {
-                    if !self.land(landed).await {
+                written = write_result(self.in_flight.as_mut()), if self.in_flight.is_some() => {
+                    if !self.finish_write(written).await {
                         group = self.decide_again(group).await;
                     }
                 }
@@ -130,7 +130,7 @@ impl Committer {
 
     /// Takes a job, and all others that wait and find room.
     async fn take(&mut self, job: Job, group: &mut Group) {
-        group.age();
+        group.demote_found();
         let mut next = Some(job);
         while let Some(job) = next {
             match job {
@@ -147,45 +147,45 @@ impl Committer {
 
     /// Decides all commands of a group, looking up what they ask for.
     async fn decide(&mut self, group: &mut Group) {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + RETRY_TIME_MAX;
         loop {
             let missing = group.decide();
             if missing.is_empty() {
                 return;
             }
-            let Err(error) = self.learn(group, missing).await else { continue };
-            self.deciding = None;
+            let Err(error) = self.look_up_missing(group, missing).await else { continue };
+            self.lookup_session = None;
             if !matches!(error, Error::Unavailable(_)) || Instant::now() >= until {
-                for entry in group.give_up() {
-                    _ = entry.done.send(Err(CommitError::Failed(same(&error))));
+                for entry in group.take_undecided() {
+                    _ = entry.done.send(Err(CommitError::Failed(copy_of(&error))));
                 }
                 tracing::error!(error = &error as &dyn std::error::Error, "nothing can be decided");
                 return;
             }
-            tokio::time::sleep(RETRY).await;
+            tokio::time::sleep(RETRY_DELAY).await;
         }
     }
 
     /// Looks things up, and what turns out to be needed besides, all as of one instant.
-    async fn learn(&mut self, group: &mut Group, mut missing: Keys) -> Result<(), Error> {
-        let session = match &mut self.deciding {
+    async fn look_up_missing(&mut self, group: &mut Group, mut missing: Keys) -> Result<(), Error> {
+        let session = match &mut self.lookup_session {
             Some(session) => session,
             none => none.insert(self.inner.connect().await?),
         };
         session.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-        for _ in 0..ROUNDS_MAX {
+        for _ in 0..LOOKUP_ROUNDS_MAX {
             if missing.is_empty() {
                 break;
             }
-            let found = look_up(session, &missing, Hold::No).await?;
-            self.inner.cache.keep(found.clone());
-            group.learn(found);
+            let found = look_up(session, &missing, Locking::No).await?;
+            self.inner.cache.insert(found.clone());
+            group.add_found(found);
             missing = group.decide();
         }
         session.run("COMMIT").await?;
         match missing.is_empty() {
             true => Ok(()),
-            false => Err(asks_for_ever()),
+            false => Err(too_many_lookups()),
         }
     }
 
@@ -205,11 +205,11 @@ impl Committer {
         let (effects, decided) = group.finish(new_version(), self.clock);
         self.clock = self.clock.max(effects.clock);
         if effects.is_empty() {
-            return answer(decided);
+            return respond(decided);
         }
-        let mut session = match self.session_to_write().await {
+        let mut session = match self.locked_write_session().await {
             Ok(session) => session,
-            Err(error) => return refuse(decided, &error),
+            Err(error) => return fail(decided, &error),
         };
         let effects = Arc::new(effects);
         let task = tokio::spawn({
@@ -223,70 +223,71 @@ impl Committer {
     }
 
     /// The connection to write with, once the store's lock is held.
-    async fn session_to_write(&mut self) -> Result<Session, Error> {
-        let mut is_held = self.inner.is_held.clone();
-        self.writing = self.writing.take().filter(|session| !session.client.is_closed());
-        if !*is_held.borrow() || self.writing.is_none() {
-            self.settle();
+    async fn locked_write_session(&mut self) -> Result<Session, Error> {
+        let mut is_lock_held = self.inner.is_lock_held.clone();
+        self.write_session = self.write_session.take().filter(|session| !session.client.is_closed());
+        if !*is_lock_held.borrow() || self.write_session.is_none() {
+            self.acknowledge();
         }
         // What is waited for comes as a guard, which must not outlive this: it keeps others from saying what commands.
-        let waited = tokio::time::timeout(PATIENCE, is_held.wait_for(|is_held| *is_held));
-        let is_held = waited.await.is_ok_and(|held| held.is_ok());
-        if !is_held {
+        let waited =
+            tokio::time::timeout(RETRY_TIME_MAX, is_lock_held.wait_for(|is_lock_held| *is_lock_held));
+        let is_lock_held = waited.await.is_ok_and(|held| held.is_ok());
+        if !is_lock_held {
             return Err(Error::Unavailable("the store's lock is not held".into()));
         }
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + RETRY_TIME_MAX;
         let mut session = loop {
-            if let Some(session) = self.writing.take() {
+            if let Some(session) = self.write_session.take() {
                 break session;
             }
             match self.inner.connect().await {
-                Err(_) if Instant::now() < until => tokio::time::sleep(RETRY).await,
+                Err(_) if Instant::now() < until => tokio::time::sleep(RETRY_DELAY).await,
                 connected => break connected?,
             }
         };
-        session.is_alone = self.met.is_some_and(|met| met.elapsed() < ALONE);
+        session.is_exclusive = self.last_conflict.is_some_and(|conflict| conflict.elapsed() < EXCLUSIVE_TIME);
         Ok(session)
     }
 
     /// Answers for a group that arrived. Says whether what it was to record is recorded.
-    async fn land(&mut self, (session, result): Landed) -> bool {
+    async fn finish_write(&mut self, (session, result): WriteResult) -> bool {
         let Some(InFlight { effects, decided, started, .. }) = self.in_flight.take() else { return true };
-        let is_settled = matches!(result, Ok(()) | Err(Failure::Conflict));
-        self.writing = session.filter(|_| is_settled);
+        let is_session_usable = matches!(result, Ok(()) | Err(WriteError::Conflict));
+        self.write_session = session.filter(|_| is_session_usable);
         match result {
             Ok(()) => {
-                self.recorded = Some(Recorded { effects, decided, elapsed: started.elapsed() });
+                self.committed = Some(Committed { effects, decided, elapsed: started.elapsed() });
                 return true;
             }
-            Err(Failure::Conflict) => {
+            Err(WriteError::Conflict) => {
                 tracing::debug!("another process was quicker; what was decided is decided again");
                 self.inner.commit_retries.fetch_add(1, Ordering::Relaxed);
-                self.contend(decided, effects.keys(), started).await;
+                self.commit_with_locks(decided, effects.keys(), started).await;
             }
-            Err(Failure::Lost(error)) => {
+            Err(WriteError::ConnectionLost(error)) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "the database was lost; trying again"
                 );
-                self.contend(decided, effects.keys(), started).await;
+                self.commit_with_locks(decided, effects.keys(), started).await;
             }
-            Err(Failure::Refused(error @ Error::Engine(_))) if decided.len() > 1 => {
-                self.inner.cache.forget(&effects.keys());
-                self.one_by_one(decided, started, &error).await;
+            Err(WriteError::Refused(error @ Error::Engine(_))) if decided.len() > 1 => {
+                self.inner.cache.invalidate(&effects.keys());
+                self.commit_one_by_one(decided, started, &error).await;
             }
-            Err(Failure::Refused(error) | Failure::Maybe(error)) => {
-                self.inner.cache.forget(&effects.keys());
-                refuse(decided, &error);
+            Err(WriteError::Refused(error) | WriteError::OutcomeUnknown(error)) => {
+                self.inner.cache.invalidate(&effects.keys());
+                fail(decided, &error);
             }
         }
         false
     }
 
     /// Caches and answers what was recorded.
-    fn settle(&mut self) {
-        let Some(Recorded { effects, decided, elapsed }) = self.recorded.take() else { return };
-        self.inner.cache.keep(effects.recorded());
+    fn acknowledge(&mut self) {
+        let Some(Committed { effects, decided, elapsed }) = self.committed.take() else { return };
+        self.inner.cache.insert(effects.recorded());
         if effects.size.events > 0 {
             (self.inner.observer)(CommitSummary {
                 commands: decided.len(),
@@ -296,55 +297,62 @@ impl Committer {
             let appended = effects.heads.iter().filter(|(_, new)| new.entries.bytes() > 0);
             _ = self.inner.announcements.try_send(appended.map(|(timeline, _)| *timeline).collect());
         }
-        answer(decided);
+        respond(decided);
     }
 
     /// Records commands that came off badly once: everything they are known to need is locked before they are decided.
-    async fn contend(&mut self, decided: Vec<Decided>, mut keys: Keys, started: Instant) {
-        let until = Instant::now() + PATIENCE;
+    async fn commit_with_locks(&mut self, decided: Vec<Decided>, mut keys: Keys, started: Instant) {
+        let until = Instant::now() + RETRY_TIME_MAX;
         let mut entries: Vec<_> = decided.into_iter().map(|(entry, _)| entry).collect();
         loop {
-            self.met = Some(Instant::now());
-            self.inner.cache.forget(&keys);
-            let mut session = match self.session_to_write().await {
+            self.last_conflict = Some(Instant::now());
+            self.inner.cache.invalidate(&keys);
+            let mut session = match self.locked_write_session().await {
                 Ok(session) => session,
-                Err(error) => return refuse_all(entries, &error),
+                Err(error) => return fail_all(entries, &error),
             };
-            let (effects, decided) = match decide_held(&mut session, &mut entries, &keys, self.clock).await {
+            let (effects, decided) = match decide_locked(&mut session, &mut entries, &keys, self.clock).await
+            {
                 Ok(held) => held,
                 Err(Error::Unavailable(_)) if Instant::now() < until => {
-                    tokio::time::sleep(RETRY).await;
+                    tokio::time::sleep(RETRY_DELAY).await;
                     continue;
                 }
-                Err(error) => return refuse_all(entries, &error),
+                Err(error) => return fail_all(entries, &error),
             };
             self.clock = self.clock.max(effects.clock);
             match record(&mut session, &effects, Begun::Yes).await {
                 Ok(()) => {
-                    self.writing = Some(session);
+                    self.write_session = Some(session);
                     let (effects, elapsed) = (Arc::new(effects), started.elapsed());
-                    self.recorded = Some(Recorded { effects, decided, elapsed });
-                    return self.settle();
+                    self.committed = Some(Committed { effects, decided, elapsed });
+                    return self.acknowledge();
                 }
-                Err(failure @ (Failure::Conflict | Failure::Lost(_))) if Instant::now() < until => {
+                Err(failure @ (WriteError::Conflict | WriteError::ConnectionLost(_)))
+                    if Instant::now() < until =>
+                {
                     match failure {
-                        Failure::Conflict => {
+                        WriteError::Conflict => {
                             self.inner.commit_retries.fetch_add(1, Ordering::Relaxed);
-                            self.writing = Some(session);
+                            self.write_session = Some(session);
                         }
-                        _ => tokio::time::sleep(RETRY).await,
+                        _ => tokio::time::sleep(RETRY_DELAY).await,
                     }
                     keys.extend(effects.keys());
                     entries = decided.into_iter().map(|(entry, _)| entry).collect();
                 }
-                Err(Failure::Conflict) => {
-                    return refuse(decided, &Error::Unavailable("too much contention, try again".into()));
+                Err(WriteError::Conflict) => {
+                    return fail(decided, &Error::Unavailable("too much contention, try again".into()));
                 }
-                Err(Failure::Refused(error @ Error::Engine(_))) if decided.len() > 1 => {
-                    return Box::pin(self.one_by_one(decided, started, &error)).await;
+                Err(WriteError::Refused(error @ Error::Engine(_))) if decided.len() > 1 => {
+                    return Box::pin(self.commit_one_by_one(decided, started, &error)).await;
                 }
-                Err(Failure::Lost(error) | Failure::Refused(error) | Failure::Maybe(error)) => {
-                    return refuse(decided, &error);
+                Err(
+                    WriteError::ConnectionLost(error)
+                    | WriteError::Refused(error)
+                    | WriteError::OutcomeUnknown(error),
+                ) => {
+                    return fail(decided, &error);
                 }
             }
         }
@@ -352,17 +360,17 @@ impl Committer {
 
     /// Records the commands of a group that was refused. One of them is what the database does not take; the others are not
     /// to suffer for it.
-    async fn one_by_one(&mut self, decided: Vec<Decided>, started: Instant, error: &Error) {
+    async fn commit_one_by_one(&mut self, decided: Vec<Decided>, started: Instant, error: &Error) {
         tracing::warn!(error = error as &dyn std::error::Error, "a group was refused; trying one by one");
         for decided in decided {
-            self.contend(vec![decided], Keys::default(), started).await;
+            self.commit_with_locks(vec![decided], Keys::default(), started).await;
         }
     }
 }
 
 /// Begins a transaction, locks these keys in it, and decides the commands from what is locked. Where this fails, the
 /// commands stay where they were.
-async fn decide_held(
+async fn decide_locked(
     session: &mut Session,
     entries: &mut Vec<Pending>,
     keys: &Keys,
@@ -370,19 +378,19 @@ async fn decide_held(
 ) -> Result<(Effects, Vec<Decided>), Error> {
     bounded(begin(session)).await?;
     // Over Citus nobody else commits now, so nothing has to be held; and rows can be locked only one shard at a time.
-    let hold = if session.is_distributed { Hold::No } else { Hold::Yes };
-    let held = look_up(session, keys, hold).await?;
+    let locking = if session.is_distributed { Locking::No } else { Locking::Yes };
+    let held = look_up(session, keys, locking).await?;
     let mut group = Group::new(Sources { cache: None, before: None }, held);
     for entry in entries.drain(..) {
         group.push(entry);
     }
-    for _ in 0..ROUNDS_MAX {
+    for _ in 0..LOOKUP_ROUNDS_MAX {
         let missing = group.decide();
         if missing.is_empty() {
             return Ok(group.finish(new_version(), clock));
         }
-        match look_up(session, &missing, Hold::No).await {
-            Ok(found) => group.learn(found),
+        match look_up(session, &missing, Locking::No).await {
+            Ok(found) => group.add_found(found),
             Err(error) => {
                 entries.extend(group.into_commands());
                 return Err(error);
@@ -390,18 +398,18 @@ async fn decide_held(
         }
     }
     entries.extend(group.into_commands());
-    Err(asks_for_ever())
+    Err(too_many_lookups())
 }
 
-fn asks_for_ever() -> Error {
+fn too_many_lookups() -> Error {
     Error::Engine("a command asks for something else each time".into())
 }
 
-async fn arrival(in_flight: Option<&mut InFlight>) -> Landed {
+async fn write_result(in_flight: Option<&mut InFlight>) -> WriteResult {
     match in_flight {
         Some(in_flight) => match (&mut in_flight.task).await {
             Ok((session, result)) => (Some(session), result),
-            Err(panicked) => (None, Err(Failure::Maybe(Error::Engine(Box::new(panicked))))),
+            Err(panicked) => (None, Err(WriteError::OutcomeUnknown(Error::Engine(Box::new(panicked))))),
         },
         None => std::future::pending().await,
     }
@@ -412,26 +420,26 @@ fn new_version() -> i64 {
     rand::random::<i64>() | 1
 }
 
-fn answer(decided: Vec<Decided>) {
+fn respond(decided: Vec<Decided>) {
     for (entry, outcome) in decided {
         // Whoever asked may have gone; what they asked for is recorded all the same.
         _ = entry.done.send(outcome);
     }
 }
 
-fn refuse(decided: Vec<Decided>, error: &Error) {
-    refuse_all(decided.into_iter().map(|(entry, _)| entry), error);
+fn fail(decided: Vec<Decided>, error: &Error) {
+    fail_all(decided.into_iter().map(|(entry, _)| entry), error);
 }
 
-fn refuse_all(entries: impl IntoIterator<Item = Pending>, error: &Error) {
+fn fail_all(entries: impl IntoIterator<Item = Pending>, error: &Error) {
     tracing::error!(error = error as &dyn std::error::Error, "a commit failed");
     for entry in entries {
-        _ = entry.done.send(Err(CommitError::Failed(same(error))));
+        _ = entry.done.send(Err(CommitError::Failed(copy_of(error))));
     }
 }
 
 /// The same for each who waits. What exactly went wrong is in the log, once.
-fn same(error: &Error) -> Error {
+fn copy_of(error: &Error) -> Error {
     match error {
         Error::Engine(cause) => Error::Engine(cause.to_string().into()),
         Error::Damaged(what) => Error::Damaged(what.clone()),

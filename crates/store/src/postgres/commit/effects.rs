@@ -14,7 +14,7 @@ use crate::timeline::TimelineId;
 use super::entries::Entries;
 use crate::postgres::cache::{ABSENT, CachedHead, CachedRow, Found, Keys};
 use crate::postgres::schema::distribution_key;
-use crate::postgres::schema::values::{Json, timeline_text};
+use crate::postgres::schema::values::{Json, timeline_name};
 
 /// About how long a row is when written; writing it only to know would cost more than it is worth.
 const ROW_BYTES: usize = 256;
@@ -113,7 +113,7 @@ pub(crate) struct NewHead {
 impl NewHead {
     /// Where it stands before anything is appended.
     pub(crate) fn after(head: Head, clock_before: i64, timeline: TimelineId) -> Self {
-        let entries = Entries::of(timeline_text(timeline));
+        let entries = Entries::of(timeline_name(timeline));
         Self { clock_before, clock: clock_before, head, entries }
     }
 

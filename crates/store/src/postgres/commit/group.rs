@@ -48,10 +48,10 @@ pub(crate) struct Group {
 }
 
 /// What became of a command that was to be taken in.
-enum Taken {
+enum Attempt {
     Decided(Result<(), CommitError>),
     /// This has to be looked up first.
-    Wants(Keys),
+    Missing(Keys),
 }
 
 struct TrackingSnapshot<'a> {
@@ -87,10 +87,10 @@ impl Snapshot for TrackingSnapshot<'_> {
         Ok(row)
     }
 
-    fn holds(&self, event: EventId, home: TimelineId) -> Result<bool, Error> {
+    fn contains_event(&self, event: EventId, home: TimelineId) -> Result<bool, Error> {
         let group = self.group;
-        let has_it = |effects: &Effects| effects.external_ids.contains_key(&event);
-        if has_it(&group.effects) || group.sources.before.as_deref().is_some_and(has_it) {
+        let contains = |effects: &Effects| effects.external_ids.contains_key(&event);
+        if contains(&group.effects) || group.sources.before.as_deref().is_some_and(contains) {
             return Ok(true);
         }
         match group.found.events.get(&(event, home)) {
@@ -125,7 +125,7 @@ impl Group {
     }
 
     /// Makes what was looked up so far something cached: it may be older than the command that comes next.
-    pub(crate) fn age(&mut self) {
+    pub(crate) fn demote_found(&mut self) {
         let found = std::mem::take(&mut self.found);
         self.cached.get_mut().extend(Found { events: HashMap::default(), ..found });
     }
@@ -140,8 +140,8 @@ impl Group {
         let mut missing = Keys::default();
         for mut entry in std::mem::take(&mut self.undecided) {
             match self.take(&mut *entry.command) {
-                Taken::Decided(outcome) => self.decided.push((entry, outcome)),
-                Taken::Wants(wanted) => {
+                Attempt::Decided(outcome) => self.decided.push((entry, outcome)),
+                Attempt::Missing(wanted) => {
                     missing.extend(wanted);
                     self.undecided.push(entry);
                 }
@@ -151,12 +151,12 @@ impl Group {
     }
 
     /// What was looked up.
-    pub(crate) fn learn(&mut self, found: Found) {
+    pub(crate) fn add_found(&mut self, found: Found) {
         self.found.extend(found);
     }
 
     /// The commands that could not be decided.
-    pub(crate) fn give_up(&mut self) -> Vec<Pending> {
+    pub(crate) fn take_undecided(&mut self) -> Vec<Pending> {
         std::mem::take(&mut self.undecided)
     }
 
@@ -197,12 +197,12 @@ impl Group {
     }
 
     /// Decides a command and takes its writes in, or says what is missing; a refused one leaves no trace.
-    fn take(&mut self, command: &mut dyn Command) -> Taken {
+    fn take(&mut self, command: &mut dyn Command) -> Attempt {
         let snapshot = TrackingSnapshot { group: self, read_set: RefCell::default() };
         let decided = decide(command, &snapshot);
         let mut read_set = snapshot.read_set.into_inner();
         if !read_set.missing.is_empty() {
-            return Taken::Wants(read_set.missing);
+            return Attempt::Missing(read_set.missing);
         }
         let refused = match decided {
             Ok(writes) => {
@@ -214,11 +214,11 @@ impl Group {
                     self.head(*timeline, &mut read_set);
                 }
                 if !read_set.missing.is_empty() {
-                    return Taken::Wants(read_set.missing);
+                    return Attempt::Missing(read_set.missing);
                 }
                 let unproven = read_set.unproven(&writes, &written);
                 if !unproven.is_empty() {
-                    return Taken::Wants(unproven);
+                    return Attempt::Missing(unproven);
                 }
                 // What was seen first stays what is compared; where the same was seen differently, that shows it.
                 for (key, version) in read_set.rows {
@@ -231,15 +231,15 @@ impl Group {
                     self.effects.owned.entry(key).or_insert(known);
                 }
                 self.absorb(writes);
-                return Taken::Decided(Ok(()));
+                return Attempt::Decided(Ok(()));
             }
             Err(refused) => refused,
         };
         // Nothing compares what a refusal was decided from with the database, so it is looked up.
         if read_set.from_cache.is_empty() {
-            Taken::Decided(Err(refused))
+            Attempt::Decided(Err(refused))
         } else {
-            Taken::Wants(read_set.from_cache)
+            Attempt::Missing(read_set.from_cache)
         }
     }
 

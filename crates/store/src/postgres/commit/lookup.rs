@@ -12,15 +12,15 @@ use crate::rows::{Row, RowKey, key};
 use crate::timeline::TimelineId;
 
 use crate::postgres::cache::{ABSENT, CachedHead, CachedRow, Found, Keys};
-use crate::postgres::connection::session::{Ask, Session, for_shards};
+use crate::postgres::connection::session::{Executor, Session, for_shards};
 use crate::postgres::read::rows::read_stored;
 use crate::postgres::read::search;
 use crate::postgres::read::states::{State, bring_up_to_date};
 use crate::postgres::schema::distribution_key;
-use crate::postgres::schema::values::{At, timeline_named, timeline_text, to_i64, to_u64};
+use crate::postgres::schema::values::{Timestamp, parse_timeline_name, timeline_name, to_i64, to_u64};
 
 const HEADS: &str = "SELECT timeline, length, last_time, clock FROM timelines WHERE timeline = ANY($1)";
-const HEADS_HELD: &str = "SELECT timeline, length, last_time, clock FROM timelines WHERE timeline = ANY($1) \
+const HEADS_LOCKED: &str = "SELECT timeline, length, last_time, clock FROM timelines WHERE timeline = ANY($1) \
                           ORDER BY timeline FOR NO KEY UPDATE";
 const ROWS: &str = "SELECT r.key, r.value, r.version, r.position \
                     FROM unnest($1::text[], $2::bytea[]) AS w (distribution_key, key) \
@@ -28,7 +28,7 @@ const ROWS: &str = "SELECT r.key, r.value, r.version, r.position \
 const ROWS_OF_KEYS: &str = "SELECT r.key, r.value, r.version, r.position \
                               FROM unnest($1::text[], $2::bytea[]) AS w (distribution_key, key) \
                               JOIN rows r ON r.distribution_key = w.distribution_key AND r.key = w.key WHERE r.distribution_key = ANY($1)";
-const ROWS_HELD: &str = "SELECT r.key, r.value, r.version, r.position \
+const ROWS_LOCKED: &str = "SELECT r.key, r.value, r.version, r.position \
                          FROM unnest($1::text[], $2::bytea[]) AS w (distribution_key, key) \
                          JOIN rows r ON r.distribution_key = w.distribution_key AND r.key = w.key \
                          ORDER BY r.distribution_key, r.key FOR NO KEY UPDATE OF r";
@@ -36,14 +36,14 @@ const EXTERNAL_IDS: &str = "SELECT id FROM external_ids WHERE id = ANY($1)";
 
 /// Whether what is found may be changed by others before the transaction ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hold {
+pub(crate) enum Locking {
     No,
     /// It is locked, in one order for everybody: timelines before rows, each by their key.
     Yes,
 }
 
 /// All that was asked for, and the timelines that own it; what is not there is known to be not there.
-pub(crate) async fn look_up(session: &mut Session, keys: &Keys, hold: Hold) -> Result<Found, Error> {
+pub(crate) async fn look_up(session: &mut Session, keys: &Keys, locking: Locking) -> Result<Found, Error> {
     let mut all = Found::default();
     // Before the rows that they own: a row that is newer than its clock is noticed when it matters, an older one is not.
     let timelines: BTreeSet<_> = keys
@@ -52,10 +52,10 @@ pub(crate) async fn look_up(session: &mut Session, keys: &Keys, hold: Hold) -> R
         .copied()
         .chain(keys.rows.iter().filter_map(distribution_key::owning_timeline))
         .collect();
-    for row in heads(session, &timelines, hold).await? {
-        let At(last_time) = row.get(2);
+    for row in heads(session, &timelines, locking).await? {
+        let Timestamp(last_time) = row.get(2);
         let head = Head { length: to_u64(row.get(1)), last_time };
-        all.heads.insert(timeline_named(row.get(0))?, CachedHead { head, clock: row.get(3) });
+        all.heads.insert(parse_timeline_name(row.get(0))?, CachedHead { head, clock: row.get(3) });
     }
     for timeline in timelines {
         all.heads.entry(timeline).or_default();
@@ -63,7 +63,7 @@ pub(crate) async fn look_up(session: &mut Session, keys: &Keys, hold: Hold) -> R
     let clock_of =
         |key: &RowKey| distribution_key::owning_timeline(key).map(|timeline| all.heads[&timeline].clock);
     let mut states = Vec::new();
-    for row in rows(session, keys, hold).await? {
+    for row in rows(session, keys, locking).await? {
         let (key, found, bytes) = read_stored(row.get(0), row.get(1))?;
         let version = clock_of(&key).unwrap_or(row.get(2));
         if let Row::App(app) = &found {
@@ -87,7 +87,7 @@ pub(crate) async fn look_up(session: &mut Session, keys: &Keys, hold: Hold) -> R
     if !keys.events.is_empty() {
         let ids: Vec<_> = keys.events.iter().map(|(id, _)| id.to_string()).collect();
         let mut recorded = Vec::new();
-        for row in session.ask(EXTERNAL_IDS, &[&ids]).await? {
+        for row in session.query(EXTERNAL_IDS, &[&ids]).await? {
             recorded.push(row.get::<_, String>(0));
         }
         let assigned: Vec<_> = keys.events.iter().copied().collect();
@@ -103,27 +103,27 @@ pub(crate) async fn look_up(session: &mut Session, keys: &Keys, hold: Hold) -> R
 async fn heads(
     session: &mut Session,
     timelines: &BTreeSet<TimelineId>,
-    hold: Hold,
+    locking: Locking,
 ) -> Result<Vec<DatabaseRow>, Error> {
-    let names: Vec<_> = timelines.iter().map(|timeline| timeline_text(*timeline)).collect();
-    match hold {
+    let names: Vec<_> = timelines.iter().map(|timeline| timeline_name(*timeline)).collect();
+    match locking {
         _ if names.is_empty() => Ok(Vec::new()),
-        Hold::No => session.ask(HEADS, &[&names]).await,
-        Hold::Yes => session.ask(HEADS_HELD, &[&names]).await,
+        Locking::No => session.query(HEADS, &[&names]).await,
+        Locking::Yes => session.query(HEADS_LOCKED, &[&names]).await,
     }
 }
 
-async fn rows(session: &mut Session, keys: &Keys, hold: Hold) -> Result<Vec<DatabaseRow>, Error> {
+async fn rows(session: &mut Session, keys: &Keys, locking: Locking) -> Result<Vec<DatabaseRow>, Error> {
     let mut stored: Vec<_> =
         keys.rows.iter().map(|key| (distribution_key::of_row(key), key.to_bytes())).collect();
     stored.sort_unstable();
     let (distribution_keys, stored): (Vec<_>, Vec<_>) = stored.into_iter().unzip();
-    match hold {
+    match locking {
         _ if distribution_keys.is_empty() => Ok(Vec::new()),
-        Hold::No => {
+        Locking::No => {
             let text = for_shards(session.is_distributed, distribution_keys.len(), ROWS, ROWS_OF_KEYS);
-            session.ask(text, &[&distribution_keys, &stored]).await
+            session.query(text, &[&distribution_keys, &stored]).await
         }
-        Hold::Yes => session.ask(ROWS_HELD, &[&distribution_keys, &stored]).await,
+        Locking::Yes => session.query(ROWS_LOCKED, &[&distribution_keys, &stored]).await,
     }
 }

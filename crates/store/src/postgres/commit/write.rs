@@ -17,9 +17,9 @@ use crate::rows::{RowKey, key};
 
 use crate::postgres::cache::ABSENT;
 use crate::postgres::connection::session::{Param, STEP_TIME_MAX, Session, for_shards};
-use crate::postgres::failure::{failed, is_conflict, is_lost};
-use crate::postgres::schema::values::{At, Json, timeline_text, to_i64};
-use crate::postgres::schema::{ALONE_AMONG_COMMITS, COMMIT_LOCK_CLASS, LOCK_CLASS, distribution_key};
+use crate::postgres::failure::{is_conflict, is_connection_lost, store_error};
+use crate::postgres::schema::values::{Json, Timestamp, timeline_name, to_i64};
+use crate::postgres::schema::{COMMIT_LOCK_CLASS, LOCK_CLASS, LOCK_COMMITS_EXCLUSIVELY, distribution_key};
 
 use super::effects::{Effects, NewHead};
 use super::entries;
@@ -36,16 +36,16 @@ const HEADS: &str = "INSERT INTO timelines (timeline, length, last_time, clock, 
 
 /// Holds rows that are going to be written and might go meanwhile, and counts those that still have the version they were
 /// read with. The others are compared as they are written.
-const HOLD_ROWS: &str = "SELECT count(held.version) FROM ( \
+const LOCK_ROWS: &str = "SELECT count(locked.version) FROM ( \
          SELECT w.version FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS w (distribution_key, key, version) \
          JOIN rows r ON r.distribution_key = w.distribution_key AND r.key = w.key AND (w.version IS NULL OR r.version = w.version) \
          ORDER BY r.distribution_key, r.key FOR NO KEY UPDATE OF r \
-     ) AS held";
-const HOLD_ROWS_OF_KEY: &str = "SELECT count(held.version) FROM ( \
+     ) AS locked";
+const LOCK_ROWS_OF_KEY: &str = "SELECT count(locked.version) FROM ( \
          SELECT w.version FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS w (distribution_key, key, version) \
          JOIN rows r ON r.distribution_key = w.distribution_key AND r.key = w.key AND (w.version IS NULL OR r.version = w.version) \
          WHERE r.distribution_key = $4 ORDER BY r.distribution_key, r.key FOR NO KEY UPDATE OF r \
-     ) AS held";
+     ) AS locked";
 
 /// Counts rows that still have the version they were read with, and that nobody is about to write.
 const COMPARE_ROWS: &str = "SELECT count(*) FROM ( \
@@ -94,18 +94,18 @@ const COMMIT: &str = "INSERT INTO commits (timeline, position, clock, recorded_a
 /// Fails where somebody has taken the store for themself since it was last looked.
 const FENCE: &str = "SELECT pg_try_advisory_xact_lock_shared($1, hashtext(current_schema()))";
 /// Held over Citus by every commit until all machines have it, and taken before any other lock.
-const AMONG_COMMITS: &str = "SELECT pg_advisory_xact_lock_shared($1, hashtext(current_schema()))";
+const LOCK_COMMITS_SHARED: &str = "SELECT pg_advisory_xact_lock_shared($1, hashtext(current_schema()))";
 
 /// Why a group is not recorded, or may not be.
-pub(crate) enum Failure {
+pub(crate) enum WriteError {
     /// Others recorded something in between: nothing is recorded, and it can be decided again.
     Conflict,
     /// The connection failed before the commit was asked for: nothing is recorded, and it can be done again.
-    Lost(Error),
+    ConnectionLost(Error),
     /// The database refuses, or the store is being moved: nothing is recorded.
     Refused(Error),
     /// The commit was asked for and not answered.
-    Maybe(Error),
+    OutcomeUnknown(Error),
 }
 
 /// Whether the transaction is still to be begun, or has begun with what it holds.
@@ -116,32 +116,34 @@ pub(crate) enum Begun {
 }
 
 /// Writes a group and commits. The session is good for further use after success and conflict only.
-pub(crate) async fn record(session: &mut Session, effects: &Effects, begun: Begun) -> Result<(), Failure> {
+pub(crate) async fn record(session: &mut Session, effects: &Effects, begun: Begun) -> Result<(), WriteError> {
     let prepared = timeout(STEP_TIME_MAX, prepare(session, effects, begun));
     match prepared.await {
         Ok(Ok(Prepared::Ready)) => {}
-        Ok(Ok(Prepared::Late)) => return roll_back(session).await,
+        Ok(Ok(Prepared::Conflict)) => return roll_back(session).await,
         Ok(Ok(Prepared::Fenced)) => {
-            return Err(Failure::Refused(Error::Unavailable("the store is being moved".into())));
+            return Err(WriteError::Refused(Error::Unavailable("the store is being moved".into())));
         }
         Ok(Err(error)) if is_conflict(&error) => return roll_back(session).await,
-        Ok(Err(error)) if is_lost(&error) => return Err(Failure::Lost(failed(error))),
-        Ok(Err(error)) => return Err(Failure::Refused(failed(error))),
-        Err(elapsed) => return Err(Failure::Refused(Error::Unavailable(elapsed.into()))),
+        Ok(Err(error)) if is_connection_lost(&error) => {
+            return Err(WriteError::ConnectionLost(store_error(error)));
+        }
+        Ok(Err(error)) => return Err(WriteError::Refused(store_error(error))),
+        Err(elapsed) => return Err(WriteError::Refused(Error::Unavailable(elapsed.into()))),
     }
     match timeout(STEP_TIME_MAX, session.client.batch_execute("COMMIT")).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) if is_conflict(&error) => Err(Failure::Conflict),
-        Ok(Err(error)) => Err(Failure::Maybe(failed(error))),
-        Err(elapsed) => Err(Failure::Maybe(Error::Unavailable(elapsed.into()))),
+        Ok(Err(error)) if is_conflict(&error) => Err(WriteError::Conflict),
+        Ok(Err(error)) => Err(WriteError::OutcomeUnknown(store_error(error))),
+        Err(elapsed) => Err(WriteError::OutcomeUnknown(Error::Unavailable(elapsed.into()))),
     }
 }
 
-async fn roll_back(session: &mut Session) -> Result<(), Failure> {
+async fn roll_back(session: &mut Session) -> Result<(), WriteError> {
     match timeout(STEP_TIME_MAX, session.client.batch_execute("ROLLBACK")).await {
-        Ok(Ok(())) => Err(Failure::Conflict),
-        Ok(Err(error)) => Err(Failure::Lost(failed(error))),
-        Err(elapsed) => Err(Failure::Lost(Error::Unavailable(elapsed.into()))),
+        Ok(Ok(())) => Err(WriteError::Conflict),
+        Ok(Err(error)) => Err(WriteError::ConnectionLost(store_error(error))),
+        Err(elapsed) => Err(WriteError::ConnectionLost(Error::Unavailable(elapsed.into()))),
     }
 }
 
@@ -149,7 +151,7 @@ async fn roll_back(session: &mut Session) -> Result<(), Failure> {
 enum Prepared {
     Ready,
     /// Somebody was in between.
-    Late,
+    Conflict,
     /// The store is somebody's alone.
     Fenced,
 }
@@ -159,7 +161,7 @@ enum Prepared {
 pub(crate) async fn begin(session: &mut Session) -> Result<(), PgError> {
     session.client.batch_execute("BEGIN").await?;
     if session.is_distributed {
-        let lock = if session.is_alone { ALONE_AMONG_COMMITS } else { AMONG_COMMITS };
+        let lock = if session.is_exclusive { LOCK_COMMITS_EXCLUSIVELY } else { LOCK_COMMITS_SHARED };
         let lock = session.statement(lock).await?;
         session.client.execute(&lock, &[&COMMIT_LOCK_CLASS]).await?;
     }
@@ -169,12 +171,12 @@ pub(crate) async fn begin(session: &mut Session) -> Result<(), PgError> {
 /// Does everything but commit.
 async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Result<Prepared, PgError> {
     let new_heads = effects.sorted_heads();
-    let (heads, rows) = (Heads::of(effects, &new_heads), Rows::of(effects));
+    let (heads, rows) = (HeadColumns::of(effects, &new_heads), RowColumns::of(effects));
     let is_distributed = session.is_distributed;
-    let [fence, put_heads, hold, compare_clocks, compare, put, remove, external_ids, commit] = [
+    let [fence, put_heads, lock_rows, compare_clocks, compare, put, remove, external_ids, commit] = [
         session.statement(FENCE).await?,
         session.statement(HEADS).await?,
-        session.statement(if is_distributed { HOLD_ROWS_OF_KEY } else { HOLD_ROWS }).await?,
+        session.statement(if is_distributed { LOCK_ROWS_OF_KEY } else { LOCK_ROWS }).await?,
         session.statement(if is_distributed { COMPARE_CLOCKS_OF_KEY } else { COMPARE_CLOCKS }).await?,
         session.statement(if is_distributed { COMPARE_ROWS_OF_KEY } else { COMPARE_ROWS }).await?,
         session.statement(PUT_ROWS).await?,
@@ -192,7 +194,7 @@ async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Resu
     let (
         is_ours,
         heads_are_right,
-        held,
+        locked,
         put_are_right,
         removed,
         external_ids_are_new,
@@ -208,7 +210,7 @@ async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Resu
             Ok(client.query_one(&fence, &[&LOCK_CLASS]).await?.get(0))
         },
         async {
-            let Heads { timelines, lengths, last_times, clocks, clocks_before, .. } = &heads;
+            let HeadColumns { timelines, lengths, last_times, clocks, clocks_before, .. } = &heads;
             if timelines.is_empty() {
                 return Ok(true);
             }
@@ -216,12 +218,12 @@ async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Resu
                 [timelines, lengths, last_times, clocks, clocks_before];
             Ok(client.query(&put_heads, &params).await?.len() == timelines.len())
         },
-        count_rows(client, &hold, &rows.held, is_distributed),
+        count_rows(client, &lock_rows, &rows.locked, is_distributed),
         async {
             if rows.put.is_empty() {
                 return Ok(true);
             }
-            let Stored { distribution_keys, keys, versions } = &rows.put;
+            let KeyColumns { distribution_keys, keys, versions } = &rows.put;
             let params: [Param<'_>; 6] =
                 [distribution_keys, keys, &rows.values, &rows.positions, versions, &effects.version];
             Ok(client.query(&put, &params).await?.len() == keys.len())
@@ -241,16 +243,16 @@ async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Resu
             sorted.sort_unstable();
             for (id, (timeline, position)) in sorted {
                 ids.push(id.to_string());
-                timelines.push(timeline_text(*timeline));
+                timelines.push(timeline_name(*timeline));
                 positions.push(to_i64(*position));
             }
             Ok(client.query(&external_ids, &[&ids, &timelines, &positions]).await?.len() == ids.len())
         },
         async {
             let Some(event) = effects.platform.events.first() else { return Ok(()) };
-            let (timeline, position) = (timeline_text(event.timeline), to_i64(event.position));
+            let (timeline, position) = (timeline_name(event.timeline), to_i64(event.position));
             let (recorded_at, events) =
-                (At(effects.platform.recorded_at), to_i64(effects.platform.events.len() as u64));
+                (Timestamp(effects.platform.recorded_at), to_i64(effects.platform.events.len() as u64));
             let entry = platform::encode(&effects.platform);
             let params: [Param<'_>; 6] =
                 [&timeline, &position, &effects.clock, &recorded_at, &events, &entry];
@@ -261,15 +263,16 @@ async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Resu
         count_rows(client, &compare, &rows.compared, is_distributed),
     );
     // The first that failed says why; after it the others could not but fail.
-    let (is_ours, heads_are_right, held, put_are_right) = (is_ours?, heads_are_right?, held?, put_are_right?);
+    let (is_ours, heads_are_right, locked, put_are_right) =
+        (is_ours?, heads_are_right?, locked?, put_are_right?);
     removed?;
     let external_ids_are_new = external_ids_are_new?;
     noted?;
     let (clocks, compared) = (clocks?, compared?);
-    let held_are_right = held == rows.held.versions.iter().flatten().count();
+    let locked_are_right = locked == rows.locked.versions.iter().flatten().count();
     let compared_are_right = clocks == heads.compared.keys.len() && compared == rows.compared.keys.len();
-    if !(heads_are_right && held_are_right && compared_are_right && put_are_right && external_ids_are_new) {
-        return Ok(Prepared::Late);
+    if !(heads_are_right && locked_are_right && compared_are_right && put_are_right && external_ids_are_new) {
+        return Ok(Prepared::Conflict);
     }
     if !is_ours {
         return Ok(Prepared::Fenced);
@@ -284,7 +287,7 @@ async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Resu
 async fn count_rows(
     client: &Client,
     statement: &Statement,
-    rows: &Stored,
+    rows: &KeyColumns,
     is_distributed: bool,
 ) -> Result<usize, PgError> {
     let count = |row: Row| usize::try_from(row.get::<_, i64>(0)).unwrap_or_default();
@@ -295,9 +298,9 @@ async fn count_rows(
         let row = client.query_one(statement, &[&rows.distribution_keys, &rows.keys, &rows.versions]).await?;
         return Ok(count(row));
     }
-    let distribution_keys = rows.distribution_keys();
-    let counting = distribution_keys.iter().map(async |of_place| {
-        let Stored { distribution_keys, keys, versions } = of_place;
+    let distribution_keys = rows.by_distribution_key();
+    let counting = distribution_keys.iter().map(async |columns| {
+        let KeyColumns { distribution_keys, keys, versions } = columns;
         client
             .query_one(statement, &[distribution_keys, keys, versions, &distribution_keys[0]])
             .await
@@ -307,30 +310,30 @@ async fn count_rows(
 }
 
 #[derive(Default)]
-struct Heads {
+struct HeadColumns {
     timelines: Vec<String>,
     lengths: Vec<i64>,
-    last_times: Vec<At>,
+    last_times: Vec<Timestamp>,
     clocks: Vec<i64>,
     clocks_before: Vec<i64>,
     /// Those that are only read.
-    compared: Stored,
+    compared: KeyColumns,
 }
 
-impl Heads {
+impl HeadColumns {
     fn of(effects: &Effects, sorted: &[&NewHead]) -> Self {
         let mut heads = Self::default();
         for new in sorted {
             heads.timelines.push(new.entries.timeline().to_owned());
             heads.lengths.push(to_i64(new.head.length));
-            heads.last_times.push(At(new.head.last_time));
+            heads.last_times.push(Timestamp(new.head.last_time));
             heads.clocks.push(new.clock);
             heads.clocks_before.push(new.clock_before);
         }
         let mut read: Vec<_> = effects.clocks_read.iter().collect();
         read.sort_unstable();
         for (timeline, clock) in read.into_iter().filter(|(_, clock)| **clock != ABSENT) {
-            heads.compared.push((timeline_text(*timeline), Vec::new()), Some(*clock));
+            heads.compared.push((timeline_name(*timeline), Vec::new()), Some(*clock));
         }
         heads
     }
@@ -338,13 +341,13 @@ impl Heads {
 
 /// Keys of rows, and the versions they are expected to have, where that matters.
 #[derive(Default)]
-struct Stored {
+struct KeyColumns {
     distribution_keys: Vec<String>,
     keys: Vec<Vec<u8>>,
     versions: Vec<Option<i64>>,
 }
 
-impl Stored {
+impl KeyColumns {
     fn push(&mut self, (distribution_key, key): (String, Vec<u8>), version: Option<i64>) {
         self.distribution_keys.push(distribution_key);
         self.keys.push(key);
@@ -356,7 +359,7 @@ impl Stored {
     }
 
     /// The same, one distribution key after another.
-    fn distribution_keys(&self) -> Vec<Self> {
+    fn by_distribution_key(&self) -> Vec<Self> {
         let mut distribution_keys: Vec<Self> = Vec::new();
         for ((distribution_key, key), version) in
             self.distribution_keys.iter().zip(&self.keys).zip(&self.versions)
@@ -372,18 +375,18 @@ impl Stored {
 }
 
 #[derive(Default)]
-struct Rows {
+struct RowColumns {
     /// Those that are there and are written.
-    held: Stored,
+    locked: KeyColumns,
     /// Those that are only read.
-    compared: Stored,
-    put: Stored,
+    compared: KeyColumns,
+    put: KeyColumns,
     values: Vec<Option<Json>>,
     positions: Vec<Option<i64>>,
-    removed: Stored,
+    removed: KeyColumns,
 }
 
-impl Rows {
+impl RowColumns {
     fn of(effects: &Effects) -> Self {
         let mut rows = Self::default();
         let mut sorted: Vec<_> = effects
@@ -401,8 +404,8 @@ impl Rows {
                 continue;
             }
             let version = effects.read.get(key).copied();
-            if version != Some(ABSENT) && !key.is_lasting() {
-                rows.held.push(stored.clone(), version);
+            if version != Some(ABSENT) && !key.is_permanent() {
+                rows.locked.push(stored.clone(), version);
             }
             match row {
                 Some(row) => {

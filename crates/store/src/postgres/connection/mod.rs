@@ -2,6 +2,6 @@
 
 pub(super) mod address;
 pub(super) mod presence;
-pub(super) mod readers;
+pub(super) mod read_pool;
 pub(super) mod session;
 pub(super) mod tls;

@@ -15,9 +15,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::Error;
 use crate::postgres::cache::{Cache, Keys};
-use crate::postgres::failure::failed;
+use crate::postgres::failure::store_error;
 use crate::postgres::schema::LOCK_CLASS;
-use crate::postgres::schema::values::{timeline_named, timeline_text};
+use crate::postgres::schema::values::{parse_timeline_name, timeline_name};
 use crate::rows::{RowKey, key};
 use crate::timeline::TimelineId;
 
@@ -29,7 +29,7 @@ use super::session::{Param, bounded, connect};
 const LOCK_TRIES: u32 = 20;
 const LOCK_TRY_AFTER: Duration = Duration::from_millis(100);
 /// How long to wait before connecting again.
-const RETRY: Duration = Duration::from_millis(200);
+const RETRY_DELAY: Duration = Duration::from_millis(200);
 /// How many groups of timelines may wait to be announced; further ones are not.
 pub(crate) const ANNOUNCEMENTS_MAX: usize = 256;
 /// How long a notification may be: PostgreSQL takes less than 8000 bytes.
@@ -37,19 +37,19 @@ const PAYLOAD_BYTES_MAX: usize = 7_900;
 
 /// Whether others may have the store too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sharing {
+pub(crate) enum LockMode {
     Shared,
-    Alone,
+    Exclusive,
 }
 
 pub(crate) struct Presence {
     pub(crate) address: Address,
     pub(crate) tls: MakeRustlsConnect,
-    pub(crate) sharing: Sharing,
+    pub(crate) lock_mode: LockMode,
     pub(crate) notifications: broadcast::Sender<TimelineId>,
     pub(crate) cache: std::sync::Arc<Cache>,
     /// Whether the lock is held.
-    pub(crate) is_held: watch::Sender<bool>,
+    pub(crate) is_lock_held: watch::Sender<bool>,
     /// What to notify others of.
     pub(crate) announcements: mpsc::Receiver<Vec<TimelineId>>,
 }
@@ -57,7 +57,7 @@ pub(crate) struct Presence {
 type Messages = std::pin::Pin<Box<dyn Stream<Item = Notification> + Send>>;
 
 /// A connection that has the lock.
-pub(crate) struct Held {
+pub(crate) struct HeldLock {
     client: Client,
     notifications: Messages,
     channel: String,
@@ -66,7 +66,7 @@ pub(crate) struct Held {
 
 impl Presence {
     /// Takes the lock, or says why not.
-    pub(crate) async fn take(&self) -> Result<Held, Error> {
+    pub(crate) async fn acquire(&self) -> Result<HeldLock, Error> {
         let (client, mut connection) = connect(&self.address, &self.tls).await?;
         let (sender, notifications) = mpsc::channel(1024);
         tokio::spawn(async move {
@@ -80,10 +80,10 @@ impl Presence {
         });
         let text = "SELECT pg_backend_pid(), current_schema()";
         let row = bounded(client.query_one(text, &[])).await?;
-        let schema: String = row.try_get(1).map_err(failed)?;
-        let lock = match self.sharing {
-            Sharing::Shared => "SELECT pg_try_advisory_lock_shared($1, hashtext($2))",
-            Sharing::Alone => "SELECT pg_try_advisory_lock($1, hashtext($2))",
+        let schema: String = row.try_get(1).map_err(store_error)?;
+        let lock = match self.lock_mode {
+            LockMode::Shared => "SELECT pg_try_advisory_lock_shared($1, hashtext($2))",
+            LockMode::Exclusive => "SELECT pg_try_advisory_lock($1, hashtext($2))",
         };
         let mut tries = 0;
         while !bounded(client.query_one(lock, &[&LOCK_CLASS, &schema])).await?.get::<_, bool>(0) {
@@ -99,29 +99,29 @@ impl Presence {
         let notifications = stream::unfold(notifications, |mut notifications| async move {
             notifications.recv().await.map(|notification| (notification, notifications))
         });
-        Ok(Held { client, notifications: Box::pin(notifications), channel, process: row.get(0) })
+        Ok(HeldLock { client, notifications: Box::pin(notifications), channel, process: row.get(0) })
     }
 
-    /// Keeps the lock until it is dropped. Where the connection is lost, a shared one is taken again; whoever was alone
+    /// Keeps the lock until it is dropped. Where the connection is lost, a shared one is acquired again; whoever was alone
     /// cannot know what others did meanwhile, and is never held again.
-    pub(crate) async fn keep(mut self, first: Held) {
+    pub(crate) async fn run(mut self, first: HeldLock) {
         let mut held = Some(first);
         loop {
-            let taken = match held.take() {
+            let acquired = match held.take() {
                 Some(held) => Ok(held),
-                None => self.take().await,
+                None => self.acquire().await,
             };
-            match taken {
-                Ok(taken) => {
+            match acquired {
+                Ok(acquired) => {
                     // What others recorded while nobody listened.
                     self.cache.heads.clear();
                     self.cache.rows.clear();
-                    self.is_held.send_replace(true);
-                    if self.attend(taken).await.is_none() {
+                    self.is_lock_held.send_replace(true);
+                    if self.relay_notifications(acquired).await.is_none() {
                         return;
                     }
-                    self.is_held.send_replace(false);
-                    if self.sharing == Sharing::Alone {
+                    self.is_lock_held.send_replace(false);
+                    if self.lock_mode == LockMode::Exclusive {
                         return;
                     }
                     tracing::warn!(
@@ -131,16 +131,16 @@ impl Presence {
                 Err(error) => {
                     tracing::error!(
                         error = &error as &dyn std::error::Error,
-                        "the store's lock cannot be taken"
+                        "the store's lock cannot be acquired"
                     );
                 }
             }
-            tokio::time::sleep(RETRY).await;
+            tokio::time::sleep(RETRY_DELAY).await;
         }
     }
 
     /// Receives and sends notifications until the connection is lost; `None` when there is nobody left to work for.
-    async fn attend(&mut self, mut held: Held) -> Option<()> {
+    async fn relay_notifications(&mut self, mut held: HeldLock) -> Option<()> {
         loop {
             tokio::select! {
                 received = held.notifications.next() => {
@@ -165,7 +165,7 @@ impl Presence {
     }
 
     fn receive(&self, notification: &Notification, is_own: bool) {
-        let timelines = notification.payload().split(',').filter_map(|name| timeline_named(name).ok());
+        let timelines = notification.payload().split(',').filter_map(|name| parse_timeline_name(name).ok());
         for timeline in timelines {
             if !is_own {
                 let state = match timeline {
@@ -173,7 +173,7 @@ impl Presence {
                     TimelineId::User(user) => RowKey::Account(key::Account(user)),
                 };
                 let keys = Keys { heads: [timeline].into(), rows: [state].into(), ..Keys::default() };
-                self.cache.forget(&keys);
+                self.cache.invalidate(&keys);
             }
             _ = self.notifications.send(timeline);
         }
@@ -184,7 +184,7 @@ impl Presence {
 fn payloads(timelines: &BTreeSet<TimelineId>) -> Vec<String> {
     let mut payloads = vec![String::new()];
     for timeline in timelines {
-        let name = timeline_text(*timeline);
+        let name = timeline_name(*timeline);
         let last = payloads.last_mut().expect("there is one from the beginning");
         if last.is_empty() {
             *last = name;

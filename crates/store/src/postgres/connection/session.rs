@@ -10,7 +10,7 @@ use tokio_postgres::{Client, Row, Socket, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::Error;
-use crate::postgres::failure::failed;
+use crate::postgres::failure::store_error;
 
 use super::address::Address;
 
@@ -34,12 +34,12 @@ pub(crate) fn for_shards(
     if is_distributed && keys <= NAMED_MAX { pruned } else { plain }
 }
 
-/// What can be asked: the committer's own connection, or whichever of the readers' is free.
-pub(crate) trait Ask {
+/// What can be querying: the committer's own connection, or whichever of the readers' is free.
+pub(crate) trait Executor {
     /// Whether tables are distributed, by Citus.
     fn is_distributed(&self) -> bool;
 
-    fn ask(
+    fn query(
         &mut self,
         text: &'static str,
         params: &[Param<'_>],
@@ -61,7 +61,7 @@ pub(crate) async fn bounded<T>(
     doing: impl Future<Output = Result<T, tokio_postgres::Error>>,
 ) -> Result<T, Error> {
     match timeout(STEP_TIME_MAX, doing).await {
-        Ok(done) => done.map_err(failed),
+        Ok(done) => done.map_err(store_error),
         Err(elapsed) => Err(Error::Unavailable(elapsed.into())),
     }
 }
@@ -73,7 +73,7 @@ pub(crate) struct Session {
     /// Whether others may have the store too, so that each transaction sees that nobody has it alone.
     pub(crate) is_fenced: bool,
     /// Whether what is written over Citus is written while nobody else writes.
-    pub(crate) is_alone: bool,
+    pub(crate) is_exclusive: bool,
     prepared: HashMap<&'static str, Statement>,
 }
 
@@ -87,7 +87,7 @@ impl Session {
         let (client, connection) = connect(address, tls).await?;
         // It ends with the client; what went wrong comes to light there.
         tokio::spawn(connection);
-        Ok(Self { client, is_distributed, is_fenced, is_alone: false, prepared: HashMap::new() })
+        Ok(Self { client, is_distributed, is_fenced, is_exclusive: false, prepared: HashMap::new() })
     }
 
     pub(crate) async fn statement(&mut self, text: &'static str) -> Result<Statement, tokio_postgres::Error> {
@@ -105,16 +105,16 @@ impl Session {
     }
 }
 
-impl Ask for Session {
+impl Executor for Session {
     fn is_distributed(&self) -> bool {
         self.is_distributed
     }
 
-    async fn ask(&mut self, text: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
-        let asked = async {
+    async fn query(&mut self, text: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
+        let querying = async {
             let statement = self.statement(text).await?;
             self.client.query(&statement, params).await
         };
-        bounded(asked).await
+        bounded(querying).await
     }
 }

@@ -7,9 +7,9 @@ use bytes::Bytes;
 
 use crate::contract::Head;
 use crate::error::Error;
-use crate::postgres::connection::readers::Readers;
+use crate::postgres::connection::read_pool::ReadPool;
 use crate::postgres::connection::session::Param;
-use crate::postgres::schema::values::{At, Json, timeline_text, to_i64, to_u64};
+use crate::postgres::schema::values::{Json, Timestamp, timeline_name, to_i64, to_u64};
 use crate::timeline::TimelineId;
 
 use super::search;
@@ -22,24 +22,24 @@ const READ: &str = "SELECT event, position FROM entries WHERE timeline = $1 AND 
                     ORDER BY position DESC LIMIT $4";
 const FIND_EXTERNAL: &str = "SELECT position FROM external_ids WHERE id = $1 AND timeline = $2";
 
-pub(crate) async fn head(readers: &Readers, timeline: TimelineId) -> Result<Head, Error> {
-    let rows = readers.rows(HEAD, &[&timeline_text(timeline)]).await?;
+pub(crate) async fn head(read_pool: &ReadPool, timeline: TimelineId) -> Result<Head, Error> {
+    let rows = read_pool.rows(HEAD, &[&timeline_name(timeline)]).await?;
     Ok(rows.first().map_or_else(Head::default, |row| head_from(row.get(0), row.get(1))))
 }
 
 /// Where a timeline stands; one without an event may have no row.
-pub(crate) fn head_from(length: Option<i64>, last_time: Option<At>) -> Head {
-    let At(last_time) = last_time.unwrap_or(At(Time::EPOCH));
+pub(crate) fn head_from(length: Option<i64>, last_time: Option<Timestamp>) -> Head {
+    let Timestamp(last_time) = last_time.unwrap_or(Timestamp(Time::EPOCH));
     Head { length: to_u64(length.unwrap_or_default()), last_time }
 }
 
 pub(crate) async fn read(
-    readers: &Readers,
+    read_pool: &ReadPool,
     timeline: TimelineId,
     positions: RangeInclusive<u64>,
     bytes_max: usize,
 ) -> Result<Vec<Bytes>, Error> {
-    let name = timeline_text(timeline);
+    let name = timeline_name(timeline);
     let (oldest, mut newest) = (*positions.start(), *positions.end());
     let (mut events, mut bytes) = (Vec::new(), 0);
     while oldest <= newest {
@@ -47,7 +47,7 @@ pub(crate) async fn read(
         let left = bytes_max.saturating_sub(bytes);
         let limit = left / EVENT_BYTES + 1;
         let params: [Param<'_>; 4] = [&name, &to_i64(oldest), &to_i64(newest), &to_i64(limit as u64)];
-        let (rows, is_full) = readers.rows_within(READ, &params, left, events.is_empty()).await?;
+        let (rows, is_full) = read_pool.rows_within(READ, &params, left, events.is_empty()).await?;
         for row in &rows {
             let Json(event) = row.get(0);
             bytes += event.len();
@@ -62,16 +62,16 @@ pub(crate) async fn read(
 }
 
 pub(crate) async fn find(
-    readers: &Readers,
+    read_pool: &ReadPool,
     home: TimelineId,
     event: EventId,
 ) -> Result<Option<Bytes>, Error> {
-    let assigned = search::find_assigned(&mut &*readers, &[(event, home)]).await?.remove(&(event, home));
+    let assigned = search::find_assigned(&mut &*read_pool, &[(event, home)]).await?.remove(&(event, home));
     if assigned.is_some() {
         return Ok(assigned);
     }
-    let external = readers.rows(FIND_EXTERNAL, &[&event.to_string(), &timeline_text(home)]).await?;
+    let external = read_pool.rows(FIND_EXTERNAL, &[&event.to_string(), &timeline_name(home)]).await?;
     let Some(row) = external.first() else { return Ok(None) };
     let position = to_u64(row.get(0));
-    Ok(read(readers, home, position..=position, usize::MAX).await?.pop())
+    Ok(read(read_pool, home, position..=position, usize::MAX).await?.pop())
 }

@@ -10,7 +10,7 @@ use crate::contract::Head;
 use crate::engine;
 use crate::error::Error;
 use crate::postgres::cache::{Cache, CachedRow};
-use crate::postgres::connection::readers::Readers;
+use crate::postgres::connection::read_pool::ReadPool;
 use crate::postgres::connection::session::Param;
 use crate::postgres::schema::distribution_key;
 use crate::postgres::schema::values::{Json, to_i64};
@@ -40,7 +40,7 @@ const CLAIM: &str = "WITH free AS ( \
 
 /// The state of an app, from the cache where its timeline has not moved since.
 pub(crate) async fn app(
-    readers: &Readers,
+    read_pool: &ReadPool,
     cache: &Cache,
     id: AppId,
 ) -> Result<Option<(Arc<App>, Head)>, Error> {
@@ -51,7 +51,7 @@ pub(crate) async fn app(
     };
     let clock = cached.as_ref().map_or(UNKNOWN, |(_, clock)| *clock);
     let params: [Param<'_>; 3] = [&distribution_key::of_row(&key), &key.to_bytes(), &clock];
-    let rows = readers.rows(APP, &params).await?;
+    let rows = read_pool.rows(APP, &params).await?;
     let Some(row) = rows.first() else { return Ok(None) };
     let head = head_from(row.get(1), row.get(2));
     if let Some((app, clock)) = cached
@@ -63,31 +63,31 @@ pub(crate) async fn app(
         return Err(Error::Damaged("the state of an app is something else".to_owned()));
     };
     let mut states = [State::read(app, row.get(3), row.get(1))];
-    bring_up_to_date(&mut &*readers, &mut states).await?;
+    bring_up_to_date(&mut &*read_pool, &mut states).await?;
     let [State { app, checkpoint, .. }] = states;
     let found = Some(Row::App(Arc::clone(&app)));
     cache.rows.insert(key, CachedRow { row: found, version: row.get(0), bytes, checkpoint });
     Ok(Some((app, head)))
 }
 
-pub(crate) async fn row(readers: &Readers, key: &RowKey) -> Result<Option<Row>, Error> {
-    let rows = readers.rows(ROW, &[&distribution_key::of_row(key), &key.to_bytes()]).await?;
+pub(crate) async fn row(read_pool: &ReadPool, key: &RowKey) -> Result<Option<Row>, Error> {
+    let rows = read_pool.rows(ROW, &[&distribution_key::of_row(key), &key.to_bytes()]).await?;
     rows.first().map(|row| Ok(listed(row)?.1)).transpose()
 }
 
 pub(crate) async fn list(
-    readers: &Readers,
+    read_pool: &ReadPool,
     range: &RowRange,
     limit: usize,
 ) -> Result<Vec<(RowKey, Row)>, Error> {
     let keys = range.keys.clone();
     let params: [Param<'_>; 4] =
         [&distribution_key::of_range(range), &keys.start, &keys.end, &to_i64(limit as u64)];
-    readers.rows(LIST, &params).await?.iter().map(listed).collect()
+    read_pool.rows(LIST, &params).await?.iter().map(listed).collect()
 }
 
 pub(crate) async fn claim(
-    readers: &Readers,
+    read_pool: &ReadPool,
     range: &RowRange,
     limit: usize,
     lease: Duration,
@@ -96,7 +96,7 @@ pub(crate) async fn claim(
     let lease_ms = lease.as_secs_f64() * 1000.0;
     let params: [Param<'_>; 5] =
         [&distribution_key::of_range(range), &keys.start, &keys.end, &to_i64(limit as u64), &lease_ms];
-    let mut rows = readers.rows(CLAIM, &params).await?;
+    let mut rows = read_pool.rows(CLAIM, &params).await?;
     rows.sort_by(|a, b| a.get::<_, &[u8]>(0).cmp(b.get(0)));
     rows.iter().map(listed).collect()
 }

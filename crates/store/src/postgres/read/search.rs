@@ -11,8 +11,8 @@ use foldhash::{HashMap, HashMapExt};
 use crate::error::Error;
 use crate::timeline::TimelineId;
 
-use crate::postgres::connection::session::{Ask, for_shards};
-use crate::postgres::schema::values::{At, Json, timeline_named, timeline_text, to_i64, to_u64};
+use crate::postgres::connection::session::{Executor, for_shards};
+use crate::postgres::schema::values::{Json, Timestamp, parse_timeline_name, timeline_name, to_i64, to_u64};
 
 /// How many positions one step asks for together, and of one timeline.
 const PROBES_MAX: usize = 4096;
@@ -47,14 +47,14 @@ struct Search {
 
 /// How many events of each timeline were before each time.
 pub(crate) async fn counts_before(
-    database: &mut impl Ask,
+    database: &mut impl Executor,
     wanted: &[(TimelineId, Time)],
 ) -> Result<Vec<u64>, Error> {
-    let names: Vec<_> = wanted.iter().map(|(timeline, _)| timeline_text(*timeline)).collect();
+    let names: Vec<_> = wanted.iter().map(|(timeline, _)| timeline_name(*timeline)).collect();
     let mut heads = HashMap::new();
-    for row in database.ask(HEADS, &[&names]).await? {
-        let At(last_time) = row.get(2);
-        heads.insert(timeline_named(row.get(0))?, (to_u64(row.get(1)), last_time));
+    for row in database.query(HEADS, &[&names]).await? {
+        let Timestamp(last_time) = row.get(2);
+        heads.insert(parse_timeline_name(row.get(0))?, (to_u64(row.get(1)), last_time));
     }
     let mut searches: Vec<_> = wanted
         .iter()
@@ -76,10 +76,10 @@ pub(crate) async fn counts_before(
     Ok(searches.into_iter().map(|search| search.low).collect())
 }
 
-async fn step(database: &mut impl Ask, searches: &mut [&mut Search], each: usize) -> Result<(), Error> {
+async fn step(database: &mut impl Executor, searches: &mut [&mut Search], each: usize) -> Result<(), Error> {
     let (mut names, mut positions) = (Vec::new(), Vec::new());
     for search in &*searches {
-        let name = timeline_text(search.timeline);
+        let name = timeline_name(search.timeline);
         for position in search.probes(each as u64) {
             names.push(name.clone());
             positions.push(to_i64(position));
@@ -89,12 +89,12 @@ async fn step(database: &mut impl Ask, searches: &mut [&mut Search], each: usize
     let mut shards = names.clone();
     shards.dedup();
     let rows = match for_shards(database.is_distributed(), shards.len(), TIMES, TIMES_OF_TIMELINES) {
-        TIMES => database.ask(TIMES, &[&names, &positions]).await?,
-        pruned => database.ask(pruned, &[&names, &positions, &shards]).await?,
+        TIMES => database.query(TIMES, &[&names, &positions]).await?,
+        pruned => database.query(pruned, &[&names, &positions, &shards]).await?,
     };
     for row in rows {
-        let At(time) = row.get(2);
-        times.insert((timeline_named(row.get(0))?, to_u64(row.get(1))), time);
+        let Timestamp(time) = row.get(2);
+        times.insert((parse_timeline_name(row.get(0))?, to_u64(row.get(1))), time);
     }
     for search in searches {
         for position in search.probes(each as u64).collect::<Vec<_>>() {
@@ -120,7 +120,7 @@ impl Search {
 /// The events among these that were assigned their identifiers here, in those timelines: each is among those of the
 /// millisecond that its identifier names.
 pub(crate) async fn find_assigned(
-    database: &mut impl Ask,
+    database: &mut impl Executor,
     wanted: &[(EventId, TimelineId)],
 ) -> Result<HashMap<(EventId, TimelineId), Bytes>, Error> {
     let mut found = HashMap::new();
@@ -138,7 +138,7 @@ pub(crate) async fn find_assigned(
         .map(|((_, home), counts)| (*home, counts[0] + 1, counts[1]))
         .collect();
     for (home, first, last) in ranges {
-        names.push(timeline_text(home));
+        names.push(timeline_name(home));
         firsts.push(to_i64(first));
         lasts.push(to_i64(last));
     }
@@ -147,10 +147,10 @@ pub(crate) async fn find_assigned(
     }
     let ids: Vec<_> = wanted.iter().map(|(id, _)| id.to_string()).collect();
     let text = for_shards(database.is_distributed(), names.len(), RANGES, RANGES_OF_TIMELINES);
-    for row in database.ask(text, &[&names, &firsts, &lasts, &ids]).await? {
+    for row in database.query(text, &[&names, &firsts, &lasts, &ids]).await? {
         let Json(event) = row.get(1);
         if let Some(id) = annals_model::event::id_in(&event) {
-            found.insert((id, timeline_named(row.get(0))?), event);
+            found.insert((id, parse_timeline_name(row.get(0))?), event);
         }
     }
     Ok(found)

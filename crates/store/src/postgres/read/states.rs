@@ -9,8 +9,8 @@ use crate::engine::checkpoint::Checkpoint;
 use crate::error::Error;
 use crate::timeline::TimelineId;
 
-use crate::postgres::connection::session::{Ask, for_shards};
-use crate::postgres::schema::values::{Json, timeline_named, timeline_text, to_i64, to_u64};
+use crate::postgres::connection::session::{Executor, for_shards};
+use crate::postgres::schema::values::{Json, parse_timeline_name, timeline_name, to_i64, to_u64};
 
 const SINCE: &str = "SELECT e.timeline, e.event \
      FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS w (timeline, first, last) \
@@ -37,11 +37,14 @@ impl State {
 }
 
 /// Applies to stored states all that happened since.
-pub(crate) async fn bring_up_to_date(database: &mut impl Ask, states: &mut [State]) -> Result<(), Error> {
+pub(crate) async fn bring_up_to_date(
+    database: &mut impl Executor,
+    states: &mut [State],
+) -> Result<(), Error> {
     let mut behind: HashMap<AppId, &mut State> = HashMap::default();
     let (mut names, mut firsts, mut lasts) = (Vec::new(), Vec::new(), Vec::new());
     for state in states.iter_mut().filter(|state| state.checkpoint.position < state.length) {
-        names.push(timeline_text(TimelineId::App(state.app.id)));
+        names.push(timeline_name(TimelineId::App(state.app.id)));
         firsts.push(to_i64(state.checkpoint.position + 1));
         lasts.push(to_i64(state.length));
         behind.insert(state.app.id, state);
@@ -50,9 +53,9 @@ pub(crate) async fn bring_up_to_date(database: &mut impl Ask, states: &mut [Stat
         return Ok(());
     }
     let text = for_shards(database.is_distributed(), names.len(), SINCE, SINCE_OF_TIMELINES);
-    for row in database.ask(text, &[&names, &firsts, &lasts]).await? {
+    for row in database.query(text, &[&names, &firsts, &lasts]).await? {
         let Json(event) = row.get(1);
-        if let TimelineId::App(id) = timeline_named(row.get(0))?
+        if let TimelineId::App(id) = parse_timeline_name(row.get(0))?
             && let Some(State { app, checkpoint, .. }) = behind.get_mut(&id)
         {
             checkpoint.apply(app, &event)?;

@@ -4,7 +4,7 @@ use tokio_postgres::Row;
 
 use crate::contract::Statistics;
 use crate::error::Error;
-use crate::postgres::connection::readers::Readers;
+use crate::postgres::connection::read_pool::ReadPool;
 use crate::postgres::schema::values::to_u64;
 
 /// From how many timelines on they are no longer counted one by one.
@@ -17,17 +17,17 @@ const SIZE: &str = "SELECT sum(pg_total_relation_size(name::regclass))::bigint \
 const SIZE_DISTRIBUTED: &str = "SELECT sum(citus_total_relation_size(name::regclass))::bigint \
      FROM unnest(ARRAY['timelines', 'entries', 'rows', 'external_ids', 'commits']) AS name";
 
-pub(crate) async fn statistics(readers: &Readers) -> Result<Statistics, Error> {
-    let estimate: f32 = one(readers, ESTIMATE).await?.get(0);
+pub(crate) async fn statistics(read_pool: &ReadPool) -> Result<Statistics, Error> {
+    let estimate: f32 = one(read_pool, ESTIMATE).await?.get(0);
     let timelines = match estimate > COUNTED_MAX {
         true => estimate as u64,
-        false => to_u64(one(readers, COUNT).await?.get(0)),
+        false => to_u64(one(read_pool, COUNT).await?.get(0)),
     };
-    let size = if readers.is_distributed { SIZE_DISTRIBUTED } else { SIZE };
-    Ok(Statistics { timelines, bytes: to_u64(one(readers, size).await?.get(0)) })
+    let size = if read_pool.is_distributed { SIZE_DISTRIBUTED } else { SIZE };
+    Ok(Statistics { timelines, bytes: to_u64(one(read_pool, size).await?.get(0)) })
 }
 
-async fn one(readers: &Readers, text: &'static str) -> Result<Row, Error> {
-    let rows = readers.rows(text, &[]).await?;
+async fn one(read_pool: &ReadPool, text: &'static str) -> Result<Row, Error> {
+    let rows = read_pool.rows(text, &[]).await?;
     rows.into_iter().next().ok_or_else(|| Error::Damaged("a table cannot be counted".to_owned()))
 }

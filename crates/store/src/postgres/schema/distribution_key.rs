@@ -2,30 +2,30 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::values::timeline_text;
+use super::values::timeline_name;
 use crate::rows::{Distribution, RowKey, RowRange, key};
 use crate::timeline::TimelineId;
 
 /// What a row is distributed by.
 pub(crate) fn of_row(key: &RowKey) -> String {
     match key.distribution() {
-        Distribution::Alone => format!("{:016x}", xxh3_64(&key.to_bytes())),
-        together => of_rows_that_stand_together(&together),
+        Distribution::KeyHash => format!("{:016x}", xxh3_64(&key.to_bytes())),
+        together => of_colocated(&together),
     }
 }
 
 /// What all rows of a range are distributed by.
 pub(crate) fn of_range(range: &RowRange) -> String {
-    of_rows_that_stand_together(&range.distribution)
+    of_colocated(&range.distribution)
 }
 
-fn of_rows_that_stand_together(distribution: &Distribution) -> String {
+fn of_colocated(distribution: &Distribution) -> String {
     match distribution {
-        Distribution::Timeline(timeline) => timeline_text(*timeline),
-        Distribution::Together(name) => (*name).to_owned(),
+        Distribution::Timeline(timeline) => timeline_name(*timeline),
+        Distribution::Colocated(name) => (*name).to_owned(),
         // A provider's name may have anything in it, a zero byte too.
         Distribution::Provider(name) => format!("provider {}", hex::encode(name)),
-        Distribution::Alone => unreachable!("rows that stand alone are in no range"),
+        Distribution::KeyHash => unreachable!("rows that stand alone are in no range"),
     }
 }
 

@@ -3,7 +3,7 @@
 use deadpool_postgres::{Client, Transaction};
 
 use crate::error::Error;
-use crate::postgres::failure::failed;
+use crate::postgres::failure::store_error;
 
 use super::LOCK_CLASS;
 
@@ -30,14 +30,14 @@ const IS_DISTRIBUTED: &str = "SELECT 1 FROM pg_dist_partition WHERE logicalrelid
 /// Whether there are tables, of any format.
 pub(crate) async fn is_there(client: &Client) -> Result<bool, Error> {
     let text = "SELECT to_regclass(quote_ident(current_schema()) || '.annals_format') IS NOT NULL";
-    Ok(client.query_one(text, &[]).await.map_err(failed)?.get(0))
+    Ok(client.query_one(text, &[]).await.map_err(store_error)?.get(0))
 }
 
 /// Brings the tables to what this program expects, one process at a time; refuses those of a newer one.
 /// Says whether tables are distributed.
 pub(crate) async fn migrate(client: &mut Client) -> Result<bool, Error> {
     let text = "SELECT current_setting('server_encoding'), current_schema()";
-    let row = client.query_one(text, &[]).await.map_err(failed)?;
+    let row = client.query_one(text, &[]).await.map_err(store_error)?;
     let (encoding, schema): (String, Option<String>) = (row.get(0), row.get(1));
     if encoding != "UTF8" {
         let message = format!("the database's encoding is {encoding}: make one with --encoding UTF8");
@@ -48,21 +48,21 @@ pub(crate) async fn migrate(client: &mut Client) -> Result<bool, Error> {
         return Err(Error::Engine(message.into()));
     }
     let known = STEPS.len();
-    let migration = client.transaction().await.map_err(failed)?;
+    let migration = client.transaction().await.map_err(store_error)?;
     // Making distributed tables takes longer than a request may.
     migration
         .batch_execute("SET LOCAL statement_timeout = '120s'; SET LOCAL lock_timeout = '120s'")
         .await
-        .map_err(failed)?;
+        .map_err(store_error)?;
     migration
         .execute("SELECT pg_advisory_xact_lock($1, $2)", &[&LOCK_CLASS, &MIGRATION_LOCK])
         .await
-        .map_err(failed)?;
+        .map_err(store_error)?;
     migration
         .batch_execute("CREATE TABLE IF NOT EXISTS annals_format (format int NOT NULL)")
         .await
-        .map_err(failed)?;
-    let row = migration.query_opt("SELECT format FROM annals_format", &[]).await.map_err(failed)?;
+        .map_err(store_error)?;
+    let row = migration.query_opt("SELECT format FROM annals_format", &[]).await.map_err(store_error)?;
     let found = row.map_or(0, |row| row.get::<_, i32>(0));
     let found = usize::try_from(found).map_err(|_| Error::Damaged("the format cannot be read".to_owned()))?;
     if found > known {
@@ -78,17 +78,17 @@ pub(crate) async fn migrate(client: &mut Client) -> Result<bool, Error> {
     for step in &STEPS[found..] {
         let distribution = if is_distributed { step.distribution } else { "" };
         for text in [step.tables, distribution, step.views] {
-            migration.batch_execute(text).await.map_err(failed)?;
+            migration.batch_execute(text).await.map_err(store_error)?;
         }
     }
     let format = i32::try_from(known).expect("there are few steps");
-    migration.batch_execute("DELETE FROM annals_format").await.map_err(failed)?;
-    migration.execute("INSERT INTO annals_format VALUES ($1)", &[&format]).await.map_err(failed)?;
-    migration.commit().await.map_err(failed)?;
+    migration.batch_execute("DELETE FROM annals_format").await.map_err(store_error)?;
+    migration.execute("INSERT INTO annals_format VALUES ($1)", &[&format]).await.map_err(store_error)?;
+    migration.commit().await.map_err(store_error)?;
     tracing::info!(format, is_distributed, "the tables were made");
     Ok(is_distributed)
 }
 
 async fn is_some(client: &Transaction<'_>, text: &str) -> Result<bool, Error> {
-    Ok(client.query_opt(text, &[]).await.map_err(failed)?.is_some())
+    Ok(client.query_opt(text, &[]).await.map_err(store_error)?.is_some())
 }

@@ -12,4 +12,5 @@ pub(super) const LOCK_CLASS: i32 = i32::from_be_bytes(*b"anls");
 pub(super) const NUMBERING_LOCK_CLASS: i32 = LOCK_CLASS + 2;
 /// Which lock commits hold over Citus, together or alone, until they are in view everywhere.
 pub(super) const COMMIT_LOCK_CLASS: i32 = LOCK_CLASS + 1;
-pub(super) const ALONE_AMONG_COMMITS: &str = "SELECT pg_advisory_xact_lock($1, hashtext(current_schema()))";
+pub(super) const LOCK_COMMITS_EXCLUSIVELY: &str =
+    "SELECT pg_advisory_xact_lock($1, hashtext(current_schema()))";

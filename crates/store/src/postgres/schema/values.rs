@@ -20,9 +20,9 @@ pub(crate) fn postgres_micros(time: Time) -> i64 {
 
 /// A `timestamptz`, exact to the millisecond.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct At(pub(crate) Time);
+pub(crate) struct Timestamp(pub(crate) Time);
 
-impl ToSql for At {
+impl ToSql for Timestamp {
     fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
         out.put_i64(postgres_micros(self.0));
         Ok(IsNull::No)
@@ -32,7 +32,7 @@ impl ToSql for At {
     to_sql_checked!();
 }
 
-impl<'a> FromSql<'a> for At {
+impl<'a> FromSql<'a> for Timestamp {
     fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
         let millis = i64::from_be_bytes(raw.try_into()?) / 1000 + EPOCH_MILLIS;
         Ok(Self(Time::from_millis(u64::try_from(millis)?)))
@@ -82,7 +82,7 @@ impl<'a> FromSql<'a> for JsonLength {
 }
 
 /// A timeline as the tables name it.
-pub(crate) fn timeline_text(timeline: TimelineId) -> String {
+pub(crate) fn timeline_name(timeline: TimelineId) -> String {
     match timeline {
         TimelineId::App(app) => app.to_string(),
         TimelineId::User(user) => user.to_string(),
@@ -90,7 +90,7 @@ pub(crate) fn timeline_text(timeline: TimelineId) -> String {
 }
 
 /// The timeline of that name.
-pub(crate) fn timeline_named(text: &str) -> Result<TimelineId, Error> {
+pub(crate) fn parse_timeline_name(text: &str) -> Result<TimelineId, Error> {
     let parsed = match text.starts_with("us-") {
         true => text.parse().map(TimelineId::User),
         false => text.parse().map(TimelineId::App),

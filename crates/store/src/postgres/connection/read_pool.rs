@@ -9,22 +9,22 @@ use tokio_postgres::Row;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::Error;
-use crate::postgres::failure::{failed, is_lost, no_connection};
+use crate::postgres::failure::{is_connection_lost, pool_error, store_error};
 use crate::postgres::schema::values::JsonLength;
 
 use super::address::Address;
-use super::session::{Ask, Param, STEP_TIME_MAX};
+use super::session::{Executor, Param, STEP_TIME_MAX};
 
 /// How long to wait for a connection while all are in use.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
-pub(crate) struct Readers {
+pub(crate) struct ReadPool {
     pool: Pool,
     /// Whether tables are distributed, by Citus.
     pub(crate) is_distributed: bool,
 }
 
-impl Readers {
+impl ReadPool {
     pub(crate) fn new(address: &Address, tls: MakeRustlsConnect, connections: usize) -> Result<Self, Error> {
         let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(address.config.clone(), tls, config);
@@ -39,7 +39,7 @@ impl Readers {
     }
 
     pub(crate) async fn connection(&self) -> Result<Object, Error> {
-        self.pool.get().await.map_err(no_connection)
+        self.pool.get().await.map_err(pool_error)
     }
 
     pub(crate) async fn rows(&self, text: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
@@ -88,8 +88,8 @@ impl Readers {
             };
             match timeout(STEP_TIME_MAX, reading).await {
                 Ok(Ok(rows)) => return Ok(rows),
-                Ok(Err(error)) if is_lost(&error) && !is_repeat => is_repeat = true,
-                Ok(Err(error)) => return Err(failed(error)),
+                Ok(Err(error)) if is_connection_lost(&error) && !is_repeat => is_repeat = true,
+                Ok(Err(error)) => return Err(store_error(error)),
                 Err(elapsed) => {
                     // What is still to come over it is for nobody.
                     drop(Object::take(connection));
@@ -100,12 +100,12 @@ impl Readers {
     }
 }
 
-impl Ask for &Readers {
+impl Executor for &ReadPool {
     fn is_distributed(&self) -> bool {
         self.is_distributed
     }
 
-    async fn ask(&mut self, text: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
+    async fn query(&mut self, text: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
         self.rows(text, params).await
     }
 }
