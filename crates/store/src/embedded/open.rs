@@ -1,7 +1,8 @@
 //! Opening a store: whose directory it is, which format it has, and what a power cut left of it.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
@@ -65,6 +66,8 @@ impl Options {
         let lock = lock(&self.directory)?;
         check_format(&self.directory)?;
         let path = self.directory.join("fjall");
+        // A directory that was there before may be open to other users; the engine's files must not be.
+        create_private(&path)?;
         damage::repair_journal(&path)?;
         let database = Database::builder(&path)
             .cache_size(BLOCK_CACHE_BYTES)
@@ -129,19 +132,25 @@ impl Options {
 
 /// Makes the directory if need be and takes it for this process.
 fn lock(directory: &Path) -> Result<File, Error> {
-    fs::create_dir_all(directory).map_err(|error| creation_error(directory, error))?;
+    create_private(directory)?;
     let is_foreign = !directory.join("lock").exists() && fs::read_dir(directory)?.next().is_some();
     if is_foreign {
         return Err(Error::NotAStore);
     }
     let path = directory.join("lock");
-    let lock = File::options().create(true).truncate(false).write(true).open(&path);
+    let lock = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
     let lock = lock.map_err(|error| creation_error(&path, error))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(Error::InUse),
         Err(TryLockError::Error(error)) => Err(error.into()),
     }
+}
+
+/// Creates a directory, with its parents, that only its owner can enter, whatever the umask. The store holds secrets.
+fn create_private(directory: &Path) -> Result<(), Error> {
+    let created = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    created.map_err(|error| creation_error(directory, error))
 }
 
 /// Why a file or a directory of a store cannot be made.
