@@ -1,4 +1,4 @@
-//! `annals backup` and `annals restore`: an embedded store as a file, and back.
+//! `annals backup` and `annals restore`: a directory store to a file, and back.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
@@ -14,59 +14,75 @@ use crate::output::say;
 use crate::store::{Location, Named, because};
 
 #[derive(Args)]
+#[command(after_help = BACKUP_EXAMPLES)]
 pub(crate) struct BackupOptions {
-    /// The store to back up, if nothing serves it.
+    /// Store to back up while no process serves it
     #[arg(long, value_name = "DIRECTORY", conflicts_with = "server", required_unless_present = "server")]
     store: Option<Named>,
 
-    /// The server that serves the store, which goes on meanwhile: http://127.0.0.1:8080. The backup has all that was
-    /// committed before it was begun.
+    /// Server to back up while it runs, such as http://127.0.0.1:8080
     #[arg(long, env = "ANNALS_SERVER", value_name = "URL", requires = "operator_token")]
     server: Option<String>,
 
-    /// The operator token of that server.
+    /// Operator token of that server
     #[arg(long, env = "ANNALS_OPERATOR_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     operator_token: Option<String>,
 
-    /// The file to write. It must not be there yet.
+    /// File to write; must not exist
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
 }
 
+const BACKUP_EXAMPLES: &str = "\
+The backup holds every event committed before it began, and all secrets of the store. Only its owner can read it.
+
+Examples:
+  annals backup --server http://127.0.0.1:8080 --to annals.backup
+      Back up a running server, with its token in ANNALS_OPERATOR_TOKEN
+
+  annals backup --store ./annals-data --to annals.backup
+      Back up a store that no process serves";
+
 #[derive(Args)]
+#[command(after_help = RESTORE_EXAMPLES)]
 pub(crate) struct RestoreOptions {
-    /// The file that annals backup wrote.
+    /// Backup file to read
     #[arg(long, value_name = "FILE")]
     from: PathBuf,
 
-    /// The directory to make a store in. It must not be there yet, or be empty.
+    /// Directory to create the store in; must be missing or empty
     #[arg(long, value_name = "DIRECTORY")]
     store: Named,
 }
 
+const RESTORE_EXAMPLES: &str = "\
+Examples:
+  annals restore --from annals.backup --store ./annals-data
+      The store appears once all of the backup is read and verified";
+
 pub(crate) async fn back_up(options: BackupOptions) -> anyhow::Result<()> {
     if options.to.exists() {
-        bail!("{} is there already: name another file", options.to.display());
+        bail!("{} already exists; choose another file", options.to.display());
     }
     let directory = options.to.parent().filter(|parent| !parent.as_os_str().is_empty());
     let directory = directory.unwrap_or(Path::new("."));
-    // Readable by its owner alone, since it has all secrets of the store in it. What is not whole goes
-    // with an error; what is left where this is killed is in nobody's way.
+    // A temporary file is readable by its owner only, as the backup must be: it holds all secrets of the store. It gets its
+    // name once it is complete; an error removes it.
     let file = NamedTempFile::with_prefix_in(".annals-backup-", directory);
     let mut out =
-        BufWriter::new(file.with_context(|| format!("cannot make a file in {}", directory.display()))?);
+        BufWriter::new(file.with_context(|| format!("cannot create a file in {}", directory.display()))?);
     match (&options.server, &options.store) {
         (Some(server), _) => download(server, options.operator_token.as_deref(), &mut out).await?,
         (None, Some(store)) => read_store(&store.location("--store")?, &mut out)?,
-        (None, None) => bail!("name --store or --server"),
+        (None, None) => bail!("--store or --server is missing"),
     }
     let entries = finish(out, &options.to)?;
     File::open(directory)?.sync_all()?;
-    say(&format!("{} has {entries} entries, and is whole", options.to.display()));
+    say(&format!("{}: backup with {entries} entries, complete and verified", options.to.display()));
     Ok(())
 }
 
-/// Sees that the file is whole before it gets its name.
+/// Verifies the file and gives it its name.
 fn finish(out: BufWriter<NamedTempFile>, to: &Path) -> anyhow::Result<u64> {
     let file = out.into_inner().context("the backup cannot be written")?;
     file.as_file().sync_all()?;
@@ -77,10 +93,10 @@ fn finish(out: BufWriter<NamedTempFile>, to: &Path) -> anyhow::Result<u64> {
 
 fn read_store(store: &Location, out: &mut impl Write) -> anyhow::Result<()> {
     let Location::Directory(directory) = store else {
-        bail!("a database is backed up with its own tools: pg_dump");
+        bail!("--store: a database is backed up with its own tools, such as pg_dump");
     };
     let opened = embedded::Options::new(directory).existing(true).open().map_err(|error| match error {
-        Error::InUse => anyhow::anyhow!("it is being served: back it up with --server and its address"),
+        Error::InUse => anyhow::anyhow!("a process serves it; use --server with its address instead"),
         error => because(error),
     });
     let opened = opened.with_context(|| format!("the store {store} cannot be opened"))?;
@@ -93,7 +109,7 @@ fn read_store(store: &Location, out: &mut impl Write) -> anyhow::Result<()> {
 async fn download(server: &str, token: Option<&str>, out: &mut impl Write) -> anyhow::Result<()> {
     if !server.starts_with("http://") {
         bail!(
-            "--server must be the server's own address, as http://127.0.0.1:8080: run this beside it, as a backup has all secrets in it"
+            "--server must begin with http://, such as http://127.0.0.1:8080; run this on the server's machine, because a backup holds all secrets"
         );
     }
     let url = format!("{}/v1/operator/backup", server.trim_end_matches('/'));
@@ -101,9 +117,9 @@ async fn download(server: &str, token: Option<&str>, out: &mut impl Write) -> an
     let mut answer = request.send().await.with_context(|| format!("{url} cannot be reached"))?;
     if !answer.status().is_success() {
         let (status, said) = (answer.status(), answer.text().await.unwrap_or_default());
-        bail!("{url} answers {status}: {said}");
+        bail!("{url} responded {status}: {said}");
     }
-    while let Some(piece) = answer.chunk().await.context("the backup was cut off")? {
+    while let Some(piece) = answer.chunk().await.context("the connection broke during the backup")? {
         let piece: Bytes = piece;
         out.write_all(&piece).context("the backup cannot be written")?;
     }
@@ -112,13 +128,13 @@ async fn download(server: &str, token: Option<&str>, out: &mut impl Write) -> an
 
 pub(crate) fn restore(options: RestoreOptions) -> anyhow::Result<()> {
     let Location::Directory(directory) = &options.store.location("--store")? else {
-        bail!("a backup is restored to a directory; annals copy moves that to a database");
+        bail!("--store: a backup is restored to a directory; annals copy then copies it to a database");
     };
     let from =
         File::open(&options.from).with_context(|| format!("cannot read {}", options.from.display()))?;
     let entries = embedded::restore(BufReader::new(from), directory)
         .map_err(because)
-        .with_context(|| format!("{} is not restored to {}", options.from.display(), directory.display()))?;
-    say(&format!("{} has all {entries} entries of {}", directory.display(), options.from.display()));
+        .with_context(|| format!("cannot restore {} to {}", options.from.display(), directory.display()))?;
+    say(&format!("{}: all {entries} entries of {} restored", directory.display(), options.from.display()));
     Ok(())
 }

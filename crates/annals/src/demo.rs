@@ -1,7 +1,7 @@
-//! `annals demo`: the product on a throw-away store.
+//! `annals demo`: serves a throw-away store with sample data.
 //!
-//! Its timeline is made as every other is: by what people, a forge and an add-on do through the API ([`Platform`]), on
-//! the same router that is then served.
+//! The sample events are not inserted. [`Platform`] sends the requests of users, a forge (a Git hosting service) and an
+//! add-on provider to the router that is then served.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,12 +19,23 @@ use crate::serve::stop_signal;
 use crate::store::Location;
 use crate::story::{Platform, StoryClock};
 
+/// How far the printed difference reaches back: not as far as the variable that changes 20 hours ago and holds a password.
+const DIFFERENCE_MILLIS: u64 = 12 * 60 * 60 * 1000;
+
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
-    /// Where to listen. If somebody listens there already, any free port is taken instead.
+    /// Address and port to listen on; if the port is in use, any free one
     #[arg(long, env = "ANNALS_LISTEN", default_value = "127.0.0.1:8080", value_parser = listen::address, value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
 }
+
+const EXAMPLES: &str = "\
+The demo prints requests to try. It deletes its store when it stops.
+
+Examples:
+  annals demo
+  annals demo --listen 9000";
 
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let stop = stop_signal()?;
@@ -42,7 +53,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let ids = Arc::new(RandomIds::default());
     let (state, operator_token) =
         AppState::start(store, Arc::new(clock.clone()), ids, config, metrics).await?;
-    let operator_token = operator_token.context("a new store makes its operator token")?;
+    let operator_token = operator_token.context("a new store generates an operator token")?;
 
     let platform = Platform { router: router(state.clone()), clock, operator_token };
     let jane_token = platform.live().await?;
@@ -55,25 +66,25 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
 }
 
 fn introduce(url: &str, token: &str, operator_token: &str) {
-    let two_days_ago = SystemClock.now().minus_millis(2 * 24 * 60 * 60 * 1000);
+    let from = SystemClock.now().minus_millis(DIFFERENCE_MILLIS);
     say(&format!(
-        "annals {} demo on {url} (a throw-away store; stop with Ctrl-C)
+        "annals {} demo on {url} (throw-away store; stop with Ctrl-C)
 
   Jane's API token   {token}
   operator token     {operator_token}
 
 Try, in another terminal:
 
-  # the timeline of Jane's app, newest first
+  # Read the timeline of Jane's app, newest first.
   curl -s -H 'Authorization: Bearer {token}' '{url}/v1/apps/book-shop/events?per_page=5'
 
-  # do something, and see its event appear
+  # Scale the app; repeat the first command to see the event.
   curl -s -H 'Authorization: Bearer {token}' -d '{{\"containers\":[{{\"name\":\"web\",\"amount\":4}}]}}' {url}/v1/apps/book-shop/scale
 
-  # the app as it was two days ago, and what has changed since
-  curl -s -H 'Authorization: Bearer {token}' '{url}/v1/apps/book-shop/state?from={two_days_ago}'
+  # Compare the app with its state twelve hours ago.
+  curl -s -H 'Authorization: Bearer {token}' '{url}/v1/apps/book-shop/state?from={from}'
 
-The API, for people: {url}/docs
+API reference: {url}/docs
 ",
         env!("CARGO_PKG_VERSION")
     ));

@@ -1,4 +1,4 @@
-//! The log: for people on a terminal, as one JSON object a line otherwise. Always on standard error.
+//! The log, on standard error: text on a terminal, otherwise one JSON object per line.
 
 use std::io::IsTerminal;
 
@@ -6,21 +6,25 @@ use anyhow::{Context, bail};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-/// Starts logging what the filter lets through.
+/// Starts logging with that filter.
+///
+/// # Errors
+///
+/// If the filter cannot be parsed, or has an unknown level.
 pub(crate) fn start(filter: &str) -> anyhow::Result<()> {
-    // A word by itself would be taken for the name of a module, and all else be silenced.
+    // The filter would take an unknown word for the name of a module, and silence everything else.
     for word in filter.split(',').map(str::trim).filter(|word| !word.contains(['=', '['])) {
         if word.parse::<LevelFilter>().is_err() {
             bail!(
-                "--log: {word:?} is not a level: error, warn, info, debug (of one module: info,annals_store=debug)"
+                "--log: {word:?} is not a level; use error, warn, info or debug, or a filter such as info,annals_store=debug"
             );
         }
     }
-    // The engine tells of its housekeeping as if it were news; whoever wants that can name it. The database's driver tells
-    // of every value that it sends, secrets among them: that is not even let through by name.
+    // The engine logs its housekeeping at info; a filter can still ask for it. The database driver logs every value that it
+    // sends, including secrets, so its level comes last and no filter can raise it.
     let with_engines = format!("fjall=warn,lsm_tree=warn,{filter},tokio_postgres=warn");
     let filter =
-        EnvFilter::try_new(with_engines).with_context(|| format!("--log: {filter:?} is no log filter"))?;
+        EnvFilter::try_new(with_engines).with_context(|| format!("--log: {filter:?} is not a log filter"))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
         log.compact().init();

@@ -16,18 +16,16 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-/// Recording an event is mostly allocating and copying, and this allocator makes it a tenth faster than the system's.
+/// Recording an event mostly allocates and copies memory; this allocator makes it a tenth faster than the system's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The activity log of an application platform: who did what, to which app, when.
-///
-/// Start with `annals demo` to look around, then `annals serve` to keep a store of your own.
+/// Activity log for application platforms: who did what, to which app, when
 #[derive(Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, after_help = EXAMPLES)]
 struct Arguments {
-    /// What is logged: error, warn, info, debug, or a filter such as "info,annals_store=debug". Default: info, and warn
-    /// in the demo.
+    /// Log level (error, warn, info, debug) or filter, such as info,annals_store=debug [default: info for serve, warn
+    /// otherwise]
     #[arg(long, env = "ANNALS_LOG", global = true, value_name = "LEVEL")]
     log: Option<String>,
 
@@ -35,23 +33,28 @@ struct Arguments {
     command: Command,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  annals demo                    Look around on a throw-away server
+  annals serve                   Serve the store in ./annals-data on 127.0.0.1:8080
+  annals help serve              List every setting of the server";
+
 #[derive(Subcommand)]
 enum Command {
-    /// Serve a store over HTTP.
+    /// Serve a store over HTTP
     Serve(serve::Options),
-    /// Write an embedded store to a file, also while it is served.
+    /// Write a directory store to a backup file, also while it is served
     Backup(backup::BackupOptions),
-    /// Make an embedded store of such a file.
+    /// Create a directory store from a backup file
     Restore(backup::RestoreOptions),
-    /// Copy a store to another engine, from a directory to PostgreSQL say, and compare.
+    /// Copy a store between directory and PostgreSQL, and verify the copy
     Copy(copy::Options),
-    /// Show the product on a throw-away store with a user, an app and a lively timeline.
+    /// Serve a throw-away store with sample users, apps and events
     Demo(demo::Options),
 }
 
 fn main() -> ExitCode {
-    // Before the command line is read, which takes an empty variable for a value.
-    let done = environment::refuse_empty(&Arguments::command()).and_then(|()| run(Arguments::parse()));
+    let done = environment::check(&Arguments::command()).and_then(|()| run(Arguments::parse()));
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,14 +1,14 @@
-//! What the program says to people: data and news on standard output, complaints on standard error.
+//! The program's own output: results on standard output, problems and progress on standard error.
 
 use std::io::Write;
 
-/// Says something. Where nobody listens any more there is nobody to tell.
+/// Prints a line to standard output. A closed pipe is not an error.
 pub(crate) fn say(text: &str) {
     let mut out = std::io::stdout().lock();
     _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
-/// Says what went wrong.
+/// Prints a line to standard error.
 pub(crate) fn complain(text: &str) {
     _ = writeln!(std::io::stderr().lock(), "{text}");
 }

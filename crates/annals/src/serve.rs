@@ -1,4 +1,4 @@
-//! `annals serve`: a store over HTTP.
+//! `annals serve`: serves a store over HTTP.
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
@@ -9,7 +9,7 @@ use annals_server::{AppState, Config, Metrics, router};
 use annals_service::MailConfig;
 use annals_service::SystemClock;
 use anyhow::bail;
-use clap::Args;
+use clap::{ArgAction, Args};
 use ipnet::IpNet;
 use reqwest::Url;
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,8 +19,9 @@ use crate::output::say;
 use crate::store::{Location, Named};
 
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
-    /// Where to listen. A port alone is reached from this machine only; 0.0.0.0:8080 from everywhere.
+    /// Address and port to listen on; a port alone means this machine only
     #[arg(
         long,
         env = "ANNALS_LISTEN",
@@ -30,8 +31,7 @@ pub(crate) struct Options {
     )]
     listen: SocketAddr,
 
-    /// What keeps the store: a directory, or a PostgreSQL database as postgres://user:password@host/database?sslmode=verify-full.
-    /// It is made if it is not there. Any number of processes may serve one database.
+    /// Directory or postgres:// URL that holds the store; created if missing
     #[arg(
         long,
         env = "ANNALS_STORE",
@@ -41,62 +41,65 @@ pub(crate) struct Options {
     )]
     store: Named,
 
-    /// How many connections to the database read at once; three more write and listen.
+    /// Database connections for reads; three more write and listen
     #[arg(long, env = "ANNALS_STORE_CONNECTIONS", default_value = "16", value_name = "NUMBER")]
     store_connections: NonZeroU32,
 
-    /// The platform's own credential: it registers users and reports events. Without it, one is made at the first start
-    /// and printed once.
+    /// Credential of the platform, at least 16 characters: registers users and reports events [default: generated and
+    /// printed at the first start]
     #[arg(long, env = "ANNALS_OPERATOR_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     operator_token: Option<String>,
 
-    /// How clients reach this server, for addresses in answers. Default: http:// and where it listens.
+    /// Address of this server in links and responses [default: http:// and the listening address]
     #[arg(long, env = "ANNALS_PUBLIC_URL", value_parser = web_address, value_name = "URL")]
     public_url: Option<String>,
 
-    /// How many requests a user may make in a minute. Default: no limit.
+    /// Requests per user and minute; further ones get 429 [default: no limit]
     #[arg(long, env = "ANNALS_REQUESTS_PER_MINUTE", value_name = "NUMBER")]
     requests_per_minute: Option<NonZeroU32>,
 
-    /// How many connections are served at once; further ones wait.
+    /// Connections served at once; further ones wait
     #[arg(long, env = "ANNALS_CONNECTIONS_MAX", default_value = "1024", value_name = "NUMBER")]
     connections_max: NonZeroU32,
 
-    /// Whether the official Go clients get the containers of scale events as "amount:size", which is what they read.
-    #[arg(long, env = "ANNALS_SCALE_STRINGS", default_value = "true", action = clap::ArgAction::Set, value_name = "BOOL")]
+    /// Show the containers of scale events as "amount:size", the form that Scalingo's Go client expects
+    #[arg(long, env = "ANNALS_SCALE_STRINGS", default_value = "true")]
+    #[arg(action = ArgAction::Set, value_name = "true|false", hide_possible_values = true)]
     scale_strings: bool,
 
-    /// What the platform's region is called.
+    /// Name of the platform's region
     #[arg(long, env = "ANNALS_REGION", default_value = "local", value_name = "NAME")]
     region: String,
 
-    /// The proxies in front of this server, as addresses and networks. Their word about where a request comes from is
-    /// taken (X-Forwarded-For), and nobody else's.
+    /// Proxies whose X-Forwarded-For header is trusted, such as 10.0.0.0/8,192.0.2.1 [default: none]
     #[arg(long, env = "ANNALS_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network, value_name = "NETWORK,…")]
     trusted_proxies: Vec<IpNet>,
 
-    /// Whether deployments succeed the moment they are started, for a platform without a builder.
-    #[arg(long, env = "ANNALS_INSTANT_BUILDER", default_value = "false", action = clap::ArgAction::Set, value_name = "BOOL")]
+    /// Finish deployments as soon as they start, for platforms without a builder
+    #[arg(long, env = "ANNALS_INSTANT_BUILDER", default_value = "false", default_missing_value = "true", num_args = 0..=1)]
+    #[arg(action = ArgAction::Set, value_name = "true|false", hide_possible_values = true)]
     instant_builder: bool,
 
-    /// Whether only the 46 event types of the Events API are recorded, and none of the further ones (delete_app, …).
-    #[arg(long, env = "ANNALS_CONTRACT_ONLY", default_value = "false", action = clap::ArgAction::Set, value_name = "BOOL")]
+    /// Record only the event types of Scalingo's Events API, none of annals' own
+    #[arg(long, env = "ANNALS_CONTRACT_ONLY", default_value = "false", default_missing_value = "true", num_args = 0..=1)]
+    #[arg(action = ArgAction::Set, value_name = "true|false", hide_possible_values = true)]
     contract_only: bool,
 
-    /// Whether people may register themselves, without the operator token.
-    #[arg(long, env = "ANNALS_SIGN_UP", default_value = "false", action = clap::ArgAction::Set, value_name = "BOOL")]
+    /// Let users register themselves, without the operator token
+    #[arg(long, env = "ANNALS_SIGN_UP", default_value = "false", default_missing_value = "true", num_args = 0..=1)]
+    #[arg(action = ArgAction::Set, value_name = "true|false", hide_possible_values = true)]
     sign_up: bool,
 
-    /// How many attempts to sign in may come in a minute from one address, or about one account.
+    /// Sign-in attempts per minute from one address, and for one account
     #[arg(long, env = "ANNALS_ATTEMPTS_PER_MINUTE", default_value = "60", value_name = "NUMBER")]
     attempts_per_minute: NonZeroU32,
 
-    /// The server that sends mail, as smtps://user:password@mail.example.com. Without it, mail waits for the operator to
-    /// read it: GET /v1/operator/users/{user}/outbox.
+    /// Mail server, such as smtps://user:password@mail.example.com [default: none; the operator reads mail at
+    /// /v1/operator/users/{user}/outbox]
     #[arg(long, env = "ANNALS_SMTP_URL", hide_env_values = true, value_name = "URL")]
     smtp_url: Option<String>,
 
-    /// Who mail is from.
+    /// Sender of mail
     #[arg(
         long,
         env = "ANNALS_MAIL_FROM",
@@ -106,37 +109,50 @@ pub(crate) struct Options {
     mail_from: String,
 }
 
-/// A network, or a single address.
+const EXAMPLES: &str = "\
+Examples:
+  annals serve
+      Serve ./annals-data on 127.0.0.1:8080
+
+  annals serve --store /var/lib/annals --public-url https://annals.example.com
+      Serve a directory behind a proxy with TLS
+
+  ANNALS_STORE='postgres://annals:…@db/annals?sslmode=verify-full' annals serve
+      Serve a PostgreSQL database; any number of processes may share it";
+
+/// Parses a network or a single address.
 fn network(text: &str) -> Result<IpNet, String> {
     let single = || text.parse::<IpAddr>().map(IpNet::from);
     text.parse()
         .or_else(|_| single())
-        .map_err(|_| "must be an address or a network, as 10.0.0.0/8".to_owned())
+        .map_err(|_| "must be an address or a network, such as 10.0.0.0/8".to_owned())
 }
 
-/// A URL of the web, without a slash at its end.
+/// Parses an HTTP URL and removes its trailing slashes.
 fn web_address(text: &str) -> Result<String, String> {
-    let is_of_the_web = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+    let is_http = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
     match Url::parse(text) {
-        Ok(url) if is_of_the_web(&url) => Ok(text.trim_end_matches('/').to_owned()),
-        _ => Err("must begin with http:// or https://, as https://annals.example.com".to_owned()),
+        Ok(url) if is_http(&url) => Ok(text.trim_end_matches('/').to_owned()),
+        _ => Err("must begin with http:// or https://, such as https://annals.example.com".to_owned()),
     }
 }
 
-/// Looked at apart from the command line, whose errors show the values, and here that may be a password.
+/// Checks the options that hold secrets. Clap does not check them, because its errors repeat the value.
 fn check_secrets(options: &Options) -> anyhow::Result<()> {
     if options.operator_token.as_ref().is_some_and(|token| token.len() < 16) {
         bail!("--operator-token must have at least 16 characters");
     }
     let has_scheme = |url: &String| url.starts_with("smtp://") || url.starts_with("smtps://");
     if options.smtp_url.as_ref().is_some_and(|url| !has_scheme(url)) {
-        bail!("--smtp-url must begin with smtp:// or smtps://, as smtps://user:password@mail.example.com");
+        bail!(
+            "--smtp-url must begin with smtp:// or smtps://, such as smtps://user:password@mail.example.com"
+        );
     }
     Ok(())
 }
 
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
-    // Asked for before anything else, so that a signal during the start is not missed.
+    // Registered before anything else, so that a signal during the start is not lost.
     let stop = stop_signal()?;
     check_secrets(&options)?;
     let metrics = Metrics::default();
@@ -161,37 +177,37 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         mail: options.smtp_url.map(|smtp_url| MailConfig { smtp_url, from: options.mail_from }),
     };
     let connections_max = config.connections_max;
-    let is_token_kept = config.operator_token.is_none();
+    let is_token_stored = config.operator_token.is_none();
     let clock = Arc::new(SystemClock);
     let (state, made_token) =
         AppState::start(store, clock, Arc::new(RandomIds::default()), config, metrics).await?;
-    introduce(&url, &location, made_token.as_deref(), is_token_kept);
+    introduce(&url, &location, made_token.as_deref(), is_token_stored);
 
     let background = tokio::spawn(state.service().clone().work());
     annals_server::run(listener, router(state.clone()), connections_max, stop).await?;
     background.abort();
     state.service().close().await?;
-    tracing::info!("stopped; all that was accepted is kept");
+    tracing::info!("stopped; every acknowledged event is durable");
     Ok(())
 }
 
-/// What somebody needs who starts this for the first time.
-fn introduce(url: &str, store: &Location, made_token: Option<&str>, is_token_kept: bool) {
+/// Prints what a first-time user needs next.
+fn introduce(url: &str, store: &Location, made_token: Option<&str>, is_token_stored: bool) {
     say(&format!("annals {} listens on {url}, store {store}", env!("CARGO_PKG_VERSION")));
     if let Some(token) = made_token {
-        say(&format!("operator token, shown this once: {token}"));
-    } else if is_token_kept {
+        say(&format!("operator token, shown only once: {token}"));
+    } else if is_token_stored {
         say(
-            "operator token: the one that the first start showed; if it is lost, set another with ANNALS_OPERATOR_TOKEN",
+            "operator token: printed at the first start; if it is lost, set a new one with ANNALS_OPERATOR_TOKEN",
         );
     }
     say(&format!(
-        "to get a user's token:\n  curl -H \"Authorization: Bearer $OPERATOR_TOKEN\" \
+        "to register a user and get a token, with the operator token in ANNALS_OPERATOR_TOKEN:\n  curl -H \"Authorization: Bearer $ANNALS_OPERATOR_TOKEN\" \
          -d '{{\"user\":{{\"username\":\"jane\",\"email\":\"jane@example.com\"}}}}' {url}/v1/users"
     ));
 }
 
-/// Completes when the process is asked to stop.
+/// Returns a future that completes on SIGINT or SIGTERM.
 pub(crate) fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -200,6 +216,6 @@ pub(crate) fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        tracing::info!("asked to stop; requests in work are finished first");
+        tracing::info!("stopping; finishing requests in progress first");
     })
 }

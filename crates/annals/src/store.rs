@@ -1,4 +1,4 @@
-//! Which store an option names.
+//! The store that an option names.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -10,8 +10,8 @@ use anyhow::Context;
 
 use crate::user;
 
-/// What an option says of where a store is. It is looked at later: a command line that cannot be read is shown with all
-/// that was wrong in it, and here that may be a password.
+/// The unparsed value of an option that names a store. Clap does not parse it, because its errors repeat the value, which
+/// may hold a password.
 #[derive(Clone)]
 pub(crate) struct Named(String);
 
@@ -22,18 +22,22 @@ impl From<String> for Named {
 }
 
 impl Named {
-    /// The place that is meant by that option.
+    /// Parses the value.
+    ///
+    /// # Errors
+    ///
+    /// If it is neither a directory nor a database address. The error names the option, and never the password.
     pub(crate) fn location(&self, option: &str) -> anyhow::Result<Location> {
         self.0.parse().map_err(|why: String| anyhow::anyhow!("{option}: {why}"))
     }
 }
 
-/// Where a store is.
+/// The place of a store.
 #[derive(Debug, Clone)]
 pub(crate) enum Location {
-    /// In a directory.
+    /// A directory, for the embedded engine.
     Directory(PathBuf),
-    /// In a database.
+    /// A PostgreSQL database.
     Database(Box<postgres::Address>),
 }
 
@@ -45,24 +49,24 @@ impl FromStr for Location {
             Some(("file", path)) => Ok(Self::Directory(path.into())),
             Some(("postgres" | "postgresql", _)) => text.parse().map(Box::new).map(Self::Database),
             Some((scheme, _)) => {
-                Err(format!("must be a directory or a postgres:// address; {scheme}:// is neither"))
+                Err(format!("must be a directory or a postgres:// URL; {scheme}:// is neither"))
             }
             None if is_scheme(text, "postgres") || is_scheme(text, "postgresql") => {
                 Err("did you mean postgres://?".to_owned())
             }
             None if is_scheme(text, "file") => Err("did you mean file://?".to_owned()),
-            None if text.is_empty() => Err("must be a directory or a postgres:// address".to_owned()),
+            None if text.is_empty() => Err("must be a directory or a postgres:// URL".to_owned()),
             None => Ok(Self::Directory(text.into())),
         }
     }
 }
 
-/// Whether it begins with that scheme.
+/// Returns whether the text begins with that scheme and a colon.
 fn is_scheme(text: &str, scheme: &str) -> bool {
     text.split_once(':').is_some_and(|(found, _)| found.eq_ignore_ascii_case(scheme))
 }
 
-/// Why a store cannot be opened, with what only the program knows of it.
+/// Converts the store's error, and names the system user where it lacks a permission.
 pub(crate) fn because(error: Error) -> anyhow::Error {
     match error {
         Error::NotWritable(path) => {
@@ -82,7 +86,7 @@ impl std::fmt::Display for Location {
 }
 
 impl Location {
-    /// Opens the store to serve it, making it if it is not there. A database is read over that many connections.
+    /// Opens the store to serve it; creates it if it is missing. `connections` is how many connections read a database.
     pub(crate) async fn open(&self, connections: usize, metrics: &Metrics) -> anyhow::Result<Arc<dyn Store>> {
         let metrics = metrics.clone();
         let observer = move |commit| metrics.committed(commit);
@@ -100,7 +104,8 @@ impl Location {
         opened.map_err(because).with_context(|| format!("the store {self} cannot be opened"))
     }
 
-    /// Whether both are the same place, as far as can be told by how they are named.
+    /// Returns whether both name the same place. Two addresses of one database count as different if they are written
+    /// differently.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Directory(a), Self::Directory(b)) => {
@@ -111,12 +116,20 @@ impl Location {
         }
     }
 
-    /// Opens a store that is there to move it, which fails while anything serves it.
+    /// Opens an existing store to copy from it.
+    ///
+    /// # Errors
+    ///
+    /// If there is no store, or if a process serves it.
     pub(crate) async fn open_source(&self) -> anyhow::Result<Arc<dyn Portable>> {
         self.open_alone(true).await
     }
 
-    /// The same, or makes the store that something is moved to.
+    /// Opens a store to copy to it; creates it if it is missing.
+    ///
+    /// # Errors
+    ///
+    /// If a process serves it.
     pub(crate) async fn open_target(&self) -> anyhow::Result<Arc<dyn Portable>> {
         self.open_alone(false).await
     }
@@ -135,7 +148,7 @@ impl Location {
         };
         opened.map_err(|error| match error {
             Error::InUse => {
-                anyhow::anyhow!("{self} is being served: stop every annals that has it open first")
+                anyhow::anyhow!("{self} is being served: stop every annals process that uses it first")
             }
             error => because(error).context(format!("the store {self} cannot be opened")),
         })

@@ -1,5 +1,5 @@
-//! What happened on the demo's platform in the last three days: all of it done through the API, by the people, the forge,
-//! the add-on and the operator whose doing it is. Only the clock is told what time it is.
+//! Three days on the demo's platform. Users, a forge (a Git hosting service), an add-on provider and the operator send
+//! ordinary API requests; only the clock is set back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,10 +20,10 @@ use tower::ServiceExt;
 pub(crate) const APP: &str = "/v1/apps/book-shop";
 const REPOSITORY: &str = "https://github.com/jane/book-shop";
 const PASSWORD: &str = "a long enough password";
-const PROVIDER_PASSWORD: &str = "what the provider was given";
+const PROVIDER_PASSWORD: &str = "the provider's password";
 const MINUTE_MILLIS: u64 = 60 * 1000;
 
-/// The machine's clock, some time ago.
+/// The system's clock, set back.
 #[derive(Clone, Default)]
 pub(crate) struct StoryClock {
     behind_millis: Arc<AtomicU64>,
@@ -42,7 +42,7 @@ impl Clock for StoryClock {
     }
 }
 
-/// The platform on which it happens.
+/// The platform of the story.
 pub(crate) struct Platform {
     pub(crate) router: Router,
     pub(crate) clock: StoryClock,
@@ -50,19 +50,23 @@ pub(crate) struct Platform {
 }
 
 impl Platform {
-    /// Lets three days pass, and gives the token of Jane, who lived them.
+    /// Sends the requests of three days. Returns the API token of Jane, who owns the app.
+    ///
+    /// # Errors
+    ///
+    /// If a request fails.
     pub(crate) async fn live(&self) -> anyhow::Result<String> {
         let at = |hours_ago: f64| self.clock.set(hours_ago);
         at(72.0);
         self.offer_addons().await?;
         let jane = self.register("jane").await?;
         let sam = self.register("sam").await?;
-        self.sign_in("jane", "wrong by a letter").await.ok();
+        self.sign_in("jane", "a mistyped password").await.ok();
         self.sign_in("jane", PASSWORD).await?;
 
         at(71.5);
         self.post(&jane, "/v1/apps", json!({ "app": { "name": "book-shop" } })).await?;
-        let github = json!({ "scm_integration": { "scm_type": "github", "access_token": "given by GitHub", "username": "jane" } });
+        let github = json!({ "scm_integration": { "scm_type": "github", "access_token": "a token of GitHub", "username": "jane" } });
         self.post(&jane, "/v1/scm_integrations", github).await?;
         let link = json!({ "scm_repo_link": {
             "source": REPOSITORY, "auth_integration_uuid": "github", "branch": "main", "auto_deploy_enabled": true,
@@ -70,13 +74,13 @@ impl Platform {
         } });
         self.post(&jane, &format!("{APP}/scm_repo_link"), link).await?;
         let hook = self.get(&jane, &format!("{APP}/scm_repo_link/hook")).await?;
-        let secret = hook["hook"]["secret"].as_str().context("a link has a secret")?.to_owned();
+        let secret = hook["hook"]["secret"].as_str().context("the link has no webhook secret")?.to_owned();
 
         at(70.0);
         let addon =
             json!({ "addon": { "addon_provider_id": "postgresql", "plan_id": "postgresql-starter-512" } });
         let addon = self.post(&jane, &format!("{APP}/addons"), addon).await?;
-        let addon = addon["addon"]["id"].as_str().context("an add-on has an identifier")?.to_owned();
+        let addon = addon["addon"]["id"].as_str().context("the add-on has no identifier")?.to_owned();
         let failed =
             json!({ "deployment": { "status": "build-error", "git_ref": commit(1), "duration": 18 } });
         self.post(&self.operator_token, &format!("{APP}/deployments"), failed).await?;
@@ -94,8 +98,12 @@ impl Platform {
         let invited = json!({ "collaborator": { "email": "sam@example.com", "is_limited": false } });
         let invited = self.post(&jane, &format!("{APP}/collaborators"), invited).await?;
         at(47.0);
-        let link = invited["collaborator"]["invitation_link"].as_str().context("an invitation has a link")?;
-        let path = link.find("/v1/").map(|start| &link[start..]).context("the link is one of the API")?;
+        let link =
+            invited["collaborator"]["invitation_link"].as_str().context("the invitation has no link")?;
+        let path = link
+            .find("/v1/")
+            .map(|start| &link[start..])
+            .context("the invitation link is not a link of the API")?;
         self.get(&sam, path).await?;
 
         at(30.0);
@@ -146,7 +154,7 @@ impl Platform {
     async fn register(&self, name: &str) -> anyhow::Result<String> {
         let user = json!({ "user": { "username": name, "email": format!("{name}@example.com"), "password": PASSWORD } });
         let registered = self.post(&self.operator_token, "/v1/users", user).await?;
-        Ok(registered["token"]["token"].as_str().context("a registration answers with a token")?.to_owned())
+        Ok(registered["token"]["token"].as_str().context("the registration returned no token")?.to_owned())
     }
 
     async fn sign_in(&self, name: &str, password: &str) -> anyhow::Result<Value> {
@@ -154,10 +162,11 @@ impl Platform {
         self.call(basic(Request::post("/v1/tokens"), name, password), body.to_string()).await
     }
 
-    /// Gives the provider of PostgreSQL a password, to do something with.
+    /// Gives the PostgreSQL provider a password, so that it can send requests.
     async fn offer_addons(&self) -> anyhow::Result<()> {
         let mut directory = serde_json::to_value(annals_model::Directory::default())?;
-        let providers = directory["addon_providers"].as_array_mut().context("there are providers")?;
+        let providers =
+            directory["addon_providers"].as_array_mut().context("there are no add-on providers")?;
         for provider in providers.iter_mut().filter(|provider| provider["id"] == "postgresql") {
             provider["password_sha256"] = hex::encode(Sha256::digest(PROVIDER_PASSWORD)).into();
         }
@@ -165,7 +174,7 @@ impl Platform {
         Ok(())
     }
 
-    /// What the provider does after it moved the database: it tells the app the new address, and restarts it.
+    /// Sends what a provider sends after it moved a database: the new address, with which the app restarts.
     async fn restart_by_addon(&self, addon: &str) -> anyhow::Result<()> {
         let request =
             basic(Request::patch(format!("/v1/provider/apps/{addon}")), "postgresql", PROVIDER_PASSWORD);
@@ -200,7 +209,7 @@ impl Platform {
         self.hook(secret, "pull_request", payload).await
     }
 
-    /// What GitHub sends.
+    /// Sends a webhook, as GitHub does.
     async fn hook(&self, secret: &str, event: &str, payload: Value) -> anyhow::Result<()> {
         let body = payload.to_string();
         let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())?;
@@ -244,7 +253,7 @@ fn basic(request: Builder, name: &str, password: &str) -> Builder {
     request.header(header::AUTHORIZATION, format!("Basic {credentials}"))
 }
 
-/// The hash of a commit.
+/// Returns the hash of a made-up commit.
 fn commit(number: u32) -> String {
     hex::encode(&Sha256::digest(number.to_string())[..20])
 }

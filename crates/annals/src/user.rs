@@ -1,9 +1,9 @@
-//! The system's user that runs this.
+//! The system user that runs the program.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-/// Who it is, as `user annals (uid 998)`, as far as the system says it.
+/// Describes the user, as `user annals (uid 998)`, with as much as the system reveals.
 pub(crate) fn describe() -> String {
     let Ok(process) = fs::metadata("/proc/self") else { return "this user".to_owned() };
     let uid = process.uid();
@@ -13,7 +13,7 @@ pub(crate) fn describe() -> String {
     }
 }
 
-/// The name in the first field of the line that has that number in the third.
+/// Returns the name of the user with that number from the text of `/etc/passwd`.
 fn name_of(passwd: &str, uid: u32) -> Option<String> {
     passwd.lines().find_map(|line| {
         let mut fields = line.split(':');

@@ -11,6 +11,7 @@ mod program {
     pub(crate) mod mail;
     pub(crate) mod mistakes;
     pub(crate) mod moving;
+    pub(crate) mod readme;
     pub(crate) mod running;
     pub(crate) mod schemathesis;
 }

@@ -101,7 +101,7 @@ async fn processes_that_start_at_once_make_one_store_and_one_operator_token() {
     let mut running: Vec<_> =
         starting.collect::<Vec<_>>().into_iter().map(|starting| starting.join().unwrap()).collect();
     let lines: Vec<_> = running.iter_mut().flat_map(|running| running.lines_until("curl")).collect();
-    let tokens: Vec<_> = lines.iter().filter(|line| line.contains("shown this once")).collect();
+    let tokens: Vec<_> = lines.iter().filter(|line| line.contains("shown only once")).collect();
     assert_eq!(tokens.len(), 1, "{lines:?}");
     let token = tokens[0].rsplit(' ').next().unwrap();
     for (index, running) in running.iter().enumerate() {

@@ -93,7 +93,10 @@ async fn a_first_start_makes_an_operator_token_that_lasts() {
 
     let mut running = serve();
     let lines = running.lines_until("curl");
-    assert!(lines.iter().all(|line| !line.contains("shown this once")), "it is shown once: {lines:?}");
+    assert!(
+        lines.iter().all(|line| !line.contains("shown only once")),
+        "the token is shown only once: {lines:?}"
+    );
     assert_eq!(
         get(&client, &format!("{}/v1/users/self", running.url), &jane).await["user"]["username"],
         "jane"

@@ -1,4 +1,4 @@
-//! What people get wrong on the command line, and what they are told.
+//! Mistakes on the command line, and their error messages.
 
 use std::fs;
 use std::net::TcpListener;
@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::database::Server;
 use super::running::{OPERATOR, Running, command, serve};
 
-/// The last line of what a command complains about, which fails.
+/// Runs a command that must fail, and returns what it prints to standard error.
 fn complaint(command: &mut Command) -> String {
     let Output { status, stderr, .. } = command.output().unwrap();
     let complained = String::from_utf8(stderr).unwrap();
@@ -21,7 +21,7 @@ fn complaint(command: &mut Command) -> String {
     complained
 }
 
-/// What `serve` complains about with these options, if it does not listen anywhere.
+/// Runs `serve` with options that it must reject before it creates anything. Returns what it prints to standard error.
 fn serve_complaint(options: &[&str]) -> String {
     let directory = tempfile::tempdir().unwrap();
     let mut command = command();
@@ -31,12 +31,12 @@ fn serve_complaint(options: &[&str]) -> String {
     }
     let complained = complaint(command.args(options));
     let left = fs::read_dir(directory.path()).unwrap().count();
-    assert_eq!(left, 0, "nothing is made: {complained}");
+    assert_eq!(left, 0, "it left something: {complained}");
     complained
 }
 
 #[test]
-fn options_that_cannot_be_meant_so_are_refused() {
+fn wrong_values_of_options_are_rejected() {
     let long = "postgres://me:secret@host/db";
     for (options, expected) in [
         (vec!["--store", "postgres:/annals"], "annals: --store: did you mean postgres://?"),
@@ -52,13 +52,17 @@ fn options_that_cannot_be_meant_so_are_refused() {
         (vec!["--store", "postgres://me:se#cret@host/db"], "percent-encode special characters in user and password"),
         (
             vec!["--log", "loud"],
-            "annals: --log: \"loud\" is not a level: error, warn, info, debug (of one module: info,annals_store=debug)",
+            "annals: --log: \"loud\" is not a level; use error, warn, info or debug, or a filter such as info,annals_store=debug",
         ),
         (vec!["--log", "info,loud"], "annals: --log: \"loud\" is not a level"),
         (vec!["--public-url", "annals.example.com"], "must begin with http:// or https://"),
         (vec!["--public-url", "annals.example.com:80"], "must begin with http:// or https://"),
         (vec!["--smtp-url", "me:secret@mail.example.com"], "annals: --smtp-url must begin with smtp:// or smtps://"),
-        (vec!["--listen", "localhost"], "must be a port, or an address and a port as 127.0.0.1:8080"),
+        (vec!["--listen", "localhost"], "must be a port, or an address and a port such as 127.0.0.1:8080"),
+        (vec!["--trusted-proxies", "proxy"], "must be an address or a network, such as 10.0.0.0/8"),
+        (vec!["--sign-up", "yes"], "[possible values: true, false]"),
+        (vec!["--store-connections", "0"], "--store-connections <NUMBER>"),
+        (vec!["--publc-url", "https://annals.example.com"], "a similar argument exists: '--public-url'"),
     ]
     .map(|(options, expected)| (options.into_iter().map(str::to_owned).collect::<Vec<_>>(), expected))
     {
@@ -70,15 +74,26 @@ fn options_that_cannot_be_meant_so_are_refused() {
 }
 
 #[test]
-fn a_variable_that_is_set_to_nothing_is_refused() {
+fn empty_and_misspelt_variables_are_rejected() {
     for name in ["ANNALS_OPERATOR_TOKEN", "ANNALS_STORE", "ANNALS_LOG", "ANNALS_SMTP_URL"] {
         let complained = complaint(command().arg("serve").env(name, ""));
         assert_eq!(complained, format!("annals: {name} is empty; unset it\n"));
     }
+    let complained = complaint(command().arg("serve").env("ANNALS_OPERATORTOKEN", OPERATOR));
+    let expected = "annals: ANNALS_OPERATORTOKEN is not a setting; did you mean ANNALS_OPERATOR_TOKEN?\n";
+    assert_eq!(complained, expected);
 }
 
 #[test]
-fn a_port_alone_and_a_name_are_addresses() {
+fn a_switch_needs_no_value() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = ["--sign-up", "--instant-builder", "--contract-only"];
+    let running = Running::serve_with(&directory.path().join("store"), &options);
+    assert!(running.stop().success());
+}
+
+#[test]
+fn a_port_alone_and_a_host_name_are_addresses() {
     let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     for form in ["", ":", "localhost:"] {
         let directory = tempfile::tempdir().unwrap();
@@ -91,20 +106,20 @@ fn a_port_alone_and_a_name_are_addresses() {
 }
 
 #[test]
-fn a_port_that_is_taken_says_what_to_do() {
+fn a_port_in_use_says_what_to_do() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let directory = tempfile::tempdir().unwrap();
     let complained = complaint(serve(&directory.path().join("store")).args(["--listen", &address]));
     let expected = format!(
-        "annals: cannot listen on {address}: another process listens there, perhaps another annals: stop it, or name \
+        "annals: cannot listen on {address}: another process uses the port, perhaps another annals; stop it, or choose \
          another port with --listen\n"
     );
     assert_eq!(complained, expected);
 }
 
 #[test]
-fn whoever_listens_for_others_is_told_that_there_is_no_tls() {
+fn listening_for_other_machines_without_a_proxy_warns_about_tls() {
     for (options, is_warned) in [
         (&["--listen", "0.0.0.0:0"][..], true),
         (&["--listen", "0.0.0.0:0", "--public-url", "https://annals.example.com"], false),
@@ -118,13 +133,13 @@ fn whoever_listens_for_others_is_told_that_there_is_no_tls() {
         assert!(running.stop().success());
         let log = fs::read_to_string(log.path()).unwrap();
         let warning =
-            "there is no TLS here: put a proxy with TLS in front, and set --public-url to its address";
+            "traffic is not encrypted: put a proxy with TLS in front, and set --public-url to its address";
         assert_eq!(log.contains(warning), is_warned, "{options:?}: {log}");
     }
 }
 
 #[test]
-fn a_token_that_was_lost_can_be_replaced() {
+fn a_lost_token_can_be_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let store = directory.path().join("store");
     let start = |options: &[&str]| {
@@ -135,16 +150,16 @@ fn a_token_that_was_lost_can_be_replaced() {
         assert!(running.stop().success());
         lines.into_iter().find(|line| line.starts_with("operator token"))
     };
-    assert!(start(&[]).unwrap().contains("shown this once"));
+    assert!(start(&[]).unwrap().contains("shown only once"));
     assert_eq!(
         start(&[]).unwrap(),
-        "operator token: the one that the first start showed; if it is lost, set another with ANNALS_OPERATOR_TOKEN"
+        "operator token: printed at the first start; if it is lost, set a new one with ANNALS_OPERATOR_TOKEN"
     );
     assert_eq!(start(&["--operator-token", OPERATOR]), None);
 }
 
 #[test]
-fn a_store_that_cannot_be_made_says_why() {
+fn a_store_that_cannot_be_created_says_why() {
     let directory = tempfile::tempdir().unwrap();
     fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
     let file = directory.path().join("file");
@@ -158,7 +173,7 @@ fn a_store_that_cannot_be_made_says_why() {
         );
         assert_eq!(complained, expected);
     }
-    // Nobody may write here, but for the superuser, who becomes somebody else.
+    // Nobody may write here except the superuser, who runs the program as another user.
     fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
     let closed = directory.path().join("closed");
     fs::create_dir(&closed).unwrap();
@@ -170,7 +185,7 @@ fn a_store_that_cannot_be_made_says_why() {
     for store in [closed.clone(), closed.join("below/store")] {
         let mut serve = serve(&store);
         if is_superuser {
-            // Somebody else may not be able to reach the program where it was built.
+            // The other user may be unable to reach the program where it was built.
             let program = directory.path().join("annals");
             _ = fs::remove_file(&program);
             fs::hard_link(serve.get_program(), &program)
@@ -191,7 +206,7 @@ fn a_store_that_cannot_be_made_says_why() {
 }
 
 #[test]
-fn a_backup_that_was_compressed_says_so() {
+fn a_compressed_backup_says_so() {
     let directory = tempfile::tempdir().unwrap();
     let backup = directory.path().join("backup.gz");
     let store = directory.path().join("store");
@@ -203,10 +218,102 @@ fn a_backup_that_was_compressed_says_so() {
         fs::write(&backup, bytes).unwrap();
         let mut restore = command();
         restore.args(["restore", "--from"]).arg(&backup).arg("--store").arg(&store);
-        let expected =
-            format!("annals: {} is not restored to {}: {why}\n", backup.display(), store.display());
+        let expected = format!("annals: cannot restore {} to {}: {why}\n", backup.display(), store.display());
         assert_eq!(complaint(&mut restore), expected);
     }
+}
+
+#[test]
+fn wrong_arguments_of_backup_restore_and_copy_are_rejected() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let database = "postgres://me:secret@host/db";
+    fs::write(path("file"), "").unwrap();
+    for (arguments, expected) in [
+        (
+            ["backup", "--store", database, "--to", &path("a.backup")],
+            "--store: a database is backed up with its own tools, such as pg_dump",
+        ),
+        (
+            ["backup", "--store", "postgres:/annals", "--to", &path("a.backup")],
+            "--store: did you mean postgres://?",
+        ),
+        (["backup", "--store", &path("none"), "--to", &path("no/a.backup")], "cannot create a file in"),
+        (["backup", "--store", &path("none"), "--to", &path("file")], "already exists; choose another file"),
+        (["backup", "--server", "localhost:8080", "--to", &path("a.backup")], "--operator-token <TOKEN>"),
+        (["restore", "--from", &path("none"), "--store", &path("new")], "cannot read"),
+        (
+            ["restore", "--from", directory.path().to_str().unwrap(), "--store", &path("new")],
+            "cannot restore",
+        ),
+        (
+            ["restore", "--from", &path("file"), "--store", database],
+            "--store: a backup is restored to a directory",
+        ),
+        (["copy", "--from", &path("file"), "--to", "postgresql:annals"], "--to: did you mean postgres://?"),
+        (
+            ["copy", "--from", "mysql://me:secret@host/db", "--to", &path("new")],
+            "--from: must be a directory or a postgres:// URL",
+        ),
+    ] {
+        let complained = complaint(command().args(arguments));
+        assert!(complained.contains(expected), "{arguments:?}: {complained}");
+        assert!(!complained.contains("secret"), "{complained}");
+    }
+    let mut backup = command();
+    backup.args([
+        "backup",
+        "--server",
+        "localhost:8080",
+        "--operator-token",
+        OPERATOR,
+        "--to",
+        &path("a.backup"),
+    ]);
+    let complained = complaint(&mut backup);
+    assert!(
+        complained.contains("--server must begin with http://, such as http://127.0.0.1:8080"),
+        "{complained}"
+    );
+    let left: Vec<_> =
+        fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["file"], "nothing else was created");
+}
+
+#[test]
+fn other_users_cannot_read_a_store_whatever_the_umask() {
+    let directory = tempfile::tempdir().unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let [new, existing] = ["new", "existing"].map(|name| directory.path().join(name));
+    fs::create_dir(&existing).unwrap();
+    fs::set_permissions(&existing, PermissionsExt::from_mode(0o755)).unwrap();
+    for store in [&new, &existing] {
+        let serve = serve(store);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "umask 0; exec \"$0\" \"$@\" --listen 127.0.0.1:0"]);
+        shell.arg(serve.get_program()).args(serve.get_args()).env_clear();
+        assert!(Running::start(shell).stop().success());
+        for private in [store.join("fjall"), store.join("lock")] {
+            assert_eq!(mode(&private) & 0o077, 0, "{}", private.display());
+        }
+    }
+    assert_eq!(mode(&new), 0o700);
+    assert_eq!(mode(&existing), 0o755, "the operator's choice stays");
+    let open: Vec<_> = fs::read_dir(&existing)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| mode(path) & 0o077 != 0)
+        .map(|path| path.file_name().unwrap().to_owned())
+        .collect();
+    assert_eq!(open, ["format"], "only the number of the format is open");
+
+    let backup = directory.path().join("annals.backup");
+    let mut restore = command();
+    let restored = directory.path().join("restored");
+    let back_up = command().args(["backup", "--store"]).arg(&new).arg("--to").arg(&backup).status().unwrap();
+    restore.args(["restore", "--from"]).arg(&backup).arg("--store").arg(&restored);
+    assert!(back_up.success() && restore.status().unwrap().success());
+    assert_eq!([mode(&backup), mode(&restored)], [0o600, 0o700]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -221,7 +328,7 @@ async fn a_database_that_is_down_is_named_in_readiness_and_log() {
     let ready = loop {
         let answer = reqwest::get(format!("{}/readyz", running.url)).await.unwrap();
         let text = answer.json::<Value>().await.unwrap()["error"].to_string();
-        // What was being said over a connection when it broke is another error.
+        // A connection that breaks in use has another error first.
         if text.contains("refused") {
             break text;
         }

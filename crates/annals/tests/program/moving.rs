@@ -55,8 +55,8 @@ async fn a_store_is_backed_up_while_it_is_served_restored_moved_and_dumped() {
     // While it is served.
     let backup =
         ["backup", "--server", &running.url, "--operator-token", OPERATOR, "--to", &path("a.backup")];
-    assert!(said(&annals(&backup)).contains("is whole"));
-    assert!(complained(&annals(&backup)).contains("is there already"));
+    assert!(said(&annals(&backup)).contains("complete and verified"));
+    assert!(complained(&annals(&backup)).contains("already exists"));
     let with_wrong_token = [
         "backup",
         "--server",
@@ -68,7 +68,7 @@ async fn a_store_is_backed_up_while_it_is_served_restored_moved_and_dumped() {
     ];
     assert!(complained(&annals(&with_wrong_token)).contains("401"));
     let locked = annals(&["backup", "--store", &path("store"), "--to", &path("b.backup")]);
-    assert!(complained(&locked).contains("back it up with --server"), "{locked:?}");
+    assert!(complained(&locked).contains("use --server with its address"), "{locked:?}");
     let served = annals(&["copy", "--from", &path("store"), "--to", &path("other")]);
     assert!(complained(&served).contains("is being served"), "{served:?}");
     report(&running.url, 50).await;
@@ -77,7 +77,8 @@ async fn a_store_is_backed_up_while_it_is_served_restored_moved_and_dumped() {
 
     // While it is not.
     assert!(
-        said(&annals(&["backup", "--store", &path("store"), "--to", &path("b.backup")])).contains("is whole")
+        said(&annals(&["backup", "--store", &path("store"), "--to", &path("b.backup")]))
+            .contains("complete and verified")
     );
     let missing = annals(&["backup", "--store", &path("none"), "--to", &path("c.backup")]);
     assert!(complained(&missing).contains("there is no store"));
@@ -91,7 +92,7 @@ async fn a_store_is_backed_up_while_it_is_served_restored_moved_and_dumped() {
         "--to",
         &path("c.backup"),
     ];
-    assert!(complained(&annals(&encrypted)).contains("run this beside it"));
+    assert!(complained(&annals(&encrypted)).contains("must begin with http://"));
 
     said(&annals(&["restore", "--from", &path("a.backup"), "--store", &path("restored")]));
     let restored = annals(&["restore", "--from", &path("a.backup"), "--store", &path("restored")]);
@@ -109,7 +110,7 @@ async fn a_store_is_backed_up_while_it_is_served_restored_moved_and_dumped() {
     let empty = annals(&["copy", "--from", &database.url, "--to", &path("none")]);
     assert!(complained(&empty).contains("there is no store"), "{empty:?}");
     let copied = said(&annals(&["copy", "--from", &path("store"), "--to", &database.url]));
-    assert!(copied.contains("and compared: 4 timelines with 300 entries"), "{copied}");
+    assert!(copied.contains("and verified: 4 timelines with 300 entries"), "{copied}");
     let running = Running::serve(Path::new(&database.url));
     assert_eq!(timeline(&running.url).await, after);
     let served = annals(&["copy", "--from", &database.url, "--to", &path("back")]);
@@ -164,7 +165,7 @@ async fn a_copy_that_is_killed_goes_on_where_it_was() {
             copying.wait().unwrap();
         }
         let copied = said(&annals(&["copy", "--from", from, "--to", to]));
-        assert!(copied.contains("and compared: 4 timelines with 40000 entries"), "{copied}");
+        assert!(copied.contains("and verified: 4 timelines with 40000 entries"), "{copied}");
     }
     let running = Running::serve(Path::new(&second.url));
     assert_eq!(timeline(&running.url).await, expected);
