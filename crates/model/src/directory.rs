@@ -173,8 +173,8 @@ impl Provider {
         self.plans.iter().find(|plan| plan.name == name)
     }
 
-    /// Returns the internal identifier that events contain. It is derived from the short name, so it stays the same when
-    /// other fields of the provider change.
+    /// Returns the internal identifier that events contain. It is derived from the short name, so it stays the same
+    /// when other fields of the provider change.
     pub fn internal_id(&self) -> ResourceId {
         ResourceId::derived([], "addon_provider", &self.id)
     }

@@ -38,8 +38,8 @@ impl Event {
         Self::json_with_tail(self.id, self.created_at, &tail)
     }
 
-    /// Appends the canonical JSON after `created_at`: the part that can be written before the identifier and the time are
-    /// known.
+    /// Appends the canonical JSON after `created_at`: the part that can be written before the identifier and the time
+    /// are known.
     pub fn write_tail_to(&self, out: &mut Vec<u8>) {
         if let Some(user) = &self.user {
             out.extend_from_slice(b",\"user\":");

@@ -1,7 +1,7 @@
 //! The class of every visible field, and how fields are hidden by class.
 //!
-//! A class says what a field may hold, not who may read it. Everything here fails closed: a field of a Rust type without
-//! a class does not compile (`classes!`), and any other field without a class is removed.
+//! A class says what a field may hold, not who may read it. Everything here fails closed: a field of a Rust type
+//! without a class does not compile (`classes!`), and any other field without a class is removed.
 
 use serde_json::Value;
 
@@ -127,14 +127,14 @@ impl Classes {
         self.intersects(Self::of(&[class]))
     }
 
-    /// Whether both have a class in common. What has no class in common with the hidden ones need not be looked through.
+    /// Returns whether both sets share a class. A value that shares none with the hidden classes need not be searched.
     pub const fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 }
 
 impl Field {
-    /// The shape of the field of that name; `None` if it has no class.
+    /// Returns the shape of a field; `None` if the field has no class.
     pub fn find<'a>(fields: &'a [Self], name: &str) -> Option<&'a FieldShape> {
         fields.iter().find_map(|field| match &field.shape {
             FieldShape::Flattened(fields) => Self::find(fields, name),
@@ -143,8 +143,8 @@ impl Field {
     }
 }
 
-/// Hides the fields of an object whose class is hidden. They become null, which every client can read; a URL becomes its
-/// public part. A field without a class is removed. If no class is hidden, the object stays as it is.
+/// Hides the fields of an object whose class is hidden. They become null, which every client can read; a URL becomes
+/// its public part. A field without a class is removed. If no class is hidden, the object stays as it is.
 pub fn hide(object: &mut Value, fields: &[Field], hidden: Classes) {
     match object {
         _ if hidden == Classes::NONE => {}

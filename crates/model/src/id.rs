@@ -197,7 +197,7 @@ as_text!(UserId, "^us-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$");
 hexadecimal_id! {
     /// The identifier of a resource of an app or a user: a domain, a collaborator, a public key, …
     ///
-    /// It is derived from the owner and the resource's name. So no event has to contain it, and folding a timeline gives
+    /// It is derived from the owner and the resource's name, so no event has to contain it, and folding a timeline gives
     /// it too.
     ResourceId
 }
@@ -237,8 +237,8 @@ pub const SECRET_BYTES: usize = 20;
 
 /// The source of identifiers of one process.
 ///
-/// The sequence counts up from a random start for the life of the process. Two identifiers are equal only if their time,
-/// their 32-bit sequence number and their 16-bit process number all are.
+/// The sequence counts up from a random start for the life of the process. Two identifiers are equal only if their
+/// time, their 32-bit sequence number and their 16-bit process number are all equal.
 #[derive(Debug)]
 pub struct RandomIds {
     process: u16,

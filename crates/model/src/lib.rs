@@ -12,8 +12,8 @@
 //! - [`report`] parses reports.
 //! - [`field_class`] decides which fields a reader may see.
 //!
-//! Everything here is pure: no clock, no I/O, no async. The time, the acting user and the source of new identifiers come
-//! in as a [`Context`], so the same input gives the same output.
+//! Everything here is pure: no clock, no I/O, no async. The time, the acting user and the source of new identifiers
+//! come in as a [`Context`], so the same input gives the same output.
 
 pub mod account;
 mod action;

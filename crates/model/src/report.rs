@@ -18,8 +18,8 @@ pub const EVENTS_MAX: usize = 10_000;
 /// The largest reported event, in bytes.
 pub const EVENT_BYTES_MAX: usize = 1 << 20;
 
-/// How far ahead of the clock a reported event may be. Clocks differ, but times in a timeline never decrease, so an event
-/// far in the future would give every later event its own time.
+/// How far ahead of the clock a reported event may be, in milliseconds. Clocks differ, but times in a timeline never
+/// decrease: until then, every later event would get the time of an event in the future.
 pub const AHEAD_MILLIS_MAX: u64 = 60 * 60 * 1000;
 
 /// One reported event, checked against the catalogue.

@@ -11,7 +11,7 @@ pub enum Role {
     Collaborator,
     /// May do everything that a user can be allowed to do.
     Owner,
-    /// The holder of the operator token, and builders, forges and add-ons. No user has this role.
+    /// The holder of the operator token; also builders, forges and add-ons. No user has this role.
     Operator,
 }
 

@@ -30,7 +30,7 @@ pub use sessions::{
 /// The most payment methods kept in the state. The events of older ones remain in the timeline.
 const REMEMBERED: usize = 100;
 
-/// The public state of an account: the fold of its timeline, and the user it was registered for.
+/// The public state of an account: the result of applying the events of its timeline, and the user who registered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Account {
     /// The user.
@@ -82,8 +82,8 @@ pub struct Key {
     pub created_at: Time,
 }
 
-/// The state of an account that its events do not contain, mostly secrets. It is bounded, because it is stored and read as
-/// a whole.
+/// The state of an account that its events do not contain, mostly secrets. It is bounded, because it is stored and read
+/// as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AccountPrivateState {

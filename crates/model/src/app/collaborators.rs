@@ -157,7 +157,7 @@ impl AcceptInvitation {
     }
 }
 
-/// Removes a collaborator, or withdraws an invitation. Collaborators may always remove themselves.
+/// Removes a collaborator, or withdraws an invitation. Collaborators may remove themselves.
 #[derive(Debug, Clone)]
 pub struct RemoveCollaborator {
     /// The identifier of the collaborator or invitation.

@@ -143,8 +143,8 @@ impl AppAction for RemoveFeature {
 pub struct ChooseMaintenanceWindow {
     /// The add-on's identifier.
     pub addon_id: String,
-    /// The day, from 0 (Sunday) to 6 (Saturday); `None` keeps it. The type accepts any number, so the error for a wrong one
-    /// can name the field.
+    /// The day, from 0 (Sunday) to 6 (Saturday); `None` keeps it. The type accepts any number, so that the error for
+    /// a wrong one can name the field.
     pub weekday_utc: Option<i64>,
     /// The hour, from 0 to 23; `None` keeps it.
     pub starting_hour_utc: Option<i64>,

@@ -306,8 +306,8 @@ pub(super) fn start(
     Ok(Decision { events, created })
 }
 
-/// Adds a deployment to the private state, and returns its index. If there are too many, this removes the oldest finished
-/// one; one in progress stays, because its event is still to be recorded.
+/// Adds a deployment to the private state, and returns its index. If there are too many, this removes the oldest
+/// finished one; one in progress stays, because its event is still to be recorded.
 fn remember(private: &mut PrivateState, new: DeploymentRecord) -> Result<usize, Rejection> {
     if private.deployments.len() >= REMEMBERED {
         let ended = private.deployments.iter().position(|known| matches!(known.status, Progress::Ended(_)));

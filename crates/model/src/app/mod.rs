@@ -1,8 +1,8 @@
 //! Apps: their state, the actions on them, and what each event changes.
 //!
-//! Each resource has a file with the same three parts: its actions, their decisions (`decide`), and what its events change
-//! (`apply`). [`Scale`] is the example to copy; a new file's events are named in [`App::apply`]. [`PrivateState`] holds
-//! what no event contains: secrets, and work that has not finished.
+//! Each resource has a file with the same three parts: its actions, their decisions (`decide`), and what its events
+//! change (`apply`). [`Scale`] is the example to copy; a new file's events are named in [`App::apply`].
+//! [`PrivateState`] holds what no event contains: secrets, and work that has not finished.
 
 mod addons;
 mod automation;
@@ -67,7 +67,7 @@ pub use variables::{
     ChangeVariable, DeleteVariable, DeleteVariables, NewValue, SetVariable, SetVariables, variable_id,
 };
 
-/// The public state of an app: the fold of its timeline.
+/// The public state of an app: the result of applying the events of its timeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct App {
     /// Its permanent identifier.
@@ -209,8 +209,8 @@ impl App {
         }
     }
 
-    /// Returns the state after an app's timeline, from its first event on; `None` if there are no events, or an event has no
-    /// app.
+    /// Returns the state after an app's timeline, from its first event on; `None` if there are no events, or if an event
+    /// has no app.
     pub fn fold<'a>(events: impl IntoIterator<Item = &'a Event>) -> Option<Self> {
         let mut state: Option<Arc<Self>> = None;
         for event in events {

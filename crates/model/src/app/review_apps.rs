@@ -1,7 +1,7 @@
 //! Review apps: one app per pull request, created and destroyed with it.
 //!
-//! Each changes two apps: the parent, whose timeline records that the review app was created or destroyed, and the review
-//! app itself. This module decides the parent's part, and what must follow.
+//! Each changes two apps: the parent, whose timeline records that the review app was created or destroyed, and the
+//! review app itself. This module decides the parent's part, and what must follow.
 
 use std::sync::Arc;
 
@@ -200,7 +200,8 @@ pub fn create(
     Ok(Decision::creating(name, SourceControl::CreateReviewApp(created)))
 }
 
-/// Returns the action that creates the review app of a pull request. It gets its parent's stack if that is still available.
+/// Returns the action that creates the review app of a pull request. The review app gets its parent's stack if that
+/// is still available.
 pub fn create_app(app: &App, number: u64, now: Time) -> CreateApp {
     CreateApp {
         name: name_of(app, number),
@@ -292,8 +293,8 @@ fn wants_review_app(automation: &Automation, pull: &PullRequest) -> bool {
     automation.auto_deploy_review_apps && (!pull.comes_from_a_fork || automation.creation_from_forks_allowed)
 }
 
-/// Returns when the review app of a pull request is due to be destroyed: after a delay since it was closed, or since it was
-/// last active.
+/// Returns when the review app of a pull request is due to be destroyed: after a delay since the pull request was closed
+/// or last active.
 fn delete_at(has_review_app: bool, automation: &Automation, pull: &PullRequest) -> Option<Time> {
     let after = |time: Time, hours: u32| time.plus_millis(u64::from(hours) * HOUR_MILLIS);
     let on_close = pull

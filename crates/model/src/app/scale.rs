@@ -43,7 +43,8 @@ pub struct Scale {
 pub struct ScaledType {
     /// The type.
     pub name: String,
-    /// The number of containers. The type accepts any number, so the error for one out of range can name the container type.
+    /// The number of containers. The type accepts any number, so that the error for one out of range can name the
+    /// container type.
     pub amount: i64,
     /// The size; `None` keeps it.
     pub size: Option<String>,

@@ -111,7 +111,8 @@ impl AppAction for DeleteVariable {
     }
 }
 
-/// Sets several variables at once. All others stay. The event is recorded even if nothing changes, like every bulk update.
+/// Sets several variables at once. All others stay. The event is recorded even if nothing changes: it records that the
+/// bulk update was used.
 #[derive(Debug, Clone)]
 pub struct SetVariables(pub Vec<NewValue>);
 
@@ -216,8 +217,8 @@ fn forget(app: &mut App, name: &str) {
     }
 }
 
-/// Returns the event of setting one variable; `None` if that changes nothing. `by_addon` has the name and the resource of
-/// the add-on that sets it.
+/// Returns the event of setting one variable; `None` if that changes nothing. `by_addon` has the name and the resource
+/// of the add-on that sets it.
 pub(super) fn set_one(
     app: &App,
     name: &str,

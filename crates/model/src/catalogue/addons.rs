@@ -38,7 +38,7 @@ classes!(UpgradeAddon {
     resource_id: Public,
 });
 
-/// An add-on of which something other than the plan changed.
+/// An add-on with a change other than its plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddonUpdated {

@@ -3,8 +3,8 @@
 //! Each file (or folder) here defines one group of types: the shapes of `type_data`, and a table with one row per type.
 //! A row has the type's name, display name and scope, when the event is recorded (the row's comment), and the sentence
 //! that describes an event to users. Everything else derives from these rows: parsing and checking reports, JSON
-//! Schema, `GET /v1/event_types` and `docs/events.md`. Each shape is followed by the classes of its fields, which decide
-//! who may read them.
+//! Schema, `GET /v1/event_types` and `docs/events.md`. Each shape is followed by the classes of its fields, which
+//! decide who may read them.
 //!
 //! To add a type, add a row, and a shape if none fits. A type that the Events API's contract does not name is a
 //! *further* type: its row is marked `further` after the scope. A row without the mark belongs to the contract.
@@ -311,7 +311,8 @@ impl EventType {
     ///
     /// # Errors
     ///
-    /// Returns the invalid fields of `type_data`, named like `containers.web`; an empty name stands for `type_data` itself.
+    /// Returns the invalid fields of `type_data`, named like `containers.web`; an empty name stands for `type_data`
+    /// itself.
     pub fn parse(&self, json: &RawValue) -> Result<TypeData, crate::FieldErrors> {
         // Tracking the field's path costs time, so it is done only after the fast parse has failed.
         let mut data = (self.parse)(json.get()).or_else(|_| {

@@ -97,7 +97,8 @@ pub struct CommitList {
     /// The number of further commits that are not listed.
     pub remaining: u64,
 }
-/// The fields that forges give a commit. A builder may send others, which are hidden because nothing is known of them.
+/// The fields that forges give a commit. A builder may send others; they are hidden, because nobody knows what they
+/// hold.
 const COMMIT: &[Field] = &[
     Field { name: "id", shape: FieldShape::Leaf(Class::Public) },
     Field { name: "message", shape: FieldShape::Leaf(Class::Public) },

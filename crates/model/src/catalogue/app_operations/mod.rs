@@ -1,7 +1,7 @@
 //! The app itself, its containers and its deployments.
 //!
-//! The rows stand here in one table, because clients know them as one list in this order. Their shapes stand in one file
-//! per subject.
+//! The rows are in one table, because clients know them as one list in this order. The shapes are in one file per
+//! subject.
 
 mod apps;
 mod containers;
