@@ -265,7 +265,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_directory_is_right_and_a_wrong_one_is_refused_by_field() {
+    fn the_default_directory_is_valid_and_errors_name_the_field() {
         assert_eq!(Directory::default().check(), Ok(()));
         let mut directory = Directory::default();
         let first = directory.addon_providers[0].clone();

@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_hidden_is_null_and_what_has_no_class_is_not_there() {
+    fn hidden_fields_are_null_and_fields_without_a_class_are_removed() {
         let value = json!({
             "public": "p", "secret": {"s": ["s"]}, "url": "https://u:s@h/x?s", "object": {"_name": "s"},
             "list": [{"_name": "s", "other": "s"}], "map": {"A": "s", "B": "s"}, "flat": "s", "other": "s",
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn another_shape_than_declared_is_hidden() {
+    fn a_value_of_another_shape_is_hidden() {
         let value =
             json!({"public": {"s": "s"}, "url": ["https://h"], "object": ["s"], "list": "s", "map": 1});
         assert_eq!(
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn the_classes_of_fields_are_those_of_all_within() {
+    fn the_classes_of_fields_include_those_of_nested_fields() {
         assert_eq!(
             Classes::of_fields(FIELDS),
             Classes::of(&[Class::Url, Class::Public, Class::Personal, Class::Secret])
@@ -277,7 +277,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_json_shows_what_is_hidden(value in any_json()) {
+        fn no_json_shows_hidden_values(value in any_json()) {
             let mut shown = hidden(value);
             if let Some(public) = shown.get_mut("public") {
                 prop_assert!(!public.is_object() && !public.is_array());

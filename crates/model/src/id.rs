@@ -283,7 +283,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_assigned_event_id_says_its_time_and_sorts_by_it() {
+    fn an_assigned_event_id_contains_its_time_and_sorts_by_it() {
         let ids = RandomIds::starting_at(7, 1);
         let early = Time::from_millis(1_761_984_000_123);
         let given: Vec<_> = [early, early, early.plus_millis(1), early.plus_millis(2000)]
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn identifiers_read_what_they_write_and_nothing_else() {
+    fn identifiers_round_trip_and_other_texts_are_refused() {
         assert_eq!(
             "5343eccd646173000a140000".parse::<AppId>().unwrap().to_string(),
             "5343eccd646173000a140000"

@@ -18,7 +18,7 @@ mod tests {
     use super::nearest;
 
     #[test]
-    fn a_slip_is_recognized_and_another_word_is_not() {
+    fn a_typo_is_recognized_and_another_word_is_not() {
         let known = ["name", "amount", "source_repo_name", "deployment", "stop"];
         for (written, expected) in [
             ("nam", Some("name")),

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_may_be_a_credential_is_cut_off_and_what_is_unclear_is_not_shown() {
+    fn credentials_are_removed_and_unclear_urls_are_not_shown() {
         for (url, shown) in [
             ("https://github.com/o/r.git", Some("https://github.com/o/r.git")),
             ("https://github.com", Some("https://github.com")),
@@ -104,7 +104,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_of_a_credential_is_left(
+        fn no_part_of_a_credential_remains(
             url in "[a-z]{0,5}(:|://|:/)([a-z0-9:@/?#\\\\]{0,4}canary[a-z0-9:@/?#\\\\]{0,4}[@])?[a-z]{1,3}[:0-9]{0,3}(/[a-z]{0,2})?([?#]canary)?",
         ) {
             if let Some(shown) = public_url(&url) {
@@ -114,7 +114,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_can_be_asked_about(text in any::<String>()) {
+        fn any_text_is_accepted_and_the_result_is_stable(text in any::<String>()) {
             if let Some(shown) = public_url(&text) {
                 prop_assert!(!shown.contains(['?', '#', '\\']));
                 prop_assert_eq!(public_url(&shown), Some(shown));

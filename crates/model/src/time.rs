@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_instant_is_refused() {
+    fn other_texts_are_refused() {
         for given in [
             "",
             "2026-11-01",

@@ -229,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_voucher_has_a_canonical_code_and_is_refused_by_field() {
+    fn a_voucher_has_a_canonical_code_and_errors_name_the_field() {
         let now = Time::from_millis(1_762_000_000_000);
         let voucher = Voucher::new(" welcome-26 ", 5.0, Some(now.plus_millis(1)), 1, now).unwrap();
         assert_eq!((voucher.code.as_str(), voucher.uses, voucher.created_at), ("WELCOME-26", 0, now));

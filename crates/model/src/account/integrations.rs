@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_url_of_a_forge_holds_no_credential() {
+    fn the_url_of_a_forge_contains_no_credentials() {
         for url in ["https://git.example", "http://git.example:8080/forge"] {
             assert!(is_forge_url(url), "{url}");
         }

@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_registration_is_refused_by_field() {
+    fn errors_of_a_registration_name_the_field() {
         let refused =
             |username: &str, email: &str| check_registration(username, email).map_err(|e| e.to_string());
         assert_eq!(refused("jane.doe-1_2", "jane@example.com"), Ok(()));

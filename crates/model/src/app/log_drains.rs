@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_makes_its_url_and_says_what_it_needs() {
+    fn every_kind_has_its_url_and_names_missing_parts() {
         let (host, port, token) = (("host", "logs.io"), ("port", "514"), ("token", "t0k"));
         for (kind, parts, url) in [
             ("appsignal", &[token][..], "appsignal://t0k"),
