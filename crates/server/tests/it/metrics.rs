@@ -1,5 +1,6 @@
 //! Each metric moves for its cause. The metrics of requests are in `health.rs`.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -176,4 +177,26 @@ async fn a_mail_that_cannot_be_sent_is_a_failure_and_stays() {
     service.until(&failures("mail"), 1.0).await;
     work.abort();
     assert_eq!(service.metric("annals_outbox_mails").await, 1.0);
+}
+
+#[tokio::test]
+async fn every_metric_is_documented_with_its_type_and_nothing_else_is() {
+    const DOCUMENT: &str = include_str!("../../../../docs/operating/monitoring.md");
+    let mut service = TestService::start().await;
+    service.report_examples().await;
+    let text = service.get("/metrics", "").await.text().to_owned();
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    let metrics: BTreeSet<_> = types
+        .map(|(name, kind)| (format!("{name}{}", if kind == "counter" { "_total" } else { "" }), kind))
+        .collect();
+    let rows = DOCUMENT.lines().filter_map(|line| line.strip_prefix("| `annals_"));
+    let documented: BTreeSet<_> = rows
+        .map(|row| {
+            let mut cells = row.split(" | ");
+            let (name, kind) = (cells.next().unwrap(), cells.next().unwrap());
+            let name = name.split(['{', '`']).next().unwrap();
+            (format!("annals_{name}"), kind.split(',').next().unwrap())
+        })
+        .collect();
+    assert_eq!(documented, metrics);
 }
