@@ -134,7 +134,7 @@ fn mistakes_on_the_command_line_are_named() {
     for (arguments, expected) in [
         (&["serve", "--listen", "nowhere"][..], "--listen <ADDRESS:PORT>"),
         (&["serve", "--store", "mysql://me:secret@db/annals"], "mysql:// is neither"),
-        (&["serve", "--store", "postgres://me:secret@db:port/annals"], "is no database address"),
+        (&["serve", "--store", "postgres://me:secret@db:port/annals"], "not a database address"),
         (&["serve", "--store", "postgres://me:secret@db/annals?sslmode=perhaps"], "sslmode must be"),
         (
             &["serve", "--store", "postgres://me:secret@127.0.0.1:1/annals"],

@@ -213,7 +213,7 @@ fn a_compressed_backup_says_so() {
     for (bytes, why) in [
         (&b"\x1f\x8b\x08\0\0\0\0\0\0\0\0\0\0\0\0\0"[..], "the file is gzip-compressed; decompress it first"),
         (b"\x28\xb5\x2f\xfd\0\0\0\0\0\0\0\0\0\0\0\0", "the file is zstd-compressed; decompress it first"),
-        (b"PGDMP and so on, and on", "this is no backup that annals made"),
+        (b"PGDMP and so on, and on", "the file is not an annals backup"),
     ] {
         fs::write(&backup, bytes).unwrap();
         let mut restore = command();

@@ -1,9 +1,9 @@
-//! A store as a stream of bytes, as of one instant, and back.
+//! Backups: a snapshot of a store as a stream of bytes, and restoring one.
 //!
 //! ```text
-//! "annals backup" │ format (u32)                                                  all numbers big-endian
-//! per entry       keyspace (u8, from 1) │ key length (u32) │ value length (u32) │ key │ value
-//! the end         zero (u8) │ how many entries (u64) │ XXH3 of all that is before it (u64)
+//! header      "annals backup" │ format (u32)                                                 all numbers big-endian
+//! per entry   keyspace (u8, from 1) │ key length (u32) │ value length (u32) │ key │ value
+//! trailer     zero (u8) │ number of entries (u64) │ XXH3 of all bytes before (u64)
 //! ```
 
 use std::io::{self, Read};
@@ -19,26 +19,28 @@ use super::open::{FORMAT, creation_error};
 use super::{EmbeddedStore, Inner, Options};
 
 const MAGIC: &[u8; 13] = b"annals backup";
-/// How files begin that somebody compressed.
+/// The first bytes of compressed files.
 const COMPRESSIONS: [(&[u8], &str); 4] = [
     (&[0x1f, 0x8b], "gzip"),
     (&[0x28, 0xb5, 0x2f, 0xfd], "zstd"),
     (&[0xfd, b'7', b'z', b'X', b'Z'], "xz"),
     (b"BZh", "bzip2"),
 ];
-/// About how long a chunk of the stream is, and how much is written at once.
+/// About the length of a chunk of the stream.
 const CHUNK_BYTES: usize = 256 << 10;
+/// About how much a restore writes at once.
 const BATCH_BYTES: usize = 4 << 20;
 /// Longer than any key or value there is, so that a damaged length asks for no memory.
 const ENTRY_BYTES_MAX: usize = 256 << 20;
 
 impl Inner {
+    /// Returns the keyspaces in the order of their numbers in backups.
     fn keyspaces(&self) -> [&Keyspace; 5] {
         [&self.runs, &self.rows, &self.platform, &self.ids, &self.counts]
     }
 }
 
-/// The stream, in pieces. What is committed after it was begun is not in it, and is not held up by it.
+/// The stream, in chunks. It contains what was committed when it began, and does not block later commits.
 pub(super) struct Backup {
     snapshot: Snapshot,
     keyspaces: Vec<(u8, Keyspace)>,
@@ -64,7 +66,7 @@ impl Backup {
         }
     }
 
-    /// Adds the next entry, or the end.
+    /// Adds the next entry, or the beginning of the trailer, to `chunk`.
     fn push_next(&mut self, chunk: &mut Vec<u8>) -> Result<(), Error> {
         if self.entries.is_none() {
             let Some((number, keyspace)) = self.keyspaces.pop() else {
@@ -119,12 +121,23 @@ impl Iterator for Backup {
     }
 }
 
-/// Reads a backup to its end. Gives how many entries it has; any that is not whole is an error.
+/// Reads a backup to its end and returns the number of its entries.
+///
+/// # Errors
+///
+/// [`Error::NotABackup`] if it is something else, [`Error::Newer`] if a newer annals wrote it, [`Error::Damaged`] if it is
+/// truncated or was modified, and [`Error::Engine`] if it cannot be read.
 pub fn check_backup(backup: impl Read) -> Result<u64, Error> {
     read(backup, |_, _, _| Ok(()))
 }
 
-/// Makes a store of a backup in that directory, which must not be there yet or be empty. It is there only when it is whole.
+/// Restores a backup to `directory`, which must be empty or not exist, and returns the number of entries. If it fails, it
+/// leaves no store there.
+///
+/// # Errors
+///
+/// The errors of [`check_backup`]; [`Error::Occupied`] if the directory is not empty; [`Error::NotADirectory`] or
+/// [`Error::NotWritable`] if the store cannot be created there.
 pub fn restore(backup: impl Read, directory: &Path) -> Result<u64, Error> {
     match std::fs::remove_dir(directory) {
         Ok(()) => {}
@@ -135,10 +148,11 @@ pub fn restore(backup: impl Read, directory: &Path) -> Result<u64, Error> {
         Err(_) => return Err(Error::Occupied),
     }
     let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let refused = |error| creation_error(parent, error);
-    std::fs::create_dir_all(parent).map_err(refused)?;
-    let aside = tempfile::Builder::new().prefix(".annals-restore-").tempdir_in(parent).map_err(refused)?;
-    let store: EmbeddedStore = Options::new(aside.path().join("store")).open()?;
+    let explain = |error| creation_error(parent, error);
+    std::fs::create_dir_all(parent).map_err(explain)?;
+    let temporary =
+        tempfile::Builder::new().prefix(".annals-restore-").tempdir_in(parent).map_err(explain)?;
+    let store: EmbeddedStore = Options::new(temporary.path().join("store")).open()?;
     let inner = &store.inner;
     let mut batch = inner.database.batch();
     let mut bytes = 0;
@@ -156,7 +170,7 @@ pub fn restore(backup: impl Read, directory: &Path) -> Result<u64, Error> {
     batch.commit()?;
     inner.database.persist(PersistMode::SyncAll)?;
     drop(store);
-    std::fs::rename(aside.path().join("store"), directory)?;
+    std::fs::rename(temporary.path().join("store"), directory)?;
     std::fs::File::open(parent)?.sync_all()?;
     Ok(count)
 }
@@ -192,26 +206,26 @@ fn read(
     let counted = u64::from_be_bytes(backup.number()?);
     let hash = backup.hash.digest();
     let is_whole = counted == count && u64::from_be_bytes(backup.number()?) == hash;
-    // Nothing comes behind the end.
+    // Nothing may follow the trailer.
     match is_whole && backup.inner.read(&mut [0])? == 0 {
         true => Ok(count),
         false => Err(damaged()),
     }
 }
 
-/// What a file is that does not begin as a backup does.
+/// Describes a file that does not begin like a backup.
 fn describe(begin: &[u8]) -> String {
     match COMPRESSIONS.iter().find(|(magic, _)| begin.starts_with(magic)) {
         Some((_, name)) => format!("the file is {name}-compressed; decompress it first"),
-        None => "this is no backup that annals made".to_owned(),
+        None => "the file is not an annals backup".to_owned(),
     }
 }
 
 fn damaged() -> Error {
-    Error::Damaged("the backup is cut off or was changed".to_owned())
+    Error::Damaged("the backup is truncated or was modified".to_owned())
 }
 
-/// What is read, and the hash of it.
+/// A reader that hashes what it reads.
 struct HashingReader<R> {
     inner: R,
     hash: Xxh3Default,

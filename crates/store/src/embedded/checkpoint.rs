@@ -1,7 +1,7 @@
-//! The state of an app as it is stored: a checkpoint, now and then.
+//! The stored state of an app, which is the value of its row. See `engine/checkpoint.rs` for when it is written.
 //!
 //! ```text
-//! position of the last event in it (u64 big-endian) │ the state as JSON
+//! value   position of the last event included (u64 big-endian) │ the state as JSON
 //! ```
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(super) fn write(app: &App, position: u64) -> Vec<u8> {
     value
 }
 
-/// A stored state, and the position of the last event in it.
+/// Reads a stored state, and the position of the last event included in it.
 pub(super) fn read(value: &[u8]) -> Result<(Arc<App>, u64), Error> {
     let damaged = || Error::Damaged("the state of an app cannot be read".to_owned());
     let (position, json) = value.split_first_chunk().ok_or_else(damaged)?;
@@ -33,7 +33,7 @@ mod tests {
     use crate::engine::checkpoint::event_from;
 
     #[test]
-    fn checkpoints_stay_as_they_are() {
+    fn checkpoints_have_their_golden_bytes() {
         let app = AppRef { id: "5343eccd646173000a140000".parse().unwrap(), name: "my-app".to_owned() };
         let app = App::first_seen(&app, Time::from_millis(1000));
         let value = write(&app, 258);

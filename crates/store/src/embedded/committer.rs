@@ -1,8 +1,15 @@
-//! The one thread that decides and writes.
+//! The committer: the one thread that decides and writes.
 //!
-//! It takes all commands that wait, decides each with those before it in view, and writes them as one batch that is
-//! synced once: the more there is to do, the more shares a sync. Nothing is answered before the sync, and nothing is
-//! seen by readers before it.
+//! It takes all queued commands, decides each from a snapshot that contains those before it, and writes them as one batch
+//! with one sync (group commit): the higher the load, the more commands share a sync. No caller gets a result, and no
+//! reader sees the data, before the sync.
+//!
+//! It also keeps the number of timelines, in the keyspace `counts`:
+//!
+//! ```text
+//! key     "timelines"
+//! value   number of timelines that have events (u64 big-endian)
+//! ```
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -28,10 +35,10 @@ use super::checkpoint;
 use super::run::{self, Reference, RunBuilder, run_key};
 use super::{CachedRow, Inner, ids, platform};
 
-/// The key, in the keyspace of counts, of how many timelines there are.
+/// The key of the number of timelines.
 pub(super) const TIMELINES_KEY: &[u8] = b"timelines";
 
-/// Works until it is told to close or nobody can ask it any more.
+/// Runs until the queue is closed or dropped.
 pub(super) fn run(inner: Arc<Inner>, mut jobs: mpsc::Receiver<Job>) {
     let _ending = Ending(Arc::clone(&inner));
     while let Some(job) = jobs.blocking_recv() {
@@ -66,9 +73,9 @@ pub(super) fn run(inner: Arc<Inner>, mut jobs: mpsc::Receiver<Job>) {
             (inner.observer)(CommitSummary { commands, events, elapsed: started.elapsed() });
         }
         for done in waiting {
-            let answer = if committed.is_ok() { Ok(()) } else { Err(CommitError::Failed(Error::ReadOnly)) };
-            // Whoever asked may have gone; what they asked for is recorded all the same.
-            _ = done.send(answer);
+            let result = if committed.is_ok() { Ok(()) } else { Err(CommitError::Failed(Error::ReadOnly)) };
+            // The caller may have gone; its command is recorded all the same.
+            _ = done.send(result);
         }
         if let Some(done) = close {
             jobs.close();
@@ -78,7 +85,7 @@ pub(super) fn run(inner: Arc<Inner>, mut jobs: mpsc::Receiver<Job>) {
     }
 }
 
-/// Whatever ends the committer, nothing is written from then on, and the store says so.
+/// Marks the store as not writable when the committer ends, for whatever reason.
 struct Ending(Arc<Inner>);
 
 impl Drop for Ending {
@@ -95,12 +102,12 @@ struct Group<'a> {
     force_checkpoint: HashSet<AppId>,
     open_runs: HashMap<TimelineId, RunBuilder>,
     full_runs: Vec<(Vec<u8>, Vec<u8>)>,
-    /// Where the events with external identifiers are.
+    /// The homes and positions of events with external identifiers.
     external_ids: HashMap<EventId, (TimelineId, u64)>,
-    /// How many bytes of events were appended to each home.
+    /// The bytes of events appended to each home.
     appended: HashMap<TimelineId, usize>,
     platform: PlatformCommit,
-    /// Heads as they were found, so that deciding again and again does not read them again and again.
+    /// The heads read so far, so that each is read once for the whole group.
     found_heads: RefCell<HashMap<TimelineId, Head>>,
     size: GroupSize,
     new_timelines: u64,
@@ -148,7 +155,7 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// Decides a command and takes its writes in; a refused one leaves no trace.
+    /// Decides a command and adds its writes to the group. A rejected command leaves no trace.
     fn take(&mut self, command: &mut dyn Command) -> Result<(), CommitError> {
         if !self.inner.writable.load(Ordering::Relaxed) {
             return Err(CommitError::Failed(Error::ReadOnly));
@@ -160,7 +167,7 @@ impl<'a> Group<'a> {
     }
 
     fn absorb(&mut self, writes: WriteSet) -> Result<(), Error> {
-        // Whatever has to be read is read before anything is appended, so that a command is taken whole or not at all.
+        // All reads, which may fail, come before the first append, so that a command is added as a whole or not at all.
         for timeline in
             writes.events.iter().flat_map(|event| [Some(event.home()), event.reference()]).flatten()
         {
@@ -195,7 +202,7 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    /// Appends to one timeline; gives the position, and the first position and index in the run.
+    /// Appends to one timeline. Returns the position, the first position of its run, and the index in the run.
     fn append_to(
         &mut self,
         timeline: TimelineId,
@@ -209,7 +216,7 @@ impl<'a> Group<'a> {
             self.new_timelines += 1;
         }
         if self.open_runs.get(&timeline).is_some_and(RunBuilder::is_full) {
-            let full = self.open_runs.remove(&timeline).expect("it was just there");
+            let full = self.open_runs.remove(&timeline).expect("the line above found it");
             self.full_runs.push((run_key(timeline, full.first), full.finish()));
         }
         let run = self.open_runs.entry(timeline).or_insert_with(|| RunBuilder::new(position));
@@ -219,15 +226,15 @@ impl<'a> Group<'a> {
         Ok((position, first, index))
     }
 
-    /// Writes and syncs everything, then lets readers see it.
+    /// Writes and syncs the group, then makes it visible to readers.
     fn commit(mut self) -> Result<(), Error> {
         if self.size.events == 0 && self.rows.is_empty() {
             return Ok(());
         }
         let inner = self.inner;
         let mut batch = inner.database.batch().durability(Some(PersistMode::SyncData));
-        // In this order: the engine shows a batch to readers key by key, so what is referred to comes before what refers
-        // to it, and earlier positions before later ones.
+        // The order matters, because fjall makes a batch visible key by key: events come before the references to them,
+        // and earlier positions before later ones.
         let open_runs =
             self.open_runs.into_iter().map(|(timeline, run)| (run_key(timeline, run.first), run.finish()));
         let (app_runs, user_runs): (Vec<_>, Vec<_>) =
@@ -247,7 +254,7 @@ impl<'a> Group<'a> {
                     let added = self.appended.get(&timeline).copied().unwrap_or_default();
                     let before = inner.row_cache.peek(&key).filter(|before| before.row.is_some());
                     match before.map(|before| (before.bytes, before.checkpoint.plus(added))) {
-                        // Rebuilt from its timeline, if it has to be read before it is written again.
+                        // Not written: if it has to be read before the next checkpoint, it is rebuilt from its timeline.
                         Some((bytes, checkpoint))
                             if checkpoint.is_good_for(position) && !self.force_checkpoint.contains(id) =>
                         {
@@ -281,13 +288,13 @@ impl<'a> Group<'a> {
 
         inner.timelines.store(timelines, Ordering::Relaxed);
         inner.platform_length.store(platform_length + self.size.events as u64, Ordering::Release);
-        // Heads first: a state is rebuilt up to the head, and one rebuilt in between must not miss what was just written.
+        // Heads come first: a state is rebuilt up to the head, and must not miss the events just written.
         for (timeline, head) in &self.heads {
             inner.heads.insert(*timeline, *head);
         }
         let mut claims = inner.claims.lock().expect("nothing panics while it holds this lock");
         for (key, row) in cached {
-            // Removing also tells a reader who began before this commit not to keep what it finds.
+            // Removing also stops a read that began before this commit from caching what it finds.
             inner.row_cache.remove(&key);
             claims.remove(&key);
             inner.row_cache.insert(key, row);

@@ -1,13 +1,13 @@
-//! What a power cut leaves of the journal.
+//! Repairing the journal after a power cut.
 //!
-//! Every commit is synced before the next one is written, so a power cut can only leave the journal's last batch torn:
-//! part of it missing, or its pages written out of order. That batch was never acknowledged, and is cut off. The
-//! engine's own recovery does so when the batch is incomplete, but refuses to open when the batch looks complete and
-//! its checksum is wrong, and quietly drops everything behind an entry it cannot read; so the journal is looked
-//! through here first.
+//! Every commit is synced before the next one is written, so a power cut can only tear the journal's last batch: part of
+//! it is missing, or its pages were written out of order. That batch was never acknowledged, so it is cut off. fjall's own
+//! recovery does the same if the batch is incomplete. But it refuses to open if the batch looks complete and its checksum is
+//! wrong, and silently drops everything after an entry that it cannot read. So the journal is checked here first.
 //!
-//! What is cut off is kept beside the journal as `*.damaged`. A damage that a power cut cannot explain, with whole
-//! batches behind it and more than [`TAIL_BYTES_MAX`] before the end, is not mended: acknowledged commits would be lost.
+//! What is cut off is kept beside the journal as `*.damaged`. Damage that a power cut cannot explain is not repaired,
+//! because acknowledged commits would be lost: it has complete batches after it, and lies more than [`TAIL_BYTES_MAX`]
+//! before the end.
 //!
 //! The journal's layout is that of fjall 3 (its `journal/entry.rs`), all integers little-endian:
 //!
@@ -28,7 +28,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::Error;
 
-/// A disk that loses what it said was synced can tear more than the last batch, but hardly more than this.
+/// A disk that loses data it reported as synced can damage more than the last batch, but hardly more than this.
 const TAIL_BYTES_MAX: u64 = 64 << 10;
 
 const START: u8 = 1;
@@ -41,7 +41,7 @@ const ITEM_HEAD_BYTES: usize = 21;
 const CLEAR_BYTES: usize = 9;
 const END_BYTES: usize = 9 + TRAILER.len();
 
-/// Cuts a torn batch off the newest journal in this directory of the engine, if there is one.
+/// Cuts a torn batch off the newest journal in fjall's directory, if there is one.
 pub(super) fn repair_journal(engine: &Path) -> Result<(), Error> {
     let Some(path) = newest_journal(engine)? else { return Ok(()) };
     let mut file = File::options().read(true).write(true).open(&path)?;
@@ -50,43 +50,43 @@ pub(super) fn repair_journal(engine: &Path) -> Result<(), Error> {
     let whole = whole_batches(&journal);
     let Some(end) = journal.iter().rposition(|&byte| byte != 0).map(|last| last + 1) else { return Ok(()) };
     if end <= whole {
-        // Behind the last batch is nothing but the zeros the file was made with.
+        // Only the zeros with which the file was preallocated follow the last batch.
         return Ok(());
     }
     let torn = &journal[whole..end];
     if torn.len() as u64 > TAIL_BYTES_MAX && has_whole_batch(torn) {
         return Err(Error::Damaged(format!(
             "{} cannot be read from byte {whole} on, and whole commits follow: restore the store from a backup, \
-             or move the file aside to go on without the commits in it",
+             or move the file away to continue without the commits in it",
             path.display()
         )));
     }
-    let aside = path.with_extension(format!("{whole}.damaged"));
-    fs::write(&aside, torn)?;
-    File::open(&aside)?.sync_all()?;
+    let kept = path.with_extension(format!("{whole}.damaged"));
+    fs::write(&kept, torn)?;
+    File::open(&kept)?.sync_all()?;
     file.seek(SeekFrom::Start(0))?;
     file.set_len(whole as u64)?;
     file.sync_all()?;
     if has_whole_batch(torn) {
         tracing::error!(
             journal = %path.display(),
-            kept_aside = %aside.display(),
+            kept_aside = %kept.display(),
             bytes = torn.len(),
-            "the end of the journal is damaged, and was cut off: the disk lost what it had said was synced, so the \
-             newest acknowledged commits are gone"
+            "the end of the journal was damaged and has been cut off: the disk lost data that it had reported as \
+             synced, so the newest acknowledged commits are gone"
         );
         return Ok(());
     }
     tracing::warn!(
         journal = %path.display(),
-        kept_aside = %aside.display(),
+        kept_aside = %kept.display(),
         bytes = torn.len(),
-        "cut a torn commit off the journal, as a power cut leaves one"
+        "cut a torn commit off the journal, which a power cut had left"
     );
     Ok(())
 }
 
-/// The journal with the greatest number.
+/// Returns the journal with the greatest number.
 fn newest_journal(engine: &Path) -> Result<Option<PathBuf>, Error> {
     let entries = match fs::read_dir(engine) {
         Ok(entries) => entries,
@@ -105,7 +105,7 @@ fn newest_journal(engine: &Path) -> Result<Option<PathBuf>, Error> {
     Ok(newest.map(|(_, path)| path))
 }
 
-/// Where the first batch ends that is not whole: all before is good.
+/// Returns the length of the complete batches at the front of the journal.
 fn whole_batches(journal: &[u8]) -> usize {
     let mut end = 0;
     while let Some(length) = batch_length(&journal[end..]) {
@@ -114,12 +114,12 @@ fn whole_batches(journal: &[u8]) -> usize {
     end
 }
 
-/// Whether a whole batch begins anywhere here.
+/// Returns whether a complete batch begins anywhere in `bytes`.
 fn has_whole_batch(bytes: &[u8]) -> bool {
     (0..bytes.len()).any(|start| batch_length(&bytes[start..]).is_some())
 }
 
-/// The length of the batch that begins here; `None` if none does, or it is torn.
+/// Returns the length of the batch at the front of `bytes`; `None` if there is none, or if it is torn.
 fn batch_length(bytes: &[u8]) -> Option<usize> {
     let (&[tag], rest) = bytes.split_first_chunk()?;
     if tag != START {

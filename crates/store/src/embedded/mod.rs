@@ -1,18 +1,18 @@
-//! The embedded engine: a store in a directory, kept by one process, in an LSM tree.
+//! The embedded engine: a store in a directory, for one process, in an LSM tree ([fjall](https://docs.rs/fjall)).
 //!
 //! ```text
-//! <directory>/format      the format's number, as text
-//! <directory>/lock        held while a process has the store open
+//! <directory>/format      the format's number in decimal, and a newline
+//! <directory>/lock        locked while a process has the store open
 //! <directory>/fjall/      keyspaces:
-//!     runs                events and references to them, by timeline and position (`run`)
-//!     rows                states, names, tokens, answers (`RowKey`)
-//!     platform            the platform timeline, one entry per commit that has events (`platform`)
-//!     ids                 where an event is whose identifier was given (`ids`)
-//!     counts              how many timelines there are
+//!     runs                events and references to events, by timeline and position (`run`)
+//!     rows                states, names, tokens, stored responses (`rows/encoding.rs`, `checkpoint`)
+//!     platform            the platform timeline: one entry per commit that has events (`platform`)
+//!     ids                 the positions of events with external identifiers (`ids`)
+//!     counts              the number of timelines (`committer`)
 //! ```
 //!
-//! One thread decides and writes (`committer`); readers never wait for it. What was committed is in memory tables and
-//! in a journal that was synced before the commit returned.
+//! One thread decides and commits (`committer`), and readers never wait for it. Committed data is in memory tables and in a
+//! journal, which is synced before a commit returns.
 
 mod backup;
 mod checkpoint;
@@ -52,7 +52,7 @@ use backup::Backup;
 pub use backup::{check_backup, restore};
 pub use open::Options;
 
-/// The store in a directory.
+/// A store in a directory, for one process. [`Options`] opens it.
 pub struct EmbeddedStore {
     inner: Arc<Inner>,
     queue: CommitQueue,
@@ -73,18 +73,20 @@ struct Inner {
     platform_length: AtomicU64,
     writable: AtomicBool,
     notifications: broadcast::Sender<TimelineId>,
-    /// What is being worked on, and until when nobody else is given it. One process has the store, so memory is enough.
+    /// Claimed rows, and when their leases expire. Only this process has the store open, so memory suffices.
     claims: Mutex<HashMap<RowKey, Instant>>,
     observer: Observer,
-    // Dropped last, so that the directory is free only when nothing uses it any more.
+    // Dropped last, so that the directory is unlocked only when nothing uses it any more.
     _lock: std::fs::File,
 }
 
-/// A row, or that there is none, with the length of its stored value and, of an app's state, up to where that goes.
 #[derive(Clone)]
 struct CachedRow {
+    /// `None` if the row does not exist.
     row: Option<Row>,
+    /// The length of the stored value.
     bytes: usize,
+    /// For the state of an app, its stored checkpoint.
     checkpoint: Checkpoint,
 }
 
@@ -93,15 +95,15 @@ struct RowBytes;
 
 impl Weighter<RowKey, CachedRow> for RowBytes {
     fn weight(&self, key: &RowKey, cached: &CachedRow) -> u64 {
-        // A row takes about three times its written length in memory, and some for the cache itself. Of a state, what
-        // came since it was written may all be part of it.
+        // A row takes about three times its stored length in memory, plus the cache's own overhead. The state of an app may
+        // have grown by all the events since its checkpoint.
         (200 + key.text_bytes() + 3 * cached.bytes + cached.checkpoint.bytes_since) as u64
     }
 }
 
 impl Drop for EmbeddedStore {
     fn drop(&mut self) {
-        // Without a sender the committer ends once it has done what it was given.
+        // Without a sender, the committer ends once it has finished the queued commands.
         self.queue = CommitQueue::new().0;
         if let Some(committer) = self.committer.take() {
             _ = committer.join();
@@ -119,8 +121,8 @@ impl Store for EmbeddedStore {
         self.inner.head(timeline)
     }
 
-    // Reads run where they are called: a page is a few blocks, nearly always in memory, and handing it to another
-    // thread would cost more than reading it. Long reads come in chunks of `bytes_max`.
+    // Reads run on the caller's thread: a page is a few blocks, nearly always in memory, and handing it to another
+    // thread would cost more than reading it. `bytes_max` bounds long reads.
     async fn read(
         &self,
         timeline: TimelineId,

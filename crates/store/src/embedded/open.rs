@@ -1,4 +1,4 @@
-//! Opening a store: whose directory it is, which format it has, and what a power cut left of it.
+//! Opening a store: locking its directory, checking its format, and repairing its journal.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, ErrorKind};
@@ -18,47 +18,56 @@ use crate::error::Error;
 
 use super::{EmbeddedStore, Inner, RowBytes, committer, damage, platform};
 
-/// The format this program writes, and the newest it reads.
+/// The format that this program writes, and the newest that it reads.
 pub(super) const FORMAT: u32 = 1;
 const FORMAT_FILE: &str = "format";
 
 const MIB: u64 = 1 << 20;
-/// Blocks of tables in memory.
+/// The size of the cache of table blocks.
 const BLOCK_CACHE_BYTES: u64 = 48 * MIB;
-/// Rows in memory.
+/// The size of the cache of rows.
 const ROW_CACHE_BYTES: u64 = 48 * MIB;
-/// Heads of timelines in memory; each takes about 100 bytes.
+/// How many heads of timelines are cached; each takes about 100 bytes.
 const HEADS_MAX: usize = 100_000;
-/// What has to be read again at the next start, at the most.
+/// The size of the journal, which bounds how much the next start has to replay.
 const JOURNAL_BYTES: u64 = 64 * MIB;
 
-/// How to open a store.
+/// Options for opening a store in a directory.
 pub struct Options {
     directory: PathBuf,
     common: CommonOptions,
 }
 
 impl Options {
-    /// The store in that directory, which is made if it is not there.
+    /// Chooses the store's directory, which is created if it does not exist.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self { directory: directory.into(), common: CommonOptions::default() }
     }
 
-    /// Whether only a store that is there is opened, and none is made.
+    /// Sets whether to open only an existing store, and fail with [`Error::Missing`] instead of creating one.
     #[must_use]
     pub fn existing(mut self, is_existing: bool) -> Self {
         self.common.is_existing = is_existing;
         self
     }
 
-    /// Calls this after every commit, on the committing thread.
+    /// Sets a function to call after every commit that records events, on the committing thread.
     #[must_use]
     pub fn observer(mut self, observer: impl Fn(CommitSummary) + Send + Sync + 'static) -> Self {
         self.common.observer = Box::new(observer);
         self
     }
 
-    /// Opens the store. Takes as long as reading a journal of 64 MiB at most.
+    /// Opens the store. Takes as long as replaying a journal of at most 64 MiB.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InUse`] if another process has the store open.
+    /// - [`Error::Missing`], [`Error::NotAStore`], [`Error::NotADirectory`] or [`Error::NotWritable`] if the directory
+    ///   cannot be used.
+    /// - [`Error::Newer`] if a newer annals wrote the store.
+    /// - [`Error::Damaged`] if it is damaged.
+    /// - [`Error::Engine`] if it cannot be opened for another reason.
     pub fn open(self) -> Result<EmbeddedStore, Error> {
         if self.common.is_existing && !self.directory.join(FORMAT_FILE).exists() {
             return Err(Error::Missing);
@@ -72,9 +81,9 @@ impl Options {
         let database = Database::builder(&path)
             .cache_size(BLOCK_CACHE_BYTES)
             .max_journaling_size(JOURNAL_BYTES)
-            // The committing thread would compress, and everybody waits for it; the journal is short-lived.
+            // The committing thread, which everybody waits for, would compress a journal that is soon deleted.
             .journal_compression(CompressionType::None)
-            // With more than one, the engine's first worker only flushes, and spins while another compacts.
+            // With several workers, fjall's first one only flushes, and spins while another compacts.
             .worker_threads(1)
             .open()?;
         let keyspace = |name: &str, memtable_bytes: u64, block_bytes: u32| {
@@ -83,7 +92,7 @@ impl Options {
                     .max_memtable_size(memtable_bytes)
                     .data_block_size_policy(BlockSizePolicy::all(block_bytes))
                     .data_block_compression_policy(CompressionPolicy::all(CompressionType::Lz4))
-                    // Runs are long, so finding one from the last restart costs more than a whole key does.
+                    // Runs are long, so scanning for one from the last restart point costs more than storing whole keys.
                     .data_block_restart_interval_policy(RestartIntervalPolicy::all(2))
             })
         };
@@ -97,7 +106,7 @@ impl Options {
                 .as_ref()
                 .try_into()
                 .map(u64::from_be_bytes)
-                .map_err(|_| Error::Damaged("the count of timelines cannot be read".to_owned()))?,
+                .map_err(|_| Error::Damaged("the number of timelines cannot be read".to_owned()))?,
             None => 0,
         };
         let platform_length = platform::length(&platform)?;
@@ -130,7 +139,7 @@ impl Options {
     }
 }
 
-/// Makes the directory if need be and takes it for this process.
+/// Creates the directory if it does not exist, and locks it for this process.
 fn lock(directory: &Path) -> Result<File, Error> {
     create_private(directory)?;
     let is_foreign = !directory.join("lock").exists() && fs::read_dir(directory)?.next().is_some();
@@ -153,7 +162,7 @@ fn create_private(directory: &Path) -> Result<(), Error> {
     created.map_err(|error| creation_error(directory, error))
 }
 
-/// Why a file or a directory of a store cannot be made.
+/// Explains why a file or directory of a store cannot be created.
 pub(super) fn creation_error(path: &Path, error: io::Error) -> Error {
     let existing = || path.ancestors().find(|path| path.exists()).unwrap_or(Path::new(".")).to_owned();
     match error.kind() {
@@ -163,7 +172,7 @@ pub(super) fn creation_error(path: &Path, error: io::Error) -> Error {
     }
 }
 
-/// Refuses a newer format, and writes the number where there is none yet.
+/// Rejects a newer format, and writes the format of a new store.
 fn check_format(directory: &Path) -> Result<(), Error> {
     let path = directory.join(FORMAT_FILE);
     let found = match fs::read_to_string(&path) {
@@ -171,11 +180,11 @@ fn check_format(directory: &Path) -> Result<(), Error> {
             text.trim().parse::<u32>().map_err(|_| Error::Damaged("the format cannot be read".to_owned()))?
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            // Written aside and renamed: a crash leaves either no number or a whole one.
-            let aside = directory.join("format.new");
-            fs::write(&aside, format!("{FORMAT}\n"))?;
-            File::open(&aside)?.sync_all()?;
-            fs::rename(&aside, &path)?;
+            // Written to another file and renamed, so that a crash leaves no partial number.
+            let temporary = directory.join("format.new");
+            fs::write(&temporary, format!("{FORMAT}\n"))?;
+            File::open(&temporary)?.sync_all()?;
+            fs::rename(&temporary, &path)?;
             File::open(directory)?.sync_all()?;
             FORMAT
         }

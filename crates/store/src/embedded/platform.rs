@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! key     platform position of its first event (u64 big-endian)
-//! value   the entry, as `engine::platform` draws it
+//! value   the entry (`engine/platform.rs`)
 //! ```
 
 use std::sync::atomic::Ordering;
@@ -15,7 +15,7 @@ use crate::error::Error;
 
 use super::Inner;
 
-/// How many events there are.
+/// Returns the number of events in the store.
 pub(super) fn length(platform: &Keyspace) -> Result<u64, Error> {
     let Some(guard) = platform.last_key_value() else { return Ok(0) };
     let (key, value) = guard.into_inner()?;
@@ -32,7 +32,7 @@ impl Inner {
         if next > self.platform_length.load(Ordering::Acquire) {
             return Ok(Vec::new());
         }
-        // The entry that has the next position may begin before it.
+        // The entry that contains the next position may begin before it.
         let first = match self.platform.range(..=next.to_be_bytes()).next_back() {
             Some(guard) => position(&guard.key()?)?,
             None => next,

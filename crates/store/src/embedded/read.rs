@@ -1,4 +1,4 @@
-//! Reading: from the caches, or from the tree.
+//! Reading, from the caches or from the LSM tree.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -28,7 +28,7 @@ impl Inner {
     }
 
     pub(super) fn head(&self, timeline: TimelineId) -> Result<Head, Error> {
-        // A head that the committer puts here while this one is being read wins: the cache then drops the one read.
+        // If the committer inserts a newer head during this read, the cache drops the one read here.
         self.heads.get_or_insert_with(&timeline, || {
             let Some(guard) = self.runs.prefix(timeline_key(timeline)).next_back() else {
                 return Ok(Head::default());
@@ -54,7 +54,7 @@ impl Inner {
         Ok(cached.row)
     }
 
-    /// The state of an app: its checkpoint, and what happened since.
+    /// Rebuilds the state of an app from its stored checkpoint and the events since.
     pub(super) fn app_from(&self, id: AppId, value: &[u8]) -> Result<(Arc<App>, Checkpoint), Error> {
         let (mut app, position) = checkpoint::read(value)?;
         let mut checkpoint = Checkpoint::at(position);
@@ -77,9 +77,9 @@ impl Inner {
         let (oldest, newest) = (*positions.start(), *positions.end());
         let mut events = Vec::new();
         let mut bytes = 0;
-        // References of a page often lead to the same few runs.
-        let mut referred = HashMap::new();
-        // The run that has the oldest position begins less than a run before it; a narrow range spares the engine tables.
+        // The references of a page often point to the same few runs.
+        let mut referenced = HashMap::new();
+        // The run that contains the oldest position begins less than one run before it. A narrow range reads fewer tables.
         let lowest = oldest.saturating_sub(u64::from(run::EVENTS_MAX) - 1);
         for guard in self.runs.range(run_key(timeline, lowest)..=run_key(timeline, newest)).rev() {
             let (key, value) = guard.into_inner()?;
@@ -88,7 +88,7 @@ impl Inner {
                 let index = usize::try_from(position - run.first).expect("a run has at most 64 events");
                 let event = match run.content(index)? {
                     Content::Event(event) => event,
-                    Content::Reference(reference) => self.follow(reference, &mut referred)?,
+                    Content::Reference(reference) => self.resolve(reference, &mut referenced)?,
                 };
                 bytes += event.len();
                 if bytes > bytes_max && !events.is_empty() {
@@ -103,14 +103,14 @@ impl Inner {
         Ok(events)
     }
 
-    /// The event a reference names.
-    fn follow(
+    /// Returns the event that a reference points to.
+    fn resolve(
         &self,
         reference: run::Reference,
-        referred: &mut HashMap<(AppId, u64), Run>,
+        referenced: &mut HashMap<(AppId, u64), Run>,
     ) -> Result<Bytes, Error> {
-        let damaged = || Error::Damaged("a reference to an event leads nowhere".to_owned());
-        let run = match referred.entry((reference.app, reference.first)) {
+        let damaged = || Error::Damaged("a reference points to no event".to_owned());
+        let run = match referenced.entry((reference.app, reference.first)) {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::hash_map::Entry::Vacant(entry) => {
                 let key = run_key(TimelineId::App(reference.app), reference.first);
@@ -129,8 +129,8 @@ impl Inner {
         if time > head.last_time {
             return Ok(head.length);
         }
-        // Times never decrease, so what is before `time` is a prefix: positions 1..=low are in it, those from
-        // high + 1 on are not.
+        // Times never decrease, so the events before `time` are a prefix of the timeline. It includes the positions 1..=low,
+        // and excludes those from high + 1 on.
         let (mut low, mut high) = (0, head.length);
         while low < high {
             let middle = low + (high - low).div_ceil(2);
@@ -144,7 +144,7 @@ impl Inner {
         Ok(low)
     }
 
-    /// The run that has that position, which the timeline has.
+    /// Returns the run that contains `position`, which must be in the timeline.
     pub(super) fn run_with(&self, timeline: TimelineId, position: u64) -> Result<Run, Error> {
         let guard = self
             .runs
@@ -170,12 +170,12 @@ impl Inner {
         Ok(self.read(home, &(position..=position), usize::MAX)?.pop())
     }
 
-    /// The event of that identifier if it was assigned here: it is among those of the millisecond it names.
+    /// Returns the event with an identifier that annals assigned. It is among the events of the millisecond in it.
     pub(super) fn find_by_time(&self, home: TimelineId, event: EventId) -> Result<Option<Bytes>, Error> {
         Ok(self.locate(home, event, event.time())?.map(|(_, _, json)| json))
     }
 
-    /// The event of that identifier and that time, behind the first position of its run and its index in the run.
+    /// Returns the event with this identifier and time, preceded by the first position of its run and its index there.
     pub(super) fn locate(
         &self,
         home: TimelineId,

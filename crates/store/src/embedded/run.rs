@@ -1,6 +1,6 @@
-//! A run: consecutive positions that one commit appended to one timeline.
+//! A run: events at consecutive positions of one timeline, appended by one commit and stored under one key.
 //!
-//! The key sorts runs along their timeline:
+//! The key sorts the runs of a timeline by position:
 //!
 //! ```text
 //! timeline            │ position of the first event
@@ -8,15 +8,15 @@
 //! u user id (16)      │ u64 big-endian
 //! ```
 //!
-//! The value says of each event when it was and where it is, then come the events:
+//! The value is a header with the time and length of each event, followed by the events:
 //!
 //! ```text
-//! count of events (u8, 1..=64) │ ms of the first event (u64 big-endian)
-//! per event, as LEB128:  ms since the event before (0 for the first) │ length × 2 + 1 if it is a reference
-//! per event:             its bytes, or the reference
+//! count of events (u8, 1..=64) │ time of the first event in ms (u64 big-endian)
+//! per event, as LEB128:  ms since the previous event (0 for the first) │ length × 2 + 1 if it is a reference
+//! per event:             its JSON, or the reference
 //! ```
 //!
-//! A reference, in a user's timeline, names an event that an app's timeline keeps:
+//! A reference, in a user's timeline, points to an event whose home is an app's timeline:
 //!
 //! ```text
 //! app id (12) │ position of its run's first event (u64 big-endian) │ index in the run (u8)
@@ -29,13 +29,13 @@ use crate::engine::leb128;
 use crate::error::Error;
 use crate::timeline::TimelineId;
 
-/// The most events of a run, so that one page reads few runs and little besides.
+/// The most events of a run: enough that a page reads few runs, and few enough that it reads little it does not need.
 pub(super) const EVENTS_MAX: u8 = 64;
 
-/// A run gets no further event once it has this many bytes, so that a page of large events reads little besides.
+/// A run is full once it has this many bytes, so that a page of large events reads little it does not need.
 pub(super) const BYTES_FULL: usize = 64 << 10;
 
-/// What the keys of that timeline's runs begin with.
+/// Returns the prefix of the keys of a timeline's runs.
 pub(super) fn timeline_key(timeline: TimelineId) -> Vec<u8> {
     let mut key = Vec::with_capacity(25);
     match timeline {
@@ -51,7 +51,7 @@ pub(super) fn timeline_key(timeline: TimelineId) -> Vec<u8> {
     key
 }
 
-/// The timeline whose key these bytes begin with, and the rest.
+/// Reads the timeline at the front of `bytes`; returns it and the bytes after it.
 pub(super) fn read_timeline(bytes: &[u8]) -> Option<(TimelineId, &[u8])> {
     match bytes.split_first()? {
         (b'a', rest) => {
@@ -66,24 +66,24 @@ pub(super) fn read_timeline(bytes: &[u8]) -> Option<(TimelineId, &[u8])> {
     }
 }
 
-/// The key of the run whose first event has that position.
+/// Returns the key of the run whose first event is at the position `first`.
 pub(super) fn run_key(timeline: TimelineId, first: u64) -> Vec<u8> {
     let mut key = timeline_key(timeline);
     key.extend_from_slice(&first.to_be_bytes());
     key
 }
 
-/// Whether that is the key of a run of an app's timeline.
+/// Returns whether a run's key is that of an app's timeline.
 pub(super) fn is_of_app(key: &[u8]) -> bool {
     key.starts_with(b"a")
 }
 
-/// The position of the first event, which a run's key ends with.
+/// Returns the position of a run's first event, the end of the run's key.
 pub(super) fn first_position(key: &[u8]) -> Option<u64> {
     key.last_chunk().map(|bytes| u64::from_be_bytes(*bytes))
 }
 
-/// A reference to an event that an app's timeline keeps.
+/// A reference to an event in an app's timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Reference {
     pub(super) app: AppId,
@@ -110,7 +110,7 @@ impl Reference {
     }
 }
 
-/// A run being made.
+/// A run under construction.
 pub(super) struct RunBuilder {
     /// The position of its first event.
     pub(super) first: u64,
@@ -137,7 +137,7 @@ impl RunBuilder {
         self.count >= EVENTS_MAX || self.bytes.len() >= BYTES_FULL
     }
 
-    /// Adds an event and gives its index.
+    /// Adds an event and returns its index.
     pub(super) fn push_event(&mut self, time: Time, json: &[u8]) -> u8 {
         self.push(time, json, false)
     }
@@ -160,7 +160,7 @@ impl RunBuilder {
         self.count - 1
     }
 
-    /// The stored value.
+    /// Encodes the value.
     pub(super) fn finish(self) -> Vec<u8> {
         let mut value = Vec::with_capacity(9 + self.header.len() + self.bytes.len());
         value.push(self.count);
@@ -171,7 +171,7 @@ impl RunBuilder {
     }
 }
 
-/// A run as it is stored.
+/// A stored run.
 #[derive(Debug)]
 pub(super) struct Run {
     /// The position of its first event.
@@ -180,6 +180,7 @@ pub(super) struct Run {
     value: Bytes,
 }
 
+/// An event or reference of a run: its time, and the range of the value's bytes that it takes.
 #[derive(Debug, Clone, Copy)]
 struct Item {
     time: Time,
@@ -188,14 +189,14 @@ struct Item {
     is_reference: bool,
 }
 
-/// What a run has at a position.
+/// What a run stores for a position.
 pub(super) enum Content {
     Event(Bytes),
     Reference(Reference),
 }
 
 impl Run {
-    /// Reads a stored run.
+    /// Decodes a stored run.
     pub(super) fn read(key: &[u8], value: Bytes) -> Result<Self, Error> {
         let damaged = || Error::Damaged("a run of events cannot be read".to_owned());
         let first = first_position(key).ok_or_else(damaged)?;
@@ -221,7 +222,7 @@ impl Run {
             });
             offset = end;
         }
-        // What the lengths add up to is what is left, or some byte is not as it was written.
+        // If the lengths do not add up to the bytes that are left, the value is damaged.
         let header_bytes = u32::try_from(value.len() - rest.len()).ok()?;
         if items.is_empty() || offset != rest.len() as u64 {
             return None;
@@ -233,29 +234,29 @@ impl Run {
         Some(items)
     }
 
-    /// The position of its last event.
+    /// Returns the position of the last event.
     pub(super) fn last(&self) -> u64 {
         self.first + self.items.len() as u64 - 1
     }
 
-    /// When the event at that index was; `None` beyond the last.
+    /// Returns the time of the event at `index`; `None` beyond the last.
     pub(super) fn time(&self, index: usize) -> Option<Time> {
         self.items.get(index).map(|item| item.time)
     }
 
-    /// When its last event was.
+    /// Returns the time of the last event.
     pub(super) fn last_time(&self) -> Time {
         self.items.last().map_or(Time::EPOCH, |item| item.time)
     }
 
-    /// How many of its events were before that time.
+    /// Returns how many of its events are earlier than `time`.
     pub(super) fn count_before(&self, time: Time) -> u64 {
         self.items.partition_point(|item| item.time < time) as u64
     }
 
-    /// What it has at that index.
+    /// Returns the event or reference at `index`.
     pub(super) fn content(&self, index: usize) -> Result<Content, Error> {
-        let damaged = || Error::Damaged("a reference to an event leads nowhere".to_owned());
+        let damaged = || Error::Damaged("a reference points to no event".to_owned());
         let item = self.items.get(index).ok_or_else(damaged)?;
         let bytes = self.value.slice(item.start as usize..item.end as usize);
         if !item.is_reference {
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_sort_along_the_timeline_and_stay_as_they_are() {
+    fn keys_sort_by_position_and_have_their_golden_bytes() {
         let user: UserId = "us-0e6d8e46-5cd0-42a4-acba-372b2be605ac".parse().unwrap();
         assert_eq!(
             hex::encode(run_key(TimelineId::App(app()), 258)),
@@ -294,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_stay_as_they_are() {
+    fn runs_have_their_golden_bytes() {
         let mut builder = RunBuilder::new(7);
         assert_eq!(builder.push_event(Time::from_millis(1000), b"{\"a\":1}"), 0);
         assert_eq!(builder.push_event(Time::from_millis(1300), b"{}"), 1);

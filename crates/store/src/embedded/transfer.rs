@@ -1,4 +1,4 @@
-//! Taking a store apart, and putting it together.
+//! Exporting and importing a store.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -110,7 +110,7 @@ impl Inner {
                 None => self.head(*timeline)?,
             };
             if *first != head.length + 1 {
-                return Err(Error::Damaged("events do not follow those that are there".to_owned()));
+                return Err(Error::Damaged("events do not continue their timeline".to_owned()));
             }
             timelines += u64::from(head.length == 0);
             let mut run = RunBuilder::new(*first);
@@ -140,18 +140,18 @@ impl Inner {
         Ok(())
     }
 
-    /// A reference to where an app's timeline has that event.
+    /// Returns a reference to an event in an app's timeline.
     fn reference_to(&self, app: AppId, event: &Event) -> Result<Reference, Error> {
         match self.locate(TimelineId::App(app), event.id, event.created_at)? {
             Some((first, index, _)) => Ok(Reference { app, first, index }),
             None => {
-                Err(Error::Damaged(format!("event {} of a user is not in the timeline of its app", event.id)))
+                Err(Error::Damaged(format!("event {} of a user is missing in its app's timeline", event.id)))
             }
         }
     }
 }
 
-/// What comes behind all keys of a timeline.
+/// Returns a key that is greater than those of all runs of a timeline.
 fn after_timeline(timeline: TimelineId) -> Vec<u8> {
     let mut key = timeline_key(timeline);
     key.extend_from_slice(&[u8::MAX; 9]);
@@ -161,7 +161,7 @@ fn after_timeline(timeline: TimelineId) -> Vec<u8> {
 fn after_key(keyspace: &Keyspace, after: Option<Vec<u8>>) -> fjall::Iter {
     match after {
         Some(mut key) => {
-            // The first key that is greater.
+            // The smallest key that is greater.
             key.push(0);
             keyspace.range(key..)
         }

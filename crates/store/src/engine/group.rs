@@ -1,4 +1,4 @@
-//! Commands that are committed together.
+//! Groups of commands that are committed together.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -7,17 +7,17 @@ use crate::error::Error;
 
 use super::platform;
 
-/// A group takes no further command once it has this many events, which bounds its time and memory.
+/// A group is full once it has this many events, which bounds its time and memory.
 const EVENTS_FULL: usize = 8 * 1024;
-/// Or this many bytes of events.
+/// A group is full once its events have this many bytes.
 const BYTES_FULL: usize = 8 << 20;
-/// Or this many commands.
+/// A group is full once it has this many commands.
 const COMMANDS_FULL: usize = 1024;
 
-/// A command may not have more events, which bounds how many a group has. A request's body has room for far fewer.
+/// The most events of one command, which bounds those of a group. The body of a request has room for far fewer.
 const COMMAND_EVENTS_MAX: usize = platform::EVENTS_MAX - EVENTS_FULL;
 
-/// How much is in a group.
+/// The size of a group.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct GroupSize {
     pub(crate) commands: usize,
@@ -30,14 +30,14 @@ impl GroupSize {
         self.events >= EVENTS_FULL || self.bytes >= BYTES_FULL || self.commands >= COMMANDS_FULL
     }
 
-    /// Counts an event of that length.
+    /// Counts an event of `bytes` bytes.
     pub(crate) fn add_event(&mut self, bytes: usize) {
         self.events += 1;
         self.bytes += bytes;
     }
 }
 
-/// What a command writes, or why it writes nothing. A bug in a decision costs the request that met it, not all others.
+/// Decides a command. A panic in it becomes an error, so that a bug fails the request that hits it and no other.
 pub(crate) fn decide(command: &mut dyn Command, snapshot: &dyn Snapshot) -> Result<WriteSet, CommitError> {
     match catch_unwind(AssertUnwindSafe(|| command.decide(snapshot))) {
         Ok(Ok(writes)) if writes.events.len() > COMMAND_EVENTS_MAX => {

@@ -1,4 +1,8 @@
-//! Numbers that take as few bytes as they need: seven bits a byte, the lowest first.
+//! LEB128, an encoding of unsigned integers in one to ten bytes.
+//!
+//! ```text
+//! per byte   1 if another byte follows, else 0 (1 bit) │ the next 7 bits of the number, lowest first
+//! ```
 
 pub(crate) fn write(mut number: u64, out: &mut Vec<u8>) {
     while number >= 0x80 {
@@ -8,7 +12,7 @@ pub(crate) fn write(mut number: u64, out: &mut Vec<u8>) {
     out.push(u8::try_from(number).expect("less than 128"));
 }
 
-/// Takes a number off these bytes; `None` if they end within it, or it is greater than any that is written.
+/// Reads a number and removes it from the front of `bytes`; `None` if they end within it, or if it exceeds 64 bits.
 pub(crate) fn read(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0_u64;
     for shift in (0..u64::BITS).step_by(7) {

@@ -1,4 +1,4 @@
-//! What the engines have in common.
+//! What the engines share.
 
 pub(crate) mod checkpoint;
 mod group;

@@ -1,15 +1,15 @@
-//! What every engine can be opened with.
+//! The options that all engines have.
 
 use crate::contract::CommitSummary;
 
-/// How many notifications wait for a slow subscriber.
+/// How many notifications are kept for a slow subscriber.
 pub(crate) const NOTIFICATIONS_MAX: usize = 1024;
 
 /// Called after every commit.
 pub(crate) type Observer = Box<dyn Fn(CommitSummary) + Send + Sync>;
 
 pub(crate) struct CommonOptions {
-    /// Whether only a store that is there is opened, and none is made.
+    /// Whether to open only an existing store, and create none.
     pub(crate) is_existing: bool,
     pub(crate) observer: Observer,
 }

@@ -1,18 +1,20 @@
-//! An entry of the platform timeline: what one commit recorded.
+//! The encoding of a platform entry: one commit on the platform timeline.
 //!
 //! ```text
 //! recorded_at │ earliest │ latest − earliest                                                     in ms
-//! how many types       per type:      length │ name
-//! how many events
-//! how many timelines   per timeline:  position of its first event × 2 + 1 if it is a user's │ app id (12) or user id (16)
-//! per range:           which timeline × 2 + 1 if it has these two:  positions left out │ how many events − 1
-//! per run of a type:   which type × 2 + 1 if it has this:  how many events − 2
+//! count of types       per type:      length │ name
+//! count of events
+//! count of timelines   per timeline:  position of its first event × 2 + 1 if a user's │ app id (12) or user id (16)
+//! per range:           timeline number × 2 + 1 if these follow:  positions skipped │ count of events − 1
+//! per run of a type:   type index × 2 + 1 if this follows:       count of events − 2
 //! ```
 //!
-//! All numbers are LEB128. Timelines and types stand in the order in which the events meet them. A range has events that
-//! follow each other here and in their timeline, of which it is the next: number zero is a timeline not met before, one the
-//! first of the table, and so on. Positions of a user's timeline are left out where events of apps lie between. Ranges, and
-//! runs, go on until they have all events.
+//! All numbers are LEB128. Timelines and types are listed in the order in which the events first use them.
+//!
+//! A *range* is a sequence of events that are consecutive both in the commit and in their timeline. Its timeline number is 0
+//! for the next timeline of the list that no range has used yet, 1 for the first of the list, 2 for the second, and
+//! so on. Positions are skipped in a user's timeline where it has events whose home is an app's. A *run of a type* is
+//! a sequence of events of the same type. The ranges cover all events, and so do the runs.
 
 use annals_model::{AppId, Time, UserId};
 use foldhash::{HashMap, HashMapExt};
@@ -23,18 +25,18 @@ use crate::timeline::TimelineId;
 
 use super::leb128;
 
-/// An entry has no more events, so that a damaged one asks for no memory.
+/// The most events of an entry, so that a damaged count allocates no huge memory.
 pub(crate) const EVENTS_MAX: usize = 1 << 20;
 
-/// Adds an event that was appended to its home at that position.
+/// Adds to `commit` an event that was appended to its home at `position`.
 pub(crate) fn push(commit: &mut PlatformCommit, event: &NewEvent, position: u64) {
     if commit.events.is_empty() {
         (commit.earliest, commit.latest) = (event.created_at, event.created_at);
     }
     commit.earliest = commit.earliest.min(event.created_at);
     commit.latest = commit.latest.max(event.created_at);
-    let known = commit.types.iter().position(|name| name == event.event_type);
-    let index = known.unwrap_or_else(|| {
+    let found = commit.types.iter().position(|name| name == event.event_type);
+    let index = found.unwrap_or_else(|| {
         commit.types.push(event.event_type.to_owned());
         commit.types.len() - 1
     });
@@ -42,11 +44,11 @@ pub(crate) fn push(commit: &mut PlatformCommit, event: &NewEvent, position: u64)
     commit.events.push(PlatformEvent { timeline: event.home(), position, event_type });
 }
 
-/// Leaves out what is up to that position.
+/// Removes the events up to the platform position `after`.
 pub(crate) fn trim(commit: &mut PlatformCommit, after: u64) {
-    let known = (after + 1).saturating_sub(commit.first);
-    commit.events.drain(..usize::try_from(known).unwrap_or(usize::MAX).min(commit.events.len()));
-    commit.first += known;
+    let removed = (after + 1).saturating_sub(commit.first);
+    commit.events.drain(..usize::try_from(removed).unwrap_or(usize::MAX).min(commit.events.len()));
+    commit.first += removed;
 }
 
 pub(crate) fn encode(commit: &PlatformCommit) -> Vec<u8> {
@@ -61,8 +63,8 @@ pub(crate) fn encode(commit: &PlatformCommit) -> Vec<u8> {
     }
     leb128::write(commit.events.len() as u64, &mut entry);
 
-    // Of each timeline, its number and the position that comes next.
-    let mut met: HashMap<TimelineId, (u64, u64)> = HashMap::new();
+    // The number of each timeline, and its next position.
+    let mut numbers: HashMap<TimelineId, (u64, u64)> = HashMap::new();
     let (mut timelines, mut ranges) = (Vec::new(), Vec::new());
     let follows = |a: &PlatformEvent, b: &PlatformEvent| {
         a.timeline == b.timeline && a.position.checked_add(1) == Some(b.position)
@@ -70,23 +72,23 @@ pub(crate) fn encode(commit: &PlatformCommit) -> Vec<u8> {
     for range in commit.events.chunk_by(follows) {
         let PlatformEvent { timeline, position, .. } = range[0];
         let end = position + range.len() as u64;
-        let (number, left_out) = match met.get_mut(&timeline) {
+        let (number, skipped) = match numbers.get_mut(&timeline) {
             Some((number, next)) => (*number, position - std::mem::replace(next, end)),
             None => {
-                met.insert(timeline, (met.len() as u64 + 1, end));
+                numbers.insert(timeline, (numbers.len() as u64 + 1, end));
                 write_timeline(timeline, position, &mut timelines);
                 (0, 0)
             }
         };
         let more = range.len() as u64 - 1;
-        let has_more = left_out > 0 || more > 0;
+        let has_more = skipped > 0 || more > 0;
         leb128::write(number << 1 | u64::from(has_more), &mut ranges);
         if has_more {
-            leb128::write(left_out, &mut ranges);
+            leb128::write(skipped, &mut ranges);
             leb128::write(more, &mut ranges);
         }
     }
-    leb128::write(met.len() as u64, &mut entry);
+    leb128::write(numbers.len() as u64, &mut entry);
     entry.extend_from_slice(&timelines);
     entry.extend_from_slice(&ranges);
     for run in commit.events.chunk_by(|a, b| a.event_type == b.event_type) {
@@ -99,7 +101,7 @@ pub(crate) fn encode(commit: &PlatformCommit) -> Vec<u8> {
     entry
 }
 
-/// The commit whose first event has that platform position.
+/// Decodes an entry. `first` is the platform position of its first event, which the entry does not contain.
 pub(crate) fn decode(first: u64, entry: &[u8]) -> Result<PlatformCommit, Error> {
     read(first, entry)
         .ok_or_else(|| Error::Damaged("an entry of the platform timeline cannot be read".to_owned()))
@@ -110,7 +112,7 @@ fn read(first: u64, mut rest: &[u8]) -> Option<PlatformCommit> {
     let [recorded_at, earliest] = [leb128::read(bytes)?, leb128::read(bytes)?];
     let latest = earliest.checked_add(leb128::read(bytes)?)?;
     let [recorded_at, earliest, latest] = [recorded_at, earliest, latest].map(Time::from_millis);
-    // Each takes a byte at least.
+    // Damaged counts of types and timelines cannot allocate much: each item takes a byte at least.
     let types = (0..leb128::read(bytes)?).map(|_| read_name(bytes)).collect::<Option<Vec<_>>>()?;
     let count =
         usize::try_from(leb128::read(bytes)?).ok().filter(|count| (1..=EVENTS_MAX).contains(count))?;
@@ -119,23 +121,23 @@ fn read(first: u64, mut rest: &[u8]) -> Option<PlatformCommit> {
         (0..leb128::read(bytes)?).map(|_| read_timeline(bytes)).collect::<Option<Vec<_>>>()?;
 
     let mut events = Vec::new();
-    let mut met = 0;
+    let mut used = 0;
     while events.len() < count {
         let tag = leb128::read(bytes)?;
         let index = match usize::try_from(tag >> 1).ok()? {
             0 => {
-                met += 1;
-                met - 1
+                used += 1;
+                used - 1
             }
-            number if number <= met => number - 1,
+            number if number <= used => number - 1,
             _ => return None,
         };
-        let (left_out, more) = match tag & 1 {
+        let (skipped, more) = match tag & 1 {
             0 => (0, 0),
             _ => (leb128::read(bytes)?, leb128::read(bytes)?),
         };
         let (timeline, next) = timelines.get_mut(index)?;
-        let start = next.checked_add(left_out)?;
+        let start = next.checked_add(skipped)?;
         *next = start.checked_add(more)?.checked_add(1)?;
         if *next - start > (count - events.len()) as u64 {
             return None;
@@ -158,8 +160,8 @@ fn read(first: u64, mut rest: &[u8]) -> Option<PlatformCommit> {
         run.iter_mut().for_each(|event| event.event_type = event_type);
         untyped = others;
     }
-    let is_whole = rest.is_empty() && met == timelines.len();
-    is_whole.then_some(PlatformCommit { first, recorded_at, earliest, latest, types, events })
+    let is_complete = rest.is_empty() && used == timelines.len();
+    is_complete.then_some(PlatformCommit { first, recorded_at, earliest, latest, types, events })
 }
 
 fn read_name(bytes: &mut &[u8]) -> Option<String> {
@@ -203,14 +205,14 @@ mod tests {
 
     use super::*;
 
-    /// A commit of these events: whose they are, how many positions are left out before, and their types.
+    /// Returns a commit of events, given by home, positions skipped before, and type.
     fn commit(events: impl IntoIterator<Item = (TimelineId, u64, &'static str)>) -> PlatformCommit {
         let mut commit =
             PlatformCommit { first: 7, recorded_at: Time::from_millis(1300), ..Default::default() };
         let mut lengths = HashMap::new();
-        for (index, (timeline, left_out, event_type)) in events.into_iter().enumerate() {
+        for (index, (timeline, skipped, event_type)) in events.into_iter().enumerate() {
             let position = lengths.entry(timeline).or_insert(300);
-            *position += 1 + left_out;
+            *position += 1 + skipped;
             let (app, user) = match timeline {
                 TimelineId::App(app) => (Some(app), None),
                 TimelineId::User(user) => (None, Some(user)),
@@ -233,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_stay_as_they_are() {
+    fn entries_have_their_golden_bytes() {
         let commit = commit([
             (app(1), 0, "scale"),
             (user(2), 0, "login"),
@@ -260,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_reader_had_is_left_out() {
+    fn events_up_to_a_position_are_removed() {
         let whole = commit([(app(1), 0, "scale"), (user(2), 0, "login"), (app(1), 0, "scale")]);
         for (after, first, left) in [(0, 7, 3), (6, 7, 3), (7, 8, 2), (8, 9, 1), (9, 10, 0)] {
             let mut trimmed = whole.clone();
@@ -292,15 +294,15 @@ mod tests {
         fn entries_read_as_they_were_written(
             events in prop::collection::vec((0..6_u8, 0..3_u64, 0..3_usize), 1..200),
         ) {
-            let commit = commit(events.into_iter().map(|(number, left_out, event_type)| {
+            let commit = commit(events.into_iter().map(|(number, skipped, event_type)| {
                 let timeline = if number < 3 { app(number) } else { user(number) };
-                (timeline, left_out, ["scale", "login", "database/add_feature"][event_type])
+                (timeline, skipped, ["scale", "login", "database/add_feature"][event_type])
             }));
             prop_assert_eq!(decode(7, &encode(&commit)).unwrap(), commit);
         }
 
         #[test]
-        fn whatever_is_read_is_read_without_harm(entry in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_decode_without_a_panic(entry in prop::collection::vec(any::<u8>(), 0..200)) {
             if let Ok(commit) = decode(1, &entry) {
                 for event in &commit.events {
                     prop_assert!(commit.types.iter().any(|name| name == commit.type_of(event)));

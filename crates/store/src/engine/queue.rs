@@ -1,4 +1,4 @@
-//! The way to a store's committer.
+//! The queue of commands in front of a committer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,16 +8,16 @@ use tokio::sync::{mpsc, oneshot};
 use crate::contract::{Command, CommitError};
 use crate::error::Error;
 
-/// How many commands may wait; a further one waits to be put in the queue.
+/// The capacity of the queue. If it is full, a caller waits for room.
 const QUEUE_MAX: usize = 1024;
 
-/// What a committer is asked to do.
+/// A job for the committer.
 pub(crate) enum Job {
     Commit(Pending),
     Close { done: oneshot::Sender<()> },
 }
 
-/// A command, and its caller.
+/// A command, and the channel to the caller that waits for its result.
 pub(crate) struct Pending {
     pub(crate) command: Box<dyn Command>,
     pub(crate) done: Reply,
@@ -55,7 +55,7 @@ impl Drop for Waiting {
     }
 }
 
-/// Where commands wait for the committer.
+/// The sending end of the queue.
 pub(crate) struct CommitQueue {
     jobs: mpsc::Sender<Job>,
     waiting: Arc<AtomicUsize>,
@@ -76,7 +76,7 @@ impl CommitQueue {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Has a command committed.
+    /// Queues a command and waits for its result.
     pub(crate) async fn commit(&self, command: Box<dyn Command>) -> Result<(), CommitError> {
         let (sender, outcome) = oneshot::channel();
         let done = Reply { sender, waiting: Waiting::count(&self.waiting) };
@@ -84,7 +84,7 @@ impl CommitQueue {
         outcome.await.map_err(|_| Error::Closed)?
     }
 
-    /// Has everything that waits committed, and nothing after it.
+    /// Waits until the committer has finished the queued commands. It accepts none after them.
     pub(crate) async fn close(&self) -> Result<(), Error> {
         let (done, closed) = oneshot::channel();
         self.jobs.send(Job::Close { done }).await.map_err(|_| Error::Closed)?;

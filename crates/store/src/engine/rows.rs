@@ -1,4 +1,4 @@
-//! Rows as they are stored, which may be damaged.
+//! Decoding stored rows, which may be damaged.
 
 use crate::error::Error;
 use crate::rows::{Row, RowKey};

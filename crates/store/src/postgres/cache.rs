@@ -1,4 +1,4 @@
-//! What is known of the database: looked up just now, or cached from before.
+//! Data from the database: the results of lookups, and the cache of earlier ones.
 
 use std::collections::HashSet;
 
@@ -12,41 +12,41 @@ use crate::engine::checkpoint::Checkpoint;
 use crate::rows::{Row, RowKey};
 use crate::timeline::TimelineId;
 
-/// A version that no row has, and a clock that no timeline has: of one that is not there.
+/// The version of a row that does not exist, and the clock of a timeline that does not exist.
 pub(crate) const ABSENT: i64 = 0;
 
-/// Where a timeline stands.
+/// The head of a timeline, and its clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct CachedHead {
     pub(crate) head: Head,
     pub(crate) clock: i64,
 }
 
-/// A row, or that there is none.
 #[derive(Debug, Clone)]
 pub(crate) struct CachedRow {
+    /// `None` if the row does not exist.
     pub(crate) row: Option<Row>,
-    /// Its version; of one that a timeline owns, the clock of that.
+    /// The row's version, or the clock of the timeline that owns it.
     pub(crate) version: i64,
-    /// How long its stored value is.
+    /// The length of the stored value.
     pub(crate) bytes: usize,
-    /// Of a state of an app, up to where it is stored.
+    /// For the state of an app, its stored checkpoint.
     pub(crate) checkpoint: Checkpoint,
 }
 
 impl CachedRow {
-    /// A row that is not there, whatever tells of that.
+    /// Returns a row that does not exist.
     pub(crate) fn absent(version: i64) -> Self {
         Self { row: None, version, bytes: 0, checkpoint: Checkpoint::default() }
     }
 }
 
-/// What can be looked up.
+/// The keys of what a lookup reads.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Keys {
     pub(crate) heads: HashSet<TimelineId>,
     pub(crate) rows: HashSet<RowKey>,
-    /// Whether events are recorded, by their identifier and the timeline they would be in.
+    /// Events by identifier and home, to look up whether they are recorded.
     pub(crate) events: HashSet<(EventId, TimelineId)>,
 }
 
@@ -62,7 +62,7 @@ impl Keys {
     }
 }
 
-/// What was found.
+/// The result of a lookup.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Found {
     pub(crate) heads: HashMap<TimelineId, CachedHead>,
@@ -78,16 +78,16 @@ impl Found {
     }
 }
 
-/// What was found or written before, and may have been changed by another process since. It saves most lookups: what was
-/// decided from it is compared with the database when it is written, and what was refused because of it is decided again.
+/// Data read or written earlier, which another process may have changed since. It saves most lookups. Commits compare
+/// what they were decided from with the database, and commands rejected because of cached data are decided again.
 pub(crate) struct Cache {
     pub(crate) heads: sync::Cache<TimelineId, CachedHead>,
     pub(crate) rows: sync::Cache<RowKey, CachedRow, RowBytes>,
 }
 
-/// Heads in memory; each takes about 100 bytes.
+/// How many heads are cached; each takes about 100 bytes.
 const HEADS_MAX: usize = 100_000;
-/// Rows in memory.
+/// The size of the cache of rows.
 const ROWS_BYTES_MAX: u64 = 96 << 20;
 
 impl Default for Cache {
@@ -124,7 +124,7 @@ pub(crate) struct RowBytes;
 
 impl Weighter<RowKey, CachedRow> for RowBytes {
     fn weight(&self, key: &RowKey, cached: &CachedRow) -> u64 {
-        // A row takes about three times its written length in memory, and some for the cache itself.
+        // A row takes about three times its stored length in memory, plus the cache's own overhead.
         (200 + key.text_bytes() + 3 * cached.bytes + cached.checkpoint.bytes_since) as u64
     }
 }

@@ -1,4 +1,4 @@
-//! What a database's errors mean here.
+//! Classifying the database's errors.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::error::Error;
 
-/// What the database said, without its details: they may show what is stored, which may be secret.
+/// An error from the database, without its details: they may contain stored values, which may be secret.
 #[derive(Debug)]
 struct DatabaseError {
     code: String,
@@ -22,7 +22,7 @@ impl fmt::Display for DatabaseError {
 
 impl std::error::Error for DatabaseError {}
 
-/// Whether nothing was recorded because of what others did at the same time, so that it may be tried again.
+/// Returns whether concurrent transactions caused the error, so that nothing was recorded and a retry can succeed.
 pub(super) fn is_conflict(error: &tokio_postgres::Error) -> bool {
     matches!(
         error.code(),
@@ -34,10 +34,10 @@ pub(super) fn is_conflict(error: &tokio_postgres::Error) -> bool {
     )
 }
 
-/// Whether it is the connection that failed, and not what was asked for over it.
+/// Returns whether the connection failed, rather than the statement.
 pub(super) fn is_connection_lost(error: &tokio_postgres::Error) -> bool {
     match error.code() {
-        // The server goes down or comes up, somebody ended the session, or (class 08) it lost a worker of its own.
+        // The server is shutting down or starting, the session was terminated, or (class 08) a Citus worker was lost.
         Some(code) => {
             matches!(
                 *code,
@@ -52,26 +52,27 @@ pub(super) fn is_connection_lost(error: &tokio_postgres::Error) -> bool {
     }
 }
 
+/// Converts an error of the database: [`Error::Unavailable`] if it may pass, [`Error::Engine`] if not.
 pub(super) fn store_error(error: tokio_postgres::Error) -> Error {
     let is_transient = match error.code() {
         None => error.is_closed() || std::error::Error::source(&error).is_some(),
-        // Classes: 08 connection, 40 rolled back, 53 out of something, 55 in use, 57 stopped, 58 the system failed.
+        // Classes: 08 connection, 40 rollback, 53 resources, 55 object state, 57 operator intervention, 58 system error.
         Some(code) => {
             ["08", "40", "53", "55", "57", "58"].iter().any(|class| code.code().starts_with(class))
                 || *code == SqlState::READ_ONLY_SQL_TRANSACTION
         }
     };
-    let said: Box<dyn std::error::Error + Send + Sync> = match error.as_db_error() {
-        Some(said) => Box::new(DatabaseError {
-            code: said.code().code().to_owned(),
-            message: said.message().to_owned(),
+    let cause: Box<dyn std::error::Error + Send + Sync> = match error.as_db_error() {
+        Some(error) => Box::new(DatabaseError {
+            code: error.code().code().to_owned(),
+            message: error.message().to_owned(),
         }),
         None => Box::new(error),
     };
-    if is_transient { Error::Unavailable(said) } else { Error::Engine(said) }
+    if is_transient { Error::Unavailable(cause) } else { Error::Engine(cause) }
 }
 
-/// What it means that no connection could be had.
+/// Converts an error of the connection pool.
 pub(super) fn pool_error(error: PoolError) -> Error {
     match error {
         PoolError::Backend(error) => store_error(error),

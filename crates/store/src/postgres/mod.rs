@@ -1,8 +1,8 @@
-//! The engine over PostgreSQL, and over Citus where that extension is there: any number of processes on one database.
+//! The PostgreSQL engine: any number of processes on one database, which the Citus extension can distribute.
 //!
-//! `schema/schema.sql` has the tables. A timeline's length is a row of its own, and whoever appends holds it until the
-//! commit, so positions have no gaps whoever writes. Reads ask the database: no process has to know what another one did.
-//! What is cached here only saves lookups, and is compared with the database before anything is recorded.
+//! `schema/schema.sql` has the tables. A timeline's length is a row, which a commit that appends locks until it ends, so
+//! positions have no gaps even with several processes. Reads query the database, so they see what every process has
+//! committed. The cache only saves lookups; commits compare what they read from it with the database.
 
 mod cache;
 mod commit;
@@ -41,7 +41,7 @@ use read::{events, rows, search, statistics};
 pub use connection::address::Address;
 pub use options::Options;
 
-/// The store in a database.
+/// A store in a database, for any number of processes. [`Options`] opens it.
 pub struct PostgresStore {
     inner: Arc<Inner>,
     queue: CommitQueue,
@@ -144,7 +144,7 @@ impl Store for PostgresStore {
         if self.queue.is_closed() {
             return Err(Error::Closed);
         }
-        // Asked first, since where it is down that is why the lock is not held.
+        // Checked first: if the database is down, that is why the lock is not held.
         self.inner.read_pool.rows("SELECT 1", &[]).await?;
         match *self.inner.is_lock_held.borrow() {
             true => Ok(()),

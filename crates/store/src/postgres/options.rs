@@ -18,10 +18,10 @@ use super::connection::read_pool::ReadPool;
 use super::connection::tls;
 use super::{Inner, PostgresStore, platform, schema};
 
-/// How many connections read at once, unless something else is said.
+/// The default number of connections for reads.
 const CONNECTIONS: usize = 16;
 
-/// How to open a store in a database.
+/// Options for opening a store in a database.
 pub struct Options {
     address: Address,
     connections: usize,
@@ -30,7 +30,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The store in that database; its tables are made if they are not there.
+    /// Chooses the store's database, in which tables are created if they do not exist.
     pub fn new(address: Address) -> Self {
         Self {
             address,
@@ -40,35 +40,44 @@ impl Options {
         }
     }
 
-    /// How many connections read at once. Three more decide, write, and listen.
+    /// Sets how many connections serve reads. The store opens three more: two for commits, and one that holds its lock.
     #[must_use]
     pub fn connections(mut self, connections: usize) -> Self {
         self.connections = connections;
         self
     }
 
-    /// Has the store for itself, which fails while any other process has it open.
+    /// Opens the store exclusively: no other process can have it open at the same time.
     #[must_use]
     pub fn exclusive(mut self) -> Self {
         self.lock_mode = LockMode::Exclusive;
         self
     }
 
-    /// Whether only a store that is there is opened, and none is made.
+    /// Sets whether to open only an existing store, and fail with [`Error::Missing`] instead of creating one.
     #[must_use]
     pub fn existing(mut self, is_existing: bool) -> Self {
         self.common.is_existing = is_existing;
         self
     }
 
-    /// Calls this after every commit, on the committing thread.
+    /// Sets a function to call after every commit that records events, on the committing thread.
     #[must_use]
     pub fn observer(mut self, observer: impl Fn(CommitSummary) + Send + Sync + 'static) -> Self {
         self.common.observer = Box::new(observer);
         self
     }
 
-    /// Opens the store. Has to be called within a runtime that lives as long as the store.
+    /// Opens the store. Must be called within a Tokio runtime that outlives the store.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InUse`] if another process has the store open exclusively, or has it open at all and this one asked for
+    ///   [exclusive](Self::exclusive) use.
+    /// - [`Error::Missing`] if there is no store and only an existing one was to be opened.
+    /// - [`Error::Newer`] if a newer annals wrote the store.
+    /// - [`Error::Unavailable`] if the database cannot be reached.
+    /// - [`Error::Engine`] if the database or the TLS certificate cannot be used.
     pub async fn open(self) -> Result<PostgresStore, Error> {
         let tls = tls::connector(&self.address.verification)?;
         let mut read_pool = ReadPool::new(&self.address, tls.clone(), self.connections)?;
@@ -90,7 +99,7 @@ impl Options {
             is_lock_held: watch::Sender::new(true),
             announcements: announced,
         };
-        let held = presence.acquire().await?;
+        let lock = presence.acquire().await?;
         let inner = Arc::new(Inner {
             address: self.address,
             tls,
@@ -103,11 +112,11 @@ impl Options {
             observer: self.common.observer,
             commit_retries: AtomicU64::new(0),
         });
-        let presence = tokio::spawn(presence.run(held)).abort_handle();
+        let presence = tokio::spawn(presence.run(lock)).abort_handle();
         let (queue, jobs) = CommitQueue::new();
         let committer = Committer::new(Arc::clone(&inner), jobs, clock);
         let runtime = Handle::current();
-        // Deciding takes the processor for a while; on a thread of its own it keeps no request waiting.
+        // Deciding keeps a processor busy. On a thread of its own it does not delay requests.
         std::thread::Builder::new()
             .name("committer".to_owned())
             .spawn(move || runtime.block_on(committer.run()))

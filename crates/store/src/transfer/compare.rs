@@ -1,4 +1,4 @@
-//! Comparing two stores.
+//! Comparing the two stores of a copy.
 
 use futures_util::{TryStreamExt, stream};
 
@@ -22,13 +22,15 @@ pub(super) async fn compare_events(
         let Some((last, heads)) = source else {
             return match target.first() {
                 None => Ok(()),
-                Some((timeline, _)) => Err(CopyError::Differs(format!("{timeline:?} is in the target only"))),
+                Some((timeline, _)) => Err(CopyError::Differs(format!("{timeline:?} is only in the target"))),
             };
         };
         if heads != target {
             let different = heads.iter().find(|head| !target.contains(head)).or(target.last());
             let timeline = different.map(|(timeline, _)| *timeline);
-            return Err(CopyError::Differs(format!("{timeline:?} has another length, or is in one only")));
+            return Err(CopyError::Differs(format!(
+                "{timeline:?} differs in length, or is only in one store"
+            )));
         }
         after = Some(last);
         for (timeline, head) in heads {
@@ -37,7 +39,7 @@ pub(super) async fn compare_events(
                 let first = compared + 1;
                 let events = read_oldest(from, timeline, first, head.length).await?;
                 if events != read_oldest(to, timeline, first, compared + events.len() as u64).await? {
-                    return Err(CopyError::Differs(format!("{timeline:?} from position {first} on")));
+                    return Err(CopyError::Differs(format!("{timeline:?}, from position {first} on")));
                 }
                 compared += events.len() as u64;
                 done += events.len() as u64;
@@ -70,14 +72,14 @@ pub(super) async fn compare_rest(
         let (source, target) =
             (from.platform(after, EVENTS_AT_ONCE).await?, to.platform(after, EVENTS_AT_ONCE).await?);
         if source != target {
-            return Err(CopyError::Differs(format!("the platform timeline after {after}")));
+            return Err(CopyError::Differs(format!("the platform timeline after position {after}")));
         }
         let Some(last) = source.last() else { break };
         after = last.last();
         copied.commits += source.len() as u64;
         progress(done + copied.commits);
     }
-    // Engines have rows in orders of their own.
+    // Engines order rows differently, so rows cannot be compared batch by batch. The target has one more: the mark.
     copied.rows = count_rows(from).await?;
     if count_rows(to).await? != copied.rows + 1 {
         return Err(CopyError::Differs("the number of rows".to_owned()));
@@ -92,7 +94,7 @@ pub(super) async fn compare_rest(
         stream::iter(rows.into_iter().map(Ok))
             .try_for_each_concurrent(CONCURRENT_ROW_READS, async |(key, row)| match to.row(&key).await? {
                 Some(target) if target == row => Ok(()),
-                // Which one it is, is for the log of whoever has both: keys may be addresses and values secret.
+                // The error names only the kind: keys may be email addresses, and values secret.
                 _ => Err(CopyError::Differs(format!("a row of kind {}", key.kind()))),
             })
             .await?;

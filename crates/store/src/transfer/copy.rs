@@ -1,4 +1,4 @@
-//! Moving a store into another engine, and proving that it arrived.
+//! Copying a store, and verifying the copy.
 
 use std::collections::HashMap;
 
@@ -17,8 +17,12 @@ use super::read::{
     BYTES_AT_ONCE, EVENTS_AT_ONCE, ROWS_AT_ONCE, TIMELINES_AT_ONCE, next_timelines, read_oldest,
 };
 
-/// Copies everything, compares it, and only then lets the target be served. One that was interrupted goes on where it was.
-/// Nobody else may use either store meanwhile.
+/// Copies a store into an empty one, compares both, and only then allows the target to be served. An interrupted copy
+/// resumes when it is started again. No other process may use either store meanwhile.
+///
+/// # Errors
+///
+/// Returns why the copy failed. Until it has succeeded, the target is marked as unfinished and cannot be served.
 pub async fn copy(
     from: &dyn Portable,
     to: &dyn Portable,
@@ -42,7 +46,7 @@ pub async fn copy(
     Ok(copied)
 }
 
-/// Sees that the target is empty or has the beginning of this copy, and marks it.
+/// Checks that the target is empty or holds the beginning of this copy, and marks it as unfinished.
 async fn prepare_target(from: &dyn Portable, to: &dyn Portable) -> Result<(), CopyError> {
     if from.timelines(None, 1).await?.is_empty() && from.rows(None, 1).await?.is_empty() {
         return Err(CopyError::EmptySource);
@@ -66,7 +70,7 @@ async fn prepare_target(from: &dyn Portable, to: &dyn Portable) -> Result<(), Co
 
 const UNFINISHED_MARK: key::Setting = key::Setting(Setting::UnfinishedCopy);
 
-/// Sets or removes what says that a store is not whole.
+/// Marks a store as an unfinished copy of the store with this identity, or removes the mark.
 async fn set_mark(store: &dyn Portable, identity: Option<String>) -> Result<(), CopyError> {
     let mark = move |_: &dyn Snapshot| -> Result<_, CommandError> {
         let mut writes = WriteSet::default();
@@ -90,15 +94,15 @@ async fn copy_events(
     let (mut done, mut after) = (0, None);
     let mut batch = Batch::default();
     while let Some((last, heads)) = next_timelines(from, after).await? {
-        // An interrupted copy has the beginning of them.
-        let begun: HashMap<_, _> = to.timelines(after, TIMELINES_AT_ONCE).await?.into_iter().collect();
+        // An interrupted copy has written some of them, perhaps in part.
+        let started: HashMap<_, _> = to.timelines(after, TIMELINES_AT_ONCE).await?.into_iter().collect();
         after = Some(last);
         for (timeline, head) in heads {
             if matches!(timeline, TimelineId::User(_)) && batch.has_apps() {
-                // What users did may be kept as references to what is in their apps' timelines.
+                // The target may store references from users' timelines to the events of apps.
                 batch.put(to).await?;
             }
-            let mut copied = begun.get(&timeline).map_or(0, |begun| begun.length);
+            let mut copied = started.get(&timeline).map_or(0, |head| head.length);
             done += copied;
             while copied < head.length {
                 let events = read_oldest(from, timeline, copied + 1, head.length).await?;
@@ -119,7 +123,7 @@ async fn copy_events(
     Ok(())
 }
 
-/// Events that are read and not yet written.
+/// Events that have been read but not written.
 #[derive(Default)]
 struct Batch {
     events: Vec<Events>,

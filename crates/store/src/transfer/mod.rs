@@ -1,4 +1,4 @@
-//! Moving a store to another engine.
+//! Copying a store into another engine.
 
 mod compare;
 mod copy;

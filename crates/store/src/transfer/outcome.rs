@@ -1,68 +1,66 @@
-//! How far a copy is, and what came of it.
+//! The progress of a copy, and its outcome.
 
 use crate::error::Error;
 
-/// How far a copy is.
+/// The progress of a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// What is done now.
+    /// The current step.
     pub step: Step,
-    /// How much of it is done.
+    /// How many items the step has processed: timeline entries, or external identifiers, commits and rows.
     pub done: u64,
-    /// How many entries all timelines have: an event counts once for its app and once for its user. How much the rest is, is
-    /// known only once it was read.
+    /// How many entries the timelines have together; an event counts once for its app and once for its user. The number
+    /// of the other items is known only after they have been read.
     pub total: u64,
 }
 
-/// What a copy does, in this order.
+/// The steps of a copy, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Entries of timelines are read and written.
+    /// Copies the entries of timelines.
     CopyingEvents,
-    /// External identifiers, the platform timeline and rows are.
+    /// Copies external identifiers, the platform timeline and rows.
     CopyingRest,
-    /// Entries of timelines are read from both and compared.
+    /// Compares the entries of timelines in both stores.
     ComparingEvents,
-    /// External identifiers, the platform timeline and rows are.
+    /// Compares external identifiers, the platform timeline and rows in both stores.
     ComparingRest,
 }
 
-/// What was copied.
+/// The size of a finished copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Copied {
-    /// How many timelines.
+    /// The number of timelines.
     pub timelines: u64,
-    /// How many entries of timelines.
+    /// The number of timeline entries; an event counts once for its app and once for its user.
     pub entries: u64,
-    /// How many rows.
+    /// The number of rows.
     pub rows: u64,
-    /// How many commits of the platform timeline.
+    /// The number of commits on the platform timeline.
     pub commits: u64,
 }
 
-/// Why a copy is not made.
+/// Why a copy failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
-    /// The target has something in it that is no part of this copy.
-    #[error("the target is not empty: name a store that is not there yet, or the one of an interrupted copy")]
+    /// The target has data that does not come from this copy.
+    #[error("the target is not empty: name a store that does not exist yet, or that of an interrupted copy")]
     NotEmpty,
-    /// The target has the beginning of a copy of another store.
-    #[error(
-        "the target has the beginning of a copy of another store: finish that one, or name another target"
-    )]
+    /// The target is an unfinished copy of another store.
+    #[error("the target is an unfinished copy of another store: finish that copy, or name another target")]
     OtherCopy,
-    /// The source is itself a copy that is not finished.
+    /// The source is itself an unfinished copy.
     #[error("the source is a copy that is not finished: finish it first")]
     UnfinishedSource,
-    /// There is nothing to copy.
-    #[error("the source has nothing in it: is it the right one?")]
+    /// The source is empty.
+    #[error("the source is empty: check its path or address")]
     EmptySource,
-    /// What was written is not what was read.
+    /// The comparison found a difference.
     #[error(
-        "the copy is not the same: {0}; if the source was used since the copy was begun, copy it to a new target"
+        "the copy differs from its source: {0}; if the source has changed since, copy it to a new target"
     )]
     Differs(String),
-    /// A store failed.
+    /// One of the stores failed.
     #[error(transparent)]
     Store(#[from] Error),
 }

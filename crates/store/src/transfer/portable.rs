@@ -1,4 +1,4 @@
-//! A store taken apart, to be put together again in another engine.
+//! The second contract of an engine: exporting a store in parts, and importing them.
 
 use annals_model::EventId;
 use async_trait::async_trait;
@@ -9,50 +9,73 @@ use crate::error::Error;
 use crate::rows::{Row, RowKey};
 use crate::timeline::TimelineId;
 
-/// An event whose identifier was given with a report, and where it is.
+/// An event whose identifier came with a report: the identifier, the event's home, and its position there.
 pub type ExternalId = (EventId, TimelineId, u64);
 
-/// Events of one timeline that follow each other, oldest first.
+/// Consecutive events of one timeline, oldest first.
 #[derive(Debug)]
 pub struct Events {
     /// The timeline.
     pub timeline: TimelineId,
-    /// The position of the first.
+    /// The position of the first event.
     pub first: u64,
-    /// As they are served.
+    /// The events as JSON, as [`Store::read`] returns them.
     pub events: Vec<Bytes>,
 }
 
-/// A piece of a store.
+/// A part of a store, to import into another.
 #[derive(Debug)]
 pub enum Part {
-    /// Events. An app's timeline comes, in an earlier piece, before that of a user who did something with the app.
+    /// Events. An app's events are imported in an earlier part than the timelines of users that list them, so an
+    /// engine can store references there.
     Events(Vec<Events>),
-    /// Rows. They come after all events.
+    /// Rows. They are imported after all events.
     Rows(Vec<(RowKey, Row)>),
     /// External identifiers.
     ExternalIds(Vec<ExternalId>),
-    /// Commits of the platform timeline, oldest first and whole.
+    /// Whole commits of the platform timeline, oldest first.
     Platform(Vec<PlatformCommit>),
 }
 
-/// A store that can be taken apart and put together. Nobody else may use either meanwhile.
+/// An engine whose stores can be exported and imported in parts. During either, no other process may use the store.
+///
+/// The exporting methods return items after `after` in an order of the engine's own, `None` meaning from the start, and at
+/// most `limit` of them. An empty result is the end.
 #[async_trait]
 pub trait Portable: Store {
-    /// The timelines after that one, apps before users, at most that many.
+    /// Returns the timelines that have events, and their heads. All apps come before all users.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read, or if what it holds is damaged.
     async fn timelines(
         &self,
         after: Option<TimelineId>,
         limit: usize,
     ) -> Result<Vec<(TimelineId, Head)>, Error>;
 
-    /// The rows after that one, at most that many.
+    /// Returns the rows of all kinds. The states of apps include all their events.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read, or if what it holds is damaged.
     async fn rows(&self, after: Option<&RowKey>, limit: usize) -> Result<Vec<(RowKey, Row)>, Error>;
 
-    /// The external identifiers after that one, at most that many.
+    /// Returns the external identifiers, ordered by identifier.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read, or if what it holds is damaged.
     async fn external_ids(&self, after: Option<EventId>, limit: usize) -> Result<Vec<ExternalId>, Error>;
 
-    /// Puts a piece in its place. It is durable when this returns `Ok`. Events are put once, behind those that are there;
-    /// anything else may be put again. The store has to be opened again before it takes changes.
+    /// Imports a part, which is durable when this returns `Ok`.
+    ///
+    /// Events must continue their timelines: the first one's position is the timeline's length plus one. Any other part may
+    /// be imported again, which changes nothing. After an import, the store must be reopened before it takes commits.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be written, and with [`Error::Damaged`] if events do not continue their
+    /// timeline.
     async fn put(&self, part: Part) -> Result<(), Error>;
 }

@@ -1,4 +1,4 @@
-//! Reading a store in pieces.
+//! Reading a store in batches.
 
 use bytes::Bytes;
 
@@ -9,7 +9,7 @@ use crate::timeline::TimelineId;
 use super::outcome::CopyError;
 use super::portable::Portable;
 
-/// How much is read, and written, at once; each piece is durable before the next.
+/// The sizes of a batch. Each is durable before the next is read, so an interrupted copy loses one batch at most.
 pub(super) const EVENTS_AT_ONCE: usize = 5_000;
 pub(super) const BYTES_AT_ONCE: usize = 8 << 20;
 pub(super) const ROWS_AT_ONCE: usize = 1_000;
@@ -17,7 +17,7 @@ pub(super) const TIMELINES_AT_ONCE: usize = 1_000;
 
 pub(super) type Heads = Vec<(TimelineId, Head)>;
 
-/// The timelines after that one, and the last of them; `None` if there are no more.
+/// Returns the next timelines after `after`, and the last of them; `None` at the end.
 pub(super) async fn next_timelines(
     store: &dyn Portable,
     after: Option<TimelineId>,
@@ -26,7 +26,7 @@ pub(super) async fn next_timelines(
     Ok(heads.last().map(|(last, _)| *last).map(|last| (last, heads)))
 }
 
-/// Events from a position on, oldest first: as many as are good to have in memory.
+/// Reads events from the position `first` on, oldest first, as many as fit in a batch.
 pub(super) async fn read_oldest(
     store: &dyn Portable,
     timeline: TimelineId,
@@ -44,7 +44,7 @@ pub(super) async fn read_oldest(
         if read == 0 {
             return Err(CopyError::Differs(format!("{timeline:?} has no event at {first}")));
         }
-        // They were longer than that, and what was left out are the oldest.
+        // The read stopped at its limit of bytes. What it left out are the oldest events, which are needed first.
         count = (count / 2).max(1).min(count - 1);
     }
 }

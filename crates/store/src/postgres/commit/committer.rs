@@ -1,11 +1,12 @@
-//! What decides and writes.
+//! The committer: the thread that decides commands and writes them.
 //!
-//! It takes all commands that wait, decides each with those before it in view, and writes them in one transaction: the more
-//! there is to do, the more shares a commit. While one group is written the next is decided, as if the first were
-//! recorded already; if it turns out that it is not, the next is decided again.
+//! It takes all queued commands, decides each from a snapshot that contains those before it, and writes them in one
+//! transaction (group commit): the higher the load, the more commands share a transaction. While one group is being written,
+//! the next is decided as if the first were committed. If the first fails, the next is decided again.
 //!
-//! A group is decided from what is cached and compared with the database as it is written. Where another process was
-//! in between, the group is decided once more with everything it needs locked, so whoever was late once is not late again.
+//! A group is decided from cached data, which is compared with the database when the group is written (optimistic
+//! concurrency control). If another process has changed it in between, the group is decided again with everything it needs
+//! locked, so it cannot conflict twice.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -27,16 +28,16 @@ use super::group::{Decided, Group, Sources};
 use super::lookup::{Locking, look_up};
 use super::write::{Begun, WriteError, begin, record};
 
-/// How long it is tried to reach the database, or to record what is contended.
+/// How long to retry when the database cannot be reached, or after conflicts.
 const RETRY_TIME_MAX: Duration = Duration::from_secs(10);
 const RETRY_DELAY: Duration = Duration::from_millis(100);
-/// How long this process writes alone over Citus once it met another one: two that lock the same in different orders are told
-/// apart by the cluster after seconds only.
+/// How long this process excludes others from committing over Citus after a conflict. Without that, two processes that
+/// lock the same rows in different orders deadlock, which Citus detects only after seconds.
 const EXCLUSIVE_TIME: Duration = Duration::from_secs(2);
-/// How often it is looked up what the same commands ask for. What is found may lead to further questions, but not for ever.
+/// How many rounds of lookups a group may need: what one round finds may make commands read further keys.
 const LOOKUP_ROUNDS_MAX: usize = 64;
 
-/// A group on its way to the database.
+/// A group that is being written.
 struct InFlight {
     effects: Arc<Effects>,
     decided: Vec<Decided>,
@@ -44,30 +45,30 @@ struct InFlight {
     task: JoinHandle<(Session, Result<(), WriteError>)>,
 }
 
-/// A group that was recorded.
+/// A group that was committed, and is still to be cached and acknowledged.
 struct Committed {
     effects: Arc<Effects>,
     decided: Vec<Decided>,
     elapsed: Duration,
 }
 
-/// How a group arrived.
+/// The result of writing a group, and the session if it still exists.
 type WriteResult = (Option<Session>, Result<(), WriteError>);
 
 pub(crate) struct Committer {
     inner: Arc<Inner>,
     jobs: mpsc::Receiver<Job>,
-    /// Connections, while they are good: one to look things up, one to write.
+    /// The session for lookups, while it is usable.
     lookup_session: Option<Session>,
+    /// The session for writing, while it is usable and not in flight.
     write_session: Option<Session>,
     in_flight: Option<InFlight>,
-    /// What was recorded and is still to be cached and answered.
     committed: Option<Committed>,
-    /// The greatest clock that a commit of this process has, or that one had before it.
+    /// The greatest clock of the commits of this process, or of those before it.
     clock: i64,
-    /// When others were met last.
+    /// When a commit last conflicted with another process.
     last_conflict: Option<Instant>,
-    /// Who waits for the end.
+    /// Notified at the end, if the store was closed.
     closing: Option<oneshot::Sender<()>>,
 }
 
@@ -86,12 +87,13 @@ impl Committer {
         }
     }
 
-    /// Works until it is told to close or nobody can ask it any more.
+    /// Runs until the queue is closed or dropped.
     pub(crate) async fn run(mut self) {
         let (mut group, mut is_ended) = (self.new_group(None), false);
         loop {
             if self.in_flight.is_none() {
-                // Also where there is nothing to start: what the group before wrote is not known only there for ever.
+                // A new group is needed even if this one is empty: it would refer to its predecessor's effects for ever, although
+                // these are cached now.
                 let next = self.new_group(None);
                 let ready = std::mem::replace(&mut group, next);
                 if !ready.is_empty() {
@@ -99,7 +101,7 @@ impl Committer {
                     let before = self.in_flight.as_ref().map(|in_flight| Arc::clone(&in_flight.effects));
                     group = self.new_group(before);
                 }
-                // Only now, so that the database has something to do meanwhile.
+                // After starting the next group, so that the database is busy meanwhile.
                 self.acknowledge();
             }
             if self.in_flight.is_none() && is_ended {
@@ -128,7 +130,7 @@ impl Committer {
         Group::new(Sources { cache: Some(Arc::clone(&self.inner.cache)), before }, Found::default())
     }
 
-    /// Takes a job, and all others that wait and find room.
+    /// Adds a job to the group, and the other queued ones that it has room for.
     async fn take(&mut self, job: Job, group: &mut Group) {
         group.demote_found();
         let mut next = Some(job);
@@ -145,7 +147,7 @@ impl Committer {
         self.decide(group).await;
     }
 
-    /// Decides all commands of a group, looking up what they ask for.
+    /// Decides all commands of a group, looking up what they read.
     async fn decide(&mut self, group: &mut Group) {
         let until = Instant::now() + RETRY_TIME_MAX;
         loop {
@@ -156,17 +158,20 @@ impl Committer {
             let Err(error) = self.look_up_missing(group, missing).await else { continue };
             self.lookup_session = None;
             if !matches!(error, Error::Unavailable(_)) || Instant::now() >= until {
-                for entry in group.take_undecided() {
-                    _ = entry.done.send(Err(CommitError::Failed(copy_of(&error))));
+                for pending in group.take_undecided() {
+                    _ = pending.done.send(Err(CommitError::Failed(copy_of(&error))));
                 }
-                tracing::error!(error = &error as &dyn std::error::Error, "nothing can be decided");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "commands failed because the database could not be read"
+                );
                 return;
             }
             tokio::time::sleep(RETRY_DELAY).await;
         }
     }
 
-    /// Looks things up, and what turns out to be needed besides, all as of one instant.
+    /// Looks up the missing keys, and those that the commands read as a result, all in one snapshot of the database.
     async fn look_up_missing(&mut self, group: &mut Group, mut missing: Keys) -> Result<(), Error> {
         let session = match &mut self.lookup_session {
             Some(session) => session,
@@ -189,17 +194,17 @@ impl Committer {
         }
     }
 
-    /// Decides a group again whose forerunner is not recorded.
+    /// Decides a group again because the group before it was not committed.
     async fn decide_again(&mut self, group: Group) -> Group {
         let mut again = self.new_group(None);
-        for entry in group.into_commands() {
-            again.push(entry);
+        for pending in group.into_commands() {
+            again.push(pending);
         }
         self.decide(&mut again).await;
         again
     }
 
-    /// Sends a group on its way.
+    /// Starts writing a group.
     async fn start(&mut self, group: Group) {
         let started = Instant::now();
         let (effects, decided) = group.finish(new_version(), self.clock);
@@ -222,14 +227,14 @@ impl Committer {
         self.in_flight = Some(InFlight { effects, decided, started, task });
     }
 
-    /// The connection to write with, once the store's lock is held.
+    /// Returns the session to write with, once the store's lock is held.
     async fn locked_write_session(&mut self) -> Result<Session, Error> {
         let mut is_lock_held = self.inner.is_lock_held.clone();
         self.write_session = self.write_session.take().filter(|session| !session.client.is_closed());
         if !*is_lock_held.borrow() || self.write_session.is_none() {
             self.acknowledge();
         }
-        // What is waited for comes as a guard, which must not outlive this: it keeps others from saying what commands.
+        // `wait_for` returns a guard that blocks the sender, so it is dropped at once.
         let waited =
             tokio::time::timeout(RETRY_TIME_MAX, is_lock_held.wait_for(|is_lock_held| *is_lock_held));
         let is_lock_held = waited.await.is_ok_and(|held| held.is_ok());
@@ -250,7 +255,7 @@ impl Committer {
         Ok(session)
     }
 
-    /// Answers for a group that arrived. Says whether what it was to record is recorded.
+    /// Handles the result of writing a group. Returns whether the group was committed as it had been decided.
     async fn finish_write(&mut self, (session, result): WriteResult) -> bool {
         let Some(InFlight { effects, decided, started, .. }) = self.in_flight.take() else { return true };
         let is_session_usable = matches!(result, Ok(()) | Err(WriteError::Conflict));
@@ -261,14 +266,14 @@ impl Committer {
                 return true;
             }
             Err(WriteError::Conflict) => {
-                tracing::debug!("another process was quicker; what was decided is decided again");
+                tracing::debug!("conflict with another process; deciding again");
                 self.inner.commit_retries.fetch_add(1, Ordering::Relaxed);
                 self.commit_with_locks(decided, effects.keys(), started).await;
             }
             Err(WriteError::ConnectionLost(error)) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "the database was lost; trying again"
+                    "the database connection was lost; retrying"
                 );
                 self.commit_with_locks(decided, effects.keys(), started).await;
             }
@@ -284,10 +289,10 @@ impl Committer {
         false
     }
 
-    /// Caches and answers what was recorded.
+    /// Caches what was committed, and acknowledges it to the callers.
     fn acknowledge(&mut self) {
         let Some(Committed { effects, decided, elapsed }) = self.committed.take() else { return };
-        self.inner.cache.insert(effects.recorded());
+        self.inner.cache.insert(effects.to_cache());
         if effects.size.events > 0 {
             (self.inner.observer)(CommitSummary {
                 commands: decided.len(),
@@ -300,25 +305,25 @@ impl Committer {
         respond(decided);
     }
 
-    /// Records commands that came off badly once: everything they are known to need is locked before they are decided.
+    /// Commits commands after a conflict: locks everything they are known to read or write before deciding them.
     async fn commit_with_locks(&mut self, decided: Vec<Decided>, mut keys: Keys, started: Instant) {
         let until = Instant::now() + RETRY_TIME_MAX;
-        let mut entries: Vec<_> = decided.into_iter().map(|(entry, _)| entry).collect();
+        let mut commands: Vec<_> = decided.into_iter().map(|(pending, _)| pending).collect();
         loop {
             self.last_conflict = Some(Instant::now());
             self.inner.cache.invalidate(&keys);
             let mut session = match self.locked_write_session().await {
                 Ok(session) => session,
-                Err(error) => return fail_all(entries, &error),
+                Err(error) => return fail_all(commands, &error),
             };
-            let (effects, decided) = match decide_locked(&mut session, &mut entries, &keys, self.clock).await
+            let (effects, decided) = match decide_locked(&mut session, &mut commands, &keys, self.clock).await
             {
                 Ok(held) => held,
                 Err(Error::Unavailable(_)) if Instant::now() < until => {
                     tokio::time::sleep(RETRY_DELAY).await;
                     continue;
                 }
-                Err(error) => return fail_all(entries, &error),
+                Err(error) => return fail_all(commands, &error),
             };
             self.clock = self.clock.max(effects.clock);
             match record(&mut session, &effects, Begun::Yes).await {
@@ -339,7 +344,7 @@ impl Committer {
                         _ => tokio::time::sleep(RETRY_DELAY).await,
                     }
                     keys.extend(effects.keys());
-                    entries = decided.into_iter().map(|(entry, _)| entry).collect();
+                    commands = decided.into_iter().map(|(pending, _)| pending).collect();
                 }
                 Err(WriteError::Conflict) => {
                     return fail(decided, &Error::Unavailable("too much contention, try again".into()));
@@ -358,31 +363,34 @@ impl Committer {
         }
     }
 
-    /// Records the commands of a group that was refused. One of them is what the database does not take; the others are not
-    /// to suffer for it.
+    /// Commits the commands of a group one by one, because the database refused the group: one of them is to blame, and
+    /// the others must not fail with it.
     async fn commit_one_by_one(&mut self, decided: Vec<Decided>, started: Instant, error: &Error) {
-        tracing::warn!(error = error as &dyn std::error::Error, "a group was refused; trying one by one");
+        tracing::warn!(
+            error = error as &dyn std::error::Error,
+            "the database refused a group; committing its commands one by one"
+        );
         for decided in decided {
             self.commit_with_locks(vec![decided], Keys::default(), started).await;
         }
     }
 }
 
-/// Begins a transaction, locks these keys in it, and decides the commands from what is locked. Where this fails, the
-/// commands stay where they were.
+/// Begins a transaction, locks `keys` in it, and decides the commands from the locked data. If this fails, the commands stay
+/// in `commands`.
 async fn decide_locked(
     session: &mut Session,
-    entries: &mut Vec<Pending>,
+    commands: &mut Vec<Pending>,
     keys: &Keys,
     clock: i64,
 ) -> Result<(Effects, Vec<Decided>), Error> {
     bounded(begin(session)).await?;
-    // Over Citus nobody else commits now, so nothing has to be held; and rows can be locked only one shard at a time.
+    // Over Citus, `begin` has excluded other commits, so no locks are needed; and rows can be locked only one shard at a time.
     let locking = if session.is_distributed { Locking::No } else { Locking::Yes };
     let held = look_up(session, keys, locking).await?;
     let mut group = Group::new(Sources { cache: None, before: None }, held);
-    for entry in entries.drain(..) {
-        group.push(entry);
+    for pending in commands.drain(..) {
+        group.push(pending);
     }
     for _ in 0..LOOKUP_ROUNDS_MAX {
         let missing = group.decide();
@@ -392,17 +400,17 @@ async fn decide_locked(
         match look_up(session, &missing, Locking::No).await {
             Ok(found) => group.add_found(found),
             Err(error) => {
-                entries.extend(group.into_commands());
+                commands.extend(group.into_commands());
                 return Err(error);
             }
         }
     }
-    entries.extend(group.into_commands());
+    commands.extend(group.into_commands());
     Err(too_many_lookups())
 }
 
 fn too_many_lookups() -> Error {
-    Error::Engine("a command asks for something else each time".into())
+    Error::Engine("a command reads different keys each time it is decided".into())
 }
 
 async fn write_result(in_flight: Option<&mut InFlight>) -> WriteResult {
@@ -415,30 +423,30 @@ async fn write_result(in_flight: Option<&mut InFlight>) -> WriteResult {
     }
 }
 
-/// A version that no row had: zero is that of a row that is not there.
+/// Returns a version that no row has had. It is odd, as zero means that the row does not exist.
 fn new_version() -> i64 {
     rand::random::<i64>() | 1
 }
 
 fn respond(decided: Vec<Decided>) {
-    for (entry, outcome) in decided {
-        // Whoever asked may have gone; what they asked for is recorded all the same.
-        _ = entry.done.send(outcome);
+    for (pending, outcome) in decided {
+        // The caller may have gone; its command is recorded all the same.
+        _ = pending.done.send(outcome);
     }
 }
 
 fn fail(decided: Vec<Decided>, error: &Error) {
-    fail_all(decided.into_iter().map(|(entry, _)| entry), error);
+    fail_all(decided.into_iter().map(|(pending, _)| pending), error);
 }
 
-fn fail_all(entries: impl IntoIterator<Item = Pending>, error: &Error) {
+fn fail_all(commands: impl IntoIterator<Item = Pending>, error: &Error) {
     tracing::error!(error = error as &dyn std::error::Error, "a commit failed");
-    for entry in entries {
-        _ = entry.done.send(Err(CommitError::Failed(copy_of(error))));
+    for pending in commands {
+        _ = pending.done.send(Err(CommitError::Failed(copy_of(error))));
     }
 }
 
-/// The same for each who waits. What exactly went wrong is in the log, once.
+/// Copies an error for another caller, with its cause as text. The original is logged once.
 fn copy_of(error: &Error) -> Error {
     match error {
         Error::Engine(cause) => Error::Engine(cause.to_string().into()),

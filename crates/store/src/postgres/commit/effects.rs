@@ -1,4 +1,4 @@
-//! What a group of commands writes.
+//! The effects of a group: what it read, and what it writes.
 
 use std::collections::HashSet;
 
@@ -16,29 +16,31 @@ use crate::postgres::cache::{ABSENT, CachedHead, CachedRow, Found, Keys};
 use crate::postgres::schema::distribution_key;
 use crate::postgres::schema::values::{Json, timeline_name};
 
-/// About how long a row is when written; writing it only to know would cost more than it is worth.
+/// About the length of an encoded row. Encoding a row only to measure it is not worth the cost.
 const ROW_BYTES: usize = 256;
 
-/// What a group writes, and what that was decided from.
+/// The read set and the write set of a group.
 #[derive(Default)]
 pub(crate) struct Effects {
-    /// The versions of rows that decisions were made from.
+    /// The rows read that have a version of their own, and that version.
     pub(crate) read: HashMap<RowKey, i64>,
-    /// The clocks of timelines that they were made from.
+    /// The timelines read, and their clocks.
     pub(crate) clocks_read: HashMap<TimelineId, i64>,
-    /// The rows owned by timelines that they were made from.
+    /// The rows read that a timeline owns.
     pub(crate) owned: HashMap<RowKey, CachedRow>,
-    /// The timelines that are appended to, or own a row that is written.
+    /// The timelines written: those that events are appended to, and those that own a written row.
     pub(crate) heads: HashMap<TimelineId, NewHead>,
+    /// The rows written; `None` is a removal.
     pub(crate) rows: HashMap<RowKey, Option<Row>>,
-    /// Of the states of apps among the rows, how each is stored.
+    /// How the states of apps among the rows are stored.
     pub(crate) states: HashMap<AppId, NewState>,
     /// Apps whose state cannot be rebuilt from their events.
     pub(crate) force_checkpoint: HashSet<AppId>,
     pub(crate) external_ids: HashMap<EventId, (TimelineId, u64)>,
     pub(crate) platform: PlatformCommit,
-    /// The clock of every timeline in `heads`, and the version of every row it writes.
+    /// The new clock of every timeline in `heads`.
     pub(crate) clock: i64,
+    /// The new version of every row in `rows`.
     pub(crate) version: i64,
     pub(crate) size: GroupSize,
 }
@@ -48,7 +50,7 @@ impl Effects {
         self.heads.is_empty() && self.rows.is_empty()
     }
 
-    /// Everything it was decided from or writes, for whoever wants to hold it still.
+    /// Returns the keys of everything read or written, to lock or invalidate them.
     pub(crate) fn keys(&self) -> Keys {
         Keys {
             heads: self.heads.keys().chain(self.clocks_read.keys()).copied().collect(),
@@ -57,15 +59,15 @@ impl Effects {
         }
     }
 
-    /// The timelines in the order in which everybody locks them.
+    /// Returns the timelines in the order in which every process locks them.
     pub(crate) fn sorted_heads(&self) -> Vec<&NewHead> {
         let mut heads: Vec<_> = self.heads.iter().collect();
         heads.sort_unstable_by_key(|(timeline, _)| **timeline);
         heads.into_iter().map(|(_, new)| new).collect()
     }
 
-    /// What is known once it is recorded.
-    pub(crate) fn recorded(&self) -> Found {
+    /// Returns what is cached once the group is committed.
+    pub(crate) fn to_cache(&self) -> Found {
         let heads = self.heads.iter();
         let rows = self.rows.keys().chain(self.owned.keys());
         Found {
@@ -77,7 +79,8 @@ impl Effects {
         }
     }
 
-    /// A row as it is once this is recorded, if this says anything of it: it writes the row, or the timeline that owns it.
+    /// Returns a row as it is once the group is committed; `None` if the group writes neither the row nor the timeline that
+    /// owns it.
     pub(crate) fn row(&self, key: &RowKey) -> Option<CachedRow> {
         let owner = distribution_key::owning_timeline(key);
         if let Some(row) = self.rows.get(key) {
@@ -95,29 +98,30 @@ impl Effects {
             .unwrap_or_default();
             return Some(CachedRow { row: row.clone(), version, bytes, checkpoint });
         }
-        let known = self.owned.get(key)?;
-        self.heads.contains_key(&owner?).then(|| CachedRow { version: self.clock, ..known.clone() })
+        let cached = self.owned.get(key)?;
+        self.heads.contains_key(&owner?).then(|| CachedRow { version: self.clock, ..cached.clone() })
     }
 }
 
-/// Where a timeline will stand, and what is appended to it for that.
+/// The new head of a timeline, and the entries appended to it.
 #[derive(Debug, Clone)]
 pub(crate) struct NewHead {
+    /// The clock that the commit expects to find.
     pub(crate) clock_before: i64,
-    /// Greater than that of each timeline that the group writes was before.
+    /// The new clock. It is greater than the previous clocks of all timelines that the group writes.
     pub(crate) clock: i64,
     pub(crate) head: Head,
     pub(crate) entries: Entries,
 }
 
 impl NewHead {
-    /// Where it stands before anything is appended.
+    /// Starts from the current head, before anything is appended.
     pub(crate) fn after(head: Head, clock_before: i64, timeline: TimelineId) -> Self {
         let entries = Entries::of(timeline_name(timeline));
         Self { clock_before, clock: clock_before, head, entries }
     }
 
-    /// Appends an event; gives its position.
+    /// Appends an event and returns its position.
     pub(crate) fn append(&mut self, created_at: Time, is_home: bool, json: &[u8]) -> u64 {
         assert!(created_at >= self.head.last_time, "a command never goes back in time");
         self.head = Head { length: self.head.length + 1, last_time: created_at };
@@ -126,18 +130,19 @@ impl NewHead {
     }
 }
 
-/// How a state of an app will be stored.
+/// How the state of an app is stored.
 #[derive(Debug, Clone)]
 pub(crate) struct NewState {
-    /// What is written, if the state is not rebuilt from its timeline when it is read.
+    /// The value to write; `None` if the stored checkpoint stays.
     pub(crate) value: Option<Json>,
+    /// The checkpoint that is stored afterwards.
     pub(crate) checkpoint: Checkpoint,
-    /// How long what is stored is.
+    /// The length of the value that is stored afterwards.
     pub(crate) bytes: usize,
 }
 
 impl NewState {
-    /// One that is written, with all events up to that position in it.
+    /// Returns a state that is written, with all events up to `position`.
     pub(crate) fn written(state: &Row, position: u64) -> Self {
         let value = state.to_bytes();
         Self { bytes: value.len(), value: Some(Json(value.into())), checkpoint: Checkpoint::at(position) }

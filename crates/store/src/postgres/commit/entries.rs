@@ -1,13 +1,14 @@
-//! Entries of a timeline as COPY takes them, in the binary format of PostgreSQL's manual (COPY, "Binary Format").
+//! Encoding rows of the table `entries` for COPY, in the binary format that PostgreSQL's manual describes (COPY, "Binary
+//! Format").
 //!
 //! ```text
-//! the beginning   "PGCOPY\n" FF "\r\n" 00 │ flags (u32), none │ length of an extension (u32), none   all big-endian
-//! per entry       how many columns (u16) │ timeline │ position (i64) │ created_at (i64) │ is_home (u8) │ event
-//! the end         -1 (i16)
+//! header      "PGCOPY\n" FF "\r\n" 00 │ flags (u32), zero │ length of the extension (u32), zero      all big-endian
+//! per entry   number of columns (u16) │ timeline │ position (i64) │ created_at (i64) │ is_home (u8) │ event
+//! trailer     -1 (i16)
 //! ```
 //!
-//! where each column has its length (u32) before it. They are written as they are decided, while the group before is on its
-//! way.
+//! Each column is preceded by its length (u32). Entries are encoded when they are decided, while the previous group is being
+//! written.
 
 use annals_model::Time;
 use bytes::Bytes;
@@ -17,15 +18,15 @@ use tokio_postgres::{Client, Error as PgError};
 use crate::postgres::schema::values::{postgres_micros, to_i64};
 
 const COPY: &str = "COPY entries (timeline, position, created_at, is_home, event) FROM STDIN (FORMAT binary)";
-const BEGINNING: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
-const END: &[u8] = &(-1_i16).to_be_bytes();
+const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
 const COLUMNS: u16 = 5;
-/// Room for the first two or three entries of a timeline, which often are all.
+/// The initial capacity for the entries of a timeline: room for two or three, which often are all.
 const FIRST_BYTES: usize = 1536;
-/// About how much is sent at once.
+/// About how many bytes are sent at once.
 const CHUNK_BYTES: usize = 256 << 10;
 
-/// The entries of one timeline that a group appends.
+/// The encoded entries that a group appends to one timeline.
 #[derive(Debug, Clone)]
 pub(crate) struct Entries {
     timeline: String,
@@ -37,12 +38,12 @@ impl Entries {
         Self { timeline, encoded: Vec::with_capacity(FIRST_BYTES) }
     }
 
-    /// The timeline's name.
+    /// Returns the timeline's name.
     pub(crate) fn timeline(&self) -> &str {
         &self.timeline
     }
 
-    /// About how many bytes the events have.
+    /// Returns the encoded length, which is a little more than that of the events.
     pub(crate) fn bytes(&self) -> usize {
         self.encoded.len()
     }
@@ -64,14 +65,14 @@ fn push_column(encoded: &mut Vec<u8>, value: &[u8]) {
     encoded.extend_from_slice(value);
 }
 
-/// Appends entries. In the order of the key a table takes them fastest.
+/// Appends entries to the table. That is fastest in the order of the table's key.
 pub(crate) async fn append(client: &Client, all: &[&Entries]) -> Result<(), PgError> {
     if all.iter().all(|entries| entries.encoded.is_empty()) {
         return Ok(());
     }
     let mut sink = std::pin::pin!(client.copy_in::<_, Bytes>(COPY).await?);
     let mut chunk = Vec::with_capacity(2 * CHUNK_BYTES);
-    chunk.extend_from_slice(BEGINNING);
+    chunk.extend_from_slice(HEADER);
     for entries in all {
         chunk.extend_from_slice(&entries.encoded);
         if chunk.len() >= CHUNK_BYTES {
@@ -79,7 +80,7 @@ pub(crate) async fn append(client: &Client, all: &[&Entries]) -> Result<(), PgEr
             sink.feed(full.into()).await?;
         }
     }
-    chunk.extend_from_slice(END);
+    chunk.extend_from_slice(TRAILER);
     sink.feed(chunk.into()).await?;
     sink.finish().await?;
     Ok(())
@@ -90,12 +91,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_are_written_as_the_manual_says() {
+    fn entries_are_encoded_as_in_the_manual() {
         let mut entries = Entries::of("us-1".to_owned());
         entries.push(258, Time::from_millis(946_684_800_001), true, b"{}");
         let expected = "0005 00000004 75732d31 00000008 0000000000000102 00000008 00000000000003e8 00000001 01 \
                         00000002 7b7d";
         assert_eq!(hex::encode(&entries.encoded), expected.replace(' ', ""));
-        assert_eq!(BEGINNING.len(), 11 + 4 + 4);
+        assert_eq!(HEADER.len(), 11 + 4 + 4);
     }
 }

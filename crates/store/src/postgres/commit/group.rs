@@ -1,7 +1,7 @@
-//! Commands that are committed together: decided one after another, each with those before it in view.
+//! A group: commands that are committed together, decided one after another, each from a snapshot that contains those before it.
 //!
-//! Deciding does not wait for the database. What a command asks for and is not known is noted, the command is set aside, and
-//! all that is missing is looked up at once before it is decided again.
+//! Deciding does not wait for the database. If a command reads data that is neither cached nor looked up, its key is noted
+//! and the command is set aside. All missing keys are looked up at once, and then these commands are decided again.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -22,38 +22,40 @@ use crate::timeline::TimelineId;
 use super::effects::{Effects, NewHead, NewState};
 use super::read_set::ReadSet;
 
-/// In a group of up to this many events all states are written, so that they can be read in SQL as they are.
+/// A group of up to this many events writes all states, so that SQL queries see current ones except under load.
 const EXACT_EVENTS_MAX: usize = 256;
 
-/// What a group may be decided from besides what is looked up for it.
+/// Where a group's data may come from, besides lookups.
 pub(crate) struct Sources {
-    /// What is cached, where it may be trusted until it is compared.
+    /// The cache, unless cached data may not be used.
     pub(crate) cache: Option<Arc<Cache>>,
-    /// What the group before writes, which may still be under way.
+    /// The effects of the group before, if that is still being written.
     pub(crate) before: Option<Arc<Effects>>,
 }
 
-/// What became of a command, for who waits for it.
+/// A decided command, and the result for its caller once the group is committed.
 pub(crate) type Decided = (Pending, Result<(), CommitError>);
 
 pub(crate) struct Group {
     sources: Sources,
-    /// What was looked up since the last command came.
+    /// What was looked up since the last command was added.
     found: Found,
-    /// What was taken from the cache, and what was looked up before: the group keeps to it, whatever others put there meanwhile.
+    /// What was read from the cache, and what was looked up earlier. It stays the same for the whole group, even if the cache
+    /// changes.
     cached: RefCell<Found>,
     effects: Effects,
     decided: Vec<Decided>,
     undecided: Vec<Pending>,
 }
 
-/// What became of a command that was to be taken in.
+/// The result of trying to decide a command.
 enum Attempt {
     Decided(Result<(), CommitError>),
-    /// This has to be looked up first.
+    /// These keys have to be looked up first.
     Missing(Keys),
 }
 
+/// A snapshot for one command, which records what the command reads.
 struct TrackingSnapshot<'a> {
     group: &'a Group,
     read_set: RefCell<ReadSet>,
@@ -71,18 +73,18 @@ impl Snapshot for TrackingSnapshot<'_> {
             return Ok(row.clone());
         }
         let owner = distribution_key::owning_timeline(key);
-        let known = match owner {
+        let found = match owner {
             Some(timeline) => group.owned_row(key, timeline, &mut read_set),
             None => group.row_before(key, &mut read_set),
         };
-        let Some(known) = known else {
+        let Some(found) = found else {
             read_set.missing.rows.insert(key.clone());
             return Ok(None);
         };
-        let row = known.row.clone();
+        let row = found.row.clone();
         match owner {
-            Some(_) => read_set.owned.push((key.clone(), known)),
-            None => read_set.rows.push((key.clone(), known.version)),
+            Some(_) => read_set.owned.push((key.clone(), found)),
+            None => read_set.rows.push((key.clone(), found.version)),
         }
         Ok(row)
     }
@@ -124,52 +126,51 @@ impl Group {
         GroupSize { commands, ..self.effects.size }.is_full()
     }
 
-    /// Makes what was looked up so far something cached: it may be older than the command that comes next.
+    /// Treats what was looked up so far as cached, since it may be older than the command that is added next.
     pub(crate) fn demote_found(&mut self) {
         let found = std::mem::take(&mut self.found);
         self.cached.get_mut().extend(Found { events: HashMap::default(), ..found });
     }
 
-    /// Takes commands in, which [`Group::decide`] decides.
+    /// Adds a command, for [`Group::decide`] to decide.
     pub(crate) fn push(&mut self, pending: Pending) {
         self.undecided.push(pending);
     }
 
-    /// Decides what can be decided, and says what has to be looked up for the rest.
+    /// Decides the commands that can be decided, and returns the keys to look up for the rest.
     pub(crate) fn decide(&mut self) -> Keys {
         let mut missing = Keys::default();
-        for mut entry in std::mem::take(&mut self.undecided) {
-            match self.take(&mut *entry.command) {
-                Attempt::Decided(outcome) => self.decided.push((entry, outcome)),
+        for mut pending in std::mem::take(&mut self.undecided) {
+            match self.take(&mut *pending.command) {
+                Attempt::Decided(outcome) => self.decided.push((pending, outcome)),
                 Attempt::Missing(wanted) => {
                     missing.extend(wanted);
-                    self.undecided.push(entry);
+                    self.undecided.push(pending);
                 }
             }
         }
         missing
     }
 
-    /// What was looked up.
+    /// Adds the result of a lookup.
     pub(crate) fn add_found(&mut self, found: Found) {
         self.found.extend(found);
     }
 
-    /// The commands that could not be decided.
+    /// Removes and returns the commands that could not be decided.
     pub(crate) fn take_undecided(&mut self) -> Vec<Pending> {
         std::mem::take(&mut self.undecided)
     }
 
-    /// Its commands, to be decided once more.
+    /// Returns all commands, to be decided again.
     pub(crate) fn into_commands(self) -> impl Iterator<Item = Pending> {
-        self.decided.into_iter().map(|(entry, _)| entry).chain(self.undecided)
+        self.decided.into_iter().map(|(pending, _)| pending).chain(self.undecided)
     }
 
-    /// What it writes, under that version and a clock that is greater than `clock`, and what became of its commands once that
-    /// is written.
+    /// Returns the group's effects, with this version for rows and a clock greater than `clock`, and the decided commands.
     pub(crate) fn finish(mut self, version: i64, clock: i64) -> (Effects, Vec<Decided>) {
         let effects = &mut self.effects;
-        // A hybrid logical clock: the time, or where that is behind, one more than the greatest that was seen.
+        // A hybrid logical clock: the time, or one more than the greatest clock seen if that is later.
         let before = effects.heads.values().map(|new| new.clock_before).fold(clock, i64::max);
         effects.clock = to_i64(effects.platform.recorded_at.as_millis()).max(before + 1);
         effects.heads.values_mut().for_each(|new| new.clock = effects.clock);
@@ -179,8 +180,8 @@ impl Group {
         for (key, row) in &effects.rows {
             let (RowKey::App(key::App(app)), Some(row)) = (key, row) else { continue };
             let new = &effects.heads[&TimelineId::App(*app)];
-            let before = effects.owned.get(key).filter(|known| known.row.is_some());
-            let before = before.map(|known| (known.checkpoint.plus(new.entries.bytes()), known.bytes));
+            let before = effects.owned.get(key).filter(|found| found.row.is_some());
+            let before = before.map(|found| (found.checkpoint.plus(new.entries.bytes()), found.bytes));
             let state = match before {
                 Some((checkpoint, bytes))
                     if !is_small
@@ -196,7 +197,7 @@ impl Group {
         (self.effects, self.decided)
     }
 
-    /// Decides a command and takes its writes in, or says what is missing; a refused one leaves no trace.
+    /// Decides a command and adds its writes to the group, or returns what is missing. A rejected command leaves no trace.
     fn take(&mut self, command: &mut dyn Command) -> Attempt {
         let snapshot = TrackingSnapshot { group: self, read_set: RefCell::default() };
         let decided = decide(command, &snapshot);
@@ -220,22 +221,23 @@ impl Group {
                 if !unproven.is_empty() {
                     return Attempt::Missing(unproven);
                 }
-                // What was seen first stays what is compared; where the same was seen differently, that shows it.
+                // The versions read first are those that the commit compares. If a later command read another version, the
+                // comparison fails.
                 for (key, version) in read_set.rows {
                     self.effects.read.entry(key).or_insert(version);
                 }
                 for (timeline, clock) in read_set.clocks {
                     self.effects.clocks_read.entry(timeline).or_insert(clock);
                 }
-                for (key, known) in read_set.owned {
-                    self.effects.owned.entry(key).or_insert(known);
+                for (key, found) in read_set.owned {
+                    self.effects.owned.entry(key).or_insert(found);
                 }
                 self.absorb(writes);
                 return Attempt::Decided(Ok(()));
             }
             Err(refused) => refused,
         };
-        // Nothing compares what a refusal was decided from with the database, so it is looked up.
+        // A rejection writes nothing, so no commit compares what it read. It must not depend on cached data.
         if read_set.from_cache.is_empty() {
             Attempt::Decided(Err(refused))
         } else {
@@ -246,83 +248,84 @@ impl Group {
     fn head(&self, timeline: TimelineId, read_set: &mut ReadSet) -> Option<Head> {
         match self.effects.heads.get(&timeline) {
             Some(new) => Some(new.head),
-            None => self.head_before(timeline, read_set).map(|known| known.head),
+            None => self.head_before(timeline, read_set).map(|found| found.head),
         }
     }
 
-    /// A row that no timeline owns, as it was before this group.
+    /// Returns a row that no timeline owns, as it was before this group.
     fn row_before(&self, key: &RowKey, read_set: &mut ReadSet) -> Option<CachedRow> {
-        if let Some(known) = self.sources.before.as_ref().and_then(|before| before.row(key)) {
-            return Some(known);
+        if let Some(found) = self.sources.before.as_ref().and_then(|before| before.row(key)) {
+            return Some(found);
         }
-        if let Some(known) = self.found.rows.get(key) {
-            return Some(known.clone());
+        if let Some(found) = self.found.rows.get(key) {
+            return Some(found.clone());
         }
-        let known = self.cached_row(key)?;
+        let found = self.cached_row(key)?;
         read_set.from_cache.rows.insert(key.clone());
-        Some(known)
+        Some(found)
     }
 
-    /// A row as it was before this group, which is right as long as the timeline that owns it has not moved.
+    /// Returns a row that a timeline owns, as it was before this group. It is current as long as the timeline's clock has not
+    /// moved.
     fn owned_row(&self, key: &RowKey, owner: TimelineId, read_set: &mut ReadSet) -> Option<CachedRow> {
         let clock = self.head_before(owner, read_set)?.clock;
         let before = self.sources.before.as_ref();
-        if let Some(known) = before.and_then(|before| before.row(key)) {
-            return Some(known);
+        if let Some(found) = before.and_then(|before| before.row(key)) {
+            return Some(found);
         }
-        // What the group before writes to the timeline leaves the row as it is.
+        // The group before wrote the timeline without the row.
         let clock_before = before.and_then(|before| before.heads.get(&owner)).map(|new| new.clock_before);
-        if let Some(known) = self.found.rows.get(key)
-            // If somebody else has written it since, the group before does not come off, or this one does not.
-            && (known.version == clock || clock_before.is_some())
+        if let Some(found) = self.found.rows.get(key)
+            // If another process has written it since, the group before fails, or this one does.
+            && (found.version == clock || clock_before.is_some())
         {
-            return Some(known.clone());
+            return Some(found.clone());
         }
-        let known = self.cached_row(key)?;
-        if known.version != clock && Some(known.version) != clock_before {
+        let found = self.cached_row(key)?;
+        if found.version != clock && Some(found.version) != clock_before {
             return None;
         }
         read_set.from_cache.rows.insert(key.clone());
-        Some(known)
+        Some(found)
     }
 
     fn cached_row(&self, key: &RowKey) -> Option<CachedRow> {
         let mut cached = self.cached.borrow_mut();
-        if let Some(known) = cached.rows.get(key) {
-            return Some(known.clone());
+        if let Some(found) = cached.rows.get(key) {
+            return Some(found.clone());
         }
-        let known = self.sources.cache.as_ref()?.rows.get(key)?;
-        cached.rows.insert(key.clone(), known.clone());
-        Some(known)
+        let found = self.sources.cache.as_ref()?.rows.get(key)?;
+        cached.rows.insert(key.clone(), found.clone());
+        Some(found)
     }
 
     fn cached_head(&self, timeline: TimelineId) -> Option<CachedHead> {
         let mut cached = self.cached.borrow_mut();
-        if let Some(known) = cached.heads.get(&timeline) {
-            return Some(*known);
+        if let Some(found) = cached.heads.get(&timeline) {
+            return Some(*found);
         }
-        let known = self.sources.cache.as_ref()?.heads.get(&timeline)?;
-        cached.heads.insert(timeline, known);
-        Some(known)
+        let found = self.sources.cache.as_ref()?.heads.get(&timeline)?;
+        cached.heads.insert(timeline, found);
+        Some(found)
     }
 
-    /// Where a timeline stood before this group.
+    /// Returns the head of a timeline before this group.
     fn head_before(&self, timeline: TimelineId, read_set: &mut ReadSet) -> Option<CachedHead> {
-        let known = if let Some(before) = &self.sources.before
+        let found = if let Some(before) = &self.sources.before
             && let Some(new) = before.heads.get(&timeline)
         {
             CachedHead { head: new.head, clock: before.clock }
-        } else if let Some(known) = self.found.heads.get(&timeline) {
-            *known
-        } else if let Some(known) = self.cached_head(timeline) {
+        } else if let Some(found) = self.found.heads.get(&timeline) {
+            *found
+        } else if let Some(found) = self.cached_head(timeline) {
             read_set.from_cache.heads.insert(timeline);
-            known
+            found
         } else {
             read_set.missing.heads.insert(timeline);
             return None;
         };
-        read_set.clocks.push((timeline, known.clock));
-        Some(known)
+        read_set.clocks.push((timeline, found.clock));
+        Some(found)
     }
 
     fn absorb(&mut self, writes: WriteSet) {
@@ -353,14 +356,14 @@ impl Group {
         self.effects.size.add_event(event.json.len());
     }
 
-    /// Where a timeline will stand, which the group writes.
+    /// Returns the new head of a timeline that the group writes.
     fn new_head(&mut self, timeline: TimelineId) -> &mut NewHead {
         if !self.effects.heads.contains_key(&timeline) {
-            let known = self.head_before(timeline, &mut ReadSet::default());
-            let CachedHead { head, clock } = known.expect("what is written was looked up");
+            let found = self.head_before(timeline, &mut ReadSet::default());
+            let CachedHead { head, clock } = found.expect("what is written was looked up");
             let clock_before = self.effects.clocks_read.get(&timeline).copied().unwrap_or(clock);
             self.effects.heads.insert(timeline, NewHead::after(head, clock_before, timeline));
         }
-        self.effects.heads.get_mut(&timeline).expect("it was just put there")
+        self.effects.heads.get_mut(&timeline).expect("it was just inserted")
     }
 }

@@ -1,4 +1,4 @@
-//! Looking up what decisions ask for: many keys with one statement, all as of one instant.
+//! Looking up what commands read: many keys with one statement, all in one snapshot.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -34,18 +34,18 @@ const ROWS_LOCKED: &str = "SELECT r.key, r.value, r.version, r.position \
                          ORDER BY r.distribution_key, r.key FOR NO KEY UPDATE OF r";
 const EXTERNAL_IDS: &str = "SELECT id FROM external_ids WHERE id = ANY($1)";
 
-/// Whether what is found may be changed by others before the transaction ends.
+/// Whether a lookup locks what it finds until the transaction ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Locking {
     No,
-    /// It is locked, in one order for everybody: timelines before rows, each by their key.
+    /// Locks in the same order as every other process, to avoid deadlocks: timelines before rows, each by key.
     Yes,
 }
 
-/// All that was asked for, and the timelines that own it; what is not there is known to be not there.
+/// Looks up `keys`, and the timelines that own them. The result also contains what does not exist.
 pub(crate) async fn look_up(session: &mut Session, keys: &Keys, locking: Locking) -> Result<Found, Error> {
     let mut all = Found::default();
-    // Before the rows that they own: a row that is newer than its clock is noticed when it matters, an older one is not.
+    // Read before the rows that they own: a commit notices a row that is newer than its clock, but not one that is older.
     let timelines: BTreeSet<_> = keys
         .heads
         .iter()

@@ -1,4 +1,4 @@
-//! What a decision looked at.
+//! The read set of a decision.
 
 use std::collections::HashSet;
 
@@ -8,22 +8,24 @@ use crate::timeline::TimelineId;
 
 use crate::postgres::cache::{ABSENT, CachedRow, Keys};
 
-/// What one decision looked at.
+/// What one decision read.
 #[derive(Default)]
 pub(super) struct ReadSet {
-    /// What has to be looked up before the decision counts.
+    /// What was neither cached nor looked up. The decision is void until it has been.
     pub(super) missing: Keys,
+    /// What came from the cache.
     pub(super) from_cache: Keys,
-    /// Rows with a version of their own.
+    /// Rows that have a version of their own, and that version.
     pub(super) rows: Vec<(RowKey, i64)>,
+    /// Timelines, and their clocks.
     pub(super) clocks: Vec<(TimelineId, i64)>,
-    /// Rows that a timeline's clock stands for.
+    /// Rows whose version is the clock of the timeline that owns them.
     pub(super) owned: Vec<(RowKey, CachedRow)>,
 }
 
 impl ReadSet {
-    /// What was cached and nothing compares with the database when these writes are recorded: that a row or a timeline
-    /// is not there, unless it is written; and anything at all, if nothing is written.
+    /// Returns what came from the cache and will not be compared with the database when these writes are committed: absent
+    /// rows and timelines that are not written; and everything, if nothing is written.
     pub(super) fn unproven(&self, writes: &WriteSet, written: &HashSet<TimelineId>) -> Keys {
         if writes.events.is_empty() && writes.rows.is_empty() {
             return self.from_cache.clone();

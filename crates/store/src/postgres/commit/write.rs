@@ -1,10 +1,10 @@
-//! Writing a group: one transaction, a handful of statements however much there is to write.
+//! Writing a group: one transaction, with a fixed number of statements however much it writes.
 //!
-//! Locks that are waited for are taken in one order by everybody (timelines, then rows that may go, then the others, then
-//! identifiers, each by their key), and what was only read is compared at the end, without waiting. So two commits that
-//! are decided for the first time never wait for each other. Where they do after all (what is decided again locks what it
-//! knows of first), the database ends one, and it is decided again. Over Citus a statement locks on several machines at once,
-//! in no order; so there, who met somebody else writes alone for a while.
+//! Every process acquires the locks that it waits for in the same order: timelines, then rows that may be removed, then other
+//! rows, then external identifiers, each by key. What was only read is compared at the end, without waiting. So commits
+//! decided for the first time do not deadlock. A commit that is decided again locks what it knows of first, and may
+//! deadlock; the database then aborts one transaction, which is decided again. Over Citus, a statement locks rows of several
+//! workers at once, in no order. There, a process that had a conflict excludes other commits for a while.
 
 use futures_util::future::try_join_all;
 use tokio::time::timeout;
@@ -24,8 +24,8 @@ use crate::postgres::schema::{COMMIT_LOCK_CLASS, LOCK_CLASS, LOCK_COMMITS_EXCLUS
 use super::effects::{Effects, NewHead};
 use super::entries;
 
-/// Appending is right only where nobody else appended since. Where somebody did, a row less is written, and comes back:
-/// what a statement says of itself to have written is over Citus what it was given to write.
+/// Writes a head only if the timeline's clock is still the one that was read, and returns a row for each head written. The
+/// command tag cannot be used for counting: over Citus it is the number of rows given, not written.
 const HEADS: &str = "INSERT INTO timelines (timeline, length, last_time, clock, clock_before) \
      SELECT w.timeline, w.length, w.last_time, w.clock, w.clock_before \
      FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::bigint[]) \
@@ -34,8 +34,8 @@ const HEADS: &str = "INSERT INTO timelines (timeline, length, last_time, clock, 
          clock = EXCLUDED.clock, clock_before = EXCLUDED.clock_before \
      WHERE timelines.clock = EXCLUDED.clock_before RETURNING 1";
 
-/// Holds rows that are going to be written and might go meanwhile, and counts those that still have the version they were
-/// read with. The others are compared as they are written.
+/// Locks rows that will be written and that another process could remove meanwhile, and counts those that still have the
+/// version that was read. Other rows are compared when they are written.
 const LOCK_ROWS: &str = "SELECT count(locked.version) FROM ( \
          SELECT w.version FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS w (distribution_key, key, version) \
          JOIN rows r ON r.distribution_key = w.distribution_key AND r.key = w.key AND (w.version IS NULL OR r.version = w.version) \
@@ -47,7 +47,7 @@ const LOCK_ROWS_OF_KEY: &str = "SELECT count(locked.version) FROM ( \
          WHERE r.distribution_key = $4 ORDER BY r.distribution_key, r.key FOR NO KEY UPDATE OF r \
      ) AS locked";
 
-/// Counts rows that still have the version they were read with, and that nobody is about to write.
+/// Counts rows that still have the version that was read, and that no other transaction is writing.
 const COMPARE_ROWS: &str = "SELECT count(*) FROM ( \
          SELECT 1 FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS w (distribution_key, key, version) \
          JOIN rows r ON r.distribution_key = w.distribution_key AND r.key = w.key AND r.version = w.version \
@@ -59,7 +59,7 @@ const COMPARE_ROWS_OF_KEY: &str = "SELECT count(*) FROM ( \
          WHERE r.distribution_key = $4 FOR SHARE OF r SKIP LOCKED \
      ) AS same";
 
-/// Counts timelines that are where they were when they were read. They have no key besides their name.
+/// Counts timelines that still have the clock that was read. The key, which timelines do not have, is unused.
 const COMPARE_CLOCKS: &str = "SELECT count(*) FROM ( \
          SELECT 1 FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS w (timeline, key, clock) \
          JOIN timelines t ON t.timeline = w.timeline AND t.clock = w.clock FOR SHARE OF t SKIP LOCKED \
@@ -91,38 +91,38 @@ const EXTERNAL_IDS: &str = "INSERT INTO external_ids (id, timeline, position) \
 const COMMIT: &str = "INSERT INTO commits (timeline, position, clock, recorded_at, events, entry) \
      VALUES ($1, $2, $3, $4, $5, $6)";
 
-/// Fails where somebody has taken the store for themself since it was last looked.
+/// Fails if another process has acquired the store's lock exclusively.
 const FENCE: &str = "SELECT pg_try_advisory_xact_lock_shared($1, hashtext(current_schema()))";
-/// Held over Citus by every commit until all machines have it, and taken before any other lock.
+/// Over Citus, every commit holds this lock until it is visible on all workers. It is acquired before any other lock.
 const LOCK_COMMITS_SHARED: &str = "SELECT pg_advisory_xact_lock_shared($1, hashtext(current_schema()))";
 
-/// Why a group is not recorded, or may not be.
+/// Why a group was not committed, or may not have been.
 pub(crate) enum WriteError {
-    /// Others recorded something in between: nothing is recorded, and it can be decided again.
+    /// Another process has committed in between. Nothing was recorded; the group can be decided again.
     Conflict,
-    /// The connection failed before the commit was asked for: nothing is recorded, and it can be done again.
+    /// The connection failed before COMMIT was sent. Nothing was recorded; the group can be retried.
     ConnectionLost(Error),
-    /// The database refuses, or the store is being moved: nothing is recorded.
+    /// The database refused the group, or the store is being copied. Nothing was recorded.
     Refused(Error),
-    /// The commit was asked for and not answered.
+    /// COMMIT was sent, but its outcome is unknown.
     OutcomeUnknown(Error),
 }
 
-/// Whether the transaction is still to be begun, or has begun with what it holds.
+/// Whether the transaction has begun already, with the locks it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Begun {
     No,
     Yes,
 }
 
-/// Writes a group and commits. The session is good for further use after success and conflict only.
+/// Writes a group and commits. The session can be used again only after a success or a conflict.
 pub(crate) async fn record(session: &mut Session, effects: &Effects, begun: Begun) -> Result<(), WriteError> {
     let prepared = timeout(STEP_TIME_MAX, prepare(session, effects, begun));
     match prepared.await {
         Ok(Ok(Prepared::Ready)) => {}
         Ok(Ok(Prepared::Conflict)) => return roll_back(session).await,
         Ok(Ok(Prepared::Fenced)) => {
-            return Err(WriteError::Refused(Error::Unavailable("the store is being moved".into())));
+            return Err(WriteError::Refused(Error::Unavailable("the store is being copied".into())));
         }
         Ok(Err(error)) if is_conflict(&error) => return roll_back(session).await,
         Ok(Err(error)) if is_connection_lost(&error) => {
@@ -147,17 +147,17 @@ async fn roll_back(session: &mut Session) -> Result<(), WriteError> {
     }
 }
 
-/// How far a transaction came.
+/// The state of a transaction before COMMIT.
 enum Prepared {
     Ready,
-    /// Somebody was in between.
+    /// Another process has committed in between.
     Conflict,
-    /// The store is somebody's alone.
+    /// Another process holds the store exclusively.
     Fenced,
 }
 
-/// Begins a transaction that writes. Answered before anything else is sent, which would be recorded piece by piece if this
-/// failed.
+/// Begins a writing transaction. It waits for the response before anything else is sent: if BEGIN failed, each of the later
+/// statements would commit by itself.
 pub(crate) async fn begin(session: &mut Session) -> Result<(), PgError> {
     session.client.batch_execute("BEGIN").await?;
     if session.is_distributed {
@@ -168,7 +168,7 @@ pub(crate) async fn begin(session: &mut Session) -> Result<(), PgError> {
     Ok(())
 }
 
-/// Does everything but commit.
+/// Does everything except COMMIT.
 async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Result<Prepared, PgError> {
     let new_heads = effects.sorted_heads();
     let (heads, rows) = (HeadColumns::of(effects, &new_heads), RowColumns::of(effects));
@@ -190,7 +190,7 @@ async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Resu
         begin(session).await?;
     }
     let client = &session.client;
-    // All are sent at once, in this order, and answered in it.
+    // All statements are pipelined: they are sent at once, and run in this order.
     let (
         is_ours,
         heads_are_right,
@@ -262,7 +262,7 @@ async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Resu
         count_rows(client, &compare_clocks, &heads.compared, is_distributed),
         count_rows(client, &compare, &rows.compared, is_distributed),
     );
-    // The first that failed says why; after it the others could not but fail.
+    // The first error is the cause: the statements after it fail because the transaction is aborted.
     let (is_ours, heads_are_right, locked, put_are_right) =
         (is_ours?, heads_are_right?, locked?, put_are_right?);
     removed?;
@@ -282,8 +282,8 @@ async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Resu
     Ok(Prepared::Ready)
 }
 
-/// Counts rows with one statement; where tables are distributed, with one for each of those, since rows can be
-/// locked only one machine at a time.
+/// Counts rows with one statement, or over Citus with one per distribution key, because rows can be locked only one shard at
+/// a time.
 async fn count_rows(
     client: &Client,
     statement: &Statement,
@@ -309,6 +309,7 @@ async fn count_rows(
     Ok(try_join_all(counting).await?.into_iter().sum())
 }
 
+/// The heads that a group writes, as parameters: one array per column.
 #[derive(Default)]
 struct HeadColumns {
     timelines: Vec<String>,
@@ -316,7 +317,7 @@ struct HeadColumns {
     last_times: Vec<Timestamp>,
     clocks: Vec<i64>,
     clocks_before: Vec<i64>,
-    /// Those that are only read.
+    /// The timelines that are only read.
     compared: KeyColumns,
 }
 
@@ -339,7 +340,8 @@ impl HeadColumns {
     }
 }
 
-/// Keys of rows, and the versions they are expected to have, where that matters.
+/// Keys, and the versions that their rows are expected to have, as parameters. No version is expected of a row that was not
+/// read.
 #[derive(Default)]
 struct KeyColumns {
     distribution_keys: Vec<String>,
@@ -358,7 +360,7 @@ impl KeyColumns {
         self.keys.is_empty()
     }
 
-    /// The same, one distribution key after another.
+    /// Splits them by distribution key.
     fn by_distribution_key(&self) -> Vec<Self> {
         let mut distribution_keys: Vec<Self> = Vec::new();
         for ((distribution_key, key), version) in
@@ -367,19 +369,21 @@ impl KeyColumns {
             if distribution_keys.last().is_none_or(|last| last.distribution_keys[0] != *distribution_key) {
                 distribution_keys.push(Self::default());
             }
-            let last = distribution_keys.last_mut().expect("one was just put there");
+            let last = distribution_keys.last_mut().expect("one was just pushed");
             last.push((distribution_key.clone(), key.clone()), *version);
         }
         distribution_keys
     }
 }
 
+/// The rows that a group reads and writes, as parameters.
 #[derive(Default)]
 struct RowColumns {
-    /// Those that are there and are written.
+    /// Rows that exist, are written, and could be removed by another process.
     locked: KeyColumns,
-    /// Those that are only read.
+    /// Rows that are only read.
     compared: KeyColumns,
+    /// Rows to put, with `values` and `positions`.
     put: KeyColumns,
     values: Vec<Option<Json>>,
     positions: Vec<Option<i64>>,
@@ -419,7 +423,7 @@ impl RowColumns {
                     rows.put.push(stored, version);
                 }
                 None => {
-                    // A row that came and went within the group: putting it sees that nobody else has put one.
+                    // The row was put and removed within the group. Putting it detects a row of another process.
                     if version == Some(ABSENT) {
                         rows.values.push(None);
                         rows.positions.push(None);

@@ -1,4 +1,4 @@
-//! Where a database is, and how to reach it.
+//! The address of a database.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,16 +12,23 @@ use annals_model::nearest;
 
 use crate::error::with_causes;
 
-/// How long a connection may take to be made.
+/// The timeout for connecting.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
-/// How long what was sent may go without any sign that it arrived.
+/// How long sent data may stay unacknowledged, and a connection idle before it is probed.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 
-/// A database, as `postgres://user:password@host:port/database?sslmode=verify-full`.
+/// The address of a database: `postgres://user:password@host:port/database?sslmode=verify-full`.
 ///
-/// The parameters are those of libpq: `sslmode` is `disable`, `prefer` (the default: encrypted where the server offers it),
-/// `require` (encrypted, whoever the server is), or `verify-full` (encrypted, and the server proves who it is by a
-/// certificate of the system's authorities or of `sslrootcert`). `options=-csearch_path%3Dname` chooses a schema.
+/// It is parsed from a URL with the parameters of libpq:
+///
+/// - `sslmode=disable`: not encrypted.
+/// - `sslmode=prefer` (the default): encrypted if the server offers it; the certificate is not verified.
+/// - `sslmode=require`: encrypted; the certificate is not verified.
+/// - `sslmode=verify-full`: encrypted, with a certificate for this host from one of the system's authorities, or from one in the
+///   file `sslrootcert`.
+/// - `options=-csearch_path%3Dname` chooses a schema.
+///
+/// It is displayed without user and password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     pub(crate) config: Config,
@@ -29,11 +36,11 @@ pub struct Address {
     shown: String,
 }
 
-/// Whether the server has to prove who it is.
+/// Whether the server's certificate is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verification {
     None,
-    /// By a certificate of one of the authorities in that file, or of the system's.
+    /// Against the authorities in this file, or against the system's.
     Full(Option<PathBuf>),
 }
 
@@ -41,10 +48,10 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        // Nothing said here may repeat the address: it has a password in it.
-        let mut url = Url::parse(text).map_err(|error| format!("is no database address: {error}{ENCODE}"))?;
+        // No error may repeat the address: it contains a password.
+        let mut url = Url::parse(text).map_err(|error| format!("not a database address: {error}{ENCODE}"))?;
         if url.fragment().is_some() {
-            return Err(format!("is no database address: it has a #{ENCODE}"));
+            return Err(format!("not a database address: it contains a #{ENCODE}"));
         }
         let (mut verify, mut root_certificate) = (false, None);
         let mut kept = Vec::new();
@@ -62,18 +69,18 @@ impl FromStr for Address {
             }
         }
         if root_certificate.is_some() && !verify {
-            return Err("sslrootcert is of use with sslmode=verify-full only".to_owned());
+            return Err("sslrootcert needs sslmode=verify-full".to_owned());
         }
         url.set_query(None);
         if !kept.is_empty() {
             url.query_pairs_mut().extend_pairs(kept);
         }
-        // A form's plus is a space to the one who wrote it and a plus to the one who reads it.
+        // The URL crate encodes a space as a plus, which tokio-postgres would read as a plus.
         let query = url.query().map(|query| query.replace('+', "%20"));
         url.set_query(query.as_deref());
         let address = url.as_str();
         let mut config: Config =
-            address.parse().map_err(|error| format!("is no database address: {}", with_causes(&error)))?;
+            address.parse().map_err(|error| format!("not a database address: {}", with_causes(&error)))?;
         let options = format!("{SETTINGS} {}", config.get_options().unwrap_or_default());
         config
             .application_name("annals")
@@ -89,11 +96,11 @@ impl FromStr for Address {
     }
 }
 
-/// What is behind an address that ends too early.
+/// The usual reason why an address is cut short.
 const ENCODE: &str =
     "; percent-encode special characters in user and password (%23 for #, %2F for /, %3F for ?, %40 for @)";
 
-/// The parameters that an address may have besides those of TLS.
+/// The supported parameters besides those for TLS.
 const PARAMETERS: [&str; 18] = [
     "application_name",
     "channel_binding",
@@ -115,7 +122,7 @@ const PARAMETERS: [&str; 18] = [
     "user",
 ];
 
-/// Of libpq's modes, those that are not offered here.
+/// Explains what to use instead of an unsupported `sslmode`.
 fn unknown_mode(mode: &str) -> String {
     match mode {
         "verify-ca" => "sslmode=verify-ca is not supported, use verify-full".to_owned(),
@@ -124,28 +131,28 @@ fn unknown_mode(mode: &str) -> String {
     }
 }
 
-/// A name of other characters may be a part of a password.
+/// Explains an unknown parameter. A name with unusual characters is not repeated, as it may be part of a password.
 fn unknown_parameter(name: &str) -> String {
     if !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') {
-        return format!("what stands behind ? is no parameter{ENCODE}");
+        return format!("the text after ? is not a parameter{ENCODE}");
     }
     let known = PARAMETERS.into_iter().chain(["sslmode", "sslrootcert"]);
     let meant = nearest(name, known).map(|known| format!(", did you mean {known}?")).unwrap_or_default();
     format!("unknown parameter {name}{meant}")
 }
 
-/// What the server is to keep to, unless the address says otherwise in its own `options`.
+/// Settings of every session. The address can override them in its own `options`.
 const SETTINGS: &str = concat!(
-    // Bounds: of a statement, of waiting for a lock, and of holding locks without doing anything.
+    // Timeouts: of a statement, of waiting for a lock, and of an idle transaction.
     "-c statement_timeout=15s -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s",
-    // Everything is found by its key. A planner that thinks a table small would read all of it instead, or lock rows in
-    // another order than they were asked for.
+    // Every query finds its rows by key. For a table that it thinks small, the planner would read all of it instead, or lock
+    // rows in another order than the query's.
     " -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off",
     " -c jit=off",
 );
 
 impl fmt::Display for Address {
-    /// Without user and password.
+    /// Omits user and password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown)
     }
@@ -180,8 +187,8 @@ mod tests {
         assert_eq!(plain.config.get_ssl_mode(), tokio_postgres::config::SslMode::Prefer);
         for (wrong, why) in [
             ("postgres://me:secret@host/db?sslmode=perhaps", "sslmode must be"),
-            ("postgres://me:secret@host/db?sslrootcert=a.pem", "sslmode=verify-full only"),
-            ("postgres://me:secret@host:port/db", "no database address"),
+            ("postgres://me:secret@host/db?sslrootcert=a.pem", "needs sslmode=verify-full"),
+            ("postgres://me:secret@host:port/db", "not a database address"),
             ("postgres://me:secret@host/db?colour=red", "unknown parameter colour"),
             (
                 "postgres://me:secret@host/db?sslmod=require",

@@ -1,4 +1,4 @@
-//! Connections: the committer's own, those that readers share, and the one that holds the store's lock.
+//! Connections: the committer's own, the pool for reads, and the one that holds the store's lock.
 
 pub(super) mod address;
 pub(super) mod presence;

@@ -1,7 +1,8 @@
-//! The connection that says this process is there: it holds the store's lock, and receives and sends
-//! notifications of new events.
+//! The presence of a process in the database: one connection that holds the store's lock, and that sends and
+//! receives notifications of new events.
 //!
-//! Processes that serve a store share its lock; what moves a store takes it alone. Without the lock nothing is written.
+//! Processes that serve a store share its lock; a process that copies a store holds it exclusively. Without the lock, a process
+//! writes nothing.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -24,18 +25,18 @@ use crate::timeline::TimelineId;
 use super::address::Address;
 use super::session::{Param, bounded, connect};
 
-/// How often the lock is tried before the store is said to be in use: the connection of a process that just ended takes
-/// a moment to be noticed.
+/// How often to try the lock before failing with [`Error::InUse`]: PostgreSQL takes a moment to notice that the connection
+/// of an ended process is gone.
 const LOCK_TRIES: u32 = 20;
-const LOCK_TRY_AFTER: Duration = Duration::from_millis(100);
-/// How long to wait before connecting again.
+const LOCK_TRY_DELAY: Duration = Duration::from_millis(100);
+/// The delay before reconnecting.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
-/// How many groups of timelines may wait to be announced; further ones are not.
+/// The capacity of the queue of announcements. If it is full, further ones are dropped.
 pub(crate) const ANNOUNCEMENTS_MAX: usize = 256;
-/// How long a notification may be: PostgreSQL takes less than 8000 bytes.
+/// The longest payload of a notification. PostgreSQL's limit is just under 8000 bytes.
 const PAYLOAD_BYTES_MAX: usize = 7_900;
 
-/// Whether others may have the store too.
+/// How a process holds the store's lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LockMode {
     Shared,
@@ -50,13 +51,13 @@ pub(crate) struct Presence {
     pub(crate) cache: std::sync::Arc<Cache>,
     /// Whether the lock is held.
     pub(crate) is_lock_held: watch::Sender<bool>,
-    /// What to notify others of.
+    /// The timelines of new events, to notify other processes of.
     pub(crate) announcements: mpsc::Receiver<Vec<TimelineId>>,
 }
 
 type Messages = std::pin::Pin<Box<dyn Stream<Item = Notification> + Send>>;
 
-/// A connection that has the lock.
+/// A connection that holds the lock.
 pub(crate) struct HeldLock {
     client: Client,
     notifications: Messages,
@@ -65,7 +66,7 @@ pub(crate) struct HeldLock {
 }
 
 impl Presence {
-    /// Takes the lock, or says why not.
+    /// Connects and acquires the lock.
     pub(crate) async fn acquire(&self) -> Result<HeldLock, Error> {
         let (client, mut connection) = connect(&self.address, &self.tls).await?;
         let (sender, notifications) = mpsc::channel(1024);
@@ -73,7 +74,7 @@ impl Presence {
             let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
             while let Some(Ok(message)) = messages.next().await {
                 if let AsyncMessage::Notification(notification) = message {
-                    // Waiting for a slow listener would hold up the lock's own answers; notifications are hints.
+                    // Notifications are hints. Waiting for a slow receiver would block the connection's other responses.
                     _ = sender.try_send(notification);
                 }
             }
@@ -91,9 +92,9 @@ impl Presence {
             if tries == LOCK_TRIES {
                 return Err(Error::InUse);
             }
-            tokio::time::sleep(LOCK_TRY_AFTER).await;
+            tokio::time::sleep(LOCK_TRY_DELAY).await;
         }
-        // A schema's name may be as long as a channel's.
+        // Hashed, because a schema's name alone may be as long as a channel's name can be.
         let channel = format!("annals_{:016x}", xxh3_64(schema.as_bytes()));
         bounded(client.batch_execute(&format!("LISTEN {channel}"))).await?;
         let notifications = stream::unfold(notifications, |mut notifications| async move {
@@ -102,22 +103,22 @@ impl Presence {
         Ok(HeldLock { client, notifications: Box::pin(notifications), channel, process: row.get(0) })
     }
 
-    /// Keeps the lock until it is dropped. Where the connection is lost, a shared one is acquired again; whoever was alone
-    /// cannot know what others did meanwhile, and is never held again.
+    /// Holds the lock until the store is dropped. If the connection is lost, a shared lock is acquired again. An exclusive
+    /// one is not, because other processes may have changed the store meanwhile.
     pub(crate) async fn run(mut self, first: HeldLock) {
-        let mut held = Some(first);
+        let mut first = Some(first);
         loop {
-            let acquired = match held.take() {
-                Some(held) => Ok(held),
+            let acquired = match first.take() {
+                Some(lock) => Ok(lock),
                 None => self.acquire().await,
             };
             match acquired {
-                Ok(acquired) => {
-                    // What others recorded while nobody listened.
+                Ok(lock) => {
+                    // Other processes may have committed while this one received no notifications.
                     self.cache.heads.clear();
                     self.cache.rows.clear();
                     self.is_lock_held.send_replace(true);
-                    if self.relay_notifications(acquired).await.is_none() {
+                    if self.relay_notifications(lock).await.is_none() {
                         return;
                     }
                     self.is_lock_held.send_replace(false);
@@ -125,13 +126,13 @@ impl Presence {
                         return;
                     }
                     tracing::warn!(
-                        "the connection that holds the store's lock was lost; nothing is written until it is back"
+                        "the connection that holds the store's lock was lost; writes wait until it is restored"
                     );
                 }
                 Err(error) => {
                     tracing::error!(
                         error = &error as &dyn std::error::Error,
-                        "the store's lock cannot be acquired"
+                        "cannot acquire the store's lock; retrying"
                     );
                 }
             }
@@ -139,13 +140,13 @@ impl Presence {
         }
     }
 
-    /// Receives and sends notifications until the connection is lost; `None` when there is nobody left to work for.
-    async fn relay_notifications(&mut self, mut held: HeldLock) -> Option<()> {
+    /// Receives and sends notifications until the connection is lost; `None` if the store was dropped.
+    async fn relay_notifications(&mut self, mut lock: HeldLock) -> Option<()> {
         loop {
             tokio::select! {
-                received = held.notifications.next() => {
+                received = lock.notifications.next() => {
                     let Some(notification) = received else { return Some(()) };
-                    self.receive(&notification, notification.process_id() == held.process);
+                    self.receive(&notification, notification.process_id() == lock.process);
                 }
                 announced = self.announcements.recv() => {
                     let mut timelines: BTreeSet<_> = announced?.into_iter().collect();
@@ -153,8 +154,8 @@ impl Presence {
                         timelines.extend(more);
                     }
                     for payload in payloads(&timelines) {
-                        let params: [Param<'_>; 2] = [&held.channel, &payload];
-                        let notifying = held.client.execute("SELECT pg_notify($1, $2)", &params);
+                        let params: [Param<'_>; 2] = [&lock.channel, &payload];
+                        let notifying = lock.client.execute("SELECT pg_notify($1, $2)", &params);
                         if bounded(notifying).await.is_err() {
                             return Some(());
                         }
@@ -180,12 +181,12 @@ impl Presence {
     }
 }
 
-/// Their names, separated by commas, in as few pieces as PostgreSQL takes.
+/// Returns the timelines' names, separated by commas, in as few payloads as they fit into.
 fn payloads(timelines: &BTreeSet<TimelineId>) -> Vec<String> {
     let mut payloads = vec![String::new()];
     for timeline in timelines {
         let name = timeline_name(*timeline);
-        let last = payloads.last_mut().expect("there is one from the beginning");
+        let last = payloads.last_mut().expect("it has one from the start");
         if last.is_empty() {
             *last = name;
         } else if last.len() + 1 + name.len() <= PAYLOAD_BYTES_MAX {

@@ -1,4 +1,4 @@
-//! The connections that readers share.
+//! The pool of connections for reads.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const WAIT_MAX: Duration = Duration::from_secs(5);
 
 pub(crate) struct ReadPool {
     pool: Pool,
-    /// Whether tables are distributed, by Citus.
+    /// Whether Citus distributes the tables.
     pub(crate) is_distributed: bool,
 }
 
@@ -46,8 +46,8 @@ impl ReadPool {
         Ok(self.rows_while(text, params, |_, _| true).await?.0)
     }
 
-    /// The rows whose first columns, `json`, have so many bytes together, or one more than none if that is needed. Says
-    /// whether there are more than fit.
+    /// Returns rows as long as their first columns, which are JSON, fit into `bytes_max` together; with `is_one_needed` at least
+    /// one row. Also returns whether there are more.
     pub(crate) async fn rows_within(
         &self,
         text: &'static str,
@@ -59,10 +59,10 @@ impl ReadPool {
         self.rows_while(text, params, |index, bytes| bytes <= bytes_max || is_first_taken(index)).await
     }
 
-    /// The rows up to the first that is not taken, by its index and how many bytes the first columns have up to there. Says
-    /// whether there was one.
+    /// Returns the rows before the first for which `is_taken` is false, given its index and the bytes of the first columns
+    /// up to it. Also returns whether there was such a row.
     ///
-    /// A connection that was lost while it lay idle is noticed when it is used, so reading is tried once more.
+    /// A pooled connection that broke while it was idle fails on its first use, so a lost connection is retried once.
     async fn rows_while(
         &self,
         text: &'static str,
@@ -74,10 +74,10 @@ impl ReadPool {
             let connection = self.connection().await?;
             let reading = async {
                 let statement = connection.prepare_cached(text).await?;
-                let mut answer =
+                let mut stream =
                     std::pin::pin!(connection.query_raw(&statement, params.iter().copied()).await?);
                 let (mut rows, mut bytes) = (Vec::new(), 0);
-                while let Some(row) = answer.try_next().await? {
+                while let Some(row) = stream.try_next().await? {
                     bytes += row.try_get::<_, JsonLength>(0).map_or(0, |JsonLength(bytes)| bytes);
                     if !is_taken(rows.len(), bytes) {
                         return Ok((rows, true));
@@ -91,7 +91,7 @@ impl ReadPool {
                 Ok(Err(error)) if is_connection_lost(&error) && !is_repeat => is_repeat = true,
                 Ok(Err(error)) => return Err(store_error(error)),
                 Err(elapsed) => {
-                    // What is still to come over it is for nobody.
+                    // Removed from the pool, since the rest of the response may still arrive on it.
                     drop(Object::take(connection));
                     return Err(Error::Unavailable(elapsed.into()));
                 }

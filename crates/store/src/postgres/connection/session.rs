@@ -1,4 +1,4 @@
-//! A connection of the committer's own: readers cannot take it away, and what is prepared on it stays prepared.
+//! A session: a connection that belongs to the committer. Reads cannot occupy it, and its statements stay prepared.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,29 +14,30 @@ use crate::postgres::failure::store_error;
 
 use super::address::Address;
 
-/// How long the database may take for one step, beyond what it bounds itself: a network that swallows what is sent says
-/// nothing at all.
+/// The timeout of one step. The database has shorter timeouts of its own; this one also covers a network that silently drops
+/// packets.
 pub(crate) const STEP_TIME_MAX: Duration = Duration::from_secs(20);
 
 pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
 
-/// Up to how many keys a statement names the shards it is about. Naming them costs the square of that on each shard; with
-/// so many keys nearly all shards are meant anyway.
-const NAMED_MAX: usize = 64;
+/// The most keys for which a statement is pruned to their shards. Pruning costs the square of their number on each shard, and
+/// more keys than this are on nearly all shards anyway.
+const PRUNED_KEYS_MAX: usize = 64;
 
-/// Of a statement about that many keys: the one that says by what shards can be told where it matters, or the plain one.
+/// Chooses between two forms of a statement for `keys` keys: the one that lets Citus prune shards, if that is worth it, or the
+/// plain one.
 pub(crate) fn for_shards(
     is_distributed: bool,
     keys: usize,
     plain: &'static str,
     pruned: &'static str,
 ) -> &'static str {
-    if is_distributed && keys <= NAMED_MAX { pruned } else { plain }
+    if is_distributed && keys <= PRUNED_KEYS_MAX { pruned } else { plain }
 }
 
-/// What can be querying: the committer's own connection, or whichever of the readers' is free.
+/// Runs queries: a session of the committer, or the read pool.
 pub(crate) trait Executor {
-    /// Whether tables are distributed, by Citus.
+    /// Returns whether Citus distributes the tables.
     fn is_distributed(&self) -> bool;
 
     fn query(
@@ -48,7 +49,7 @@ pub(crate) trait Executor {
 
 type Connection = tokio_postgres::Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
 
-/// A new connection. Its own limit is one of the network; this is one of all that is said over it.
+/// Connects to the database. The timeout in the address covers only the network; this one also covers the handshake.
 pub(crate) async fn connect(
     address: &Address,
     tls: &MakeRustlsConnect,
@@ -56,23 +57,23 @@ pub(crate) async fn connect(
     bounded(address.config.connect(tls.clone())).await
 }
 
-/// What is done within the time that a step may take.
+/// Runs a step with a timeout.
 pub(crate) async fn bounded<T>(
-    doing: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    step: impl Future<Output = Result<T, tokio_postgres::Error>>,
 ) -> Result<T, Error> {
-    match timeout(STEP_TIME_MAX, doing).await {
-        Ok(done) => done.map_err(store_error),
+    match timeout(STEP_TIME_MAX, step).await {
+        Ok(result) => result.map_err(store_error),
         Err(elapsed) => Err(Error::Unavailable(elapsed.into())),
     }
 }
 
 pub(crate) struct Session {
     pub(crate) client: Client,
-    /// Whether tables are distributed, by Citus.
+    /// Whether Citus distributes the tables.
     pub(crate) is_distributed: bool,
-    /// Whether others may have the store too, so that each transaction sees that nobody has it alone.
+    /// Whether each transaction checks that no other process has taken the store exclusively.
     pub(crate) is_fenced: bool,
-    /// Whether what is written over Citus is written while nobody else writes.
+    /// Whether commits over Citus exclude those of other processes.
     pub(crate) is_exclusive: bool,
     prepared: HashMap<&'static str, Statement>,
 }
@@ -85,7 +86,7 @@ impl Session {
         is_fenced: bool,
     ) -> Result<Self, Error> {
         let (client, connection) = connect(address, tls).await?;
-        // It ends with the client; what went wrong comes to light there.
+        // The task ends with the client, which reports the connection's errors.
         tokio::spawn(connection);
         Ok(Self { client, is_distributed, is_fenced, is_exclusive: false, prepared: HashMap::new() })
     }
@@ -99,7 +100,7 @@ impl Session {
         Ok(statement)
     }
 
-    /// Runs a statement that has no answer.
+    /// Runs a statement that returns no rows.
     pub(crate) async fn run(&mut self, text: &str) -> Result<(), Error> {
         bounded(self.client.batch_execute(text)).await
     }

@@ -1,4 +1,4 @@
-//! Encrypted connections.
+//! TLS connections.
 
 use std::fs;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(crate) fn connector(verification: &Verification) -> Result<MakeRustlsConnect
     let config = match verification {
         Verification::None => builder
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
             .with_no_client_auth(),
         Verification::Full(file) => {
             let certificates = match file {
@@ -41,16 +41,16 @@ fn certificates_in(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match certificates {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(Error::Engine("the file that sslrootcert names has no certificate in PEM form".into())),
+        _ => Err(Error::Engine("sslrootcert: the file contains no PEM certificate".into())),
     }
 }
 
-/// Takes any certificate, also one that the verifier cannot read, as PostgreSQL's packages make them: what `prefer` and
-/// `require` mean to libpq, which is no protection from somebody in between.
+/// Accepts any certificate, which is what `prefer` and `require` mean in libpq: no protection from a man in the middle. Even
+/// certificates that the usual verifier cannot parse are accepted, as some PostgreSQL packages generate them.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct AnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

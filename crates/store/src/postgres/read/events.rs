@@ -1,4 +1,4 @@
-//! Timelines and their events.
+//! Reading the heads of timelines and their events.
 
 use std::ops::RangeInclusive;
 
@@ -14,7 +14,7 @@ use crate::timeline::TimelineId;
 
 use super::search;
 
-/// How many bytes an event has at least, about: what bounds how many rows are asked for at once.
+/// About the least bytes of an event, which bounds how many rows one query asks for.
 const EVENT_BYTES: usize = 256;
 
 const HEAD: &str = "SELECT length, last_time FROM timelines WHERE timeline = $1";
@@ -27,7 +27,7 @@ pub(crate) async fn head(read_pool: &ReadPool, timeline: TimelineId) -> Result<H
     Ok(rows.first().map_or_else(Head::default, |row| head_from(row.get(0), row.get(1))))
 }
 
-/// Where a timeline stands; one without an event may have no row.
+/// Returns a head from the columns of its row, which are null if the timeline has no row.
 pub(crate) fn head_from(length: Option<i64>, last_time: Option<Timestamp>) -> Head {
     let Timestamp(last_time) = last_time.unwrap_or(Timestamp(Time::EPOCH));
     Head { length: to_u64(length.unwrap_or_default()), last_time }
@@ -43,7 +43,7 @@ pub(crate) async fn read(
     let (oldest, mut newest) = (*positions.start(), *positions.end());
     let (mut events, mut bytes) = (Vec::new(), 0);
     while oldest <= newest {
-        // Events are of any length, so it is not known how many rows fill the answer.
+        // Events vary in length, so the number of rows that fit is not known in advance.
         let left = bytes_max.saturating_sub(bytes);
         let limit = left / EVENT_BYTES + 1;
         let params: [Param<'_>; 4] = [&name, &to_i64(oldest), &to_i64(newest), &to_i64(limit as u64)];

@@ -1,4 +1,4 @@
-//! Reading, over whichever connection is free.
+//! Reading, over a connection of the read pool.
 
 pub(super) mod events;
 pub(super) mod rows;

@@ -1,4 +1,4 @@
-//! Rows: one, a listing of them, or those of a listing that nobody works on.
+//! Reading rows: a single one, the rows of a range, or the unclaimed rows of a range.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::rows::{Row, RowKey, RowRange, key};
 use super::events::head_from;
 use super::states::{State, bring_up_to_date};
 
-/// The state comes only where the timeline has moved since the clock at which it is known.
+/// Returns the state only if the timeline's clock has moved since the cached state's.
 const APP: &str = "SELECT coalesce(t.clock, 0), t.length, t.last_time, r.position, r.key, \
                        CASE WHEN t.clock IS DISTINCT FROM $3 THEN r.value END \
                    FROM rows r LEFT JOIN timelines t ON t.timeline = r.distribution_key \
@@ -38,7 +38,7 @@ const CLAIM: &str = "WITH free AS ( \
      WHERE r.distribution_key = $1 AND r.distribution_key = free.distribution_key AND r.key = free.key \
      RETURNING r.key, r.value";
 
-/// The state of an app, from the cache where its timeline has not moved since.
+/// Returns the state of an app, from the cache if its timeline has not moved since.
 pub(crate) async fn app(
     read_pool: &ReadPool,
     cache: &Cache,
@@ -60,7 +60,7 @@ pub(crate) async fn app(
         return Ok(Some((app, head)));
     }
     let (_, Row::App(app), bytes) = read_stored(row.get(4), row.get(5))? else {
-        return Err(Error::Damaged("the state of an app is something else".to_owned()));
+        return Err(Error::Damaged("the row of an app's state holds something else".to_owned()));
     };
     let mut states = [State::read(app, row.get(3), row.get(1))];
     bring_up_to_date(&mut &*read_pool, &mut states).await?;
@@ -106,7 +106,7 @@ fn listed(row: &DatabaseRow) -> Result<(RowKey, Row), Error> {
     Ok((key, found))
 }
 
-/// A row as it is stored, and how long it is.
+/// Decodes a stored row; also returns the length of its value.
 pub(crate) fn read_stored(key: &[u8], value: Option<Json>) -> Result<(RowKey, Row, usize), Error> {
     let key = engine::read_key(key)?;
     let value = value.map(|Json(value)| value).unwrap_or_default();

@@ -1,6 +1,6 @@
-//! Finding events by time: times never decrease along a timeline, so a search over positions finds where one begins.
+//! Finding events by time. Times never decrease along a timeline, so a search over positions finds where a time begins.
 //!
-//! A step asks for many positions at once, so a timeline of a million events takes three steps.
+//! Each step queries many positions at once, so a timeline of a million events takes three steps.
 
 use std::collections::BTreeSet;
 
@@ -14,8 +14,9 @@ use crate::timeline::TimelineId;
 use crate::postgres::connection::session::{Executor, for_shards};
 use crate::postgres::schema::values::{Json, Timestamp, parse_timeline_name, timeline_name, to_i64, to_u64};
 
-/// How many positions one step asks for together, and of one timeline.
+/// How many positions a step queries in all timelines together.
 const PROBES_MAX: usize = 4096;
+/// How many positions a step queries in one timeline.
 const PROBES_OF_ONE_MAX: usize = 128;
 
 const HEADS: &str = "SELECT timeline, length, last_time FROM timelines WHERE timeline = ANY($1)";
@@ -26,7 +27,7 @@ const TIMES_OF_TIMELINES: &str = "SELECT e.timeline, e.position, e.created_at \
                                   FROM unnest($1::text[], $2::bigint[]) AS w (timeline, position) \
                                   JOIN entries e ON e.timeline = w.timeline AND e.position = w.position \
                                   WHERE e.timeline = ANY($3)";
-/// An event begins with `{"id":"` and its identifier. Many may be of one millisecond, and only what is asked for is sent.
+/// An event's JSON begins with `{"id":"` and its identifier. Comparing it here avoids sending all events of a millisecond.
 const RANGES: &str = "SELECT e.timeline, e.event \
                          FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS w (timeline, first, last) \
                          JOIN entries e ON e.timeline = w.timeline AND e.position BETWEEN w.first AND w.last \
@@ -37,7 +38,7 @@ const RANGES_OF_TIMELINES: &str = "SELECT e.timeline, e.event \
      JOIN entries e ON e.timeline = w.timeline AND e.position BETWEEN w.first AND w.last \
      WHERE e.is_home AND substr(e.event, 8, 24) = ANY($4) AND e.timeline = ANY($1)";
 
-/// One search: everything up to `low` is before the time, everything beyond `high` is not.
+/// A search for a time: positions up to `low` are before it, those beyond `high` are not.
 struct Search {
     timeline: TimelineId,
     time: Time,
@@ -45,7 +46,7 @@ struct Search {
     high: u64,
 }
 
-/// How many events of each timeline were before each time.
+/// Returns for each timeline and time how many of its events are earlier.
 pub(crate) async fn counts_before(
     database: &mut impl Executor,
     wanted: &[(TimelineId, Time)],
@@ -109,7 +110,7 @@ async fn step(database: &mut impl Executor, searches: &mut [&mut Search], each: 
 }
 
 impl Search {
-    /// Positions spread evenly over what is left, so many at most.
+    /// Returns up to `count` positions, spread evenly between `low` and `high`.
     fn probes(&self, count: u64) -> impl Iterator<Item = u64> + use<> {
         let (low, left) = (self.low, self.high - self.low);
         let count = count.min(left);
@@ -117,8 +118,8 @@ impl Search {
     }
 }
 
-/// The events among these that were assigned their identifiers here, in those timelines: each is among those of the
-/// millisecond that its identifier names.
+/// Returns those of the wanted events whose identifiers annals assigned. Each is among the events of the millisecond in its
+/// identifier.
 pub(crate) async fn find_assigned(
     database: &mut impl Executor,
     wanted: &[(EventId, TimelineId)],
@@ -130,7 +131,7 @@ pub(crate) async fn find_assigned(
         .collect();
     let counts = counts_before(database, &bounds).await?;
     let (mut names, mut firsts, mut lasts) = (Vec::new(), Vec::new(), Vec::new());
-    // Many may be of one millisecond.
+    // A set, since several wanted events may have the same millisecond.
     let ranges: BTreeSet<_> = wanted
         .iter()
         .zip(counts.chunks_exact(2))

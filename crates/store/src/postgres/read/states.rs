@@ -1,4 +1,4 @@
-//! States of apps: stored now and then, and brought up to date by the events since.
+//! Rebuilding the states of apps from their checkpoints and the events since.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ const SINCE_OF_TIMELINES: &str = "SELECT e.timeline, e.event \
      JOIN entries e ON e.timeline = w.timeline AND e.position BETWEEN w.first AND w.last \
      WHERE e.timeline = ANY($1) ORDER BY e.timeline, e.position";
 
-/// A state, up to where it is stored, and how many events its timeline has.
+/// The state of an app, its checkpoint, and the length of its timeline.
 pub(crate) struct State {
     pub(crate) app: Arc<App>,
     pub(crate) checkpoint: Checkpoint,
@@ -29,14 +29,14 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// As it is stored.
+    /// Returns a state as it is stored, not yet brought up to date.
     pub(crate) fn read(app: Arc<App>, position: Option<i64>, length: Option<i64>) -> Self {
         let checkpoint = Checkpoint::at(to_u64(position.unwrap_or_default()));
         Self { app, checkpoint, length: to_u64(length.unwrap_or_default()) }
     }
 }
 
-/// Applies to stored states all that happened since.
+/// Applies to stored states the events since their checkpoints.
 pub(crate) async fn bring_up_to_date(
     database: &mut impl Executor,
     states: &mut [State],

@@ -1,4 +1,4 @@
-//! What the store can say of itself.
+//! Figures about the store.
 
 use tokio_postgres::Row;
 
@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::postgres::connection::read_pool::ReadPool;
 use crate::postgres::schema::values::to_u64;
 
-/// From how many timelines on they are no longer counted one by one.
+/// The number of timelines above which it is estimated instead of counted.
 const COUNTED_MAX: f32 = 100_000.0;
 
 const ESTIMATE: &str = "SELECT reltuples FROM pg_class WHERE oid = 'timelines'::regclass";

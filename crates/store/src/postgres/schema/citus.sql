@@ -1,4 +1,4 @@
--- Whatever belongs to a timeline is on its shard: its length, its events, its state.
+-- Everything that belongs to a timeline is on one shard: its length, its events, its state.
 SELECT create_distributed_table('timelines', 'timeline', colocate_with => 'none');
 SELECT create_distributed_table('entries', 'timeline', colocate_with => 'timelines');
 SELECT create_distributed_table('rows', 'distribution_key', colocate_with => 'timelines');

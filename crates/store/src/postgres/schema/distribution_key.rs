@@ -1,4 +1,11 @@
-//! The part of a row's key by which rows are distributed over machines.
+//! The distribution keys of rows: Citus stores rows with equal ones on the same shard.
+//!
+//! ```text
+//! of an app or a user          its timeline's name
+//! listed rows                  a fixed name
+//! add-ons of a provider        "provider " │ the provider's name in hexadecimal
+//! any other                    XXH3 of the stored key, as 16 hexadecimal digits
+//! ```
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -6,15 +13,15 @@ use super::values::timeline_name;
 use crate::rows::{Distribution, RowKey, RowRange, key};
 use crate::timeline::TimelineId;
 
-/// What a row is distributed by.
+/// Returns the distribution key of a row.
 pub(crate) fn of_row(key: &RowKey) -> String {
     match key.distribution() {
         Distribution::KeyHash => format!("{:016x}", xxh3_64(&key.to_bytes())),
-        together => of_colocated(&together),
+        colocated => of_colocated(&colocated),
     }
 }
 
-/// What all rows of a range are distributed by.
+/// Returns the distribution key of all rows of a range.
 pub(crate) fn of_range(range: &RowRange) -> String {
     of_colocated(&range.distribution)
 }
@@ -23,13 +30,14 @@ fn of_colocated(distribution: &Distribution) -> String {
     match distribution {
         Distribution::Timeline(timeline) => timeline_name(*timeline),
         Distribution::Colocated(name) => (*name).to_owned(),
-        // A provider's name may have anything in it, a zero byte too.
+        // A provider's name may contain any character, even a zero byte, which PostgreSQL's text cannot.
         Distribution::Provider(name) => format!("provider {}", hex::encode(name)),
-        Distribution::KeyHash => unreachable!("rows that stand alone are in no range"),
+        Distribution::KeyHash => unreachable!("rows distributed by the hash of their key are in no range"),
     }
 }
 
-/// The timeline whose clock tells of every change of a row: who writes the row writes the clock too.
+/// Returns the timeline whose clock is the version of a row, because every commit that writes the row also moves that
+/// clock. `None` if the row has a version of its own.
 pub(crate) const fn owning_timeline(key: &RowKey) -> Option<TimelineId> {
     match key {
         RowKey::App(key::App(app)) => Some(TimelineId::App(*app)),

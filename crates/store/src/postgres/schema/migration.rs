@@ -1,4 +1,4 @@
-//! The tables, and how they come to be what this program expects.
+//! Creating the tables, and migrating them to the current format.
 
 use deadpool_postgres::{Client, Transaction};
 
@@ -7,8 +7,8 @@ use crate::postgres::failure::store_error;
 
 use super::LOCK_CLASS;
 
-/// What makes the tables, step by step; how many of them a database has had is its format. A step that was released is
-/// never changed.
+/// The migrations in order. A database's format is the number of steps applied to it. A released step never changes,
+/// apart from comments.
 const STEPS: [Step; 1] = [Step {
     tables: include_str!("schema.sql"),
     distribution: include_str!("citus.sql"),
@@ -17,39 +17,38 @@ const STEPS: [Step; 1] = [Step {
 
 struct Step {
     tables: &'static str,
-    /// What distributes the tables, where the Citus extension is there.
+    /// Distributes the tables, if the Citus extension is installed.
     distribution: &'static str,
-    /// Made last, so that Citus knows what they are of.
+    /// Runs last, so that Citus knows the tables that the views read.
     views: &'static str,
 }
 
-/// Which lock makes migrations come one after another.
+/// The advisory lock held while migrating.
 const MIGRATION_LOCK: i32 = 1;
 const IS_DISTRIBUTED: &str = "SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'timelines'::regclass";
 
-/// Whether there are tables, of any format.
+/// Returns whether the tables exist, in any format.
 pub(crate) async fn is_there(client: &Client) -> Result<bool, Error> {
     let text = "SELECT to_regclass(quote_ident(current_schema()) || '.annals_format') IS NOT NULL";
     Ok(client.query_one(text, &[]).await.map_err(store_error)?.get(0))
 }
 
-/// Brings the tables to what this program expects, one process at a time; refuses those of a newer one.
-/// Says whether tables are distributed.
+/// Creates the tables or migrates them to the current format, one process at a time. Returns whether they are distributed.
 pub(crate) async fn migrate(client: &mut Client) -> Result<bool, Error> {
     let text = "SELECT current_setting('server_encoding'), current_schema()";
     let row = client.query_one(text, &[]).await.map_err(store_error)?;
     let (encoding, schema): (String, Option<String>) = (row.get(0), row.get(1));
     if encoding != "UTF8" {
-        let message = format!("the database's encoding is {encoding}: make one with --encoding UTF8");
+        let message = format!("the database's encoding is {encoding}: create a database with encoding UTF8");
         return Err(Error::Engine(message.into()));
     }
     if schema.is_none() {
-        let message = "no schema of the search_path is there: make it first, or choose another";
+        let message = "no schema in the search_path exists: create one, or choose another search_path";
         return Err(Error::Engine(message.into()));
     }
     let known = STEPS.len();
     let migration = client.transaction().await.map_err(store_error)?;
-    // Making distributed tables takes longer than a request may.
+    // Creating distributed tables takes longer than the limits for requests allow.
     migration
         .batch_execute("SET LOCAL statement_timeout = '120s'; SET LOCAL lock_timeout = '120s'")
         .await
@@ -70,7 +69,7 @@ pub(crate) async fn migrate(client: &mut Client) -> Result<bool, Error> {
         return Err(Error::Newer { found: number(found), known: number(known) });
     }
     let is_citus = is_some(&migration, "SELECT 1 FROM pg_extension WHERE extname = 'citus'").await?;
-    // Tables that were made before the extension was are where they were.
+    // Tables that were created before the extension stay where they are.
     let is_distributed = is_citus && (found == 0 || is_some(&migration, IS_DISTRIBUTED).await?);
     if found == known {
         return Ok(is_distributed);
@@ -85,7 +84,7 @@ pub(crate) async fn migrate(client: &mut Client) -> Result<bool, Error> {
     migration.batch_execute("DELETE FROM annals_format").await.map_err(store_error)?;
     migration.execute("INSERT INTO annals_format VALUES ($1)", &[&format]).await.map_err(store_error)?;
     migration.commit().await.map_err(store_error)?;
-    tracing::info!(format, is_distributed, "the tables were made");
+    tracing::info!(format, is_distributed, "created or migrated the tables");
     Ok(is_distributed)
 }
 

@@ -1,4 +1,4 @@
-//! How values are written to the database and read from it.
+//! The encoding of values in the database.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -10,10 +10,10 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checke
 use crate::error::Error;
 use crate::timeline::TimelineId;
 
-/// Where PostgreSQL counts time from: 2000-01-01, in milliseconds since 1970.
+/// PostgreSQL's epoch, 2000-01-01, in milliseconds since 1970.
 const EPOCH_MILLIS: i64 = 946_684_800_000;
 
-/// A time as PostgreSQL counts it.
+/// Returns a time in microseconds since PostgreSQL's epoch.
 pub(crate) fn postgres_micros(time: Time) -> i64 {
     (to_i64(time.as_millis()) - EPOCH_MILLIS).saturating_mul(1000)
 }
@@ -46,7 +46,7 @@ impl<'a> FromSql<'a> for Timestamp {
 pub(crate) struct Json(pub(crate) Bytes);
 
 impl fmt::Debug for Json {
-    /// Without what it says, which may be secret: the driver logs what it sends.
+    /// Shows only the length: the driver logs what it sends, and the content may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bytes", self.0.len())
     }
@@ -70,7 +70,7 @@ impl<'a> FromSql<'a> for Json {
     accepts!(JSON, TEXT);
 }
 
-/// How long JSON is.
+/// The length of JSON or text.
 pub(crate) struct JsonLength(pub(crate) usize);
 
 impl<'a> FromSql<'a> for JsonLength {
@@ -81,7 +81,7 @@ impl<'a> FromSql<'a> for JsonLength {
     accepts!(JSON, TEXT);
 }
 
-/// A timeline as the tables name it.
+/// Returns a timeline's name in the tables: the app's identifier, or the user's, which begins with `us-`.
 pub(crate) fn timeline_name(timeline: TimelineId) -> String {
     match timeline {
         TimelineId::App(app) => app.to_string(),
@@ -89,21 +89,21 @@ pub(crate) fn timeline_name(timeline: TimelineId) -> String {
     }
 }
 
-/// The timeline of that name.
+/// Parses a timeline's name.
 pub(crate) fn parse_timeline_name(text: &str) -> Result<TimelineId, Error> {
     let parsed = match text.starts_with("us-") {
         true => text.parse().map(TimelineId::User),
         false => text.parse().map(TimelineId::App),
     };
-    parsed.map_err(|_| Error::Damaged("a timeline has no name that annals gave it".to_owned()))
+    parsed.map_err(|_| Error::Damaged("the name of a timeline cannot be read".to_owned()))
 }
 
-/// A number that is never negative, as the database keeps it.
+/// Converts a number for the database, which has only signed integers.
 pub(crate) fn to_i64(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// A number that the database keeps, and that is never negative.
+/// Converts a number from the database that is never negative.
 pub(crate) fn to_u64(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
 }
