@@ -30,7 +30,7 @@ const COMPRESSIONS: [(&[u8], &str); 4] = [
 const CHUNK_BYTES: usize = 256 << 10;
 /// About how much a restore writes at once.
 const BATCH_BYTES: usize = 4 << 20;
-/// Longer than any key or value there is, so that a damaged length asks for no memory.
+/// More than the length of any key or value, so that a damaged length cannot allocate much memory.
 const ENTRY_BYTES_MAX: usize = 256 << 20;
 
 impl Inner {

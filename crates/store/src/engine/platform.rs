@@ -25,7 +25,7 @@ use crate::timeline::TimelineId;
 
 use super::leb128;
 
-/// The most events of an entry, so that a damaged count allocates no huge memory.
+/// The most events of an entry, so that a damaged count cannot allocate much memory.
 pub(crate) const EVENTS_MAX: usize = 1 << 20;
 
 /// Adds to `commit` an event that was appended to its home at `position`.

@@ -1,8 +1,8 @@
-//! The platform timeline: commits in one order, numbered after they are there.
+//! The platform timeline: commits in one order, which get their positions after they are visible.
 //!
-//! A position taken before the commit would come too late: the commit may become visible after a reader has gone past the
-//! position, and the reader would never see it. So a commit gets its position once everybody can see it, from whoever reads the
-//! platform timeline next. One process at a time numbers commits.
+//! A position cannot be assigned before the commit: the commit might become visible after a reader has passed the position, and
+//! the reader would never see it. So the next process that reads the platform timeline assigns positions to the commits that are
+//! visible and have none. This is called numbering. One process at a time numbers commits.
 //!
 //! **Order.** Commits are numbered in the order of their clocks, which are hybrid logical clocks. A clock is close to the time, and
 //! greater than the clocks of all earlier commits of the same process and of all earlier commits to the same timelines. A commit
@@ -33,7 +33,7 @@ use super::connection::session::bounded;
 use super::schema::values::{Timestamp, timeline_name, to_i64, to_u64};
 use super::schema::{COMMIT_LOCK_CLASS, LOCK_COMMITS_EXCLUSIVELY, NUMBERING_LOCK_CLASS};
 
-/// How many commits are numbered at a time.
+/// How many commits are numbered at once.
 const NUMBERED_AT_ONCE: usize = 5_000;
 
 const IS_TO_NUMBER: &str = "SELECT 1 FROM commits WHERE first IS NULL LIMIT 1";
@@ -65,14 +65,14 @@ pub(super) async fn read(
     }
     let mut rows = read_pool.rows(BEGINNING_WITHIN, &[&to_i64(after), &to_i64(end)]).await?;
     if rows.first().is_none_or(|row| row.get::<_, i64>(0) != to_i64(after) + 1) {
-        // The reader is within a commit.
+        // The position `after` lies within a commit, which comes first.
         rows.splice(..0, read_pool.rows(BEGINNING_BEFORE, &[&to_i64(after)]).await?);
     }
     let (mut commits, mut reached) = (Vec::new(), after);
     for row in rows {
         let mut commit = decode(to_u64(row.get(0)), row.get(1))?;
         trim(&mut commit, reached);
-        // Where several machines answer, one may do so before it has what another one has.
+        // Over Citus, one worker may have returned its rows before a commit that another worker shows was complete.
         if commit.events.is_empty() || commit.first != reached + 1 {
             break;
         }
@@ -87,19 +87,20 @@ pub(super) async fn length(read_pool: &ReadPool) -> Result<u64, Error> {
     numbered(read_pool).await
 }
 
-/// The greatest clock of a commit that is still to be numbered; those that have a number are before whatever comes.
+/// Returns the greatest clock of the commits that have no position. Later commits need greater clocks than these; commits with
+/// a position precede them anyway.
 pub(super) async fn greatest_clock(read_pool: &ReadPool) -> Result<i64, Error> {
     let rows = read_pool.rows(GREATEST_CLOCK, &[]).await?;
     Ok(rows.first().and_then(|row| row.get::<_, Option<i64>>(0)).unwrap_or_default())
 }
 
-/// Puts commits of another store in this one.
+/// Imports commits of another store, with their positions.
 pub(super) async fn put(read_pool: &ReadPool, commits: &[PlatformCommit]) -> Result<(), Error> {
     let mut connection = read_pool.connection().await?;
     let putting = async {
         let transaction = connection.transaction().await?;
         let statement = transaction.prepare(PUT).await?;
-        // All are sent at once, so it matters little how far away the database is.
+        // Pipelined, so that the latency of the database matters little.
         try_join_all(commits.iter().map(async |commit| {
             let Some(event) = commit.events.first() else { return Ok(0) };
             let (timeline, position) = (timeline_name(event.timeline), to_i64(event.position));
@@ -118,18 +119,18 @@ pub(super) async fn put(read_pool: &ReadPool, commits: &[PlatformCommit]) -> Res
     bounded(putting).await
 }
 
-/// How far the numbers go.
+/// Returns the last position that has been assigned.
 async fn numbered(read_pool: &ReadPool) -> Result<u64, Error> {
     let rows = read_pool.rows(LENGTH, &[]).await?;
     let row = rows.first().ok_or_else(|| Error::Damaged("the platform timeline has no length".to_owned()))?;
     Ok(to_u64(row.get(0)))
 }
 
-/// Numbers what has no number, at least as far as that if there is so much.
+/// Numbers the commits without positions, at least up to the position `enough` if there are so many.
 async fn number(read_pool: &ReadPool, enough: u64) -> Result<(), Error> {
     while !read_pool.rows(IS_TO_NUMBER, &[]).await?.is_empty() {
         let Numbered { length, is_all } = number_some(read_pool).await?;
-        // Where others go on writing, there is always something more.
+        // While other processes write, there are always more commits to number.
         if is_all || length >= enough {
             break;
         }
@@ -139,7 +140,7 @@ async fn number(read_pool: &ReadPool, enough: u64) -> Result<(), Error> {
 
 struct Numbered {
     length: u64,
-    /// Whether all that was there to be numbered has a number.
+    /// Whether all commits that were found have been numbered.
     is_all: bool,
 }
 
@@ -151,7 +152,7 @@ async fn number_some(read_pool: &ReadPool) -> Result<Numbered, Error> {
         if read_pool.is_distributed {
             looking.execute(LOCK_COMMITS_EXCLUSIVELY, &[&COMMIT_LOCK_CLASS]).await?;
         }
-        // After the locks: a statement sees what was committed before it began.
+        // After acquiring the locks, because each statement sees what was committed before it began.
         let before: i64 = looking.query_one(LENGTH, &[]).await?.get(0);
         let rows = looking.query(TO_NUMBER, &[&to_i64(NUMBERED_AT_ONCE as u64)]).await?;
         looking.commit().await?;

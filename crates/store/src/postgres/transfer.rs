@@ -1,4 +1,4 @@
-//! Taking a store apart, and putting it together.
+//! Exporting and importing a store.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ impl Portable for PostgresStore {
         after: Option<TimelineId>,
         limit: usize,
     ) -> Result<Vec<(TimelineId, Head)>, Error> {
-        // An app's identifier is hexadecimal and a user's begins with a letter behind those.
+        // Apps sort before users: an app's name is hexadecimal, and a user's begins with "u".
         let after = after.map(timeline_name).unwrap_or_default();
         let rows = self.inner.read_pool.rows(TIMELINES, &[&after, &to_i64(limit as u64)]).await?;
         rows.iter()
@@ -66,7 +66,7 @@ impl Portable for PostgresStore {
         bring_up_to_date(&mut &self.inner.read_pool, &mut states).await?;
         let mut states = states.into_iter();
         for (_, row) in found.iter_mut().filter(|(_, row)| matches!(row, Row::App(_))) {
-            *row = Row::App(states.next().expect("there is one for each").app);
+            *row = Row::App(states.next().expect("every app has a state").app);
         }
         Ok(found)
     }
@@ -95,7 +95,7 @@ impl Portable for PostgresStore {
         };
         let mut session = self.inner.connect().await?;
         record(&mut session, &effects, Begun::No).await.map_err(|failure| match failure {
-            WriteError::Conflict => Error::Damaged("events do not follow those that are there".to_owned()),
+            WriteError::Conflict => Error::Damaged("events do not continue their timeline".to_owned()),
             WriteError::ConnectionLost(error)
             | WriteError::Refused(error)
             | WriteError::OutcomeUnknown(error) => error,
@@ -104,7 +104,8 @@ impl Portable for PostgresStore {
 }
 
 impl PostgresStore {
-    /// Rows to be put. States are written whole, with all events in them that are there; what owns a row comes with it.
+    /// Returns the effects that import rows. The states of apps include all their events. Timelines that own a row and have no
+    /// events yet are created.
     async fn effects_of_rows(&self, rows: Vec<(RowKey, Row)>) -> Result<Effects, Error> {
         let owners: HashSet<_> =
             rows.iter().filter_map(|(key, _)| distribution_key::owning_timeline(key)).collect();
@@ -152,7 +153,7 @@ fn effects_of(all: Vec<Events>) -> Result<Effects, Error> {
             let is_home = matches!(timeline, TimelineId::App(_)) || event.app.is_none();
             new.append(event.created_at, is_home, &json);
         }
-        // The clock of a copy is the length, so that what does not follow is noticed.
+        // An imported timeline's clock is its length, so that events that do not continue it are a conflict.
         new.clock = to_i64(new.head.length);
     }
     Ok(effects)

@@ -118,7 +118,7 @@ impl Search {
     }
 }
 
-/// Returns those of the wanted events whose identifiers annals assigned. Each is among the events of the millisecond in its
+/// Finds the wanted events among those whose identifiers annals assigned: each is among the events of the millisecond in its
 /// identifier.
 pub(crate) async fn find_assigned(
     database: &mut impl Executor,
