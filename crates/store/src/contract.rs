@@ -174,8 +174,8 @@ pub enum CommitError {
 pub struct PlatformCommit {
     /// The platform position of the first of `events`. The others follow without gaps.
     pub first: u64,
-    /// When the commit was recorded, by the clock of the process that recorded it. Clocks of processes differ, so this may
-    /// decrease from one commit to the next.
+    /// When the commit was recorded, by the clock of the process that recorded it. Clocks of processes differ, so this
+    /// may decrease from one commit to the next.
     pub recorded_at: Time,
     /// The time of its earliest event.
     pub earliest: Time,
@@ -183,8 +183,8 @@ pub struct PlatformCommit {
     pub latest: Time,
     /// The types of its events, each once.
     pub types: Vec<String>,
-    /// Its events. If [`Store::platform`] was asked to start within this commit, only those from there on; the other fields,
-    /// except `first`, describe the whole commit all the same.
+    /// Its events. If [`Store::platform`] was asked to start within this commit, only those from there on; the other
+    /// fields, except `first`, describe the whole commit all the same.
     pub events: Vec<PlatformEvent>,
 }
 
@@ -249,8 +249,8 @@ pub struct CommitSummary {
 ///
 /// # Guarantees
 ///
-/// - **Atomic and durable.** A commit is recorded as a whole or not at all. When [`commit`](Self::commit) returns `Ok`, it
-///   survives a crash and a power cut, and every later read sees it, in this process and in any other.
+/// - **Atomic and durable.** A commit is recorded as a whole or not at all. When [`commit`](Self::commit) returns
+///   `Ok`, it survives a crash and a power cut, and every later read sees it, in this process and in any other.
 /// - **Serial.** Commits have one order, and each command is decided from a snapshot that contains all earlier
 ///   commits.
 /// - **Dense.** The positions of a timeline are 1..=length, and so are those of the platform timeline. A position,
@@ -270,16 +270,16 @@ pub struct CommitSummary {
 /// suite in `tests/conformance`; CONTRIBUTING.md lists the other places to change ("Add an engine").
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Decides a command and commits what it writes. The engine may commit several waiting commands together, each decided
-    /// with those before it in its snapshot; a rejected one leaves no trace. A command that panics fails
-    /// with [`Error::Engine`] and does not affect the others.
+    /// Decides a command and commits what it writes. The engine may commit several waiting commands together, each
+    /// decided with those before it in its snapshot; a rejected one leaves no trace. A command that panics fails with
+    /// [`Error::Engine`] and does not affect the others.
     ///
     /// A command that returns an empty [`WriteSet`] succeeds and records nothing.
     ///
     /// # Errors
     ///
-    /// Returns [`CommitError::Rejected`] if the rules forbid the command, and [`CommitError::Failed`] if the store failed:
-    /// in that case the command may or may not have been recorded. The error is [`Error::Closed`] after
+    /// Returns [`CommitError::Rejected`] if the rules forbid the command, and [`CommitError::Failed`] if the store
+    /// failed: in that case the command may or may not have been recorded. The error is [`Error::Closed`] after
     /// [`close`](Self::close).
     async fn commit(&self, command: Box<dyn Command>) -> Result<(), CommitError>;
 
@@ -290,8 +290,8 @@ pub trait Store: Send + Sync + 'static {
     /// Fails if the store cannot be read.
     async fn head(&self, timeline: TimelineId) -> Result<Head, Error>;
 
-    /// Returns the state of an app and the end of its timeline, or `None` if the app does not exist. An engine that can read
-    /// both as of one instant overrides this method.
+    /// Returns the state of an app and the end of its timeline, or `None` if the app does not exist. An engine that
+    /// can read both as of one instant overrides this method.
     ///
     /// # Errors
     ///
@@ -316,8 +316,8 @@ pub trait Store: Send + Sync + 'static {
         bytes_max: usize,
     ) -> Result<Vec<Bytes>, Error>;
 
-    /// Returns how many events of a timeline are earlier than `time`. Since times never decrease, these are the events at
-    /// positions 1 to the returned number.
+    /// Returns how many events of a timeline are earlier than `time`. Since times never decrease, these are the events
+    /// at positions 1 to the returned number.
     ///
     /// # Errors
     ///
@@ -369,8 +369,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<(RowKey, Row)>, Error>;
 
     /// Returns the commits that have events after the platform position `after`, oldest first: all that begin within
-    /// the next `limit_events` positions, and at least one if there is any. If `after` lies within a commit, that commit
-    /// comes first, with only its events after `after`.
+    /// the next `limit_events` positions, and at least one if there is any. If `after` lies within a commit, that
+    /// commit comes first, with only its events after `after`.
     ///
     /// Callers use [`follow`](crate::follow()), which waits for new commits.
     ///
@@ -388,8 +388,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Subscribes to the timelines that get new events from now on, whichever process records them.
     ///
-    /// A notification is a hint, sent after its commit is readable. It can be lost when a process or a connection ends, or
-    /// when the subscriber is slow, so a subscriber that must not miss events also has to poll.
+    /// A notification is a hint, sent after its commit is readable. It can be lost when a process or a connection
+    /// ends, or when the subscriber is slow, so a subscriber that must not miss events also has to poll.
     fn subscribe(&self) -> broadcast::Receiver<TimelineId>;
 
     /// Returns a snapshot of the store as a stream of bytes, in chunks. `None` if the engine has better means

@@ -56,8 +56,8 @@ pub enum Error {
     Engine(Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Returns the error's text with those of all its causes, since many logs show only the text. A cause that the text contains
-/// already is left out: some libraries repeat causes in their own text.
+/// Returns the error's text with those of all its causes, since many logs show only the text. A cause that the text
+/// contains already is left out: some libraries repeat causes in their own text.
 pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

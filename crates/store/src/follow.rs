@@ -33,13 +33,14 @@ pub struct Follow {
 }
 
 impl Follow {
-    /// Returns the platform position of the last event that [`Follow::next`] returned, at first the position to start after.
+    /// Returns the platform position of the last event that [`Follow::next`] returned, at first the position to start
+    /// after.
     pub fn position(&self) -> u64 {
         self.after
     }
 
-    /// Waits for the next commits and returns them, at least one. If the future is dropped or fails, no commit is lost: the
-    /// next call returns it.
+    /// Waits for the next commits and returns them, at least one. If the future is dropped or fails, no commit is
+    /// lost: the next call returns it.
     ///
     /// # Errors
     ///

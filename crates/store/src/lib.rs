@@ -3,11 +3,11 @@
 //! - **[`Store`] is the contract** that every storage engine implements; start reading there. There are two engines:
 //!   [`EmbeddedStore`] keeps a store in a directory, for one process; [`PostgresStore`] keeps it in a database, for any
 //!   number of processes. One conformance suite (`tests/conformance`) runs against both.
-//! - **Writing:** [`Store::commit`] takes a [`Command`], a closure that reads a [`Snapshot`] and returns a [`WriteSet`]:
-//!   events to append, rows to put and rows to remove. These are committed together or not at all.
+//! - **Writing:** [`Store::commit`] takes a [`Command`], a closure that reads a [`Snapshot`] and returns a
+//!   [`WriteSet`]: events to append, rows to put and rows to remove. These are committed together or not at all.
 //! - **Timelines:** every app and every user has one ([`TimelineId`]). [`Store::read`] returns events by position,
-//!   [`Store::find`] by identifier. The platform timeline lists the events of all of them in commit order, and [`follow`]
-//!   reads it as it grows.
+//!   [`Store::find`] by identifier. The platform timeline lists the events of all of them in commit order, and
+//!   [`follow`] reads it as it grows.
 //! - **Rows** are everything else: states, names, tokens, timers, mail. Each [`key`] knows the type of its value, so
 //!   [`TypedRows::get`] returns typed values. `rows/registry.rs` has the table of all kinds.
 //! - **[`copy`]** moves a store from one engine to the other.

@@ -125,14 +125,14 @@ impl Iterator for Backup {
 ///
 /// # Errors
 ///
-/// [`Error::NotABackup`] if it is something else, [`Error::Newer`] if a newer annals wrote it, [`Error::Damaged`] if it is
-/// truncated or was modified, and [`Error::Engine`] if it cannot be read.
+/// [`Error::NotABackup`] if it is something else, [`Error::Newer`] if a newer annals wrote it, [`Error::Damaged`] if
+/// it is truncated or was modified, and [`Error::Engine`] if it cannot be read.
 pub fn check_backup(backup: impl Read) -> Result<u64, Error> {
     read(backup, |_, _, _| Ok(()))
 }
 
-/// Restores a backup to `directory`, which must be empty or not exist, and returns the number of entries. If it fails, it
-/// leaves no store there.
+/// Restores a backup to `directory`, which must be empty or not exist, and returns the number of entries. If it fails,
+/// it leaves no store there.
 ///
 /// # Errors
 ///

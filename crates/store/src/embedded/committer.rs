@@ -1,8 +1,8 @@
 //! The committer: the one thread that decides and writes.
 //!
-//! It takes all queued commands, decides each from a snapshot that contains those before it, and writes them as one batch
-//! with one sync (group commit): the higher the load, the more commands share a sync. No caller gets a result, and no
-//! reader sees the data, before the sync.
+//! It takes all queued commands, decides each from a snapshot that contains those before it, and writes them as one
+//! batch with one sync (group commit): the higher the load, the more commands share a sync. No caller gets a result,
+//! and no reader sees the data, before the sync.
 //!
 //! It also keeps the number of timelines, in the keyspace `counts`:
 //!
@@ -254,7 +254,8 @@ impl<'a> Group<'a> {
                     let added = self.appended.get(&timeline).copied().unwrap_or_default();
                     let before = inner.row_cache.peek(&key).filter(|before| before.row.is_some());
                     match before.map(|before| (before.bytes, before.checkpoint.plus(added))) {
-                        // Not written: if it has to be read before the next checkpoint, it is rebuilt from its timeline.
+                        // Not written: if it has to be read before the next checkpoint, it is rebuilt from its
+                        // timeline.
                         Some((bytes, checkpoint))
                             if checkpoint.is_good_for(position) && !self.force_checkpoint.contains(id) =>
                         {

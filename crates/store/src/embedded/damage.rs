@@ -1,9 +1,10 @@
 //! Repairing the journal after a power cut.
 //!
-//! Every commit is synced before the next one is written, so a power cut can only tear the journal's last batch: part of
-//! it is missing, or its pages were written out of order. That batch was never acknowledged, so it is cut off. fjall's own
-//! recovery does the same if the batch is incomplete. But it refuses to open if the batch looks complete and its checksum is
-//! wrong, and silently drops everything after an entry that it cannot read. So the journal is checked here first.
+//! Every commit is synced before the next one is written, so a power cut can only tear the journal's last batch: part
+//! of it is missing, or its pages were written out of order. That batch was never acknowledged, so it is cut off.
+//! fjall's own recovery does the same if the batch is incomplete. But it refuses to open if the batch looks complete
+//! and its checksum is wrong, and silently drops everything after an entry that it cannot read. So the journal is
+//! checked here first.
 //!
 //! What is cut off is kept beside the journal as `*.damaged`. Damage that a power cut cannot explain is not repaired,
 //! because acknowledged commits would be lost: it has complete batches after it, and lies more than [`TAIL_BYTES_MAX`]

@@ -11,8 +11,8 @@
 //!     counts              the number of timelines (`committer`)
 //! ```
 //!
-//! One thread decides and commits (`committer`), and readers never wait for it. Committed data is in memory tables and in a
-//! journal, which is synced before a commit returns.
+//! One thread decides and commits (`committer`), and readers never wait for it. Committed data is in memory tables and
+//! in a journal, which is synced before a commit returns.
 
 mod backup;
 mod checkpoint;
@@ -95,8 +95,8 @@ struct RowBytes;
 
 impl Weighter<RowKey, CachedRow> for RowBytes {
     fn weight(&self, key: &RowKey, cached: &CachedRow) -> u64 {
-        // A row takes about three times its stored length in memory, plus the cache's own overhead. The state of an app may
-        // have grown by all the events since its checkpoint.
+        // A row takes about three times its stored length in memory, plus the cache's own overhead. The state of an
+        // app may have grown by all the events since its checkpoint.
         (200 + key.text_bytes() + 3 * cached.bytes + cached.checkpoint.bytes_since) as u64
     }
 }

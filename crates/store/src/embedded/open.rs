@@ -92,7 +92,8 @@ impl Options {
                     .max_memtable_size(memtable_bytes)
                     .data_block_size_policy(BlockSizePolicy::all(block_bytes))
                     .data_block_compression_policy(CompressionPolicy::all(CompressionType::Lz4))
-                    // Runs are long, so scanning for one from the last restart point costs more than storing whole keys.
+                    // Runs are long, so scanning for one from the last restart point costs more than storing whole
+                    // keys.
                     .data_block_restart_interval_policy(RestartIntervalPolicy::all(2))
             })
         };

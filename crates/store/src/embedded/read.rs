@@ -79,7 +79,8 @@ impl Inner {
         let mut bytes = 0;
         // The references of a page often point to the same few runs.
         let mut referenced = HashMap::new();
-        // The run that contains the oldest position begins less than one run before it. A narrow range reads fewer tables.
+        // The run that contains the oldest position begins less than one run before it. A narrow range reads fewer
+        // tables.
         let lowest = oldest.saturating_sub(u64::from(run::EVENTS_MAX) - 1);
         for guard in self.runs.range(run_key(timeline, lowest)..=run_key(timeline, newest)).rev() {
             let (key, value) = guard.into_inner()?;
@@ -129,8 +130,8 @@ impl Inner {
         if time > head.last_time {
             return Ok(head.length);
         }
-        // Times never decrease, so the events before `time` are a prefix of the timeline. It includes the positions 1..=low,
-        // and excludes those from high + 1 on.
+        // Times never decrease, so the events before `time` are a prefix of the timeline. It includes the positions
+        // 1..=low, and excludes those from high + 1 on.
         let (mut low, mut high) = (0, head.length);
         while low < high {
             let middle = low + (high - low).div_ceil(2);

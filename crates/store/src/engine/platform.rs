@@ -11,10 +11,10 @@
 //!
 //! All numbers are LEB128. Timelines and types are listed in the order in which the events first use them.
 //!
-//! A *range* is a sequence of events that are consecutive both in the commit and in their timeline. Its timeline number is 0
-//! for the next timeline of the list that no range has used yet, 1 for the first of the list, 2 for the second, and
-//! so on. Positions are skipped in a user's timeline where it has events whose home is an app's. A *run of a type* is
-//! a sequence of events of the same type. The ranges cover all events, and so do the runs.
+//! A *range* is a sequence of events that are consecutive both in the commit and in their timeline. Its timeline
+//! number is 0 for the next timeline of the list that no range has used yet, 1 for the first of the list, 2 for the
+//! second, and so on. Positions are skipped in a user's timeline where it has events whose home is an app's. A *run of
+//! a type* is a sequence of events of the same type. The ranges cover all events, and so do the runs.
 
 use annals_model::{AppId, Time, UserId};
 use foldhash::{HashMap, HashMapExt};

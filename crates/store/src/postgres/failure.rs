@@ -56,7 +56,8 @@ pub(super) fn is_connection_lost(error: &tokio_postgres::Error) -> bool {
 pub(super) fn store_error(error: tokio_postgres::Error) -> Error {
     let is_transient = match error.code() {
         None => error.is_closed() || std::error::Error::source(&error).is_some(),
-        // Classes: 08 connection, 40 rollback, 53 resources, 55 object state, 57 operator intervention, 58 system error.
+        // Classes: 08 connection, 40 rollback, 53 resources, 55 object state, 57 operator intervention, 58 system
+        // error.
         Some(code) => {
             ["08", "40", "53", "55", "57", "58"].iter().any(|class| code.code().starts_with(class))
                 || *code == SqlState::READ_ONLY_SQL_TRANSACTION

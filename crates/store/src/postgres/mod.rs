@@ -1,7 +1,7 @@
 //! The PostgreSQL engine: any number of processes on one database, which the Citus extension can distribute.
 //!
-//! `schema/schema.sql` has the tables. A timeline's length is a row, which a commit that appends locks until it ends, so
-//! positions have no gaps even with several processes. Reads query the database, so they see what every process has
+//! `schema/schema.sql` has the tables. A timeline's length is a row, which a commit that appends locks until it ends,
+//! so positions have no gaps even with several processes. Reads query the database, so they see what every process has
 //! committed. The cache only saves lookups; commits compare what they read from it with the database.
 
 mod cache;

@@ -72,8 +72,8 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// - [`Error::InUse`] if another process has the store open exclusively, or has it open at all and this one asked for
-    ///   [exclusive](Self::exclusive) use.
+    /// - [`Error::InUse`] if another process has the store open exclusively, or has it open at all and this one asked
+    ///   for [exclusive](Self::exclusive) use.
     /// - [`Error::Missing`] if there is no store and only an existing one was to be opened.
     /// - [`Error::Newer`] if a newer annals wrote the store.
     /// - [`Error::Unavailable`] if the database cannot be reached.

@@ -1,26 +1,28 @@
 //! The platform timeline: commits in one order, which get their positions after they are visible.
 //!
-//! A position cannot be assigned before the commit: the commit might become visible after a reader has passed the position, and
-//! the reader would never see it. So the next process that reads the platform timeline assigns positions to the commits that are
-//! visible and have none. This is called numbering. One process at a time numbers commits.
+//! A position cannot be assigned before the commit: the commit might become visible after a reader has passed the
+//! position, and the reader would never see it. So the next process that reads the platform timeline assigns positions
+//! to the commits that are visible and have none. This is called numbering. One process at a time numbers commits.
 //!
-//! **Order.** Commits are numbered in the order of their clocks, which are hybrid logical clocks. A clock is close to the time, and
-//! greater than the clocks of all earlier commits of the same process and of all earlier commits to the same timelines. A commit
-//! waits for the row locks of its timelines, so it becomes visible after the earlier commits to them. Therefore a snapshot that
-//! shows a commit also shows its predecessors along every timeline, and these have smaller clocks: they get smaller positions,
-//! even if only the first commits of the snapshot are numbered. A commit that becomes visible later precedes none of these.
+//! **Order.** Commits are numbered in the order of their clocks, which are hybrid logical clocks. A clock is close to
+//! the time, and greater than the clocks of all earlier commits of the same process and of all earlier commits to the
+//! same timelines. A commit waits for the row locks of its timelines, so it becomes visible after the earlier commits
+//! to them. Therefore a snapshot that shows a commit also shows its predecessors along every timeline, and these have
+//! smaller clocks: they get smaller positions, even if only the first commits of the snapshot are numbered. A commit
+//! that becomes visible later precedes none of these.
 //!
-//! **Numbering** takes two transactions, both under the numbering lock. The first reads the length of the platform timeline
-//! and which commits have no position. The second sets their positions, if the length is still the same and none of them has a
-//! position. If a process dies between the two, nothing has happened. If another process numbers between the two, the
-//! second does nothing, and the caller starts again. The lock is an advisory one, because Citus releases a row on the coordinator
-//! before all workers have committed, and releases an advisory lock afterwards.
+//! **Numbering** takes two transactions, both under the numbering lock. The first reads the length of the platform
+//! timeline and which commits have no position. The second sets their positions, if the length is still the same and
+//! none of them has a position. If a process dies between the two, nothing has happened. If another process numbers
+//! between the two, the second does nothing, and the caller starts again. The lock is an advisory one, because Citus
+//! releases a row on the coordinator before all workers have committed, and releases an advisory lock afterwards.
 //!
-//! **Citus.** A commit becomes visible on one worker after another, so a query over all workers is no snapshot. Commits share a
-//! lock until all workers have committed; the first transaction takes this lock exclusively, so that no commit is in flight and
-//! every commit is visible as a whole or not at all. New commits wait for those in flight and for one query. They do not wait while
-//! positions are written. If a worker fails while positions are committed, its rows stay locked until Citus has recovered the
-//! transaction; the next process waits for them, then finds their positions set, and starts again.
+//! **Citus.** A commit becomes visible on one worker after another, so a query over all workers is no snapshot.
+//! Commits share a lock until all workers have committed; the first transaction takes this lock exclusively, so that
+//! no commit is in flight and every commit is visible as a whole or not at all. New commits wait for those in flight
+//! and for one query. They do not wait while positions are written. If a worker fails while positions are committed,
+//! its rows stay locked until Citus has recovered the transaction; the next process waits for them, then finds their
+//! positions set, and starts again.
 
 use futures_util::future::try_join_all;
 
@@ -87,8 +89,8 @@ pub(super) async fn length(read_pool: &ReadPool) -> Result<u64, Error> {
     numbered(read_pool).await
 }
 
-/// Returns the greatest clock of the commits that have no position. Later commits need greater clocks than these; commits with
-/// a position precede them anyway.
+/// Returns the greatest clock of the commits that have no position. Later commits need greater clocks than these;
+/// commits with a position precede them anyway.
 pub(super) async fn greatest_clock(read_pool: &ReadPool) -> Result<i64, Error> {
     let rows = read_pool.rows(GREATEST_CLOCK, &[]).await?;
     Ok(rows.first().and_then(|row| row.get::<_, Option<i64>>(0)).unwrap_or_default())

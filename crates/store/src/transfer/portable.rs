@@ -39,8 +39,8 @@ pub enum Part {
 
 /// An engine whose stores can be exported and imported in parts. During either, no other process may use the store.
 ///
-/// The exporting methods return items after `after` in an order of the engine's own, `None` meaning from the start, and at
-/// most `limit` of them. An empty result is the end.
+/// The exporting methods return items after `after` in an order of the engine's own, `None` meaning from the start,
+/// and at most `limit` of them. An empty result is the end.
 #[async_trait]
 pub trait Portable: Store {
     /// Returns the timelines that have events, and their heads. All apps come before all users.
@@ -70,8 +70,9 @@ pub trait Portable: Store {
 
     /// Imports a part, which is durable when this returns `Ok`.
     ///
-    /// Events must continue their timelines: the first one's position is the timeline's length plus one. Any other part may
-    /// be imported again, which changes nothing. After an import, the store must be reopened before it takes commits.
+    /// Events must continue their timelines: the first one's position is the timeline's length plus one. Any other
+    /// part may be imported again, which changes nothing. After an import, the store must be reopened before it takes
+    /// commits.
     ///
     /// # Errors
     ///

@@ -1,12 +1,12 @@
 //! The committer: the thread that decides commands and writes them.
 //!
 //! It takes all queued commands, decides each from a snapshot that contains those before it, and writes them in one
-//! transaction (group commit): the higher the load, the more commands share a transaction. While one group is being written,
-//! the next is decided as if the first were committed. If the first fails, the next is decided again.
+//! transaction (group commit): the higher the load, the more commands share a transaction. While one group is being
+//! written, the next is decided as if the first were committed. If the first fails, the next is decided again.
 //!
 //! A group is decided from cached data, which is compared with the database when the group is written (optimistic
-//! concurrency control). If another process has changed it in between, the group is decided again with everything it needs
-//! locked, so it cannot conflict twice.
+//! concurrency control). If another process has changed it in between, the group is decided again with everything it
+//! needs locked, so it cannot conflict twice.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -92,8 +92,8 @@ impl Committer {
         let (mut group, mut is_ended) = (self.new_group(None), false);
         loop {
             if self.in_flight.is_none() {
-                // A new group is needed even if this one is empty: it would refer to its predecessor's effects for ever, although
-                // these are cached now.
+                // A new group is needed even if this one is empty: it would refer to its predecessor's effects for
+                // ever, although these are cached now.
                 let next = self.new_group(None);
                 let ready = std::mem::replace(&mut group, next);
                 if !ready.is_empty() {
@@ -376,8 +376,8 @@ impl Committer {
     }
 }
 
-/// Begins a transaction, locks `keys` in it, and decides the commands from the locked data. If this fails, the commands stay
-/// in `commands`.
+/// Begins a transaction, locks `keys` in it, and decides the commands from the locked data. If this fails, the
+/// commands stay in `commands`.
 async fn decide_locked(
     session: &mut Session,
     commands: &mut Vec<Pending>,
@@ -385,7 +385,8 @@ async fn decide_locked(
     clock: i64,
 ) -> Result<(Effects, Vec<Decided>), Error> {
     bounded(begin(session)).await?;
-    // Over Citus, `begin` has excluded other commits, so no locks are needed; and rows can be locked only one shard at a time.
+    // Over Citus, `begin` has excluded other commits, so no locks are needed; and rows can be locked only one shard at
+    // a time.
     let locking = if session.is_distributed { Locking::No } else { Locking::Yes };
     let held = look_up(session, keys, locking).await?;
     let mut group = Group::new(Sources { cache: None, before: None }, held);

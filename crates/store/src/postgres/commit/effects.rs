@@ -79,8 +79,8 @@ impl Effects {
         }
     }
 
-    /// Returns a row as it is once the group is committed; `None` if the group writes neither the row nor the timeline that
-    /// owns it.
+    /// Returns a row as it is once the group is committed; `None` if the group writes neither the row nor the timeline
+    /// that owns it.
     pub(crate) fn row(&self, key: &RowKey) -> Option<CachedRow> {
         let owner = distribution_key::owning_timeline(key);
         if let Some(row) = self.rows.get(key) {

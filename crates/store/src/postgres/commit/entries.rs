@@ -1,5 +1,5 @@
-//! Encoding rows of the table `entries` for COPY, in the binary format that PostgreSQL's manual describes (COPY, "Binary
-//! Format").
+//! Encoding rows of the table `entries` for COPY, in the binary format that PostgreSQL's manual describes (COPY,
+//! "Binary Format").
 //!
 //! ```text
 //! header      "PGCOPY\n" FF "\r\n" 00 │ flags (u32), zero │ length of the extension (u32), zero      all big-endian
@@ -7,8 +7,8 @@
 //! trailer     -1 (i16)
 //! ```
 //!
-//! Each column is preceded by its length (u32). Entries are encoded when they are decided, while the previous group is being
-//! written.
+//! Each column is preceded by its length (u32). Entries are encoded when they are decided, while the previous group is
+//! being written.
 
 use annals_model::Time;
 use bytes::Bytes;

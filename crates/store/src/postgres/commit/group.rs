@@ -1,7 +1,9 @@
-//! A group: commands that are committed together, decided one after another, each from a snapshot that contains those before it.
+//! A group: commands that are committed together, decided one after another, each from a snapshot that contains those
+//! before it.
 //!
-//! Deciding does not wait for the database. If a command reads data that is neither cached nor looked up, its key is noted
-//! and the command is set aside. All missing keys are looked up at once, and then these commands are decided again.
+//! Deciding does not wait for the database. If a command reads data that is neither cached nor looked up, its key is
+//! noted and the command is set aside. All missing keys are looked up at once, and then these commands are decided
+//! again.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -40,8 +42,8 @@ pub(crate) struct Group {
     sources: Sources,
     /// What was looked up since the last command was added.
     found: Found,
-    /// What was read from the cache, and what was looked up earlier. It stays the same for the whole group, even if the cache
-    /// changes.
+    /// What was read from the cache, and what was looked up earlier. It stays the same for the whole group, even if
+    /// the cache changes.
     cached: RefCell<Found>,
     effects: Effects,
     decided: Vec<Decided>,
@@ -167,7 +169,8 @@ impl Group {
         self.decided.into_iter().map(|(pending, _)| pending).chain(self.undecided)
     }
 
-    /// Returns the group's effects, with this version for rows and a clock greater than `clock`, and the decided commands.
+    /// Returns the group's effects, with this version for rows and a clock greater than `clock`, and the decided
+    /// commands.
     pub(crate) fn finish(mut self, version: i64, clock: i64) -> (Effects, Vec<Decided>) {
         let effects = &mut self.effects;
         // A hybrid logical clock: the time, or one more than the greatest clock seen if that is later.
@@ -197,7 +200,8 @@ impl Group {
         (self.effects, self.decided)
     }
 
-    /// Decides a command and adds its writes to the group, or returns what is missing. A rejected command leaves no trace.
+    /// Decides a command and adds its writes to the group, or returns what is missing. A rejected command leaves no
+    /// trace.
     fn take(&mut self, command: &mut dyn Command) -> Attempt {
         let snapshot = TrackingSnapshot { group: self, read_set: RefCell::default() };
         let decided = decide(command, &snapshot);
@@ -221,8 +225,8 @@ impl Group {
                 if !unproven.is_empty() {
                     return Attempt::Missing(unproven);
                 }
-                // The versions read first are those that the commit compares. If a later command read another version, the
-                // comparison fails.
+                // The versions read first are those that the commit compares. If a later command read another version,
+                // the comparison fails.
                 for (key, version) in read_set.rows {
                     self.effects.read.entry(key).or_insert(version);
                 }
@@ -265,8 +269,8 @@ impl Group {
         Some(found)
     }
 
-    /// Returns a row that a timeline owns, as it was before this group. It is current as long as the timeline's clock has not
-    /// moved.
+    /// Returns a row that a timeline owns, as it was before this group. It is current as long as the timeline's clock
+    /// has not moved.
     fn owned_row(&self, key: &RowKey, owner: TimelineId, read_set: &mut ReadSet) -> Option<CachedRow> {
         let clock = self.head_before(owner, read_set)?.clock;
         let before = self.sources.before.as_ref();

@@ -45,7 +45,8 @@ pub(crate) enum Locking {
 /// Looks up `keys`, and the timelines that own them. The result also contains what does not exist.
 pub(crate) async fn look_up(session: &mut Session, keys: &Keys, locking: Locking) -> Result<Found, Error> {
     let mut all = Found::default();
-    // Read before the rows that they own: a commit notices a row that is newer than its clock, but not one that is older.
+    // Read before the rows that they own: a commit notices a row that is newer than its clock, but not one that is
+    // older.
     let timelines: BTreeSet<_> = keys
         .heads
         .iter()

@@ -24,8 +24,8 @@ pub(super) struct ReadSet {
 }
 
 impl ReadSet {
-    /// Returns what came from the cache and will not be compared with the database when these writes are committed: absent
-    /// rows and timelines that are not written; and everything, if nothing is written.
+    /// Returns what came from the cache and will not be compared with the database when these writes are committed:
+    /// absent rows and timelines that are not written; and everything, if nothing is written.
     pub(super) fn unproven(&self, writes: &WriteSet, written: &HashSet<TimelineId>) -> Keys {
         if writes.events.is_empty() && writes.rows.is_empty() {
             return self.from_cache.clone();

@@ -1,10 +1,11 @@
 //! Writing a group: one transaction, with a fixed number of statements however much it writes.
 //!
-//! Every process acquires the locks that it waits for in the same order: timelines, then rows that may be removed, then other
-//! rows, then external identifiers, each by key. What was only read is compared at the end, without waiting. So commits
-//! decided for the first time do not deadlock. A commit that is decided again locks what it knows of first, and may
-//! deadlock; the database then aborts one transaction, which is decided again. Over Citus, a statement locks rows of several
-//! workers at once, in no order. There, a process that had a conflict excludes other commits for a while.
+//! Every process acquires the locks that it waits for in the same order: timelines, then rows that may be removed,
+//! then other rows, then external identifiers, each by key. What was only read is compared at the end, without
+//! waiting. So commits decided for the first time do not deadlock. A commit that is decided again locks what it knows
+//! of first, and may deadlock; the database then aborts one transaction, which is decided again. Over Citus, a
+//! statement locks rows of several workers at once, in no order. There, a process that had a conflict excludes other
+//! commits for a while.
 
 use futures_util::future::try_join_all;
 use tokio::time::timeout;
@@ -24,8 +25,8 @@ use crate::postgres::schema::{COMMIT_LOCK_CLASS, LOCK_CLASS, LOCK_COMMITS_EXCLUS
 use super::effects::{Effects, NewHead};
 use super::entries;
 
-/// Writes a head only if the timeline's clock is still the one that was read, and returns a row for each head written. The
-/// command tag cannot be used for counting: over Citus it is the number of rows given, not written.
+/// Writes a head only if the timeline's clock is still the one that was read, and returns a row for each head written.
+/// The command tag cannot be used for counting: over Citus it is the number of rows given, not written.
 const HEADS: &str = "INSERT INTO timelines (timeline, length, last_time, clock, clock_before) \
      SELECT w.timeline, w.length, w.last_time, w.clock, w.clock_before \
      FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::bigint[]) \
@@ -34,8 +35,8 @@ const HEADS: &str = "INSERT INTO timelines (timeline, length, last_time, clock, 
          clock = EXCLUDED.clock, clock_before = EXCLUDED.clock_before \
      WHERE timelines.clock = EXCLUDED.clock_before RETURNING 1";
 
-/// Locks rows that will be written and that another process could remove meanwhile, and counts those that still have the
-/// version that was read. Other rows are compared when they are written.
+/// Locks rows that will be written and that another process could remove meanwhile, and counts those that still have
+/// the version that was read. Other rows are compared when they are written.
 const LOCK_ROWS: &str = "SELECT count(locked.version) FROM ( \
          SELECT w.version FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS w (distribution_key, key, version) \
          JOIN rows r ON r.distribution_key = w.distribution_key AND r.key = w.key AND (w.version IS NULL OR r.version = w.version) \
@@ -156,8 +157,8 @@ enum Prepared {
     Fenced,
 }
 
-/// Begins a writing transaction. It waits for the response before anything else is sent: if BEGIN failed, each of the later
-/// statements would commit by itself.
+/// Begins a writing transaction. It waits for the response before anything else is sent: if BEGIN failed, each of the
+/// later statements would commit by itself.
 pub(crate) async fn begin(session: &mut Session) -> Result<(), PgError> {
     session.client.batch_execute("BEGIN").await?;
     if session.is_distributed {
@@ -282,8 +283,8 @@ async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Resu
     Ok(Prepared::Ready)
 }
 
-/// Counts rows with one statement, or over Citus with one per distribution key, because rows can be locked only one shard at
-/// a time.
+/// Counts rows with one statement, or over Citus with one per distribution key, because rows can be locked only one
+/// shard at a time.
 async fn count_rows(
     client: &Client,
     statement: &Statement,
@@ -340,8 +341,8 @@ impl HeadColumns {
     }
 }
 
-/// Keys, and the versions that their rows are expected to have, as parameters. No version is expected of a row that was not
-/// read.
+/// Keys, and the versions that their rows are expected to have, as parameters. No version is expected of a row that
+/// was not read.
 #[derive(Default)]
 struct KeyColumns {
     distribution_keys: Vec<String>,

@@ -24,8 +24,8 @@ const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// - `sslmode=disable`: not encrypted.
 /// - `sslmode=prefer` (the default): encrypted if the server offers it; the certificate is not verified.
 /// - `sslmode=require`: encrypted; the certificate is not verified.
-/// - `sslmode=verify-full`: encrypted, with a certificate for this host from one of the system's authorities, or from one in the
-///   file `sslrootcert`.
+/// - `sslmode=verify-full`: encrypted, with a certificate for this host from one of the system's authorities, or from
+///   one in the file `sslrootcert`.
 /// - `options=-csearch_path%3Dname` chooses a schema.
 ///
 /// It is displayed without user and password.
@@ -145,8 +145,8 @@ fn unknown_parameter(name: &str) -> String {
 const SETTINGS: &str = concat!(
     // Timeouts: of a statement, of waiting for a lock, and of an idle transaction.
     "-c statement_timeout=15s -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s",
-    // Every query finds its rows by key. For a table that it thinks small, the planner would read all of it instead, or lock
-    // rows in another order than the query's.
+    // Every query finds its rows by key. For a table that it thinks small, the planner would read all of it instead,
+    // or lock rows in another order than the query's.
     " -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off",
     " -c jit=off",
 );

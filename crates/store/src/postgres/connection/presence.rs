@@ -1,8 +1,8 @@
 //! The presence of a process in the database: one connection that holds the store's lock, and that sends and
 //! receives notifications of new events.
 //!
-//! Processes that serve a store share its lock; a process that copies a store holds it exclusively. Without the lock, a process
-//! writes nothing.
+//! Processes that serve a store share its lock; a process that copies a store holds it exclusively. Without the lock,
+//! a process writes nothing.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -25,8 +25,8 @@ use crate::timeline::TimelineId;
 use super::address::Address;
 use super::session::{Param, bounded, connect};
 
-/// How often to try the lock before failing with [`Error::InUse`]: PostgreSQL takes a moment to notice that the connection
-/// of an ended process is gone.
+/// How often to try the lock before failing with [`Error::InUse`]: PostgreSQL takes a moment to notice that the
+/// connection of an ended process is gone.
 const LOCK_TRIES: u32 = 20;
 const LOCK_TRY_DELAY: Duration = Duration::from_millis(100);
 /// The delay before reconnecting.
@@ -74,7 +74,8 @@ impl Presence {
             let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
             while let Some(Ok(message)) = messages.next().await {
                 if let AsyncMessage::Notification(notification) = message {
-                    // Notifications are hints. Waiting for a slow receiver would block the connection's other responses.
+                    // Notifications are hints. Waiting for a slow receiver would block the connection's other
+                    // responses.
                     _ = sender.try_send(notification);
                 }
             }
@@ -103,8 +104,8 @@ impl Presence {
         Ok(HeldLock { client, notifications: Box::pin(notifications), channel, process: row.get(0) })
     }
 
-    /// Holds the lock until the store is dropped. If the connection is lost, a shared lock is acquired again. An exclusive
-    /// one is not, because other processes may have changed the store meanwhile.
+    /// Holds the lock until the store is dropped. If the connection is lost, a shared lock is acquired again. An
+    /// exclusive one is not, because other processes may have changed the store meanwhile.
     pub(crate) async fn run(mut self, first: HeldLock) {
         let mut first = Some(first);
         loop {

@@ -46,8 +46,8 @@ impl ReadPool {
         Ok(self.rows_while(text, params, |_, _| true).await?.0)
     }
 
-    /// Returns rows as long as their first columns, which are JSON, fit into `bytes_max` together; with `is_one_needed` at least
-    /// one row. Also returns whether there are more.
+    /// Returns rows as long as their first columns, which are JSON, fit into `bytes_max` together; with
+    /// `is_one_needed` at least one row. Also returns whether there are more.
     pub(crate) async fn rows_within(
         &self,
         text: &'static str,
@@ -59,8 +59,8 @@ impl ReadPool {
         self.rows_while(text, params, |index, bytes| bytes <= bytes_max || is_first_taken(index)).await
     }
 
-    /// Returns the rows before the first for which `is_taken` is false, given its index and the bytes of the first columns
-    /// up to it. Also returns whether there was such a row.
+    /// Returns the rows before the first for which `is_taken` is false, given its index and the bytes of the first
+    /// columns up to it. Also returns whether there was such a row.
     ///
     /// A pooled connection that broke while it was idle fails on its first use, so a lost connection is retried once.
     async fn rows_while(

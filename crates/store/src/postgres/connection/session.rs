@@ -14,18 +14,18 @@ use crate::postgres::failure::store_error;
 
 use super::address::Address;
 
-/// The timeout of one step. The database has shorter timeouts of its own; this one also covers a network that silently drops
-/// packets.
+/// The timeout of one step. The database has shorter timeouts of its own; this one also covers a network that silently
+/// drops packets.
 pub(crate) const STEP_TIME_MAX: Duration = Duration::from_secs(20);
 
 pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
 
-/// The most keys for which a statement is pruned to their shards. Pruning costs the square of their number on each shard, and
-/// more keys than this are on nearly all shards anyway.
+/// The most keys for which a statement is pruned to their shards. Pruning costs the square of their number on each
+/// shard, and more keys than this are on nearly all shards anyway.
 const PRUNED_KEYS_MAX: usize = 64;
 
-/// Chooses between two forms of a statement for `keys` keys: the one that lets Citus prune shards, if that is worth it, or the
-/// plain one.
+/// Chooses between two forms of a statement for `keys` keys: the one that lets Citus prune shards, if that is worth
+/// it, or the plain one.
 pub(crate) fn for_shards(
     is_distributed: bool,
     keys: usize,

@@ -27,7 +27,8 @@ const TIMES_OF_TIMELINES: &str = "SELECT e.timeline, e.position, e.created_at \
                                   FROM unnest($1::text[], $2::bigint[]) AS w (timeline, position) \
                                   JOIN entries e ON e.timeline = w.timeline AND e.position = w.position \
                                   WHERE e.timeline = ANY($3)";
-/// An event's JSON begins with `{"id":"` and its identifier. Comparing it here avoids sending all events of a millisecond.
+/// An event's JSON begins with `{"id":"` and its identifier. Comparing it here avoids sending all events of a
+/// millisecond.
 const RANGES: &str = "SELECT e.timeline, e.event \
                          FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS w (timeline, first, last) \
                          JOIN entries e ON e.timeline = w.timeline AND e.position BETWEEN w.first AND w.last \
@@ -118,8 +119,8 @@ impl Search {
     }
 }
 
-/// Finds the wanted events among those whose identifiers annals assigned: each is among the events of the millisecond in its
-/// identifier.
+/// Finds the wanted events among those whose identifiers annals assigned: each is among the events of the millisecond
+/// in its identifier.
 pub(crate) async fn find_assigned(
     database: &mut impl Executor,
     wanted: &[(EventId, TimelineId)],

@@ -33,7 +33,8 @@ pub(crate) async fn is_there(client: &Client) -> Result<bool, Error> {
     Ok(client.query_one(text, &[]).await.map_err(store_error)?.get(0))
 }
 
-/// Creates the tables or migrates them to the current format, one process at a time. Returns whether they are distributed.
+/// Creates the tables or migrates them to the current format, one process at a time. Returns whether they are
+/// distributed.
 pub(crate) async fn migrate(client: &mut Client) -> Result<bool, Error> {
     let text = "SELECT current_setting('server_encoding'), current_schema()";
     let row = client.query_one(text, &[]).await.map_err(store_error)?;
