@@ -53,7 +53,7 @@ async fn a_store_of_a_newer_program_is_refused_and_so_is_one_in_use_or_not_there
     let elsewhere: Address = format!("{}_not_there", database.url).parse().unwrap();
     let refused = Options::new(elsewhere).open().await.err().unwrap();
     assert!(
-        matches!(&refused, Error::Engine(why) if why.to_string().contains("no schema of the search_path")),
+        matches!(&refused, Error::Engine(why) if why.to_string().contains("no schema in the search_path")),
         "{refused:?}"
     );
     let nobody: Address = "postgres://me:secret@127.0.0.1:1/annals".parse().unwrap();
