@@ -265,9 +265,13 @@ pub struct CommitSummary {
 /// # Implementing an engine
 ///
 /// The module `engine` has what engines share: the queue in front of the committer (`CommitQueue`), groups of commands
-/// (`GroupSize`, `decide`), checkpoints, and the encoding of platform commits. An engine also implements
-/// [`Portable`](crate::Portable), so that `annals copy` can move a store. It is complete when it passes the conformance
-/// suite in `tests/conformance`; CONTRIBUTING.md lists the other places to change ("Add an engine").
+/// (`GroupSize`, `decide`), checkpoints, and the encoding of platform commits (`platform`). Rows are stored under the
+/// bytes of `RowKey::to_bytes` with the bytes of `Row::to_bytes`, and listed in the order of their keys' bytes: a
+/// [`RowRange`] is a range of them.
+///
+/// An engine also implements [`Portable`](crate::Portable), so that `annals copy` can move a store. It is complete when
+/// it passes the conformance suite in `tests/conformance`. CONTRIBUTING.md lists the other places to change ("Add an
+/// engine").
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Decides a command and commits what it writes. The engine may commit several waiting commands together, each
