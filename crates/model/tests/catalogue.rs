@@ -1,4 +1,4 @@
-//! The catalogue against the contract's examples, and the document generated from it.
+//! The catalogue against the contract's examples, and the document generated from the catalogue.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -34,7 +34,7 @@ fn the_contract_has_46_types_and_an_example_of_each() {
 }
 
 #[test]
-fn names_are_unique_and_every_type_says_what_it_is() {
+fn event_type_names_are_unique_and_every_type_is_described() {
     let names: BTreeSet<_> = catalogue::all().iter().map(|event_type| event_type.name).collect();
     assert_eq!(names.len(), catalogue::all().len());
     for event_type in catalogue::all() {
@@ -45,7 +45,7 @@ fn names_are_unique_and_every_type_says_what_it_is() {
 }
 
 #[test]
-fn sentences_read_well_and_never_show_a_value_or_a_token() {
+fn sentences_never_show_a_value_or_a_token() {
     let sentences: String = parse_ndjson(EXAMPLES)
         .unwrap()
         .iter()
@@ -55,7 +55,7 @@ fn sentences_read_well_and_never_show_a_value_or_a_token() {
     assert!(!sentences.contains("VAL1") && !sentences.contains("tcp+tls"));
 }
 
-/// Reads `type_data` of that type; what is wrong comes back as `field: message`.
+/// Reads `type_data` of that type, and returns the errors as `field: message`.
 fn refusal(event_type: &str, type_data: &str) -> String {
     let scope = r#""app_id":"5343eccd646173000a140000","app_name":"my-app""#;
     let user = r#""user":{"username":"j","email":"j@d.io","id":"us-0e6d8e46-5cd0-42a4-acba-372b2be605ac"}"#;
@@ -79,7 +79,8 @@ fn refusal(event_type: &str, type_data: &str) -> String {
 }
 
 #[test]
-fn what_the_catalogue_does_not_know_is_refused_by_name() {
+fn invalid_type_data_is_refused_by_field() {
+    let mut failures = Vec::new();
     for (event_type, type_data, refused) in [
         ("scale", r#"{"previous_containers":{},"containers":{"web":1}}"#, "accepted"),
         (
@@ -137,8 +138,12 @@ fn what_the_catalogue_does_not_know_is_refused_by_name() {
         ),
         ("restart", "null", "accepted"),
     ] {
-        assert_eq!(refusal(event_type, type_data), refused, "{event_type} {type_data}");
+        let got = refusal(event_type, type_data);
+        if got != refused {
+            failures.push(format!("{event_type} {type_data}\n  expected: {refused}\n  got:      {got}"));
+        }
     }
+    assert!(failures.is_empty(), "{} failed\n\n{}", failures.len(), failures.join("\n\n"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Every field of every event type and of an app's state has a class, and what is hidden shows nowhere.
+//! Every field of every event type and of an app's state has a class, and a hidden field shows nowhere.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -13,14 +13,14 @@ use annals_model::field_class::REST;
 use annals_model::{App, Class, Classed, Classes, Field, FieldShape, Person, Time, hide};
 use serde_json::{Value, json};
 
-/// What no text without credentials has in it.
+/// A text that is in non-public fields only.
 const CANARY: &str = "canary";
-/// The same, where an address is wanted.
+/// The same in IP address fields.
 const CANARY_IP: &str = "203.0.113.77";
 const CANARY_URL: &str = "https://canary:canary@host.example/o/r?canary=canary#canary";
 const ALL: Classes = Classes::of(&[Class::Secret, Class::Personal, Class::Url]);
 
-/// A schema, its references followed and null left aside.
+/// Follows a schema's references, and leaves null aside.
 fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     if let Some(reference) = schema["$ref"].as_str() {
         return resolve(root, root.pointer(reference.trim_start_matches('#')).unwrap());
@@ -29,7 +29,7 @@ fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     options.into_iter().find(|option| option["type"] != "null").map_or(schema, |option| resolve(root, option))
 }
 
-/// What all items of a list or all values of a map are.
+/// Returns the schema of a list's items or a map's values.
 fn item_of(schema: &Value) -> Option<&Value> {
     ["items", "additionalProperties"]
         .into_iter()
@@ -42,11 +42,11 @@ fn check_fields(root: &Value, schema: &Value, fields: &[Field], path: &str) {
     let properties = resolve(root, schema)["properties"].as_object().unwrap_or(&empty);
     let declared: BTreeSet<_> = fields.iter().map(|field| field.name).collect();
     if declared.contains(REST) {
-        assert!(properties.is_empty(), "{path}: only where no field is known beforehand");
+        assert!(properties.is_empty(), "{path}: a rest of unknown fields stands beside known ones");
         return;
     }
     let known: BTreeSet<_> = properties.keys().map(String::as_str).collect();
-    assert_eq!(declared, known, "{path}: the classed fields and those of the schema");
+    assert_eq!(declared, known, "{path}: the classed fields are not those of the schema");
     for (name, property) in properties {
         check_shape(root, property, Field::find(fields, name).unwrap(), &format!("{path}.{name}"));
     }
@@ -58,7 +58,7 @@ fn check_shape(root: &Value, schema: &Value, shape: &FieldShape, path: &str) {
         FieldShape::Leaf(Class::Secret | Class::Personal) => {}
         FieldShape::Leaf(Class::Public | Class::Url) => {
             let is_within = |kind: &str| schema["type"].to_string().contains(kind);
-            assert!(!is_within("object") && !is_within("array"), "{path}: class what is within");
+            assert!(!is_within("object") && !is_within("array"), "{path}: give classes to the fields within");
         }
         FieldShape::Object(fields) => check_fields(root, schema, fields, path),
         FieldShape::Each(item) => {
@@ -78,7 +78,7 @@ fn every_field_of_an_event_type_has_a_class() {
     }
 }
 
-/// All that a schema allows, with canaries in what is of other classes than public.
+/// Returns a value with every field that a schema allows, and canaries in the fields that are not public.
 fn filled(root: &Value, schema: &Value, shape: &FieldShape) -> Value {
     let schema = resolve(root, schema);
     let within = |name: &str| match shape {
@@ -122,10 +122,10 @@ fn filled(root: &Value, schema: &Value, shape: &FieldShape) -> Value {
         ("string", ..) => match schema["pattern"].as_str() {
             Some(pattern) if pattern.starts_with("^us-") => "us-0e6d8e46-5cd0-42a4-acba-372b2be605ac".into(),
             Some(_) => "5343eccd646173000a140000".into(),
-            // Good enough for the last digits of a card, and the same wherever two fields have to be equal.
+            // Valid as the last digits of a card, and the same wherever two fields must be equal.
             None => "1234".into(),
         },
-        (kind, ..) => panic!("a kind of field that is not known here: {kind}"),
+        (kind, ..) => panic!("this test does not know fields of type {kind}"),
     }
 }
 
@@ -139,7 +139,7 @@ fn has_canary(text: &str) -> bool {
 }
 
 #[test]
-fn a_sentence_names_only_what_everybody_may_read() {
+fn a_sentence_contains_only_public_fields() {
     for event_type in catalogue::all() {
         let data = serde_json::value::to_raw_value(&filled_data(event_type)).unwrap();
         let sentence = event_type.parse(&data).unwrap().sentence();
@@ -148,7 +148,7 @@ fn a_sentence_names_only_what_everybody_may_read() {
 }
 
 #[test]
-fn an_event_shows_what_is_hidden_to_nobody_it_is_hidden_from() {
+fn hiding_classes_removes_exactly_their_fields_from_an_event() {
     let mut with_canary = BTreeSet::new();
     for event_type in catalogue::all() {
         let data = filled_data(event_type);
@@ -174,7 +174,7 @@ fn an_event_shows_what_is_hidden_to_nobody_it_is_hidden_from() {
 }
 
 #[test]
-fn the_values_of_variables_are_null_and_their_names_stay() {
+fn hidden_variables_keep_their_names() {
     let mut data = json!({
         "new_vars": [{"name": "A", "value": "1"}],
         "updated_vars": [{"name": "B", "old_value": "1", "value": "2"}],
@@ -190,7 +190,7 @@ fn the_values_of_variables_are_null_and_their_names_stay() {
 }
 
 #[test]
-fn of_a_commit_only_what_forges_say_is_shown() {
+fn a_commit_shows_only_the_fields_that_forges_send() {
     let commit =
         json!({"id": "1", "message": "m", "url": "https://u:p@h/c", "author": {"t": "t"}, "token": "t"});
     let mut data = json!({"last_commits": {"commits": [commit], "remaining": 0}});
@@ -199,7 +199,7 @@ fn of_a_commit_only_what_forges_say_is_shown() {
     assert_eq!(data["last_commits"]["commits"], json!([shown]));
 }
 
-/// An app with something in each field; a field that is added here has to be given a class, or it is not shown.
+/// Returns an app with a value in each field. Serializing a field without a class fails the test.
 fn full_app() -> App {
     let at = Time::from_millis(1_793_520_000_000);
     let text = |text: &str| text.to_owned();
@@ -313,7 +313,7 @@ fn full_app() -> App {
 }
 
 #[test]
-fn a_state_hides_what_is_of_a_hidden_class_and_nothing_else() {
+fn hiding_classes_removes_exactly_their_fields_from_a_state() {
     let state = serde_json::to_value(full_app()).unwrap();
     let names: BTreeSet<_> = App::FIELDS.iter().map(|field| field.name).collect();
     assert_eq!(state.as_object().unwrap().keys().map(String::as_str).collect::<BTreeSet<_>>(), names);

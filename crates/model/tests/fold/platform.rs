@@ -1,9 +1,9 @@
-//! A platform to decide on.
+//! The platform that histories are decided on, and what a step decides.
 
 use annals_model::{Decision, Directory, Integration, Lookups, Person, Rejection, Rules, Time, UserId};
 use serde::Serialize;
 
-/// A platform with three people, of whom all have connected GitHub.
+/// A platform with three users, who have all connected GitHub.
 pub(crate) struct Fixed {
     pub(crate) directory: Directory,
     pub(crate) rules: Rules,
@@ -50,10 +50,10 @@ pub(crate) fn people() -> Vec<Person> {
         .collect()
 }
 
-/// What a step decided, with what names the thing that it made, if it made one.
+/// What a step decided, with the name of the thing it created, if it created one.
 pub(crate) type Decided = Result<Decision<Option<String>>, Rejection>;
 
-/// The same, whatever kind of name that is.
+/// Turns the created thing's name, whatever its type, into text.
 pub(crate) fn named<C: Serialize>(decision: Decision<C>) -> Decision<Option<String>> {
     let created = serde_json::to_value(decision.created).unwrap();
     Decision { events: decision.events, created: created.as_str().map(str::to_owned) }
