@@ -1,5 +1,5 @@
-//! The structure that ARCHITECTURE.md draws: crates depend one way, and within a crate no two modules depend on each other
-//! unless one is within the other.
+//! The structure that ARCHITECTURE.md describes: crates depend one way, and within a crate no two modules depend on each
+//! other unless one is within the other.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -11,14 +11,15 @@ use serde_json::Value;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
-/// Each crate, and the crates of this workspace that it may depend on. For tests it may use what makes stores.
+/// Each crate, and the crates of this workspace that it may depend on. Its tests may also use the crates above it in this
+/// list and `annals-testing`.
 const LAYERS: &[(&str, &[&str])] = &[
     ("annals-model", &[]),
     ("annals-store", &["annals-model"]),
     ("annals-service", &["annals-model", "annals-store"]),
     ("annals-server", &["annals-model", "annals-service"]),
     ("annals", &["annals-model", "annals-server", "annals-service", "annals-store"]),
-    ("annals-testing", &["annals-model", "annals-store"]),
+    ("annals-testing", &["annals-model", "annals-service", "annals-store"]),
 ];
 
 #[test]
@@ -33,7 +34,7 @@ fn crates_depend_one_way() {
     for package in metadata["packages"].as_array().unwrap() {
         let name = package["name"].as_str().unwrap();
         let Some((_, allowed)) = LAYERS.iter().find(|(layer, _)| *layer == name) else {
-            assert_eq!(name, "bench", "every crate has its place in the layers");
+            assert_eq!(name, "bench", "this crate is missing in LAYERS");
             continue;
         };
         seen.insert(name);
@@ -54,12 +55,12 @@ fn position(layer: &str) -> Option<usize> {
 }
 
 #[test]
-fn modules_depend_on_each_other_in_no_circle() {
+fn modules_have_no_dependency_cycles() {
     for name in ["model", "store", "service", "server", "annals"] {
         let source = PathBuf::from(ROOT).join("crates").join(name).join("src");
         let modules = modules(&source);
-        assert!(modules.len() > 5, "the modules of {name} are looked at");
-        // By parent: which of its children names something in which other.
+        assert!(modules.len() > 5, "the modules of {name} were not found");
+        // By parent: which child refers to which other child.
         let mut edges: BTreeMap<Vec<String>, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
         for (module, path) in &modules {
             for named in named_in(&std::fs::read_to_string(path).unwrap(), module) {
@@ -73,13 +74,13 @@ fn modules_depend_on_each_other_in_no_circle() {
             }
         }
         for (parent, edges) in edges {
-            let circle = circle_in(&edges).map(|circle| circle.join(" → "));
-            assert_eq!(circle, None, "in {name}::{}: {edges:?}", parent.join("::"));
+            let cycle = cycle_in(&edges).map(|cycle| cycle.join(" → "));
+            assert_eq!(cycle, None, "in {name}::{}: {edges:?}", parent.join("::"));
         }
     }
 }
 
-/// The modules of a crate that have a file, by their paths.
+/// Returns the modules of a crate that have a file, by their paths.
 fn modules(source: &Path) -> BTreeMap<Vec<String>, PathBuf> {
     let mut found = BTreeMap::new();
     let mut folders = vec![(source.to_owned(), Vec::new())];
@@ -99,7 +100,7 @@ fn modules(source: &Path) -> BTreeMap<Vec<String>, PathBuf> {
     found
 }
 
-/// The paths within the crate that a module's code names, but for its tests.
+/// Returns the paths within the crate that a module's code uses, without its unit tests.
 fn named_in(text: &str, module: &[String]) -> Vec<Vec<String>> {
     let code = text.split("#[cfg(test)]").next().unwrap_or_default();
     let code: String =
@@ -126,7 +127,7 @@ fn named_in(text: &str, module: &[String]) -> Vec<Vec<String>> {
     named
 }
 
-/// Adds the paths of `a::{b, c::d}`, read from the beginning of that code.
+/// Adds the paths of an expression such as `a::{b, c::d}` at the beginning of the code.
 fn expand(base: &[String], code: &str, named: &mut Vec<Vec<String>>) {
     let end = code.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(code.len());
     let (name, rest) = code.split_at(end);
@@ -163,12 +164,12 @@ fn expand(base: &[String], code: &str, named: &mut Vec<Vec<String>>) {
     }
 }
 
-/// A circle, if there is one: the names along it.
-fn circle_in(edges: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
+/// Returns the names along a cycle, or `None` if there is none.
+fn cycle_in(edges: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
     let mut done = BTreeSet::new();
     for start in edges.keys() {
-        if let Some(circle) = walk(start, edges, &mut Vec::new(), &mut done) {
-            return Some(circle);
+        if let Some(cycle) = walk(start, edges, &mut Vec::new(), &mut done) {
+            return Some(cycle);
         }
     }
     None
@@ -193,7 +194,7 @@ fn walk(
 }
 
 #[test]
-fn circles_and_paths_are_found() {
+fn paths_and_cycles_are_found() {
     let module = ["a".to_owned(), "b".to_owned()];
     let named = named_in("use crate::x::{y, z::{W, V}};\nuse super::c::d;\nlet x = crate::q;", &module);
     let named: Vec<_> = named.iter().map(|path| path.join("::")).collect();
@@ -205,6 +206,6 @@ fn circles_and_paths_are_found() {
         }
         edges
     };
-    assert_eq!(circle_in(&edges(&[("a", "b"), ("b", "c"), ("a", "c")])), None);
-    assert_eq!(circle_in(&edges(&[("a", "b"), ("b", "c"), ("c", "b")])).unwrap().join(" "), "b c b");
+    assert_eq!(cycle_in(&edges(&[("a", "b"), ("b", "c"), ("a", "c")])), None);
+    assert_eq!(cycle_in(&edges(&[("a", "b"), ("b", "c"), ("c", "b")])).unwrap().join(" "), "b c b");
 }

@@ -1,17 +1,16 @@
-//! Moving stores between engines, and backups.
+//! Copies of stores between engines, and backups.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::Path;
 use std::sync::Arc;
 
-use annals_model::{RandomIds, Report};
-use annals_service::{Idempotency, NewUser, Service, Settings, SystemClock};
+use annals_service::{Idempotency, NewUser};
 use annals_store::{
     CopyError, EmbeddedStore, Error, Events, Key as _, Part, Portable, PostgresStore, Setting, Step, Store,
     TimelineId, TokenHash, TypedRows as _, copy, embedded, key,
 };
-use annals_testing::{TestDatabase, TestStore};
+use annals_testing::{TestDatabase, TestStore, report, serve};
 use serde_json::json;
 
 fn embedded(place: &TestStore) -> Arc<EmbeddedStore> {
@@ -22,33 +21,28 @@ async fn in_database(database: &TestDatabase) -> Arc<PostgresStore> {
     Arc::new(database.options().exclusive().open().await.unwrap())
 }
 
-async fn serve(store: Arc<dyn Store>) -> Service {
-    let (clock, ids) = (Arc::new(SystemClock), Arc::new(RandomIds::default()));
-    Service::start(store, clock, ids, Settings::default()).await.unwrap().0
-}
-
 const MARK: key::Setting = key::Setting(Setting::UnfinishedCopy);
 
-/// Marks the target as the beginning of a copy.
+/// Marks the target as an unfinished copy.
 async fn mark(target: &dyn Portable, mark: String) {
     let mark = (MARK.into_row_key(), key::Setting::row(mark.into()));
     target.put(Part::Rows(vec![mark])).await.unwrap();
 }
 
-/// What the mark of a copy of that store says.
+/// Returns the mark of a copy of that store.
 async fn mark_of(source: &dyn Portable) -> String {
     TokenHash::of(&source.get(key::Setting(Setting::SigningKey)).await.unwrap().unwrap()).to_string()
 }
 
-/// How many external identifiers are in the reports that [`fill`] makes.
+/// The number of external identifiers in the reports of [`fill`].
 const EXTERNAL_IDS: u64 = 20 * 38;
 
 fn user_id(number: usize) -> String {
     format!("us-00000000-0000-4000-8000-{number:012}")
 }
 
-/// A store with everything in it that has a place of its own: events of apps and of accounts, external identifiers, names,
-/// tokens, answers, many commits.
+/// Fills the store with everything that it keeps in a separate place: events of apps and of accounts, external identifiers,
+/// names, tokens, stored responses, many commits.
 async fn fill(store: Arc<dyn Store>) {
     let service = serve(store).await;
     let jane = NewUser {
@@ -83,7 +77,7 @@ async fn fill(store: Arc<dyn Store>) {
             if index % 4 == 0 {
                 event["id"] = format!("aa{:022x}", batch * 1000 + index).into();
             }
-            Report::parse(&event.to_string()).unwrap()
+            report(&event)
         });
         let idempotency = Idempotency { key: format!("key {batch}"), fingerprint: "f".to_owned() };
         service.report(reports.collect(), Some(idempotency)).await.unwrap();
@@ -91,7 +85,7 @@ async fn fill(store: Arc<dyn Store>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_goes_to_a_database_and_back_and_is_the_same() {
+async fn a_store_copied_to_a_database_and_back_is_unchanged() {
     let [first, second] = [TestStore::embedded(), TestStore::embedded()];
     let database = TestDatabase::create().await;
     fill(embedded(&first)).await;
@@ -117,7 +111,7 @@ async fn a_store_goes_to_a_database_and_back_and_is_the_same() {
     let (source, target) = (in_database(&database).await, embedded(&second));
     assert_eq!(copy(&*source, &*target, |_| {}).await.unwrap(), there);
     drop((source, target));
-    // The first and the last, which no copy lies between, are the same too.
+    // No copy compared the first store with the last one, so compare them here.
     let (one, other) = (embedded(&first), embedded(&second));
     let commits = one.platform(0, usize::MAX).await.unwrap();
     assert_eq!(commits.len(), 20);
@@ -135,7 +129,7 @@ async fn a_store_goes_to_a_database_and_back_and_is_the_same() {
     assert_eq!(one.rows(None, 10_000).await.unwrap(), other.rows(None, 10_000).await.unwrap());
     assert_eq!(one.statistics().await.unwrap().timelines, other.statistics().await.unwrap().timelines);
     drop(other);
-    // And both go on.
+    // Both copies can be written to.
     let other = embedded(&second);
     fill_more(other.clone()).await;
     assert_eq!(other.platform(length, 10).await.unwrap()[0].first, length + 1);
@@ -151,17 +145,17 @@ async fn fill_more(store: Arc<dyn Store>) {
         "user": {"id": user_id(1), "username": "user-1", "email": "user-1@example.com"},
         "app_id": format!("{:024x}", 1), "app_name": "app-0", "type": "restart", "type_data": {"scope": null},
     });
-    service.report(vec![Report::parse(&event.to_string()).unwrap()], None).await.unwrap();
+    service.report(vec![report(&event)], None).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_interrupted_copy_goes_on_and_no_other_one_does() {
+async fn an_interrupted_copy_resumes_only_from_the_same_source() {
     let [first, other, target] = [(); 3].map(|()| TestStore::embedded());
     fill(embedded(&first)).await;
     fill(embedded(&other)).await;
     let source = embedded(&first);
     let target = embedded(&target);
-    // As it is left where the copy stops after some events of one timeline.
+    // The target as a copy leaves it that stops after some events of one timeline.
     mark(&*target, mark_of(&*source).await).await;
     let timeline = TimelineId::App(format!("{:024x}", 1).parse().unwrap());
     let mut events = source.read(timeline, 1..=40, usize::MAX).await.unwrap();
@@ -175,7 +169,7 @@ async fn an_interrupted_copy_goes_on_and_no_other_one_does() {
     assert_eq!(copied.timelines, 12);
     assert_eq!(target.get(MARK).await.unwrap(), None);
 
-    // The beginning of a copy of something else.
+    // An unfinished copy of another store.
     let target = embedded(&TestStore::embedded());
     mark(&*target, "another".to_owned()).await;
     let refused = copy(&*embedded(&other), &*target, |_| {}).await.unwrap_err();
@@ -183,7 +177,7 @@ async fn an_interrupted_copy_goes_on_and_no_other_one_does() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_copy_that_is_not_the_same_is_not_said_to_be() {
+async fn a_copy_that_differs_from_its_source_fails() {
     let [first, target] = [(); 2].map(|()| TestStore::embedded());
     fill(embedded(&first)).await;
     let source = embedded(&first);
@@ -200,7 +194,7 @@ async fn a_copy_that_is_not_the_same_is_not_said_to_be() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_backup_has_what_was_there_when_it_began_and_is_restored_whole_or_not_at_all() {
+async fn a_backup_holds_the_store_as_it_was_at_the_start_and_a_failed_restore_leaves_nothing() {
     let [first, restored] = [(); 2].map(|()| TestStore::embedded());
     let store = embedded(&first);
     fill(store.clone()).await;
@@ -245,6 +239,6 @@ async fn a_backup_has_what_was_there_when_it_began_and_is_restored_whole_or_not_
     assert_eq!(
         std::fs::read_dir(directory.parent().unwrap()).unwrap().count(),
         1,
-        "nothing is left of what failed"
+        "a failed restore leaves nothing"
     );
 }

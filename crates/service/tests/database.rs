@@ -1,24 +1,18 @@
-//! Over a database: services that share it with each other, and with whoever asks in SQL.
+//! Services that share a database with each other and with readers that use SQL.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use annals_model::app::{CreateApp, Scale, ScaledType};
 use annals_model::catalogue::AppOperations;
-use annals_model::{App, AppRef, Event, Person, RandomIds, Rejection, Report, TypeData};
-use annals_service::{Error, NewUser, Request, Service, Settings, SystemClock};
+use annals_model::{App, AppRef, Person, Rejection, Report, TypeData};
+use annals_service::{Error, NewUser, Request, Service};
 use annals_store::{Portable, Store, TimelineId};
-use annals_testing::{TestDatabase, app, user};
+use annals_testing::{TestDatabase, app, report, serve, timeline, user};
 use serde_json::json;
 
-async fn serve(store: Arc<dyn Store>) -> Service {
-    let (clock, ids) = (Arc::new(SystemClock), Arc::new(RandomIds::default()));
-    Service::start(store, clock, ids, Settings::default()).await.unwrap().0
-}
-
-/// A report of that many events of forty apps, which change their states.
+/// Reports that many events of forty apps. Each event changes its app's state.
 fn scaling(turn: u64, count: u64) -> Vec<Report> {
     let events = (0..count).map(|index| {
         let (app, amount) = (app(1 + (index % 40) as u8), turn * 1000 + index);
@@ -29,11 +23,11 @@ fn scaling(turn: u64, count: u64) -> Vec<Report> {
             },
         })
     });
-    events.map(|event| Report::parse(&event.to_string()).unwrap()).collect()
+    events.map(|event| report(&event)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn states_that_are_not_written_each_time_are_brought_up_to_date_whoever_asks() {
+async fn every_process_reads_current_states_although_large_reports_rarely_write_them() {
     let database = TestDatabase::create().await;
     let stores = [database.open().await, database.open().await];
     let services = [serve(stores[0].clone()).await, serve(stores[1].clone()).await];
@@ -44,25 +38,18 @@ async fn states_that_are_not_written_each_time_are_brought_up_to_date_whoever_as
     };
     let mut lagged = 0;
     for turn in 0..12 {
-        // Large reports write states now and then only. The processes take turns with the same apps.
+        // Large reports write states only now and then. The processes take turns with the same apps.
         services[usize::from(turn % 3 == 0)].report(scaling(turn, 270), None).await.unwrap();
         services[0].report(scaling(turn, 257 + turn), None).await.unwrap();
         lagged = lagged.max(lag().await);
         for number in [1, 17, 40] {
             let app = app(number);
-            let timeline = TimelineId::App(app);
-            let length = stores[0].head(timeline).await.unwrap().length;
-            let mut folded = None;
-            for json in stores[0].read(timeline, 1..=length, usize::MAX).await.unwrap().iter().rev() {
-                let event = Event::from_json(json).unwrap();
-                let found = event.app.as_ref().unwrap();
-                let state = folded.get_or_insert_with(|| Arc::new(App::first_seen(found, event.created_at)));
-                App::apply(state, &event);
-            }
+            let events = timeline(&*stores[0], TimelineId::App(app)).await;
+            let folded = App::fold(&events).unwrap();
             let fresh = database.open().await;
             for store in [&stores[0], &stores[1], &fresh] {
                 let (state, head) = store.app(app).await.unwrap().unwrap();
-                assert_eq!((Some(state), head.length), (folded.clone(), length));
+                assert_eq!((&*state, head.length), (&folded, events.len() as u64));
             }
         }
     }
@@ -72,11 +59,11 @@ async fn states_that_are_not_written_each_time_are_brought_up_to_date_whoever_as
         assert_eq!(stores[1].row(&key).await.unwrap(), Some(row), "{key:?}");
     }
     services[1].report(scaling(99, 40), None).await.unwrap();
-    assert_eq!(lag().await, 0, "where little is written, what can be read in SQL is up to date");
+    assert_eq!(lag().await, 0, "after a small report, the states in SQL are current");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn actions_of_several_processes_each_find_what_the_one_before_left() {
+async fn each_action_of_several_processes_starts_from_the_state_before_it() {
     let database = TestDatabase::create().await;
     let person = Person { username: "jane".to_owned(), email: "jane@example.com".to_owned(), id: user(1) };
     let about = |event_type: &str, index: u8| {
@@ -84,8 +71,8 @@ async fn actions_of_several_processes_each_find_what_the_one_before_left() {
                "type": event_type, "type_data": if event_type == "new_app" { json!({"git_source": null}) } else { json!({}) }})
     };
     let reports = |event_type: &str, count: u16| -> Vec<_> {
-        let events = (0..count).map(|index| about(event_type, (index % 40) as u8).to_string());
-        events.map(|event| Report::parse(&event).unwrap()).collect()
+        let events = (0..count).map(|index| about(event_type, (index % 40) as u8));
+        events.map(|event| report(&event)).collect()
     };
     let mut services = Vec::new();
     for _ in 0..3 {
@@ -115,12 +102,9 @@ async fn actions_of_several_processes_each_find_what_the_one_before_left() {
     tasks.join_all().await;
     let store = database.open().await;
     for number in [1, 2] {
-        let timeline = TimelineId::App(app(number));
-        let length = store.head(timeline).await.unwrap().length;
         let (mut formation, mut scales) = (BTreeMap::new(), 0);
-        for json in store.read(timeline, 1..=length, usize::MAX).await.unwrap().iter().rev() {
-            if let TypeData::AppOperations(AppOperations::Scale(scale)) = Event::from_json(json).unwrap().data
-            {
+        for event in timeline(&*store, TimelineId::App(app(number))).await {
+            if let TypeData::AppOperations(AppOperations::Scale(scale)) = event.data {
                 assert_eq!(scale.previous_containers, formation);
                 formation = scale.containers;
                 scales += 1;
@@ -135,7 +119,7 @@ async fn actions_of_several_processes_each_find_what_the_one_before_left() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_name_is_taken_once_whoever_is_asked() {
+async fn only_one_of_two_processes_gives_out_a_name() {
     let database = TestDatabase::create().await;
     let services = [serve(database.open().await).await, serve(database.open().await).await];
     let jane = NewUser {
@@ -147,7 +131,7 @@ async fn a_name_is_taken_once_whoever_is_asked() {
     };
     let registered = tokio::join!(services[0].register_user(jane.clone()), services[1].register_user(jane),);
     let accounts: Vec<_> = [registered.0, registered.1].into_iter().flatten().collect();
-    assert_eq!(accounts.len(), 1, "an address and a username are one person's");
+    assert_eq!(accounts.len(), 1, "an address and a username belong to one user");
     let person: Person = accounts[0].0.person.clone();
     for round in 0..10 {
         let create = |service: &Service| {
@@ -165,15 +149,15 @@ async fn a_name_is_taken_once_whoever_is_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_stored_can_be_asked_for_in_sql() {
+async fn apps_events_and_accounts_can_be_queried_in_sql() {
     let database = TestDatabase::create().await;
     let service = serve(database.open().await).await;
     let person = json!({"username": "jane", "email": "jane@example.com", "id": user(1)});
     let app = AppRef { id: app(1), name: "my-app".to_owned() };
-    let report = json!({
+    let created = json!({
         "user": person, "app_id": app.id, "app_name": app.name, "type": "new_app", "type_data": {"git_source": null}
     });
-    service.report(vec![Report::parse(&report.to_string()).unwrap()], None).await.unwrap();
+    service.report(vec![report(&created)], None).await.unwrap();
     let client = database.connect().await;
     let row = client.query_one("SELECT id, name, owner FROM apps", &[]).await.unwrap();
     assert_eq!([row.get::<_, &str>(0), row.get(1), row.get(2)], [&app.id.to_string(), "my-app", "jane"]);

@@ -2,59 +2,42 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use annals_model::{RandomIds, Report};
-use annals_service::{Service, Settings, Store, SystemClock};
+use annals_model::Report;
+use annals_service::Service;
 use annals_store::{TypedRows as _, key};
-use annals_testing::TestStore;
+use annals_testing::{TestStore, count_by_type, report, serve};
 use serde_json::json;
 
 const CURSOR: &str = "event_counts";
 
-async fn service(store: &Arc<dyn Store>) -> Service {
-    let ids = Arc::new(RandomIds::default());
-    Service::start(Arc::clone(store), Arc::new(SystemClock), ids, Settings::default()).await.unwrap().0
-}
-
-/// Two services of one store: as two processes have it, where the engine lets two have it.
+/// Returns two services over one store: two processes if the engine allows them, else two services in one process.
 async fn two_services(place: &TestStore) -> [Service; 2] {
     let first = place.open().await;
     let second = match place {
         TestStore::Directory(_) => Arc::clone(&first),
         TestStore::Database(_) => place.open().await,
     };
-    [service(&first).await, service(&second).await]
+    [serve(first).await, serve(second).await]
 }
 
 fn reports(app: u8, count: usize) -> Vec<Report> {
     let event_types = ["restart", "run", "new_app"];
-    let report = |index: usize| {
+    let numbered = |index: usize| {
         let event = json!({
             "app_id": format!("{app:024x}"), "app_name": format!("app-number-{app}"),
             "type": event_types[index % 3], "type_data": if index % 3 == 1 { json!({"command": "c"}) } else { json!({}) },
         });
-        Report::parse(&event.to_string()).unwrap()
+        report(&event)
     };
-    (0..count).map(report).collect()
-}
-
-/// How many events of each type the platform timeline has.
-async fn recorded(store: &dyn Store) -> BTreeMap<String, u64> {
-    let mut counts = BTreeMap::new();
-    for commit in store.platform(0, usize::MAX).await.unwrap() {
-        for event in &commit.events {
-            *counts.entry(commit.type_of(event).to_owned()).or_default() += 1;
-        }
-    }
-    counts
+    (0..count).map(numbered).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn two_followers_count_each_event_once_while_events_come() {
+async fn two_followers_count_each_event_once_while_events_are_recorded() {
     let place = TestStore::create().await;
     let services = two_services(&place).await;
     let is_over = Arc::new(AtomicBool::new(false));
@@ -82,7 +65,7 @@ async fn two_followers_count_each_event_once_while_events_come() {
     let [service, _] = services;
     service.catch_up().await.unwrap();
     let counts = service.event_counts().await.unwrap();
-    assert_eq!(counts.0, recorded(&**service.store()).await);
+    assert_eq!(counts.0, count_by_type(&**service.store(), u64::MAX).await);
     let length = service.store().platform_length().await.unwrap();
     assert_eq!(counts.0.values().sum::<u64>(), length);
     assert_eq!(length, 16 * (0..10).map(|round| 1 + round * 3).sum::<u64>());
@@ -90,7 +73,7 @@ async fn two_followers_count_each_event_once_while_events_come() {
 }
 
 #[tokio::test]
-async fn who_claimed_the_cursor_works_and_the_others_leave_it() {
+async fn a_follower_does_nothing_while_another_holds_the_claim() {
     let place = TestStore::create().await;
     let [service, other] = two_services(&place).await;
     service.report(reports(1, 7), None).await.unwrap();

@@ -1,22 +1,39 @@
-//! What tests of stores commit.
+//! The identifiers, events and commits that tests are written with.
 
-use annals_model::{AppId, IdSource, RandomIds, Time, UserId};
-use annals_store::{CommandError, CommitError, NewEvent, RowWrites, Snapshot, Store, WriteSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// When the first event is.
+use annals_model::{AppId, Event, IdSource, Person, RandomIds, Report, Time, UserId};
+use annals_service::{Service, Settings, SystemClock};
+use annals_store::{CommandError, CommitError, NewEvent, RowWrites, Snapshot, Store, TimelineId, WriteSet};
+use serde_json::Value;
+
+/// The time of the first event.
 pub const START: Time = Time::from_millis(1_762_000_000_000);
 
-/// An app, by number.
-pub fn app(number: u8) -> AppId {
+/// The Events API's example events: one of each type, one a line.
+pub const EXAMPLES: &str = include_str!("../../../docs/examples.ndjson");
+
+/// Returns the identifier of an app, by number.
+pub const fn app(number: u8) -> AppId {
     AppId::from_bytes([number; 12])
 }
 
-/// A user, by number.
-pub fn user(number: u8) -> UserId {
+/// Returns the identifier of a user, by number.
+pub const fn user(number: u8) -> UserId {
     UserId::from_bytes([number; 16])
 }
 
-/// An event that the store does not have yet.
+/// Returns the user of that number with a name and an address.
+pub fn person(number: u8) -> Person {
+    Person {
+        username: format!("user-{number}"),
+        email: format!("user-{number}@example.com"),
+        id: user(number),
+    }
+}
+
+/// Returns an event that the store does not have yet.
 pub fn event(ids: &RandomIds, app: Option<AppId>, user: Option<UserId>, time: Time) -> NewEvent {
     let id = ids.event_id(time);
     let json =
@@ -24,7 +41,16 @@ pub fn event(ids: &RandomIds, app: Option<AppId>, user: Option<UserId>, time: Ti
     NewEvent { id, has_external_id: false, created_at: time, event_type: "restart", app, user, json }
 }
 
+/// Reads an event as `POST /v1/events` takes it.
+pub fn report(event: &Value) -> Report {
+    Report::parse(&event.to_string()).expect("the event is valid")
+}
+
 /// Commits what a closure decides.
+///
+/// # Errors
+///
+/// Returns the reason why the closure or the store refused.
 pub async fn commit(
     store: &dyn Store,
     decide: impl FnMut(&dyn Snapshot) -> Result<WriteSet, CommandError> + Send + 'static,
@@ -40,4 +66,29 @@ pub async fn write_rows(store: &dyn Store, write: impl Fn(&mut RowWrites) + Send
         Ok(writes)
     };
     commit(store, decide).await.expect("the rows can be written");
+}
+
+/// Reads the events of a timeline, oldest first.
+pub async fn timeline(store: &dyn Store, timeline: TimelineId) -> Vec<Event> {
+    let length = store.head(timeline).await.expect("the timeline can be read").length;
+    let events = store.read(timeline, 1..=length, usize::MAX).await.expect("the timeline can be read");
+    events.iter().rev().map(|json| Event::from_json(json).expect("stored events are valid")).collect()
+}
+
+/// Counts the events on the platform timeline up to that position, by type.
+pub async fn count_by_type(store: &dyn Store, up_to: u64) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for commit in store.platform(0, usize::MAX).await.expect("the platform timeline can be read") {
+        for (event, _) in commit.events.iter().zip(commit.first..=up_to) {
+            *counts.entry(commit.type_of(event).to_owned()).or_default() += 1;
+        }
+    }
+    counts
+}
+
+/// Starts a service over the store, with the machine's clock and the default settings.
+pub async fn serve(store: Arc<dyn Store>) -> Service {
+    let (clock, ids) = (Arc::new(SystemClock), Arc::new(RandomIds::default()));
+    let started = Service::start(store, clock, ids, Settings::default()).await;
+    started.expect("the service can start").0
 }

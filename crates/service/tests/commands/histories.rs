@@ -1,6 +1,7 @@
 //! Random, concurrent and long histories.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use annals_model::app::{
     CreateApp, DeleteApp, DeleteVariables, NewValue, RenameApp, Scale, ScaledType, SetVariable, SetVariables,
@@ -10,21 +11,22 @@ use annals_model::catalogue::AppOperations;
 use annals_model::{AppId, Report, TypeData};
 use annals_service::{Error, Outcome};
 use annals_store::TimelineId;
+use annals_testing::{EXAMPLES, app, person, report};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
 
-use super::world::{World, check_states, new_app, person, report, request};
+use super::world::{World, check_states, new_app, request};
 
-/// Something that people or a platform may do, sensible or not.
+/// Does something that users or a platform may do, sensible or not.
 async fn do_something(world: &World, random: &mut StdRng, apps: &mut Vec<AppId>) {
     let service = world.service().await;
-    world.clock.advance(random.random_range(0..50));
+    world.clock.advance(Duration::from_millis(random.random_range(0..50)));
     let actor = random.random_range(1..=3);
     let names = ["first-app", "second-app", "third-app", "bad--name"];
     let name = names[random.random_range(0..names.len())].to_owned();
     let picked = apps.get(random.random_range(0..=apps.len())).copied();
-    let id = picked.unwrap_or(AppId::from_bytes([random.random_range(0..3); 12]));
+    let id = picked.unwrap_or(app(random.random_range(0..3)));
     let current_name = world.app(id).await.map_or_else(|| name.clone(), |app| app.name);
     let value = |random: &mut StdRng| NewValue {
         name: ["A", "B", "C"][random.random_range(0..3)].to_owned(),
@@ -48,10 +50,9 @@ async fn do_something(world: &World, random: &mut StdRng, apps: &mut Vec<AppId>)
         5 => done(service.act(request(actor), id, SetVariables(vec![value(random), value(random)])).await),
         6 => done(service.act(request(actor), id, DeleteVariables(vec![variable_id(id, "A")])).await),
         _ => {
-            let examples = include_str!("../../../../docs/examples.ndjson");
+            let examples: Vec<_> = EXAMPLES.lines().collect();
             let reports = (0..random.random_range(1..100)).map(|_| {
-                let line = examples.lines().nth(random.random_range(0..46)).unwrap();
-                let mut report = Report::parse(line).unwrap();
+                let mut report = Report::parse(examples[random.random_range(0..examples.len())]).unwrap();
                 (report.id, report.created_at) = (None, None);
                 report.user = report.user.map(|_| person(random.random_range(1..=4)));
                 if let Some(app) = &mut report.app {
@@ -72,7 +73,7 @@ async fn do_something(world: &World, random: &mut StdRng, apps: &mut Vec<AppId>)
     }
 }
 
-/// The app that something was done with, unless the rules refused it.
+/// Returns the app of an action, or `None` if the rules refused it.
 fn done<C>(outcome: Result<Outcome<C>, Error>) -> Option<AppId> {
     match outcome {
         Ok(outcome) => Some(outcome.app.id),
@@ -82,7 +83,7 @@ fn done<C>(outcome: Result<Outcome<C>, Error>) -> Option<AppId> {
 }
 
 #[tokio::test]
-async fn after_any_history_states_are_what_timelines_fold_to() {
+async fn after_a_random_history_every_state_equals_its_folded_timeline() {
     let seed = rand::random();
     eprintln!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
@@ -101,7 +102,7 @@ async fn after_any_history_states_are_what_timelines_fold_to() {
 }
 
 #[tokio::test]
-async fn concurrent_actions_chain_without_a_gap() {
+async fn each_of_many_concurrent_actions_starts_from_the_state_before_it() {
     let world = World::new().await;
     let app = new_app(&world, "my-app").await.app.id;
     let mut tasks = tokio::task::JoinSet::new();
@@ -109,7 +110,7 @@ async fn concurrent_actions_chain_without_a_gap() {
         let service = world.service().await;
         let clock = world.clock.clone();
         tasks.spawn(async move {
-            clock.advance(3);
+            clock.advance(Duration::from_millis(3));
             let containers = vec![ScaledType {
                 name: format!("type-{}", number % 7),
                 amount: i64::from(number % 10),
@@ -141,7 +142,7 @@ async fn a_state_is_rebuilt_from_any_number_and_size_of_events() {
             .map(|index| NewValue { name: format!("V{index}"), value: digit.repeat(32_000) })
             .collect::<Vec<_>>()
     };
-    // Its event holds the values before and after, and is longer than any that may be reported.
+    // The event holds the values before and after, so it is longer than a report may be.
     for digit in ["1", "\n"] {
         world.service().await.act(request(1), app, SetVariables(values(digit))).await.unwrap();
     }

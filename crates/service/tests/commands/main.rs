@@ -1,6 +1,6 @@
-//! What is recorded, over a real store: states are what their timelines fold to, and a refused request changes nothing.
+//! Commands over a real store: every state equals its folded timeline, and a refused request changes nothing.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and tells its seed")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and prints its seed")]
 
 mod histories;
 mod reports;

@@ -1,17 +1,17 @@
-//! Reports: what they change, what is refused, and who gets a name.
+//! Reports: what they change, which are refused, and which app gets a name.
 
 use std::sync::Arc;
 
-use annals_model::AppId;
 use annals_model::app::{CreateApp, Scale, ScaledType};
 use annals_service::Clock as _;
 use annals_store::{TimelineId, TypedRows as _, key};
+use annals_testing::{app, person, report};
 use serde_json::json;
 
-use super::world::{World, field_of, new_app, person, report, request};
+use super::world::{World, field_of, new_app, request};
 
 #[tokio::test]
-async fn a_report_changes_what_the_next_action_finds() {
+async fn an_action_starts_from_the_state_that_a_report_left() {
     let world = World::new().await;
     let app = new_app(&world, "my-app").await.app.id;
     let scaled = json!({
@@ -28,9 +28,8 @@ async fn a_report_changes_what_the_next_action_finds() {
 #[tokio::test]
 async fn reports_register_apps_and_users_and_a_name_stays_with_its_first_holder() {
     let world = World::new().await;
-    let id = |number: u8| AppId::from_bytes([number; 12]);
-    let seen = |app: u8, event_type: &str, name: &str| {
-        report(&json!({"user": person(2), "app_id": id(app), "app_name": name, "type": event_type}))
+    let seen = |number: u8, event_type: &str, name: &str| {
+        report(&json!({"user": person(2), "app_id": app(number), "app_name": name, "type": event_type}))
     };
     world
         .service()
@@ -38,24 +37,24 @@ async fn reports_register_apps_and_users_and_a_name_stays_with_its_first_holder(
         .report(vec![seen(7, "new_app", "seen-app"), seen(8, "restart", "seen-app")], None)
         .await
         .unwrap();
-    let (owned, unowned) = (world.app(id(7)).await.unwrap(), world.app(id(8)).await.unwrap());
+    let (owned, unowned) = (world.app(app(7)).await.unwrap(), world.app(app(8)).await.unwrap());
     assert_eq!((owned.owner, unowned.owner), (Some(person(2)), None));
     assert_eq!(world.account(person(2).id).await.unwrap().person, person(2));
     let holder = |name: &str| {
         let (store, key) = (Arc::clone(&world.store), key::AppName(name.to_owned()));
         async move { store.get(key).await.unwrap() }
     };
-    assert_eq!(holder("seen-app").await, Some(id(7)));
-    // A renaming that nobody reported shows in the next event.
+    assert_eq!(holder("seen-app").await, Some(app(7)));
+    // Nobody reported the renaming, but the next event has the new name.
     world.service().await.report(vec![seen(7, "restart", "other-app")], None).await.unwrap();
-    assert_eq!(holder("other-app").await, Some(id(7)));
+    assert_eq!(holder("other-app").await, Some(app(7)));
     assert_eq!(holder("seen-app").await, None);
     let action = CreateApp { name: "other-app".to_owned(), ..CreateApp::default() };
     assert_eq!(field_of(world.service().await.create_app(request(1), action).await.unwrap_err()), "name");
 }
 
 #[tokio::test]
-async fn reports_are_all_or_nothing_and_the_refusal_names_the_index() {
+async fn a_report_with_one_invalid_event_is_refused_whole_and_the_error_names_its_index() {
     let world = World::new().await;
     let app = new_app(&world, "my-app").await.app.id;
     let base = json!({"user": person(1), "app_id": app, "app_name": "my-app", "type": "restart"});
@@ -86,12 +85,11 @@ async fn reports_are_all_or_nothing_and_the_refusal_names_the_index() {
 }
 
 #[tokio::test]
-async fn a_name_that_one_app_gives_up_another_takes_in_the_same_report() {
+async fn one_report_can_move_a_name_from_one_app_to_another() {
     let world = World::new().await;
-    let id = |number: u8| AppId::from_bytes([number; 12]);
-    let event = |app: u8, event_type: &str, name: &str, data: serde_json::Value| {
+    let event = |number: u8, event_type: &str, name: &str, data: serde_json::Value| {
         report(
-            &json!({"user": person(2), "app_id": id(app), "app_name": name, "type": event_type, "type_data": data}),
+            &json!({"user": person(2), "app_id": app(number), "app_name": name, "type": event_type, "type_data": data}),
         )
     };
     world.service().await.report(vec![event(1, "new_app", "wanted-name", json!({}))], None).await.unwrap();
@@ -104,12 +102,12 @@ async fn a_name_that_one_app_gives_up_another_takes_in_the_same_report() {
     world.service().await.report(swap, None).await.unwrap();
     for (name, holder) in [("wanted-name", Some(2)), ("third-name", Some(1)), ("other-name", None)] {
         let found = world.store.get(key::AppName(name.to_owned())).await.unwrap();
-        assert_eq!(found, holder.map(id), "{name}");
+        assert_eq!(found, holder.map(app), "{name}");
     }
 }
 
 #[tokio::test]
-async fn an_address_is_the_same_however_it_is_spelled() {
+async fn email_addresses_ignore_case() {
     let world = World::new().await;
     let spelled = |email: &str| {
         let user = json!({"username": "user-1", "email": email, "id": person(1).id});

@@ -1,15 +1,20 @@
-//! Repeated, refused and dry requests, and people who register.
+//! Repeated, refused and dry requests, and the registration of users.
+
+use std::time::Duration;
 
 use annals_model::app::{CreateApp, RenameApp, Scale, ScaledType};
-use annals_model::{AppId, Person, Rejection, UserId};
+use annals_model::{Person, Rejection, UserId};
 use annals_service::{Clock as _, Error, Idempotency, NewUser, Request};
 use annals_store::TimelineId;
+use annals_testing::{app, person, report};
 use serde_json::json;
 
-use super::world::{World, field_of, new_app, person, report, request};
+use super::world::{World, field_of, new_app, request};
+
+const DAY: Duration = Duration::from_hours(24);
 
 #[tokio::test]
-async fn a_repeat_with_its_key_gets_the_same_answer_and_records_nothing_also_after_reopening() {
+async fn a_repeat_with_the_same_key_gets_the_first_response_and_records_nothing() {
     let mut world = World::new().await;
     let app = new_app(&world, "my-app").await.app.id;
     let restart =
@@ -40,25 +45,28 @@ async fn a_repeat_with_its_key_gets_the_same_answer_and_records_nothing_also_aft
     let first = world.service().await.act(with_key(), app, scale(1)).await.unwrap();
     world.service().await.act(request(1), app, scale(2)).await.unwrap();
     let repeated = world.service().await.act(with_key(), app, scale(1)).await.unwrap();
-    assert_eq!(first.recorded, repeated.recorded, "a user's key is not the operator's");
-    assert_eq!(repeated.app.formation["web"].amount, 2, "what is kept is what was recorded, not the app");
+    assert_eq!(first.recorded, repeated.recorded, "a user's key and the operator's are different keys");
+    assert_eq!(
+        repeated.app.formation["web"].amount, 2,
+        "the stored response names the recorded events; the app is read anew"
+    );
     assert_eq!(world.timeline(TimelineId::App(app)).await.len(), 5);
 
-    // After a day the key is free again, and what was kept of it goes; not what it was used for since.
+    // A key expires after a day: its stored response is removed, but not the response to a later use of the key.
     assert_eq!(world.service().await.forget_expired_answers().await.unwrap(), 0);
-    world.clock.advance(24 * 60 * 60 * 1000);
+    world.clock.advance(DAY);
     world.service().await.report(vec![restart()], idempotency("k", "g")).await.unwrap();
     assert_eq!(world.timeline(TimelineId::App(app)).await.len(), 6);
     assert_eq!(
         world.service().await.forget_expired_answers().await.unwrap(),
         2,
-        "the operator's and the user's"
+        "one of the operator's and one of the user's"
     );
     assert_eq!(world.service().await.forget_expired_answers().await.unwrap(), 0);
-    world.clock.advance(1000);
+    world.clock.advance(Duration::from_secs(1));
     world.service().await.report(vec![restart()], idempotency("k", "g")).await.unwrap();
     assert_eq!(world.timeline(TimelineId::App(app)).await.len(), 6);
-    world.clock.advance(24 * 60 * 60 * 1000);
+    world.clock.advance(DAY);
     assert_eq!(world.service().await.forget_expired_answers().await.unwrap(), 1);
 }
 
@@ -104,18 +112,17 @@ async fn a_refused_action_and_a_dry_run_change_nothing() {
 }
 
 #[tokio::test]
-async fn people_named_in_reports_can_be_registered_and_nobody_twice() {
+async fn users_named_in_reports_can_be_registered_once() {
     let world = World::new().await;
     let service = world.service().await;
-    let app = AppId::from_bytes([7; 12]);
-    let restart = json!({"user": person(1), "app_id": app, "app_name": "my-app", "type": "restart"});
+    let restart = json!({"user": person(1), "app_id": app(7), "app_name": "my-app", "type": "restart"});
     service.report(vec![report(&restart)], None).await.unwrap();
     let user = |id: Option<UserId>, number: u8| {
         let Person { username, email, .. } = person(number);
         NewUser { id, username, email, password: None, signs_up: false }
     };
     let (account, issued) = service.register_user(user(None, 1)).await.unwrap();
-    assert_eq!(account.person, person(1), "the person that the report named");
+    assert_eq!(account.person, person(1), "the user that the report named");
     let again = service.register_user(user(None, 1)).await.unwrap_err();
     assert_eq!(field_of(again), "email");
     let with_id = service.register_user(user(Some(person(1).id), 3)).await.unwrap_err();

@@ -1,33 +1,32 @@
-//! Review apps: what happens to two apps at once.
+//! Review apps: commands that change two apps at once.
 
+use annals_model::Report;
 use annals_model::app::{DeleteApp, PullChange, PullRequest};
-use annals_model::{AppId, Report};
 use annals_service::{Clock as _, Request};
+use annals_testing::{app, person, report};
 use serde_json::json;
 
-use super::world::{World, new_app, person, report, request};
+use super::world::{World, new_app, request};
 
-/// A report that the second app is the first one's review app of that pull request.
+/// Reports that the second app is the first app's review app for that pull request.
 fn review_app(parent: u8, child: u8, number: u64) -> Report {
-    let id = |number: u8| AppId::from_bytes([number; 12]);
     let data = json!({
         "review_app_name": format!("app-number-{child}"), "source_repo_name": "a/b",
         "source_repo_url": "https://github.com/a/b", "pr_name": "a change", "pr_number": number,
-        "pr_url": "https://github.com/a/b/pull/1", "pr_comes_from_a_fork": false, "app_id": id(child),
+        "pr_url": "https://github.com/a/b/pull/1", "pr_comes_from_a_fork": false, "app_id": app(child),
     });
     report(&json!({
-        "user": person(1), "app_id": id(parent), "app_name": format!("app-number-{parent}"),
+        "user": person(1), "app_id": app(parent), "app_name": format!("app-number-{parent}"),
         "type": "create_review_app", "type_data": data,
     }))
 }
 
 #[tokio::test]
-async fn an_app_is_deleted_with_whatever_reports_call_its_review_apps() {
+async fn deleting_an_app_deletes_all_its_reported_review_apps_even_in_a_cycle() {
     let world = World::new().await;
-    let id = |number: u8| AppId::from_bytes([number; 12]);
     let new_app = |number: u8| {
         report(&json!({
-            "user": person(1), "app_id": id(number), "app_name": format!("app-number-{number}"),
+            "user": person(1), "app_id": app(number), "app_name": format!("app-number-{number}"),
             "type": "new_app", "type_data": {},
         }))
     };
@@ -37,24 +36,24 @@ async fn an_app_is_deleted_with_whatever_reports_call_its_review_apps() {
         new_app(3),
         review_app(1, 2, 1),
         review_app(2, 3, 1),
-        // Of itself, and of each other.
+        // Its own review app, and review apps of each other.
         review_app(1, 1, 2),
         review_app(3, 1, 1),
         review_app(3, 2, 2),
     ];
     world.service().await.report(reports, None).await.unwrap();
     let action = DeleteApp { current_name: Some("app-number-1".to_owned()) };
-    let outcome = world.service().await.delete_app(request(1), id(1), action).await.unwrap();
+    let outcome = world.service().await.delete_app(request(1), app(1), action).await.unwrap();
     let deleted = outcome.recorded.iter().filter(|event| event.event_type == "delete_app").count();
     let destroyed = outcome.recorded.iter().filter(|event| event.event_type == "destroy_review_app").count();
     assert_eq!((deleted, destroyed), (3, 5));
     for number in 1..=3 {
-        assert!(world.app(id(number)).await.unwrap().deleted_at.is_some(), "{number}");
+        assert!(world.app(app(number)).await.unwrap().deleted_at.is_some(), "{number}");
     }
 }
 
 #[tokio::test]
-async fn a_review_app_is_made_whole_or_not_at_all() {
+async fn a_review_app_that_cannot_be_deployed_is_not_created() {
     let world = World::new().await;
     let parent = new_app(&world, "parent-app").await.app.id;
     let link = json!({
@@ -83,7 +82,7 @@ async fn a_review_app_is_made_whole_or_not_at_all() {
         active_at: now,
         delete_at: None,
     };
-    // What is no Git reference cannot be deployed.
+    // Only a valid Git reference can be deployed.
     for (number, head, made) in [(1, "a b", 0), (2, "0123abcd", 2), (3, "", 2)] {
         let service = world.service().await;
         let pull = opened(number, head);

@@ -1,29 +1,13 @@
-//! A store with a clock that stands still, and what is looked up in it.
+//! A store and a clock that stands still, and helpers that read the store.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use annals_model::app::CreateApp;
-use annals_model::{Account, App, AppId, Event, Person, RandomIds, Rejection, Report, Time, UserId};
-use annals_service::{Clock, Error, Outcome, Request, Service, Settings};
+use annals_model::{Account, App, AppId, Event, RandomIds, Rejection, UserId};
+use annals_service::{Error, Outcome, Request, Service, Settings};
 use annals_store::{Store, TimelineId, TypedRows as _, key};
-use annals_testing::TestStore;
-
-#[derive(Clone, Default)]
-pub(crate) struct ManualClock(Arc<AtomicU64>);
-
-impl ManualClock {
-    pub(crate) fn advance(&self, millis: u64) {
-        self.0.fetch_add(millis, Ordering::Relaxed);
-    }
-}
-
-impl Clock for ManualClock {
-    fn now(&self) -> Time {
-        Time::from_millis(1_762_000_000_000 + self.0.load(Ordering::Relaxed))
-    }
-}
+use annals_testing::{ManualClock, START, TestStore, person};
 
 pub(crate) struct World {
     place: TestStore,
@@ -35,7 +19,7 @@ impl World {
     pub(crate) async fn new() -> Self {
         let place = TestStore::create().await;
         let store = place.open().await;
-        Self { place, store, clock: ManualClock::default() }
+        Self { place, store, clock: ManualClock::at(START) }
     }
 
     pub(crate) async fn reopen(self) -> Self {
@@ -52,9 +36,7 @@ impl World {
     }
 
     pub(crate) async fn timeline(&self, timeline: TimelineId) -> Vec<Event> {
-        let head = self.store.head(timeline).await.unwrap();
-        let events = self.store.read(timeline, 1..=head.length, usize::MAX).await.unwrap();
-        events.iter().rev().map(|json| Event::from_json(json).unwrap()).collect()
+        annals_testing::timeline(&*self.store, timeline).await
     }
 
     pub(crate) async fn app(&self, id: AppId) -> Option<App> {
@@ -66,14 +48,6 @@ impl World {
     }
 }
 
-pub(crate) fn person(number: u8) -> Person {
-    Person {
-        username: format!("user-{number}"),
-        email: format!("user-{number}@example.com"),
-        id: UserId::from_bytes([number; 16]),
-    }
-}
-
 pub(crate) fn request(actor: u8) -> Request {
     Request { actor: Some(person(actor)), ..Request::default() }
 }
@@ -81,10 +55,6 @@ pub(crate) fn request(actor: u8) -> Request {
 pub(crate) async fn new_app(world: &World, name: &str) -> Outcome {
     let action = CreateApp { name: name.to_owned(), ..CreateApp::default() };
     world.service().await.create_app(request(1), action).await.unwrap()
-}
-
-pub(crate) fn report(value: &serde_json::Value) -> Report {
-    Report::parse(&value.to_string()).unwrap()
 }
 
 pub(crate) fn field_of(error: Error) -> String {
