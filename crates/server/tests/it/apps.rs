@@ -1,3 +1,7 @@
+//! Apps and their variables, from creation to deletion.
+
+use std::time::Duration;
+
 use http::StatusCode;
 
 use crate::harness::{JOHNS_APP, OPERATOR, TestService};
@@ -11,7 +15,7 @@ async fn the_life_of_an_app() {
     service.get("/v1/apps/my-app?", &jane).await;
     service.get("/v1/apps/my-app/containers", &jane).await;
     service.get("/v1/apps/my-app/autoscalers", &jane).await;
-    service.clock.advance(60);
+    service.clock.advance(Duration::from_secs(60));
     service
         .post(
             "/v1/apps/my-app/scale",
@@ -20,11 +24,11 @@ async fn the_life_of_an_app() {
         )
         .await;
     service.post("/v1/apps/my-app/scale", &jane, r#"{"containers":[{"name":"web","amount":2}]}"#).await;
-    service.clock.advance(60);
+    service.clock.advance(Duration::from_secs(60));
     service
         .post("/v1/apps/my-app/scale", &jane, r#"{"containers":[{"name":"worker","amount":1,"size":"L"}]}"#)
         .await;
-    service.clock.advance(60);
+    service.clock.advance(Duration::from_secs(60));
     service.post("/v1/apps/my-app/rename", &jane, r#"{"current_name":"my-app","new_name":"our-app"}"#).await;
     service.get("/v1/apps/my-app", &jane).await;
     service.get("/v1/apps/our-app/events", &jane).await;
@@ -35,7 +39,7 @@ async fn the_life_of_an_app() {
 }
 
 #[tokio::test]
-async fn a_deleted_app_keeps_its_timeline_for_its_owner_and_its_name_is_free() {
+async fn a_deleted_app_keeps_its_timeline_and_frees_its_name() {
     let mut service = TestService::start().await;
     let jane = service.register("jane", None).await;
     let other = service.register("other", None).await;
@@ -56,7 +60,7 @@ async fn a_deleted_app_keeps_its_timeline_for_its_owner_and_its_name_is_free() {
     assert_eq!(scaled.status, StatusCode::NOT_FOUND);
     for looked_at in ["variables", "containers"] {
         let answer = service.get(&format!("/v1/apps/{id}/{looked_at}"), &jane).await;
-        assert_eq!(answer.status, StatusCode::NOT_FOUND, "of a deleted app only the timeline stays");
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "only the timeline of a deleted app remains");
     }
     let reused = service.post("/v1/apps", &other, r#"{"app":{"name":"my-app"}}"#).await;
     assert_eq!(reused.status, StatusCode::CREATED);
@@ -64,7 +68,7 @@ async fn a_deleted_app_keeps_its_timeline_for_its_owner_and_its_name_is_free() {
 }
 
 #[tokio::test]
-async fn refused_actions_say_why_and_record_nothing() {
+async fn refused_actions_give_a_reason_and_record_nothing() {
     let mut service = TestService::start().await;
     let jane = service.register("jane", None).await;
     let other = service.register("other", None).await;
@@ -142,7 +146,7 @@ async fn a_collaborator_may_scale_but_not_rename() {
 }
 
 #[tokio::test]
-async fn the_environment_of_an_app() {
+async fn the_variables_of_an_app() {
     let mut service = TestService::start().await;
     let jane = service.register("jane", None).await;
     service.post("/v1/apps", &jane, r#"{"app":{"name":"my-app"}}"#).await;
@@ -205,7 +209,7 @@ async fn the_environment_of_an_app() {
 }
 
 #[tokio::test]
-async fn lists_longer_than_anything_are_refused_before_they_are_looked_through() {
+async fn lists_that_are_too_long_are_refused() {
     let mut service = TestService::start().await;
     let jane = service.register("jane", None).await;
     service.post("/v1/apps", &jane, r#"{"app":{"name":"my-app"}}"#).await;
@@ -226,7 +230,7 @@ async fn lists_longer_than_anything_are_refused_before_they_are_looked_through()
 }
 
 #[tokio::test]
-async fn an_action_with_a_key_is_done_once() {
+async fn an_action_with_an_idempotency_key_runs_once() {
     let mut service = TestService::start().await;
     let jane = service.register("jane", None).await;
     let head = "idempotency-key: k1";

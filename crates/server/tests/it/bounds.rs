@@ -1,4 +1,4 @@
-//! What a client may send and how fast, over real connections where those are bounded.
+//! Limits on requests and on connections; the latter over real connections.
 
 use std::num::NonZeroU32;
 
@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::harness::{OPERATOR, TestService, request};
 
 #[tokio::test]
-async fn bodies_are_bounded() {
+async fn a_body_that_is_too_long_is_refused() {
     let service = TestService::start().await;
     let send = |path, bytes| service.send(request(Method::POST, path, OPERATOR, vec![b' '; bytes]));
     assert_eq!(send("/v1/users", (1 << 20) + 1).await.status, StatusCode::PAYLOAD_TOO_LARGE);
@@ -26,7 +26,7 @@ async fn bodies_are_bounded() {
 }
 
 #[tokio::test]
-async fn requests_of_a_user_are_limited_where_the_operator_says_so() {
+async fn the_requests_of_a_user_can_be_limited() {
     let config = Config { requests_per_minute: NonZeroU32::new(3), ..Config::default() };
     let mut service = TestService::start_with(config).await;
     let jane = service.register("jane", None).await;
@@ -43,12 +43,12 @@ async fn requests_of_a_user_are_limited_where_the_operator_says_so() {
         (StatusCode::TOO_MANY_REQUESTS, r#"{"error":"Retry later"}"#)
     );
     assert_eq!(service.get("/v1/users/self", &other).await.status, StatusCode::OK);
-    // Exchanges do not count, nor does the operator.
+    // Neither exchanges nor the operator's requests count.
     assert_eq!(service.post("/v1/tokens/exchange", &jane, "{}").await.status, StatusCode::OK);
     assert_eq!(service.post("/v1/events", OPERATOR, r#"{"events":[]}"#).await.status, StatusCode::CREATED);
 }
 
-/// A server on a port of its own, and what stops it.
+/// Starts a server on a free port, and returns its address, what stops it, and its task.
 async fn listening(
     service: &TestService,
     connections_max: usize,
@@ -75,7 +75,7 @@ async fn answer_to(stream: &mut TcpStream, request: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn heads_are_bounded_and_nonsense_ends_the_connection() {
+async fn request_heads_that_are_too_long_or_invalid_are_refused() {
     let service = TestService::start().await;
     let (address, _stop, _server) = listening(&service, 10).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -86,7 +86,7 @@ async fn heads_are_bounded_and_nonsense_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn a_connection_too_many_waits_until_another_ends() {
+async fn a_connection_beyond_the_limit_waits_until_another_ends() {
     let service = TestService::start().await;
     let (address, _stop, _server) = listening(&service, 1).await;
     let get = b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n";
@@ -97,14 +97,14 @@ async fn a_connection_too_many_waits_until_another_ends() {
     let mut byte = [0];
     let early =
         tokio::time::timeout(std::time::Duration::from_millis(200), second.read_exact(&mut byte)).await;
-    assert!(early.is_err(), "the second is not served while the first is open");
+    assert!(early.is_err(), "the second connection was served while the first was open");
     drop(first);
     second.read_exact(&mut byte).await.unwrap();
     assert_eq!(&byte, b"H");
 }
 
 #[tokio::test]
-async fn stopping_finishes_what_was_begun() {
+async fn a_graceful_shutdown_finishes_requests_in_progress() {
     let service = TestService::start().await;
     let (address, stop, server) = listening(&service, 10).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -113,7 +113,7 @@ async fn stopping_finishes_what_was_begun() {
         "POST /v1/events HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {OPERATOR}\r\ncontent-length: {}\r\nexpect: 100-continue\r\n\r\n",
         body.len()
     );
-    // The server asks for the body, so the request is in work, before it is told to stop.
+    // The server has asked for the body, so the request is in progress when it is told to stop.
     assert!(answer_to(&mut stream, head.as_bytes()).await.starts_with("HTTP/1.1 100"));
     stop.send(()).unwrap();
     assert!(answer_to(&mut stream, body.as_bytes()).await.starts_with("HTTP/1.1 201"));

@@ -1,4 +1,5 @@
-//! Many at once on one app: every accepted action has its events, and what each says was before is what was before.
+//! Concurrent actions on one app: every accepted action has its events, and each event states the values that the one before
+//! it left.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::harness::{TestService, request};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_mixed_actions_on_one_app_leave_no_gap_in_any_chain() {
+async fn each_of_two_hundred_concurrent_actions_starts_from_the_state_before_it() {
     let config = Config { instant_builder: true, ..Config::default() };
     let mut service = TestService::start_with(config).await;
     let jane = service.register("jane", None).await;
@@ -100,7 +101,7 @@ async fn two_hundred_mixed_actions_on_one_app_leave_no_gap_in_any_chain() {
     assert!(times.is_sorted());
 }
 
-/// Whether each event says of what was before what the one before it left.
+/// Checks that the previous values in each event are those that the events before it left.
 fn check_chains(events: &[Value]) {
     let mut containers = json!({});
     let (mut plan, mut stack) = (json!("redis-sandbox"), Value::Null);

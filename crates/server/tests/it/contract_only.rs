@@ -1,4 +1,6 @@
-//! A platform that records the contract's types and no others.
+//! `--contract-only`: only the contract's event types are recorded.
+
+use std::time::Duration;
 
 use annals_server::Config;
 use http::StatusCode;
@@ -7,7 +9,7 @@ use serde_json::json;
 use crate::harness::{OPERATOR, TestService};
 
 #[tokio::test]
-async fn what_has_no_type_in_the_contract_is_done_and_kept_and_not_recorded() {
+async fn further_events_change_the_state_and_are_not_recorded() {
     let config = Config { contract_only: true, ..Config::default() };
     let mut service = TestService::start_with(config).await;
     let jane = service.register("jane", None).await;
@@ -24,11 +26,11 @@ async fn what_has_no_type_in_the_contract_is_done_and_kept_and_not_recorded() {
     service.post("/v1/tokens", &jane, r#"{"token":{"name":"laptop"}}"#).await;
     service.play("DELETE", "/v1/apps/first-app?current_name=first-app", &jane, "", "").await;
 
-    let mut service = service.restart_after(60).await;
+    let mut service = service.restart_after(Duration::from_secs(60)).await;
     assert_eq!(service.get("/v1/apps/second-app", &jane).await.json()["app"]["force_https"], true);
     assert_eq!(service.get("/v1/apps/first-app", &jane).await.status, StatusCode::NOT_FOUND);
     let reused = service.post("/v1/apps", &jane, r#"{"app":{"name":"first-app"}}"#).await;
-    assert_eq!(reused.status, StatusCode::CREATED, "its name is free");
+    assert_eq!(reused.status, StatusCode::CREATED, "the deleted app's name is free");
     let timeline = service.get(&format!("/v1/apps/{first}/events"), OPERATOR).await.json();
     assert_eq!(timeline["meta"]["pagination"]["total_count"], 1);
     let own = service.get("/v1/events?per_page=100", &jane).await.json();

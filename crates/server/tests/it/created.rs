@@ -1,7 +1,8 @@
-//! What an answer shows is what its own request made, however many others make the like at the same instant.
+//! A response names what its own request created, however many others create the same kind of thing at the same time.
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use annals_model::RandomIds;
 use annals_server::Config;
@@ -11,20 +12,26 @@ use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::harness::{Answer, ManualClock, OPERATOR, TestService, request};
+use crate::harness::{Answer, OPERATOR, TestService, clock_at_noon, request};
 
-/// How many of a kind are made at once, and over how many apps and accounts they are spread: an app may run ten one-offs.
-const MADE: usize = 300;
+/// How many things of a kind are created at once, and in how many apps and accounts: an app may run ten one-offs.
+const CREATED: usize = 300;
 const PLACES: usize = 30;
-const PER_PLACE: usize = MADE / PLACES;
+const PER_PLACE: usize = CREATED / PLACES;
 
-/// What is there before: the apps, pull requests and vouchers that [`OTHERS`] need.
+/// What is created first: the apps, pull requests and vouchers that [`OTHERS`] need.
 ///
-/// A kind is two lines. The first says who makes it, and by which request. The second says where the answer has what was
-/// made; where that has its identifier; what it shows of its own, as `where=what`; what to GET; and where the thing is
-/// there, or the list that has it (`?` and where else an entry has the identifier). Where what is found is not the thing
-/// itself but its event, a last column says what that shows of it. `-` is nothing. `{n}` is the number of a thing, `{k}`
-/// its number in its app or account.
+/// A kind has two lines. The first is the request: caller, method, path, body. The second has these columns, each with
+/// JSON pointers:
+///
+/// 1. the created thing in the response;
+/// 2. the identifier in the thing;
+/// 3. a mark by which the thing is recognised, as `pointer=value`;
+/// 4. the path to GET afterwards;
+/// 5. the thing in that response, or the list that has it (`?` and a pointer, if entries have the identifier elsewhere);
+/// 6. if the list has events instead of things: the mark in the event.
+///
+/// `-` leaves a column empty. `{n}` is the number of a thing, `{k}` its number within its app or account.
 const FIRST: &str = r#"
 owner POST /v1/apps {"app":{"name":"made-{n}"}}
     /app /id /name=made-{n} /v1/apps/{id} /app
@@ -94,35 +101,35 @@ operator POST /v1/users {"user":{"username":"user-{n}","email":"user-{n}@example
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_shows_its_own_of_many_made_in_the_same_millisecond() {
+async fn a_response_names_what_its_request_created_among_many_in_one_millisecond() {
     let place = TestStore::create().await;
     let world = World::over(vec![start(place, 0).await]).await;
-    world.make(&[FIRST]).await;
-    world.make(&[ASSIGNED, OTHERS]).await;
+    world.create(&[FIRST]).await;
+    world.create(&[ASSIGNED, OTHERS]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_and_its_repeat_show_its_own_of_many_made_by_two_processes() {
+async fn a_response_and_its_repeat_name_what_their_request_created_in_two_processes() {
     let database = TestDatabase::create().await;
     let same = TestStore::Database(TestDatabase { url: database.url.clone() });
     let processes = vec![start(TestStore::Database(database), 0).await, start(same, 2).await];
-    World::over(processes).await.make(&[ASSIGNED]).await;
+    World::over(processes).await.create(&[ASSIGNED]).await;
 }
 
-/// A process whose clock stands still, that many seconds ahead. Its identifiers are what the program's are.
+/// Starts a process whose clock stands still, that many seconds ahead. Its identifiers are random, as the program's are.
 async fn start(place: TestStore, ahead: u64) -> TestService {
-    let (store, clock) = (place.open().await, ManualClock::at_noon());
-    clock.advance(ahead);
+    let (store, clock) = (place.open().await, clock_at_noon());
+    clock.advance(Duration::from_secs(ahead));
     TestService::start_as(place, store, Config::default(), clock, Arc::new(RandomIds::default())).await
 }
 
-/// The processes that serve one store, and where things are made in it.
+/// The processes that serve one store, and the places in which things are created.
 struct World {
     processes: Vec<TestService>,
     places: Vec<Place>,
 }
 
-/// An account with an app that has a database and a linked repository, and is deployed.
+/// An account with a deployed app that has a database and a linked repository.
 struct Place {
     token: String,
     user: String,
@@ -130,7 +137,7 @@ struct Place {
     addon: String,
 }
 
-/// A kind, as the tables have it.
+/// A kind of thing: two lines of a table.
 struct Kind {
     request: [&'static str; 4],
     answer: Vec<&'static str>,
@@ -152,22 +159,22 @@ impl World {
         Arc::new(Self { processes, places })
     }
 
-    /// Makes all of these kinds at once, mixed.
-    async fn make(self: &Arc<Self>, tables: &[&'static str]) {
+    /// Creates things of all kinds at once, mixed.
+    async fn create(self: &Arc<Self>, tables: &[&'static str]) {
         let kinds: Arc<[Kind]> = tables.iter().flat_map(|table| Kind::all(table)).collect();
         let mut tasks = JoinSet::new();
-        for (n, index) in (0..MADE).flat_map(|n| (0..kinds.len()).map(move |index| (n, index))) {
+        for (n, index) in (0..CREATED).flat_map(|n| (0..kinds.len()).map(move |index| (n, index))) {
             let (world, kinds) = (Arc::clone(self), Arc::clone(&kinds));
-            tasks.spawn(async move { (index, world.make_one(&kinds[index], n).await) });
+            tasks.spawn(async move { (index, world.create_one(&kinds[index], n).await) });
         }
         let mut ids = HashSet::new();
         for (index, id) in tasks.join_all().await {
-            assert!(ids.insert((index, id.clone())), "{:?}: {id} was given twice", kinds[index].request);
+            assert!(ids.insert((index, id.clone())), "{:?}: {id} was assigned twice", kinds[index].request);
         }
     }
 
-    /// Makes number n of that kind, looks at it, and gives its identifier.
-    async fn make_one(&self, kind: &Kind, n: usize) -> String {
+    /// Creates thing number n of a kind, reads it, and returns its identifier.
+    async fn create_one(&self, kind: &Kind, n: usize) -> String {
         let place = &self.places[n / PER_PLACE];
         let process = |number: usize| &self.processes[number % self.processes.len()];
         let [caller, method, path, body] = kind.request.map(|text| place.fill(text, n));
@@ -183,7 +190,7 @@ impl World {
         let (answer, repeat) = match n / 2 % 2 {
             _ if self.processes.len() == 1 => (first.await, None),
             0 => (first.await, Some(repeat.await)),
-            // This one does not wait for the first to be answered.
+            // The repeat does not wait for the first response.
             _ => join(first, repeat.map(Some)).await,
         };
         let what = format!("{method} {path} {body}: {} {}", answer.status, answer.text());
@@ -193,11 +200,11 @@ impl World {
         }
 
         let answer = with_operation(&answer);
-        let [made, id_at, mark, show, found] = kind.answer[..5] else { panic!("{what}") };
-        let (made, mark) = (at(&answer, made), place.fill(mark, n));
+        let [created, id_at, mark, show, found] = kind.answer[..5] else { panic!("{what}") };
+        let (created, mark) = (at(&answer, created), place.fill(mark, n));
         let (mark_at, mark) = mark.split_once('=').unwrap_or_default();
-        let id = text(at(made, id_at));
-        assert!(mark_at.is_empty() || text(at(made, mark_at)) == mark, "{what}");
+        let id = text(at(created, id_at));
+        assert!(mark_at.is_empty() || text(at(created, mark_at)) == mark, "{what}");
 
         let reader = answer.pointer("/token/token").map_or(token, |token| token.as_str().unwrap());
         let show = place.fill(show, n).replace("{id}", &id);
@@ -214,7 +221,7 @@ impl World {
         };
         let found = found.unwrap_or_else(|| panic!("{what}"));
         match kind.answer.get(5).map(|event_mark| place.fill(event_mark, n)) {
-            None => assert_eq!(lasting(made), lasting(found), "{what}"),
+            None => assert_eq!(lasting(created), lasting(found), "{what}"),
             Some(event_mark) => {
                 let (mark_at, mark) = event_mark.split_once('=').unwrap_or((&event_mark, mark));
                 assert_eq!(text(at(found, mark_at)), mark, "{what}");
@@ -274,7 +281,7 @@ impl Kind {
     }
 }
 
-/// An answer's body, and the identifier of the operation that it names in its body or its head.
+/// Returns the body, with the identifier of the operation that the body or a header names.
 fn with_operation(answer: &Answer) -> Value {
     let mut body = if answer.body.is_empty() { json!({}) } else { answer.json() };
     let url = answer.headers.get(header::LOCATION).map(|url| url.to_str().unwrap().to_owned());
@@ -285,7 +292,7 @@ fn with_operation(answer: &Answer) -> Value {
     body
 }
 
-/// What is shown in every answer: not what is said, or told, only when a thing is made.
+/// Returns a thing without the fields that only the response to its creation has.
 fn lasting(thing: &Value) -> Value {
     let mut thing = thing.as_object().unwrap().clone();
     thing.retain(|field, _| !matches!(field.as_str(), "message" | "token" | "last_used_at"));

@@ -1,11 +1,11 @@
-//! Certificates of domains: checked when they come, and their keys never shown.
+//! Domains and their certificates, which are checked when they are set and whose keys are never shown.
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::harness::TestService;
 
-/// A certificate until 2030 and its private key, in PEM.
+/// Returns a certificate that is valid until 2030 and its private key, in PEM.
 fn pair() -> (String, String) {
     let key = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(vec!["www.example.com".to_owned()]).unwrap();
@@ -14,7 +14,7 @@ fn pair() -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_certificate_comes_changes_and_goes_and_its_key_is_never_shown() {
+async fn a_certificate_is_added_changed_and_removed_and_its_key_is_never_shown() {
     let mut service = TestService::start().await;
     let jane = service.register("jane", None).await;
     service.post("/v1/apps", &jane, r#"{"app":{"name":"my-app"}}"#).await;
@@ -59,7 +59,7 @@ async fn a_certificate_comes_changes_and_goes_and_its_key_is_never_shown() {
     {
         recorded.push((event["type_data"]["old_ssl"].clone(), event["type_data"]["ssl"].clone()));
     }
-    // The same once more is no change, nor is removing what is gone.
+    // Setting the same certificate again and removing a missing one are no changes.
     assert_eq!(
         recorded,
         [(json!(true), json!(true)), (json!(true), json!(false)), (json!(false), json!(true))]
@@ -78,7 +78,7 @@ async fn a_certificate_comes_changes_and_goes_and_its_key_is_never_shown() {
 }
 
 #[tokio::test]
-async fn a_domain_is_one_app_s_and_free_when_it_goes() {
+async fn a_domain_belongs_to_one_app_until_the_app_is_deleted() {
     let mut service = TestService::start().await;
     let jane = service.register("jane", None).await;
     for name in ["first-app", "second-app"] {

@@ -1,51 +1,31 @@
-//! A service of its own for each test: a store in a directory, a clock that stands still, identifiers that count.
+//! A service for each test, with its own store, a clock that stands still and identifiers that count.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use annals_model::{AppId, EventId, IdSource, SECRET_BYTES, Time, UserId};
 use annals_server::{AppState, Config, Metrics, Peer, router};
-use annals_service::{Clock, Store};
-use annals_testing::TestStore;
+use annals_service::Store;
+use annals_testing::{EXAMPLES, ManualClock, TestStore};
 use axum::Router;
 use axum::body::Body;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tower::ServiceExt;
 
 pub(crate) const OPERATOR: &str = "tk-op-0123456789abcdef";
-pub(crate) const EXAMPLES: &str = include_str!("../../../../docs/examples.ndjson");
 pub(crate) const JOHN: &str = "us-0e6d8e46-5cd0-42a4-acba-372b2be605ac";
 pub(crate) const JOHNS_APP: &str = "5343eccd646173000a140000";
 
-/// A clock that is set. The examples of the contract are of its day.
-#[derive(Clone)]
-pub(crate) struct ManualClock(Arc<AtomicU64>);
-
-impl ManualClock {
-    pub(crate) fn at_noon() -> Self {
-        let noon = "2026-11-01T12:00:00Z".parse::<Time>().unwrap();
-        Self(Arc::new(AtomicU64::new(noon.as_millis())))
-    }
-
-    pub(crate) fn advance(&self, seconds: u64) {
-        self.advance_millis(seconds * 1000);
-    }
-
-    pub(crate) fn advance_millis(&self, millis: u64) {
-        self.0.fetch_add(millis, Ordering::Relaxed);
-    }
+/// Returns a clock that stands at noon of the day of the contract's examples.
+pub(crate) fn clock_at_noon() -> ManualClock {
+    ManualClock::at("2026-11-01T12:00:00Z".parse().unwrap())
 }
 
-impl Clock for ManualClock {
-    fn now(&self) -> Time {
-        Time::from_millis(self.0.load(Ordering::Relaxed))
-    }
-}
-
-/// Identifiers that count, so that every run has the same.
+/// Identifiers that count up, so that every run gets the same ones.
 #[derive(Default)]
 struct CountingIds(AtomicU32, AtomicU32);
 
@@ -111,7 +91,7 @@ impl TestService {
     }
 
     pub(crate) async fn start_over(place: TestStore, store: Arc<dyn Store>, config: Config) -> Self {
-        Self::start_at(place, store, config, ManualClock::at_noon()).await
+        Self::start_at(place, store, config, clock_at_noon()).await
     }
 
     async fn start_at(place: TestStore, store: Arc<dyn Store>, config: Config, clock: ManualClock) -> Self {
@@ -133,16 +113,16 @@ impl TestService {
         Self { router, state, clock, transcript: String::new(), place }
     }
 
-    /// Ends the service, lets that many seconds pass, and starts it again over the same store.
-    pub(crate) async fn restart_after(self, seconds: u64) -> Self {
+    /// Ends the service, lets time pass, and starts it again over the same store.
+    pub(crate) async fn restart_after(self, duration: Duration) -> Self {
         let (clock, config) = (self.clock.clone(), self.state.config());
         let place = self.end().await;
-        clock.advance(seconds);
+        clock.advance(duration);
         let store = place.open().await;
         Self::start_at(place, store, config, clock).await
     }
 
-    /// Ends the service, and gives the place of its store.
+    /// Ends the service and returns the place of its store.
     pub(crate) async fn end(self) -> TestStore {
         let Self { state, router, place, .. } = self;
         state.service().close().await.unwrap();
@@ -150,7 +130,7 @@ impl TestService {
         place
     }
 
-    /// Sends a request as it is.
+    /// Sends a request unchanged.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
@@ -158,7 +138,7 @@ impl TestService {
         Answer { status: parts.status, headers: parts.headers, body }
     }
 
-    /// Sends a request and writes it, with its answer, into the transcript. `token` may be empty; `head` is further
+    /// Sends a request and writes it and its response into the transcript. `token` may be empty; `head` has further
     /// headers, one a line.
     pub(crate) async fn play(
         &mut self,
@@ -204,7 +184,7 @@ impl TestService {
             _ = writeln!(out, "< {header}");
         }
         if !answer.body.is_empty() {
-            _ = writeln!(out, "{}", without_secrets(answer.text()));
+            _ = writeln!(out, "{}", without_secrets(&readable(answer.text())));
         }
         out.push('\n');
     }
@@ -217,15 +197,21 @@ impl TestService {
         self.play("POST", path, token, "", body).await
     }
 
-    /// All that was played since the last time this was asked for.
+    /// Returns the event types in an app's timeline, oldest first.
+    pub(crate) async fn event_types(&mut self, app: &str, token: &str) -> Vec<String> {
+        let page = self.get(&format!("/v1/apps/{app}/events?per_page=100"), token).await.json();
+        let events = page["events"].as_array().unwrap().iter().rev();
+        events.map(|event| event["type"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Returns what was played since the last call.
     pub(crate) fn transcript(&mut self) -> String {
         std::mem::take(&mut self.transcript)
     }
 
-    /// Registers somebody, and gives their API token. Not in the transcript.
+    /// Registers a user and returns their API token. Not in the transcript.
     pub(crate) async fn register(&mut self, username: &str, id: Option<&str>) -> String {
-        let mut user =
-            serde_json::json!({ "username": username, "email": format!("{username}@example.com") });
+        let mut user = json!({ "username": username, "email": format!("{username}@example.com") });
         if let Some(id) = id {
             user["id"] = id.into();
         }
@@ -234,17 +220,16 @@ impl TestService {
 
     pub(crate) async fn register_as(&mut self, user: Value) -> String {
         let kept = self.transcript();
-        let body = serde_json::json!({ "user": user }).to_string();
+        let body = json!({ "user": user }).to_string();
         let answer = self.post("/v1/users", OPERATOR, &body).await;
         self.transcript = kept;
         assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
         answer.json()["token"]["token"].as_str().unwrap().to_owned()
     }
 
-    /// John of the contract's examples, registered.
+    /// Registers John, the user of the contract's examples.
     pub(crate) async fn register_john(&mut self) -> String {
-        self.register_as(serde_json::json!({ "username": "johndoe", "email": "john@doe.com", "id": JOHN }))
-            .await
+        self.register_as(json!({ "username": "johndoe", "email": "john@doe.com", "id": JOHN })).await
     }
 
     /// Reports all examples of the contract. Not in the transcript.
@@ -253,11 +238,41 @@ impl TestService {
         let head = "content-type: application/x-ndjson";
         let answer = self.play("POST", "/v1/events", OPERATOR, head, EXAMPLES).await;
         self.transcript = kept;
-        assert_eq!(answer.text(), r#"{"accepted":46}"#);
+        assert_eq!(answer.json()["accepted"], EXAMPLES.lines().count());
     }
 }
 
-/// Tokens are random; what they look like is not.
+/// Wraps a long compact JSON body into lines for a snapshot. Other bodies are returned unchanged, so the snapshot still
+/// holds every byte.
+fn readable(body: &str) -> String {
+    const LONG: usize = 600;
+    match serde_json::from_str::<Value>(body) {
+        Ok(value) if body.len() > LONG && value.to_string() == body => wrapped(&value, 0),
+        _ => body.to_owned(),
+    }
+}
+
+/// Returns JSON in which whatever fits into a line stays in one.
+fn wrapped(value: &Value, indent: usize) -> String {
+    const WIDTH: usize = 120;
+    let compact = value.to_string();
+    if indent + compact.len() <= WIDTH {
+        return compact;
+    }
+    let deeper = indent + 2;
+    let (open, lines, close): (_, Vec<_>, _) = match value {
+        Value::Array(items) => ('[', items.iter().map(|item| wrapped(item, deeper)).collect(), ']'),
+        Value::Object(fields) => {
+            let line = |(name, value): (_, &Value)| format!("{}: {}", json!(name), wrapped(value, deeper));
+            ('{', fields.iter().map(line).collect(), '}')
+        }
+        _ => return compact,
+    };
+    let (inner, outer) = (" ".repeat(deeper), " ".repeat(indent));
+    format!("{open}\n{inner}{}\n{outer}{close}", lines.join(&format!(",\n{inner}")))
+}
+
+/// Replaces tokens, which are random, by their form.
 fn without_secrets(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;

@@ -1,3 +1,5 @@
+//! Health, readiness and metrics, and what clients get when the store fails.
+
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +19,7 @@ use tokio::sync::broadcast;
 use crate::harness::{JOHNS_APP, OPERATOR, TestService, request};
 
 #[tokio::test]
-async fn health_readiness_and_measurements() {
+async fn health_readiness_and_metrics() {
     let mut service = TestService::start().await;
     service.report_examples().await;
     service.get("/healthz", "").await;
@@ -34,7 +36,7 @@ async fn health_readiness_and_measurements() {
     ] {
         assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
     }
-    // Methods that somebody made up are no series of their own.
+    // An invented method does not get a series.
     service.play("BREW", "/healthz", "", "", "").await;
     let after = service.get("/metrics", "").await.text().to_owned();
     assert!(after.contains(r#"method="other""#) && !after.contains("BREW"));
@@ -43,7 +45,7 @@ async fn health_readiness_and_measurements() {
 }
 
 #[tokio::test]
-async fn a_request_keeps_its_identifier_or_gets_one() {
+async fn a_response_repeats_the_request_id_or_has_a_new_one() {
     let mut service = TestService::start().await;
     let answer = service.play("GET", "/healthz", "", "", "").await;
     assert_eq!(answer.headers["x-request-id"], "test");
@@ -173,9 +175,9 @@ impl Store for Failing {
     }
 }
 
-/// A service with an app, restarted over a store that fails.
+/// Starts a service that has an app over a store that fails.
 async fn failing(commits: Option<fn() -> CommitError>, reads: Option<Failure>) -> TestService {
-    // Time may be made to pass here, which a database would notice.
+    // Tests here pause tokio's clock, which connections to a database do not survive.
     let place = TestStore::embedded();
     let store = place.open().await;
     let mut service = TestService::start_over(place, store, Config::default()).await;
@@ -186,7 +188,7 @@ async fn failing(commits: Option<fn() -> CommitError>, reads: Option<Failure>) -
 }
 
 #[tokio::test]
-async fn a_store_that_takes_no_writes_is_said_and_reads_go_on() {
+async fn a_read_only_store_is_not_ready_and_still_serves_reads() {
     for error in [|| CommitError::Failed(Error::ReadOnly), || CommitError::Failed(Error::Closed)]
         as [fn() -> CommitError; 2]
     {
@@ -203,7 +205,7 @@ async fn a_store_that_takes_no_writes_is_said_and_reads_go_on() {
 }
 
 #[tokio::test]
-async fn a_store_that_cannot_be_reached_says_why_and_whether_anything_may_have_been_done() {
+async fn an_unavailable_store_is_a_503_that_tells_reads_from_writes() {
     let refused = || Error::Unavailable("connection refused".into());
     let mut service = failing(None, Some(Failure::With(refused))).await;
     let answer = service.get("/readyz", "").await;
@@ -221,7 +223,7 @@ async fn a_store_that_cannot_be_reached_says_why_and_whether_anything_may_have_b
 }
 
 #[tokio::test]
-async fn a_store_that_fails_is_an_internal_error_without_its_cause() {
+async fn a_store_failure_is_a_500_that_hides_its_cause() {
     let secret = "/secret/path";
     for error in [
         || Error::Damaged("/secret/path".to_owned()),
@@ -238,12 +240,15 @@ async fn a_store_that_fails_is_an_internal_error_without_its_cause() {
         assert!(!answer.text().contains(secret));
         insta::allow_duplicates! { insta::assert_snapshot!(service.transcript()); }
         let measured = service.get("/metrics", "").await;
-        assert!(measured.text().contains("annals_store_writable 1"), "what can be measured is");
+        assert!(
+            measured.text().contains("annals_store_writable 1"),
+            "the metrics that can be read are shown"
+        );
     }
 }
 
 #[tokio::test]
-async fn a_panic_is_an_internal_error_of_its_request_alone() {
+async fn a_panic_fails_only_its_own_request() {
     let mut service = failing(None, Some(Failure::ByPanic)).await;
     let answer = service.get(&format!("/v1/apps/{JOHNS_APP}/events"), OPERATOR).await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
@@ -252,9 +257,9 @@ async fn a_panic_is_an_internal_error_of_its_request_alone() {
 }
 
 #[tokio::test]
-async fn a_request_that_takes_too_long_is_answered_all_the_same() {
+async fn a_request_that_takes_too_long_gets_a_503() {
     let service = failing(None, Some(Failure::ByNeverEnding)).await;
-    // From here on time passes whenever nothing else can happen.
+    // From here on, tokio's clock jumps ahead whenever every task waits.
     tokio::time::pause();
     let path = format!("/v1/apps/{JOHNS_APP}/events");
     let answer = service.send(request(Method::GET, &path, OPERATOR, "")).await;

@@ -1,4 +1,4 @@
-//! Whatever is sent, the answer is an honest one, and never that something went wrong here.
+//! Random bodies, paths and queries: each gets a reason, and none causes a server error.
 
 use http::{Method, Request};
 use proptest::prelude::*;
@@ -29,7 +29,7 @@ const ROUTES: &[(Method, &str)] = &[
     (Method::PATCH, "/v1/tokens/x/renew"),
 ];
 
-/// JSON of a shape somebody might send, or might hope to do harm with.
+/// JSON that a client might send by mistake or in the hope of doing harm.
 fn any_json() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         Just("null".to_owned()),
@@ -87,7 +87,7 @@ fn any_body() -> impl Strategy<Value = Vec<u8>> {
 }
 
 #[test]
-fn bodies_of_any_kind_get_a_reason_and_harm_nothing() {
+fn no_body_causes_a_server_error() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (service, jane) = runtime.block_on(async {
         let mut service = TestService::start().await;
@@ -121,7 +121,7 @@ fn bodies_of_any_kind_get_a_reason_and_harm_nothing() {
 }
 
 #[test]
-fn paths_and_queries_of_any_kind_too() {
+fn no_path_or_query_causes_a_server_error() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let service = runtime.block_on(TestService::start());
     let strategy =

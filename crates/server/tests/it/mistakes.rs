@@ -1,10 +1,11 @@
-//! What people get wrong, and the answer that helps them.
+//! Mistakes that users make, and the error that helps them.
 
+use annals_testing::Failures;
 use http::{Method, StatusCode};
 
 use crate::harness::{OPERATOR, TestService, request};
 
-/// A service with an app of Jane's, and her token.
+/// Starts a service with Jane's app, and returns it with her token.
 async fn service() -> (TestService, String) {
     let mut service = TestService::start().await;
     let jane = service.register("jane", None).await;
@@ -13,17 +14,10 @@ async fn service() -> (TestService, String) {
     (service, jane)
 }
 
-/// The types of the app's events, newest first.
-async fn types(service: &mut TestService, token: &str) -> Vec<String> {
-    let page = service.get("/v1/apps/my-app/events", token).await.json();
-    let types =
-        page["events"].as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap().to_owned());
-    types.collect()
-}
-
 #[tokio::test]
-async fn a_dry_run_that_is_asked_for_in_other_words_does_nothing() {
+async fn an_invalid_dry_run_header_is_refused_and_nothing_is_done() {
     let (mut service, jane) = service().await;
+    let mut failures = Failures::default();
     for value in ["1", "yes", "", "0", "no", "on", "truee", "true, true", "\"true\""] {
         let head = format!("x-dry-run: {value}");
         for (method, path, body) in [
@@ -34,12 +28,13 @@ async fn a_dry_run_that_is_asked_for_in_other_words_does_nothing() {
             ("POST", "/v1/keys", r#"{"key":{"name":"laptop","content":"ssh-ed25519 AAAA"}}"#),
         ] {
             let answer = service.play(method, path, &jane, &head, body).await;
-            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{value} {path}");
             let text = r#"{"error":"X-Dry-Run must be true or false; nothing was done"}"#;
-            assert_eq!(answer.text(), text, "{value} {path}");
+            let got = (answer.status, answer.text());
+            failures.check(format!("{value}: {method} {path}"), (StatusCode::BAD_REQUEST, text), got);
         }
     }
-    // Where it is said more than once, all is read.
+    failures.report();
+    // Every one of several headers counts.
     let twice = "x-dry-run: false\nx-dry-run: 1";
     let answer = service.play("POST", "/v1/apps/my-app/restart", &jane, twice, "").await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
@@ -49,18 +44,19 @@ async fn a_dry_run_that_is_asked_for_in_other_words_does_nothing() {
         let answer = service.play("POST", path, &jane, head, &body(0)).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{head}");
     }
-    assert_eq!(types(&mut service, &jane).await, ["new_app"]);
+    assert_eq!(service.event_types("my-app", &jane).await, ["new_app"]);
     for (index, head) in ["x-dry-run: false", "x-dry-run: False"].into_iter().enumerate() {
         let answer = service.play("POST", path, &jane, head, &body(index)).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{head}");
     }
-    assert_eq!(types(&mut service, &jane).await, ["new_variable", "new_variable", "new_app"]);
+    assert_eq!(service.event_types("my-app", &jane).await, ["new_app", "new_variable", "new_variable"]);
 }
 
 #[tokio::test]
-async fn a_parameter_that_is_not_known_is_refused() {
+async fn an_unknown_query_parameter_is_refused_by_name() {
     let (mut service, jane) = service().await;
     let user = service.get("/v1/users/self", &jane).await.json()["user"]["id"].as_str().unwrap().to_owned();
+    let mut failures = Failures::default();
     let lists =
         ["/v1/events".to_owned(), "/v1/apps/my-app/events".to_owned(), format!("/v1/users/{user}/events")];
     for list in lists {
@@ -71,39 +67,43 @@ async fn a_parameter_that_is_not_known_is_refused() {
             ("from=2&x=", "x"),
         ] {
             let answer = service.get(&format!("{list}?{query}"), &jane).await;
-            assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{list} {query}");
             let text =
                 format!(r#"{{"errors":{{"{name}":["unknown parameter; known: page, per_page, from"]}}}}"#);
-            assert_eq!(answer.text(), text);
+            let expected = (StatusCode::UNPROCESSABLE_ENTITY, text.as_str());
+            failures.check(format!("{list}?{query}"), expected, (answer.status, answer.text()));
         }
-        // What official clients send.
+        // The queries of the official clients.
         for query in ["", "?", "?page=1&per_page=30", "?per_page=100", "?page=1&per_page=20&from=24"] {
             let answer = service.get(&format!("{list}{query}"), &jane).await;
-            assert_eq!(answer.status, StatusCode::OK, "{list}{query}");
+            failures.check(format!("{list}{query}"), StatusCode::OK, answer.status);
         }
     }
+    failures.report();
     let answer = service.get("/v1/apps/my-app/state?since=2026-11-01T12:00:00Z", &jane).await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(answer.text(), r#"{"errors":{"since":["unknown parameter; known: at, from, to"]}}"#);
 }
 
 #[tokio::test]
-async fn a_credential_in_another_form_is_told_the_right_one() {
+async fn a_credential_in_the_wrong_form_gets_the_right_form() {
     let (service, jane) = service().await;
+    let mut failures = Failures::default();
     for value in [format!("Token {jane}"), jane.clone(), "Bearer".to_owned(), "Basic amFuZTpwYXNz".to_owned()]
     {
         let mut sent = request(Method::GET, "/v1/apps", "", "");
         sent.headers_mut().insert("authorization", value.parse().unwrap());
         let answer = service.send(sent).await;
-        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{value}");
-        assert_eq!(answer.text(), r#"{"error":"use Authorization: Bearer tk-…"}"#, "{value}");
-        assert_eq!(answer.headers["www-authenticate"], "Bearer");
+        let expected = (StatusCode::UNAUTHORIZED, r#"{"error":"use Authorization: Bearer tk-…"}"#);
+        failures.check(&value, expected, (answer.status, answer.text()));
+        failures.check(format!("{value}: WWW-Authenticate"), "Bearer", &answer.headers["www-authenticate"]);
     }
+    failures.report();
 }
 
 #[tokio::test]
-async fn another_method_is_told_the_right_ones() {
+async fn a_wrong_method_gets_the_right_ones() {
     let (mut service, jane) = service().await;
+    let mut failures = Failures::default();
     for (method, path, text, allowed) in [
         ("GET", "/v1/apps/my-app/scale", "use POST", "POST"),
         ("DELETE", "/v1/events", "use GET or POST", "GET,HEAD,POST"),
@@ -111,17 +111,24 @@ async fn another_method_is_told_the_right_ones() {
         ("HEAD", "/v1/apps/my-app/scale", "use POST", "POST"),
     ] {
         let answer = service.play(method, path, &jane, "", "").await;
-        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
-        assert_eq!(answer.headers["allow"], allowed, "{method} {path}");
+        let case = format!("{method} {path}");
+        failures.check(&case, StatusCode::METHOD_NOT_ALLOWED, answer.status);
+        failures.check(
+            &case,
+            Some(allowed),
+            answer.headers.get("allow").map(|allow| allow.to_str().unwrap()),
+        );
         if method != "HEAD" {
-            assert_eq!(answer.json()["error"], text, "{method} {path}");
+            failures.check(&case, text, &answer.json()["error"]);
         }
     }
+    failures.report();
 }
 
 #[tokio::test]
-async fn a_field_that_is_misspelt_or_of_another_kind_is_named() {
+async fn a_misspelt_or_mistyped_field_is_named() {
     let (mut service, jane) = service().await;
+    let mut failures = Failures::default();
     for (path, body, field, message) in [
         (
             "scale",
@@ -160,16 +167,18 @@ async fn a_field_that_is_misspelt_or_of_another_kind_is_named() {
         ("variables", r#"{"variable":"A=b"}"#, "variable", "must be an object"),
     ] {
         let answer = service.post(&format!("/v1/apps/my-app/{path}"), &jane, body).await;
-        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
-        assert_eq!(answer.json(), serde_json::json!({ "errors": { field: [message] } }), "{body}");
+        let expected = serde_json::json!({ "errors": { field: [message] } });
+        let expected = (StatusCode::UNPROCESSABLE_ENTITY, expected);
+        failures.check(format!("{path} {body}"), expected, (answer.status, answer.json()));
     }
-    // Fields that mean nothing here are ignored, since official clients send such.
+    failures.report();
+    // Unknown fields beside the known ones are ignored, since official clients send some.
     let body = r#"{"containers":[{"name":"web","amount":1,"id":"","nam":""}]}"#;
     assert_eq!(service.post("/v1/apps/my-app/scale", &jane, body).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
-async fn an_event_type_that_is_not_known_is_told_the_nearest_and_the_list() {
+async fn an_unknown_event_type_gets_a_suggestion_and_the_list() {
     let mut service = TestService::start().await;
     for (name, text) in [
         ("deploymnet", "unknown event type deploymnet; did you mean deployment? list: /v1/event_types"),

@@ -1,4 +1,4 @@
-//! The OpenAPI document: generated from the code, kept in the repository, and true of what is served.
+//! The OpenAPI document: generated from the code, kept in the repository, and in agreement with what is served.
 
 use http::StatusCode;
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::harness::{OPERATOR, TestService};
 
 #[tokio::test]
-async fn the_document_is_up_to_date_and_is_what_is_served() {
+async fn the_served_document_is_the_one_in_the_repository() {
     let document = serde_json::to_string_pretty(&annals_server::openapi()).unwrap();
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
     if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
@@ -22,7 +22,7 @@ async fn the_document_is_up_to_date_and_is_what_is_served() {
 }
 
 #[tokio::test]
-async fn every_documented_operation_is_served_and_says_who_may() {
+async fn every_documented_operation_is_served_and_asks_for_a_credential() {
     let mut service = TestService::start().await;
     let document = annals_server::openapi();
     let mut ids = std::collections::BTreeSet::new();
@@ -47,7 +47,7 @@ async fn every_documented_operation_is_served_and_says_who_may() {
 }
 
 #[tokio::test]
-async fn the_pages_show_every_operation_and_load_nothing_from_elsewhere() {
+async fn the_docs_page_shows_every_operation_and_no_page_loads_anything_from_elsewhere() {
     let mut service = TestService::start().await;
     let page = service.get("/docs", "").await;
     assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");

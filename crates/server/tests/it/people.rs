@@ -1,9 +1,14 @@
+//! Users and their credentials: registration, API tokens, bearer tokens.
+
+use std::time::Duration;
+
+use annals_testing::Failures;
 use http::{Method, StatusCode};
 
 use crate::harness::{JOHN, OPERATOR, TestService, request};
 
 #[tokio::test]
-async fn people_are_registered_once_and_only_by_the_operator() {
+async fn users_are_registered_once_and_only_by_the_operator() {
     let mut service = TestService::start().await;
     let body =
         r#"{"user":{"username":"jane","email":"Jane@example.com","password":"correct horse battery"}}"#;
@@ -33,19 +38,19 @@ async fn people_are_registered_once_and_only_by_the_operator() {
 }
 
 #[tokio::test]
-async fn tokens_are_listed_made_renewed_and_revoked() {
+async fn tokens_are_created_listed_renewed_and_revoked() {
     let mut service = TestService::start().await;
     let jane = service.register("jane", None).await;
     let other = service.register("other", None).await;
     service.get("/v1/tokens", &jane).await;
-    service.clock.advance(60);
+    service.clock.advance(Duration::from_secs(60));
     let made = service.post("/v1/tokens", &jane, r#"{"token":{"name":"laptop"}}"#).await.json();
     service.post("/v1/tokens", &jane, r#"{"name":"phone"}"#).await;
     service.post("/v1/tokens", &jane, "{}").await;
     service.post("/v1/tokens", &jane, r#"{"name":""}"#).await;
     let id = made["token"]["id"].as_str().unwrap().to_owned();
     let secret = made["token"]["token"].as_str().unwrap().to_owned();
-    service.clock.advance(60);
+    service.clock.advance(Duration::from_secs(60));
     let renewed = service.play("PATCH", &format!("/v1/tokens/{id}/renew"), &jane, "", "").await.json();
     let new_secret = renewed["token"]["token"].as_str().unwrap().to_owned();
     service.play("PATCH", &format!("/v1/tokens/{id}/renew"), &other, "", "").await;
@@ -72,7 +77,7 @@ async fn exchange(service: &TestService, authorization: &str) -> (StatusCode, se
 }
 
 #[tokio::test]
-async fn an_api_token_is_exchanged_for_a_bearer_of_one_hour() {
+async fn an_api_token_is_exchanged_for_a_bearer_token_of_one_hour() {
     let mut service = TestService::start().await;
     let jane = service.register("jane", None).await;
     let (status, body) = exchange(&service, &basic(&jane)).await;
@@ -92,27 +97,27 @@ async fn an_api_token_is_exchanged_for_a_bearer_of_one_hour() {
     assert_eq!(claims["exp"].as_u64().unwrap(), claims["iat"].as_u64().unwrap() + 3600);
     assert!(claims["uuid"].as_str().unwrap().starts_with("us-"));
 
-    // It is shown when the token was last used, and nothing of this is an event.
+    // The token shows when it was last used; none of this is an event.
     assert_eq!(
         service.get("/v1/tokens", &bearer).await.json()["tokens"][0]["last_used_at"],
         "2026-11-01T12:00:00.000Z"
     );
     assert_eq!(service.get("/v1/events", &bearer).await.json()["meta"]["pagination"]["total_count"], 0);
 
-    // A changed signature, no signature, another algorithm, an hour later: nobody known.
+    // A changed signature, no signature, another algorithm, an hour later: all refused.
     let forged = format!("{}.{}.{}", parts[0], parts[1], "A".repeat(86));
     let unsigned = format!("eyJ0eXAiOiJKV1QiLCJhbGciOiJub25lIn0.{}.", parts[1]);
     for bad in [forged, unsigned, format!("{bearer}x"), "..".to_owned()] {
         assert_eq!(service.get("/v1/users/self", &bad).await.status, StatusCode::UNAUTHORIZED, "{bad}");
     }
-    service.clock.advance(3599);
+    service.clock.advance(Duration::from_secs(3599));
     assert_eq!(service.get("/v1/users/self", &bearer).await.status, StatusCode::OK);
-    service.clock.advance(1);
+    service.clock.advance(Duration::from_secs(1));
     assert_eq!(service.get("/v1/users/self", &bearer).await.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
-async fn a_revoked_token_takes_its_bearers_along() {
+async fn revoking_an_api_token_ends_its_bearer_tokens() {
     let mut service = TestService::start().await;
     let jane = service.register("jane", None).await;
     let (_, body) = exchange(&service, &basic(&jane)).await;
@@ -129,23 +134,24 @@ async fn a_revoked_token_takes_its_bearers_along() {
 }
 
 #[tokio::test]
-async fn a_renewed_token_ends_its_bearers_in_the_same_moment() {
+async fn renewing_an_api_token_ends_its_bearer_tokens_at_once() {
     let mut service = TestService::start().await;
     let jane = service.register("jane", None).await;
     let (_, body) = exchange(&service, &basic(&jane)).await;
     let bearer = body["token"].as_str().unwrap().to_owned();
     let id = service.get("/v1/tokens", &bearer).await.json()["tokens"][0]["id"].as_str().unwrap().to_owned();
-    service.clock.advance_millis(1);
+    service.clock.advance(Duration::from_millis(1));
     let renewed = service.play("PATCH", &format!("/v1/tokens/{id}/renew"), &bearer, "", "").await;
     assert_eq!(renewed.status, StatusCode::OK);
     assert_eq!(service.get("/v1/users/self", &bearer).await.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
-async fn bad_exchanges_say_one_thing_only() {
+async fn a_failed_exchange_reveals_only_whether_the_form_was_wrong() {
     let mut service = TestService::start().await;
     let jane = service.register("jane", None).await;
     let (invalid, other_form) = ("Invalid credentials", "use Authorization: Bearer tk-…");
+    let mut failures = Failures::default();
     for (authorization, error) in [
         (basic("tk-us-nobody"), invalid),
         (basic(OPERATOR), invalid),
@@ -155,10 +161,11 @@ async fn bad_exchanges_say_one_thing_only() {
         ("Bearer".to_owned(), other_form),
     ] {
         let (status, body) = exchange(&service, &authorization).await;
-        assert_eq!(status, StatusCode::UNAUTHORIZED, "{authorization}");
-        assert_eq!(body, serde_json::json!({ "error": error }), "{authorization}");
+        let expected = (StatusCode::UNAUTHORIZED, serde_json::json!({ "error": error }));
+        failures.check(authorization, expected, (status, body));
     }
-    // Clients of old send what they have as Basic everywhere.
+    failures.report();
+    // Old clients send their API token as Basic to every route.
     let mut old = request(Method::GET, "/v1/users/self", "", "");
     old.headers_mut().insert("authorization", basic(&jane).parse().unwrap());
     assert_eq!(service.send(old).await.status, StatusCode::OK);

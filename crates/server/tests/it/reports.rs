@@ -1,3 +1,5 @@
+//! Reports through `POST /v1/events`: forms, errors, repeats and limits.
+
 use http::StatusCode;
 use serde_json::json;
 
@@ -6,7 +8,7 @@ use crate::harness::{JOHN, JOHNS_APP, OPERATOR, TestService};
 const NDJSON: &str = "content-type: application/x-ndjson";
 
 #[tokio::test]
-async fn reports_are_taken_as_json_and_as_lines() {
+async fn reports_are_accepted_as_json_and_as_ndjson() {
     let mut service = TestService::start().await;
     let event = format!(r#"{{"app_id":"{JOHNS_APP}","app_name":"my-app","type":"restart"}}"#);
     service.post("/v1/events", OPERATOR, &format!(r#"{{"events":[{event}]}}"#)).await;
@@ -18,7 +20,7 @@ async fn reports_are_taken_as_json_and_as_lines() {
 }
 
 #[tokio::test]
-async fn refusals_name_the_index_and_the_field_and_nothing_is_recorded() {
+async fn an_invalid_event_is_named_by_index_and_field_and_nothing_is_recorded() {
     let mut service = TestService::start().await;
     let good = format!(r#"{{"app_id":"{JOHNS_APP}","app_name":"my-app","type":"restart"}}"#);
     let app = format!(r#""app_id":"{JOHNS_APP}","app_name":"my-app""#);
@@ -65,7 +67,7 @@ async fn refusals_name_the_index_and_the_field_and_nothing_is_recorded() {
 }
 
 #[tokio::test]
-async fn what_is_no_report_at_all_says_what_was_expected() {
+async fn a_malformed_report_says_what_was_expected() {
     let mut service = TestService::start().await;
     let jane = service.register("jane", None).await;
     for body in ["", "{", "[]", "{}", r#"{"events":{}}"#, r#"{"events":[],"more":1}"#, r#"{"events":[]} x"#] {
@@ -81,7 +83,7 @@ async fn what_is_no_report_at_all_says_what_was_expected() {
 }
 
 #[tokio::test]
-async fn a_repeat_with_its_key_is_answered_and_not_recorded_again() {
+async fn a_repeated_idempotency_key_records_nothing_more() {
     let mut service = TestService::start().await;
     let body = format!(r#"{{"events":[{{"app_id":"{JOHNS_APP}","app_name":"my-app","type":"restart"}}]}}"#);
     let other = body.replace("restart", "new_app");
@@ -94,7 +96,7 @@ async fn a_repeat_with_its_key_is_answered_and_not_recorded_again() {
 }
 
 #[tokio::test]
-async fn ten_thousand_events_are_taken_and_one_more_is_not() {
+async fn a_report_has_at_most_ten_thousand_events() {
     let mut service = TestService::start().await;
     let event = json!({"app_id": JOHNS_APP, "app_name": "my-app", "type": "restart"});
     let events = vec![event; 10_000];

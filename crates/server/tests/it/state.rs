@@ -1,25 +1,27 @@
-//! The time machine: an app as it was at any instant.
+//! The state of an app at any time, and the changes between two times.
 
-use annals_model::{App, Event};
+use std::time::Duration;
+
+use annals_model::App;
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::harness::{OPERATOR, TestService};
 
 #[tokio::test]
-async fn an_app_is_shown_as_it_was_and_what_changed_between() {
+async fn an_app_is_shown_as_it_was_then_and_what_changed_between() {
     let mut service = TestService::start().await;
     let jane = service.register("jane", None).await;
-    service.clock.advance(60);
+    service.clock.advance(Duration::from_secs(60));
     service.post("/v1/apps", &jane, r#"{"app":{"name":"my-app"}}"#).await;
-    service.clock.advance(60);
+    service.clock.advance(Duration::from_secs(60));
     let scale = |amount: u32| json!({ "containers": [{ "name": "web", "amount": amount }] }).to_string();
     service.post("/v1/apps/my-app/scale", &jane, &scale(1)).await;
-    service.clock.advance(60);
+    service.clock.advance(Duration::from_secs(60));
     service.post("/v1/apps/my-app/scale", &jane, &scale(3)).await;
     service.post("/v1/apps/my-app/variables", &jane, r#"{"variable":{"name":"A/B","value":"1"}}"#).await;
     service.post("/v1/apps/my-app/variables", &jane, r#"{"variable":{"name":"A","value":"1"}}"#).await;
-    service.clock.advance(60);
+    service.clock.advance(Duration::from_secs(60));
 
     service.transcript();
     for query in [
@@ -42,9 +44,9 @@ async fn an_app_is_shown_as_it_was_and_what_changed_between() {
 }
 
 #[tokio::test]
-async fn the_state_at_every_position_is_what_the_timeline_folds_to() {
+async fn the_state_at_any_position_equals_the_folded_timeline() {
     let mut service = TestService::start().await;
-    // More than one of the states that are cached on the way, and not a whole number of them.
+    // More events than lie between two cached states, and not a multiple of that number.
     const EVENTS: usize = 2_345;
     let user = json!({ "username": "jane", "email": "jane@example.com", "id": "us-00000000-0000-4000-8000-0000000000aa" });
     let start = "2026-10-01T00:00:00.000Z".parse::<annals_model::Time>().unwrap();
@@ -63,8 +65,7 @@ async fn the_state_at_every_position_is_what_the_timeline_folds_to() {
     let reported = service.post("/v1/events", OPERATOR, &json!({ "events": reports }).to_string()).await;
     assert_eq!(reported.status, StatusCode::CREATED, "{}", reported.text());
     let timeline = annals_store::TimelineId::App("5343eccd646173000a140000".parse().unwrap());
-    let events = service.state.service().store().read(timeline, 1..=EVENTS as u64, usize::MAX).await.unwrap();
-    let events: Vec<Event> = events.iter().rev().map(|json| Event::from_json(json).unwrap()).collect();
+    let events = annals_testing::timeline(&**service.state.service().store(), timeline).await;
 
     for position in [EVENTS, 1, 999, 1000, 1001, 2000, 2344, 500] {
         let at = start.plus_millis(position as u64 - 1);

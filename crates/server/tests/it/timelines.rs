@@ -1,15 +1,24 @@
+//! Pages of timelines: exact bytes, totals, order, and who may read them.
+
 use annals_server::Config;
+use annals_testing::EXAMPLES;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{EXAMPLES, JOHN, JOHNS_APP, OPERATOR, TestService};
+use crate::harness::{JOHN, JOHNS_APP, OPERATOR, TestService};
 
-/// The examples that an event of which satisfies this, newest first.
+/// Returns the examples that satisfy this, newest first.
 fn examples(wanted: impl Fn(&Value) -> bool) -> Vec<&'static str> {
     EXAMPLES.lines().rev().filter(|line| wanted(&serde_json::from_str(line).unwrap())).collect()
 }
 
-fn page(events: &[&str], pagination: &str) -> String {
+/// Returns the body of a page that has all events of its timeline.
+fn one_page(events: &[&str]) -> String {
+    let count = events.len();
+    assert!(count > 1, "too few examples to test with");
+    let pagination = format!(
+        r#"{{"current_page":1,"next_page":null,"prev_page":null,"total_pages":1,"total_count":{count}}}"#
+    );
     format!(r#"{{"events":[{}],"meta":{{"pagination":{pagination}}}}}"#, events.join(","))
 }
 
@@ -20,26 +29,21 @@ async fn the_examples_come_back_byte_for_byte_from_both_timelines() {
     service.report_examples().await;
 
     let of_app = examples(|event| event["app_id"] == JOHNS_APP);
-    assert_eq!(of_app.len(), 34);
-    let one_page = r#"{"current_page":1,"next_page":null,"prev_page":null,"total_pages":1,"total_count":34}"#;
     let answer = service.get(&format!("/v1/apps/{JOHNS_APP}/events?per_page=100"), OPERATOR).await;
-    assert_eq!(answer.text(), page(&of_app, one_page));
+    assert_eq!(answer.text(), one_page(&of_app));
 
-    // Of the app that only maintenance was reported of, nobody is known to be a member.
+    // Only maintenance was reported of this app, so it has no known members.
     let other = examples(|event| event["app_id"] == "649e9d0389bca600016ea61b");
-    let one_page = r#"{"current_page":1,"next_page":null,"prev_page":null,"total_pages":1,"total_count":3}"#;
     let answer = service.get("/v1/apps/649e9d0389bca600016ea61b/events", OPERATOR).await;
-    assert_eq!(answer.text(), page(&other, one_page));
+    assert_eq!(answer.text(), one_page(&other));
     let answer = service.get("/v1/apps/649e9d0389bca600016ea61b/events", &john).await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
 
     let of_john = examples(|event| event["user"]["id"] == JOHN);
-    assert_eq!(of_john.len(), 45);
-    let one_page = r#"{"current_page":1,"next_page":null,"prev_page":null,"total_pages":1,"total_count":45}"#;
     let answer = service.get("/v1/events?per_page=100", &john).await;
-    assert_eq!(answer.text(), page(&of_john, one_page));
+    assert_eq!(answer.text(), one_page(&of_john));
 
-    // Page by page they are the same, and so is each alone.
+    // Paging through returns the same events, and so does each event's own route.
     let mut paged = Vec::new();
     for number in 1..=7 {
         let answer = service.get(&format!("/v1/events?page={number}&per_page=7"), &john).await;
@@ -56,7 +60,7 @@ async fn the_examples_come_back_byte_for_byte_from_both_timelines() {
 }
 
 #[tokio::test]
-async fn pages_say_exactly_where_they_are() {
+async fn each_page_says_where_it_is() {
     let mut service = TestService::start().await;
     let john = service.register_john().await;
     let empty = service.get("/v1/events", &john).await;
@@ -70,7 +74,7 @@ async fn pages_say_exactly_where_they_are() {
         let count = answer.json()["events"].as_array().unwrap().len();
         seen.push_str(&format!("{query}: {count} events, {}\n", answer.json()["meta"]));
     }
-    insta::assert_snapshot!("pages_say_where_they_are_among_45_events", seen);
+    insta::assert_snapshot!("where_pages_are_in_a_timeline", seen);
     service.transcript();
     service.get("/v1/events?page=3&per_page=44", &john).await;
     service.get("/v1/events?page=2&per_page=44", &john).await;
@@ -78,7 +82,7 @@ async fn pages_say_exactly_where_they_are() {
 }
 
 #[tokio::test]
-async fn malformed_questions_are_refused_by_field() {
+async fn invalid_query_parameters_are_refused_by_name() {
     let mut service = TestService::start().await;
     let john = service.register_john().await;
     for query in [
@@ -97,11 +101,11 @@ async fn malformed_questions_are_refused_by_field() {
 }
 
 #[tokio::test]
-async fn the_last_hours_come_whole_whatever_page_is_asked_for() {
+async fn from_returns_the_last_hours_whole_and_ignores_pages() {
     let mut service = TestService::start().await;
     let john = service.register_john().await;
     service.report_examples().await;
-    // The examples are of 08:00 to 09:30, and it is 12:00.
+    // The examples lie between 08:00 and 09:30, and it is 12:00.
     for (hours, expected) in [(2, 0), (3, 16), (4, 45), (72, 45)] {
         let answer = service.get(&format!("/v1/events?from={hours}&page=7&per_page=2"), &john).await;
         assert_eq!(answer.json()["events"].as_array().unwrap().len(), expected, "{hours}");
@@ -132,7 +136,7 @@ async fn a_long_timeline_is_streamed_whole_and_in_order() {
     }
     for path in [format!("/v1/apps/{JOHNS_APP}/events?from=1"), "/v1/events?from=1".to_owned()] {
         let answer = service.get(&path, &john).await;
-        assert!(answer.body.len() > 1_000_000, "it takes several reads");
+        assert!(answer.body.len() > 1_000_000, "the body is too short to need several reads");
         let answer = answer.json();
         assert_eq!(answer["meta"]["pagination"]["total_count"], 3000);
         let received: Vec<_> = answer["events"]
@@ -147,7 +151,7 @@ async fn a_long_timeline_is_streamed_whole_and_in_order() {
 }
 
 #[tokio::test]
-async fn a_page_of_huge_events_is_whole_too() {
+async fn a_page_of_huge_events_is_complete() {
     let mut service = TestService::start().await;
     let event = |command: &str| json!({"app_id": JOHNS_APP, "app_name": "my-app", "type": "run", "type_data": {"command": command}});
     let commands: Vec<_> = (0..10).map(|index| format!("{index}").repeat(200_000)).collect();
@@ -166,7 +170,7 @@ async fn a_page_of_huge_events_is_whole_too() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_or_not_yours_is_not_found() {
+async fn missing_and_inaccessible_things_are_both_404() {
     let mut service = TestService::start().await;
     let john = service.register_john().await;
     let stranger = service.register("stranger", None).await;
@@ -189,7 +193,7 @@ async fn what_is_not_there_or_not_yours_is_not_found() {
 }
 
 #[tokio::test]
-async fn members_read_and_former_members_do_not() {
+async fn members_read_an_app_and_former_members_do_not() {
     let mut service = TestService::start().await;
     let john = service.register_john().await;
     service.report_examples().await;
@@ -200,7 +204,7 @@ async fn members_read_and_former_members_do_not() {
         "id": "us-51e6bc62-6edf-40bb-b000-000000000001", "username": "test-example", "email": "test@example.com",
     })).await;
     let path = format!("/v1/apps/{JOHNS_APP}/events");
-    // The app was transferred: its new owner reads it, and so does the old one, who became a collaborator.
+    // The app was transferred: the new owner reads it, and so does the old one, who became a collaborator.
     for token in [&new_owner, &john, &accepted] {
         assert_eq!(service.get(&path, token).await.status, StatusCode::OK);
     }
@@ -215,7 +219,7 @@ async fn members_read_and_former_members_do_not() {
 }
 
 #[tokio::test]
-async fn clients_that_read_amounts_as_strings_get_them_so() {
+async fn clients_that_expect_amounts_as_strings_get_strings() {
     let mut service = TestService::start().await;
     let john = service.register_john().await;
     service.report_examples().await;
@@ -246,7 +250,7 @@ async fn clients_that_read_amounts_as_strings_get_them_so() {
 }
 
 #[tokio::test]
-async fn every_page_number_reads_the_same_timeline_after_more_was_written() {
+async fn new_events_only_shift_page_numbers() {
     let mut service = TestService::start().await;
     let john = service.register_john().await;
     service.report_examples().await;
@@ -257,5 +261,5 @@ async fn every_page_number_reads_the_same_timeline_after_more_was_written() {
         assert_eq!(service.post("/v1/apps", &john, &act).await.status, StatusCode::CREATED);
     }
     let after = service.get("/v1/events?page=3&per_page=10", &john).await.json()["events"].clone();
-    assert_eq!(before, after, "ten newer events move every page by one");
+    assert_eq!(before, after, "ten newer events move every page of ten by one");
 }

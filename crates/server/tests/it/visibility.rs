@@ -1,7 +1,7 @@
-//! What a role may not read in one place it reads in none: every event type, by every role, through every outlet.
+//! A field that a role may not see is hidden from it on every route, for every event type.
 //!
-//! Each text of each event is a canary that says which class it has and whose it is (`canaries`). All events are
-//! reported by people in every role (`world`), and each of them reads every route of the document.
+//! Each text of each event is a canary that names its class and its place (`canaries`). Users in every role record events of
+//! every type (`world`), and each of them reads every `GET` route of the OpenAPI document.
 
 mod canaries;
 mod world;
@@ -15,7 +15,7 @@ use serde_json::Value;
 use canaries::{Canary, marks};
 use world::{World, user_id};
 
-/// Who reads, and who acts.
+/// The users who act and who read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Who {
     Operator,
@@ -31,8 +31,9 @@ enum Who {
 const ALL: &[Class] = &[Class::Public, Class::Url, Class::Personal, Class::Secret];
 const PUBLIC: &[Class] = &[Class::Public];
 
-/// What is expected: whether they may open the app, and which classes they see of it, if only of what they did
-/// themselves. Limited ones come between the others, so that they are not served what was kept for those.
+/// Whether each user may open the app, and which classes of its fields they see; without access, only in their own events.
+/// Users who see less read between users who see all, so that a response cached for one is not served to the other
+/// unnoticed.
 const ROLES: [(Who, bool, &[Class]); 8] = [
     (Who::Operator, true, ALL),
     (Who::Owner, true, ALL),
@@ -44,11 +45,11 @@ const ROLES: [(Who, bool, &[Class]); 8] = [
     (Who::Stranger, false, PUBLIC),
 ];
 
-/// What an event belongs to.
+/// The app or account that an event belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
     Live,
-    /// An app with the same events, which was then deleted.
+    /// An app with the same events that was deleted afterwards.
     Deleted,
     Account(Who),
 }
@@ -57,10 +58,10 @@ const APPS: [(Place, &str); 2] =
     [(Place::Live, "5343eccd646173000a140000"), (Place::Deleted, "5343eccd646173000a140001")];
 
 const PREFIXES: [&str; 4] = ["/v1/apps", "/api/databases/", "/v1/events", "/v1/users/{user}/events"];
-/// Routes that are not read here, and why.
-const NOT_READ: [(&str, &str); 1] = [("/v1/apps/collaboration", "it accepts an invitation")];
+/// Routes that are not read here, with the reason.
+const NOT_READ: [(&str, &str); 1] = [("/v1/apps/collaboration", "reading it accepts an invitation")];
 
-/// Routes that show what is hidden from somebody.
+/// Routes that show fields which some role may not see.
 const SENSITIVE: [&str; 19] = [
     "/v1/apps",
     "/v1/apps/{app}",
@@ -83,7 +84,7 @@ const SENSITIVE: [&str; 19] = [
     "/v1/users/{user}/events",
 ];
 
-/// What is expected of an app. A deleted one is its owner's and the operator's alone.
+/// Returns the row of [`ROLES`] for an app. Only its owner and the operator may open a deleted app.
 fn expected(who: Who, place: Place) -> (bool, &'static [Class]) {
     let is_lost = place == Place::Deleted && !matches!(who, Who::Operator | Who::Owner);
     let (_, may_open, classes) = ROLES[if is_lost { Who::Former } else { who } as usize];
@@ -97,7 +98,7 @@ fn sees(who: Who, place: Place, class: Class) -> bool {
     }
 }
 
-/// How somebody may be answered where the owner is answered so.
+/// Returns the statuses that a user may get, given the status that the owner gets.
 fn statuses(who: Who, path: &str, place: Place, of_owner: StatusCode) -> Vec<StatusCode> {
     let of_user = path.strip_prefix("/v1/users/");
     let is_of_caller = path.starts_with("/v1/events") || path == "/v1/apps";
@@ -115,7 +116,7 @@ fn statuses(who: Who, path: &str, place: Place, of_owner: StatusCode) -> Vec<Sta
 }
 
 #[tokio::test]
-async fn what_a_role_may_not_read_in_one_place_it_reads_in_none() {
+async fn a_field_hidden_from_a_role_is_hidden_on_every_route() {
     let world = World::new().await;
     let document = annals_server::openapi();
     let routes = document["paths"].as_object().unwrap().iter().filter(|(_, item)| item.get("get").is_some());
@@ -138,13 +139,13 @@ async fn what_a_role_may_not_read_in_one_place_it_reads_in_none() {
         }
     }
     assert_eq!(unread, BTreeSet::from(NOT_READ.map(|(route, _)| route)));
-    // Where the owner reads nothing that is hidden from others, nothing was tested.
+    // A route that shows the owner nothing hidden from others would have tested nothing.
     assert_eq!(sensitive, BTreeSet::from(SENSITIVE));
 }
 
-/// A class that is taken from a field is a decision, and shows here.
+/// The snapshot changes whenever a field's class does, so that a reviewer sees it.
 #[test]
-fn these_fields_are_hidden_from_those_who_see_what_is_public() {
+fn the_fields_hidden_from_limited_collaborators() {
     let mut canaries = Vec::new();
     for event_type in catalogue::all() {
         canaries::event_of(event_type, Place::Live, Who::Owner, &mut canaries);
@@ -154,7 +155,7 @@ fn these_fields_are_hidden_from_those_who_see_what_is_public() {
     insta::assert_snapshot!(hidden.join("\n"));
 }
 
-/// Has everybody read what is at a path, and gives whether anybody could.
+/// Reads a path as every user, and returns whether any of them could.
 async fn read_by_all(world: &World, path: &str, place: Place) -> bool {
     let is_timeline = path.ends_with("/events");
     let mut is_read = false;
@@ -185,9 +186,9 @@ async fn read_by_all(world: &World, path: &str, place: Place) -> bool {
     is_read
 }
 
-/// Fails where an answer shows what that reader may not see.
+/// Fails if a response shows what its reader may not see.
 fn check_hidden(world: &World, who: Who, path: &str, body: &str) {
-    // Written once more, nothing is escaped that need not be.
+    // Writing the JSON anew removes needless escapes, which would hide a canary.
     let json = serde_json::from_str(body).map(|json: Value| json.to_string());
     let text = json.unwrap_or_else(|_| body.to_owned());
     let accounts = ROLES[1..].iter().map(|(who, ..)| Place::Account(*who));
@@ -196,7 +197,7 @@ fn check_hidden(world: &World, who: Who, path: &str, body: &str) {
             for mark in marks(*class, place) {
                 let found =
                     text.find(&mark).map(|at| &text[at.saturating_sub(300)..(at + 100).min(text.len())]);
-                assert_eq!(found, None, "{who:?} reads at {path} what is {class:?} of {place:?}");
+                assert_eq!(found, None, "{who:?} reads a field of class {class:?} of {place:?} at {path}");
             }
         }
     }
@@ -207,14 +208,14 @@ fn check_hidden(world: &World, who: Who, path: &str, body: &str) {
         let mark = &marks(Class::Public, Place::Live)[0];
         let mut marked = text.match_indices(mark).map(|(at, _)| &text[at + mark.len()..]);
         let others = marked.find(|rest| !rest.starts_with(&own));
-        assert_eq!(others, None, "{who:?} reads at {path} what others did");
+        assert_eq!(others, None, "{who:?} reads the events of others at {path}");
     }
 }
 
-/// Fails where a timeline does not show all that its reader may see.
+/// Fails if a timeline does not show all that its reader may see.
 fn check_shown(world: &World, who: Who, path: &str, place: Place, shown: &str) {
     let words = shown.split(|c: char| !c.is_alphanumeric() && !"._-".contains(c));
-    // An address has colons in it.
+    // Addresses contain colons, so they are compared as whole strings.
     let words: HashSet<_> = words.chain(shown.split('"')).collect();
     let is_here = |canary: &&Canary| match path.starts_with("/v1/apps/") {
         true => canary.place == place,
@@ -224,5 +225,5 @@ fn check_shown(world: &World, who: Who, path: &str, place: Place, shown: &str) {
         world.canaries.iter().filter(is_here).filter(|canary| sees(who, canary.place, canary.class));
     let missing: Vec<_> =
         visible.map(|canary| canary.text.as_str()).filter(|text| !words.contains(text)).collect();
-    assert!(missing.is_empty(), "{who:?} does not read at {path}: {missing:?}");
+    assert!(missing.is_empty(), "{who:?} is not shown at {path}: {missing:?}");
 }

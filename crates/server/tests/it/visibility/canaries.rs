@@ -1,4 +1,4 @@
-//! Events full of canaries, made from the catalogue.
+//! Events whose texts are canaries, built from the catalogue.
 
 use annals_model::catalogue::EventType;
 use annals_model::field_class::REST;
@@ -9,17 +9,17 @@ use serde_json::{Value, json};
 use super::world::{PARENT_APP, person, user_id};
 use super::{ALL, Place, Who};
 
-/// A text that stands in one field of one event.
+/// A text that is in one field of one event only.
 pub(super) struct Canary {
     pub(super) place: Place,
     pub(super) actor: Who,
     pub(super) class: Class,
-    /// Its type and where it stands, as `new_variable.value`.
+    /// The event type and the field's path, such as `new_variable.value`.
     pub(super) field: String,
     pub(super) text: String,
 }
 
-/// What all canaries of a class and a place begin with, as a text and as an address.
+/// Returns the prefix of all canaries of a class and a place: of texts and of IP addresses.
 pub(super) fn marks(class: Class, place: Place) -> [String; 2] {
     let number = match place {
         Place::Live => 1,
@@ -29,13 +29,13 @@ pub(super) fn marks(class: Class, place: Place) -> [String; 2] {
     [format!("{class:?}.{number}."), format!("2001:db8:{}:{number:x}::", class as u8 + 1)]
 }
 
-/// A URL with canaries wherever there may be credentials, and another one in its public part.
+/// Returns a URL with a canary wherever credentials may be, and another one in its public part.
 pub(super) fn canary_url(place: Place, label: &str) -> String {
     let [hidden, public] = [Class::Url, Class::Public].map(|class| marks(class, place)[0].clone() + label);
     format!("https://{hidden}:{hidden}@host.example/{public}?{hidden}#{hidden}")
 }
 
-/// An event of that type, and its canaries.
+/// Returns an event of that type, and adds its canaries.
 pub(super) fn event_of(
     event_type: &'static EventType,
     place: Place,
@@ -49,7 +49,8 @@ pub(super) fn event_of(
         event_type.parse(&to_raw_value(&data).unwrap()).ok()?;
         Some((data, maker.made))
     });
-    let (type_data, made) = made.unwrap_or_else(|| panic!("{}: none can be made", event_type.name));
+    let (type_data, made) =
+        made.unwrap_or_else(|| panic!("{}: no valid event can be built", event_type.name));
     for class in ALL.iter().filter(|class| **class != Class::Public && event_type.classes.contains(**class)) {
         assert!(made.iter().any(|canary| canary.class == *class), "{}: {class:?}", event_type.name);
     }
@@ -57,12 +58,12 @@ pub(super) fn event_of(
     json!({ "user": person(actor), "type": event_type.name, "type_data": type_data })
 }
 
-/// Makes the `type_data` of one event.
+/// Builds the `type_data` of one event.
 struct Maker<'a> {
     place: Place,
     actor: Who,
     event_type: &'static EventType,
-    /// Whether all public texts are the same, for types with fields that must not contradict each other.
+    /// Whether all public texts are equal, for types whose fields must not contradict each other.
     is_uniform: bool,
     root: &'a Value,
     made: Vec<Canary>,
@@ -80,7 +81,7 @@ impl Maker<'_> {
             return options[0].get("const").unwrap_or(&options[0]).clone();
         }
         if let FieldShape::Object(fields @ [.., Field { name: REST, .. }]) = shape {
-            // Nothing is known of these beforehand but their classes.
+            // Only the classes of these fields are known, not their names.
             let text = json!({ "type": "string" });
             let fields = fields.iter().map(|field| (field.name.replace(REST, "rest"), &field.shape));
             return fields
@@ -123,7 +124,7 @@ impl Maker<'_> {
         let label = format!("{:?}.{}{named}", self.actor, self.event_type.name).replace('/', "-");
         let [text, address] = marks(class, self.place);
         match (format, class) {
-            // The last digits of a card have no room for one.
+            // Four digits have no room for a canary.
             _ if path.ends_with(".last4") => "4242".into(),
             ("date-time", _) => "2026-11-01T08:00:00.000Z".into(),
             ("ip", _) => self.add(class, path, format!("{address}{:x}", self.made.len() + 1)),

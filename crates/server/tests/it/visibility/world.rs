@@ -1,6 +1,7 @@
-//! People in every role, and two apps with events of every type by each of them.
+//! Users in every role, and two apps with events of every type by each user.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use annals_model::catalogue::{self, Scope};
 use annals_model::{Class, Time, UserId};
@@ -14,11 +15,11 @@ use crate::harness::{Answer, OPERATOR, TestService, request};
 
 pub(super) const PARENT_APP: &str = "5343eccd646173000a1400ff";
 
-/// Who does what, by which method, path and body. Of its answer, the last parts of these texts are kept under a name, for
-/// other paths or because they are secret.
+/// An action: user, method, path and body; then names under which texts of the response are kept (the part behind the last
+/// slash), for later paths or because they are secret.
 type Action = (Who, &'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-/// What no report tells of: commands and their logs, deployments, invitations, pull requests, hooks.
+/// Actions that create what no report can: one-off containers and their logs, deployments, invitations, pull requests, hooks.
 #[rustfmt::skip]
 const ACTIONS: &[Action] = &[
     (Who::Owner, "POST", "/v1/scm_integrations", r#"{"scm_integration":{"scm_type":"github","url":"","access_token":"SECRET"}}"#, &[]),
@@ -39,11 +40,11 @@ const ACTIONS: &[Action] = &[
     (Who::Operator, "PATCH", "/v1/apps/{app}/audit_logs/{audit_log}", r#"{"entries":[{"time":"2026-11-01T12:00:00Z","content":"SECRET","type":"output"}]}"#, &[]),
     (Who::Owner, "POST", "/v1/apps/{app}/collaborators", r#"{"collaborator":{"email":"pending@example.com"}}"#, &[("secret", "/collaborator/invitation_link")]),
 ];
-/// An event made from what was reported.
+/// An action whose event repeats what reports have set.
 const LAST_ACTION: Action =
     (Who::Owner, "PATCH", "/v1/apps/{app}/scm_repo_link", r#"{"scm_repo_link":{"branch":"other"}}"#, &[]);
 
-/// Where the identifiers stand that a path may have: the list, its name, and that of the field.
+/// Where to find the identifiers in paths: the parameter, the route of the list, the list's name and the field's.
 const LISTS: [(&str, &str, &str, &str); 5] = [
     ("addon", "/v1/apps/{app}/addons", "addons", "id"),
     ("deployment", "/v1/apps/{app}/deployments", "deployments", "id"),
@@ -66,7 +67,7 @@ pub(super) struct World {
     tokens: Vec<String>,
     start: Time,
     pub(super) canaries: Vec<Canary>,
-    /// What may stand in a path, by the name of its parameter; and what is secret and was not chosen here.
+    /// The values of path parameters, by parameter; and, as `secret`, the secrets that the server chose.
     ids: BTreeMap<(Place, String), Vec<String>>,
 }
 
@@ -96,9 +97,9 @@ impl World {
         world
     }
 
-    /// Reports events, with an instant between any two.
+    /// Reports events, each a millisecond after the one before.
     async fn report(&mut self, mut events: Vec<Value>) {
-        self.service.clock.advance(60);
+        self.service.clock.advance(Duration::from_secs(60));
         for (index, event) in events.iter_mut().enumerate() {
             event["created_at"] = json!(self.service.clock.now().plus_millis(index as u64));
         }
@@ -125,11 +126,11 @@ impl World {
         }
     }
 
-    /// Every type, by one of them. What ends something comes before what begins it, so that much is left.
+    /// Returns events of every type by one user. Types that end something come before those that begin it, so that much is left.
     fn everything_by(&mut self, actor: Who) -> Vec<Value> {
         let mut events = Vec::new();
         for event_type in catalogue::all().iter().rev().filter(|event_type| event_type.name != "delete_app") {
-            // Who makes an app owns it.
+            // Whoever creates an app owns it.
             let actor = if event_type.name == "new_app" { Who::Owner } else { actor };
             if event_type.scope == Scope::Account {
                 events.push(event_of(event_type, Place::Account(actor), actor, &mut self.canaries));
@@ -159,7 +160,7 @@ impl World {
         }
     }
 
-    /// What is secret in the live app and was not chosen here.
+    /// Returns the live app's secrets that the server chose.
     pub(super) fn secrets(&self) -> &[String] {
         &self.ids[&(Place::Live, "secret".to_owned())]
     }
@@ -170,7 +171,7 @@ impl World {
         self.service.send(request).await
     }
 
-    /// A route with all that may stand for its parameters.
+    /// Returns the paths of a route, with every value of its parameters.
     pub(super) fn paths(&self, route: &str, place: Place, app: &str) -> Vec<String> {
         let mut paths = vec![route.replace("{app}", app)];
         while let Some((_, rest)) = paths.first().and_then(|path| path.split_once('{')) {
@@ -182,7 +183,7 @@ impl World {
         paths
     }
 
-    /// What a path may be asked besides: every page of a timeline, the state at many instants and between them.
+    /// Returns the queries for a path: every page of a timeline, the state at many times and between them.
     pub(super) fn queries(&self, path: &str) -> Vec<String> {
         let none = || std::iter::once(String::new());
         match path.rsplit_once('/').unwrap().1 {
@@ -207,7 +208,7 @@ fn event(app: &str, actor: Who, event_type: &str, type_data: Value) -> Value {
     json!({ "user": person(actor), "app_id": app, "app_name": app, "type": event_type, "type_data": type_data })
 }
 
-/// Who works on the apps, on the app that they are children of, and who no longer does.
+/// Returns the events that create the apps and their parent, add their collaborators and remove a former one.
 fn members() -> Vec<Value> {
     let accepts = |app: &str, who: Who, is_limited: bool| {
         let mut accepted = person(who);
