@@ -1,17 +1,18 @@
-//! What only the engine in a directory does: whose it is, its format, and what a power cut leaves of it.
+//! What only the embedded engine does: the lock on its directory, its format, and recovery after a power cut.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and tells its seed")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and prints its seed")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use annals_model::{AppId, EventId, Time};
 use annals_store::embedded::Options;
-use annals_store::{CommandError, EmbeddedStore, Error, NewEvent, Snapshot, Store, TimelineId, WriteSet};
+use annals_store::{EmbeddedStore, Error, NewEvent, Store, TimelineId, WriteSet};
+use annals_testing::{app, commit};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-const APP: AppId = AppId::from_bytes([1; 12]);
+const APP: AppId = app(1);
 
 fn json(number: u64) -> Vec<u8> {
     format!("{{\"number\":{number},\"padding\":\"{}\"}}", "x".repeat(usize::try_from(number % 300).unwrap()))
@@ -30,10 +31,7 @@ async fn append(store: &EmbeddedStore, numbers: std::ops::Range<u64>) {
             json: json(number),
         })
         .collect();
-    let append = move |_: &dyn Snapshot| -> Result<_, CommandError> {
-        Ok(WriteSet { events: events.clone(), ..WriteSet::default() })
-    };
-    store.commit(Box::new(append)).await.unwrap();
+    commit(store, move |_| Ok(WriteSet { events: events.clone(), ..WriteSet::default() })).await.unwrap();
 }
 
 async fn length(store: &EmbeddedStore) -> u64 {
@@ -45,7 +43,7 @@ fn open(directory: &Path) -> Result<EmbeddedStore, Error> {
 }
 
 #[tokio::test]
-async fn a_second_opening_is_refused_while_the_first_lasts() {
+async fn a_store_in_use_cannot_be_opened_again() {
     let directory = tempfile::tempdir().unwrap();
     let first = open(directory.path()).unwrap();
     assert!(matches!(open(directory.path()), Err(Error::InUse)));
@@ -54,7 +52,7 @@ async fn a_second_opening_is_refused_while_the_first_lasts() {
 }
 
 #[test]
-fn a_newer_format_and_a_strange_directory_are_refused_and_left_alone() {
+fn newer_stores_and_other_directories_are_refused_and_left_unchanged() {
     let directory = tempfile::tempdir().unwrap();
     drop(open(directory.path()).unwrap());
     assert_eq!(fs::read_to_string(directory.path().join("format")).unwrap(), "1\n");
@@ -70,7 +68,7 @@ fn a_newer_format_and_a_strange_directory_are_refused_and_left_alone() {
     assert!(matches!(open(&strange.path().join("letter.txt")), Err(Error::NotADirectory(_))));
 }
 
-/// The newest journal, and how much of it is written.
+/// Returns the newest journal and the length of its written part.
 fn journal(directory: &Path) -> (PathBuf, usize) {
     let newest = fs::read_dir(directory.join("fjall"))
         .unwrap()
@@ -82,7 +80,8 @@ fn journal(directory: &Path) -> (PathBuf, usize) {
     (newest, written)
 }
 
-/// A store with commits of 1 to 40 events, and where in the journal each commit ended and how many events there were.
+/// Fills a store with commits of 1 to 40 events. Returns, for each commit, its end in the journal and the number of events
+/// until then.
 async fn store_with_commits(directory: &Path, random: &mut StdRng) -> Vec<(usize, u64)> {
     let store = open(directory).unwrap();
     let mut ends = vec![(journal(directory).1, 0)];
@@ -107,7 +106,7 @@ async fn check(store: &EmbeddedStore, expected: u64) {
 }
 
 #[tokio::test]
-async fn whatever_is_cut_off_the_journal_whole_commits_remain_and_go_on() {
+async fn a_journal_cut_off_anywhere_keeps_every_whole_commit() {
     let seed = rand::random();
     eprintln!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
@@ -127,7 +126,7 @@ async fn whatever_is_cut_off_the_journal_whole_commits_remain_and_go_on() {
 }
 
 #[tokio::test]
-async fn a_torn_last_commit_is_cut_off_wherever_it_is_wrong_and_kept_aside() {
+async fn a_torn_last_commit_is_cut_off_and_kept_beside_the_journal() {
     let seed = rand::random();
     eprintln!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
@@ -135,7 +134,7 @@ async fn a_torn_last_commit_is_cut_off_wherever_it_is_wrong_and_kept_aside() {
         let directory = tempfile::tempdir().unwrap();
         let ends = store_with_commits(directory.path(), &mut random).await;
         let (path, written) = journal(directory.path());
-        // What was written last and never acknowledged, with any of its bytes lost or changed.
+        // The last commit, as if never acknowledged, with some of its bytes lost or changed.
         let [(acknowledged, length), (end, _)] = ends[ends.len() - 2..].try_into().unwrap();
         assert_eq!(end, written);
         let mut bytes = fs::read(&path).unwrap();
@@ -160,7 +159,7 @@ async fn a_torn_last_commit_is_cut_off_wherever_it_is_wrong_and_kept_aside() {
 }
 
 #[tokio::test]
-async fn changed_bytes_in_the_last_kilobytes_leave_whole_commits() {
+async fn a_changed_byte_near_the_end_keeps_every_commit_before_it() {
     let seed = rand::random();
     eprintln!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
@@ -191,7 +190,7 @@ async fn damage_far_from_the_end_is_reported_instead_of_losing_commits() {
     let mut bytes = fs::read(&path).unwrap();
     bytes[first_end + 40] ^= 1;
     fs::write(&path, &bytes).unwrap();
-    let Err(Error::Damaged(text)) = open(directory.path()) else { panic!("it was opened") };
+    let Err(Error::Damaged(text)) = open(directory.path()) else { panic!("the damaged store was opened") };
     assert!(text.contains("restore the store from a backup"), "{text}");
-    assert_eq!(fs::read(&path).unwrap(), bytes, "nothing was cut off");
+    assert_eq!(fs::read(&path).unwrap(), bytes, "the journal was changed");
 }

@@ -1,6 +1,6 @@
-//! What every engine must do: the same behaviours, once per engine, against the contract alone.
+//! What every engine must do: the same behaviours for each engine, through the trait `Store` alone.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and tells its seed")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and prints its seed")]
 
 mod oracle;
 mod rows;
@@ -8,7 +8,7 @@ mod suite;
 
 use annals_testing::{TestDatabase, TestStore};
 
-/// Every behaviour as a test of its own, for every engine.
+/// Makes every behaviour a test of its own for every engine.
 macro_rules! conformance {
     ($($module:ident: $($behaviour:ident),+;)+) => {
         mod embedded {
@@ -34,23 +34,23 @@ macro_rules! conformance {
 
 conformance! {
     rows:
-        rows_are_kept_replaced_removed_and_listed,
-        rows_of_every_kind_come_back_as_they_were_written_last,
-        a_listing_has_exactly_its_rows_and_so_has_a_claim,
-        what_is_claimed_is_given_to_nobody_else;
+        rows_are_stored_replaced_removed_and_listed,
+        rows_of_every_kind_read_as_last_written,
+        a_listing_and_a_claim_return_exactly_their_rows,
+        a_claimed_row_is_not_claimed_again;
     suite:
-        an_empty_timeline_has_nothing,
-        events_come_back_as_they_went_in_newest_first,
-        a_read_stops_at_its_bound_but_gives_at_least_one_event,
+        an_empty_timeline_has_no_events,
+        events_read_as_they_were_written_newest_first,
+        a_read_stops_at_its_limit_but_returns_at_least_one_event,
         events_before_a_time_are_counted,
         events_are_found_by_identifier,
         notifications_of_timelines_are_received,
-        a_refused_change_leaves_no_trace,
-        a_change_that_panics_harms_no_other,
-        a_change_sees_all_before_it,
+        a_refused_command_changes_nothing,
+        a_command_that_panics_affects_no_other,
+        a_command_sees_every_earlier_commit,
         concurrent_commits_leave_no_gap,
         the_platform_timeline_has_every_event_once_and_in_order,
-        a_follower_gets_what_comes,
-        a_closed_store_takes_nothing_more,
-        a_random_history_reads_as_the_oracle_says;
+        a_follower_receives_new_events,
+        a_closed_store_refuses_commits,
+        a_random_history_reads_as_the_oracle_predicts;
 }

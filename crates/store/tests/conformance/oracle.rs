@@ -1,4 +1,4 @@
-//! A store in a few lines of memory, and random histories to compare one with.
+//! A store in a few lines of memory, and random histories to compare an engine with it.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 
 use crate::suite::{check_platform, recorded_at};
 
-/// Every timeline, whole, oldest first.
+/// Every timeline, oldest event first.
 #[derive(Default)]
 pub(crate) struct Oracle {
     timelines: BTreeMap<TimelineId, Vec<NewEvent>>,
@@ -34,7 +34,7 @@ impl History {
         Self { random: StdRng::seed_from_u64(seed), ids: RandomIds::starting_at(1, 0) }
     }
 
-    /// Few apps, users and times, so that borders meet; commits of one event and of hundreds.
+    /// Returns the next step. Apps, users and times are few, so that they collide; commits have one event or hundreds.
     pub(crate) fn next(&mut self, oracle: &Oracle) -> Step {
         match self.random.random_range(0..20) {
             0 => Step::Reopen,
@@ -86,7 +86,7 @@ impl Oracle {
         self.platform.push(commit);
     }
 
-    /// Reads on from anywhere, as far as anywhere.
+    /// Compares a read from a random position with a random limit.
     pub(crate) async fn check_the_platform(&self, store: &dyn Store, history: &mut History) {
         let length = self.platform.last().map_or(0, PlatformCommit::last);
         assert_eq!(store.platform_length().await.unwrap(), length);

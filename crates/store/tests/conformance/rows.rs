@@ -1,4 +1,4 @@
-//! Rows: the last value is there, a listing has its rows and no other, a claim gives them to one.
+//! The behaviours of rows: a read returns the last value, a listing exactly its rows, a claim each row to one caller.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -19,7 +19,7 @@ use rand::{RngExt, SeedableRng};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-pub(crate) async fn rows_are_kept_replaced_removed_and_listed(place: &TestStore) {
+pub(crate) async fn rows_are_stored_replaced_removed_and_listed(place: &TestStore) {
     let mut store = place.open().await;
     let name = |name: &str| key::AppName(name.to_owned());
     assert_eq!(store.get(name("a")).await.unwrap(), None);
@@ -51,7 +51,7 @@ pub(crate) async fn rows_are_kept_replaced_removed_and_listed(place: &TestStore)
     }
 }
 
-pub(crate) async fn rows_of_every_kind_come_back_as_they_were_written_last(place: &TestStore) {
+pub(crate) async fn rows_of_every_kind_read_as_last_written(place: &TestStore) {
     let seed = rand::random();
     eprintln!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
@@ -60,7 +60,7 @@ pub(crate) async fn rows_of_every_kind_come_back_as_they_were_written_last(place
     for turn in 1..=60 {
         let seed = random.random();
         oracle.extend(random_rows(seed));
-        // No event says what becomes of these apps.
+        // These app states change without events, so their checkpoints have to be written.
         let force_checkpoint = NUMBERS.map(app).to_vec();
         let decide = move |_: &dyn annals_store::Snapshot| {
             let force_checkpoint = force_checkpoint.clone();
@@ -79,7 +79,7 @@ pub(crate) async fn rows_of_every_kind_come_back_as_they_were_written_last(place
     }
 }
 
-/// Few, so that they meet.
+/// Few values, so that keys collide.
 const NUMBERS: [u8; 3] = [0, 1, 0xff];
 const TEXTS: [&str; 5] = ["", "a", "ab", "a\0b", "ä"];
 
@@ -164,8 +164,8 @@ fn voucher(code: String, time: Time) -> Arc<Voucher> {
     Arc::new(Voucher { code, amount: 0.5, created_at: time, expires_at: None, uses_max: 1, uses: 0 })
 }
 
-/// Keys whose parts begin with each other, or end where a byte can count no further.
-pub(crate) async fn a_listing_has_exactly_its_rows_and_so_has_a_claim(place: &TestStore) {
+/// The keys have parts that are prefixes of each other, and parts that end in the greatest byte.
+pub(crate) async fn a_listing_and_a_claim_return_exactly_their_rows(place: &TestStore) {
     let store = place.open().await;
     let store = &*store;
     let users = [[0, 0, 0], [7, 0, 0xff], [7, 1, 0], [7, 0xff, 0xff], [8, 0, 0], [0xff, 0xff, 0xff]].map(
@@ -179,7 +179,7 @@ pub(crate) async fn a_listing_has_exactly_its_rows_and_so_has_a_claim(place: &Te
     let ids = [0, 0xff].map(|byte| EventId::from_bytes([byte; 12]));
     let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     let times = [0, 0xff, 0x100, 0xffff, u64::MAX].map(Time::from_millis);
-    // The kinds that follow those that are listed.
+    // Rows of the kinds that sort next to the listed ones.
     write_rows(store, move |rows| {
         rows.put(key::AppName(String::new()), apps[0]);
         rows.put(key::Username(String::new()), users[0]);
@@ -199,7 +199,7 @@ pub(crate) async fn a_listing_has_exactly_its_rows_and_so_has_a_claim(place: &Te
     check_listings(store, keys.clone(), value.clone(), to, |key, other| key.0 == other.0).await;
     check_listings(store, keys, value, |_| key::Mail::all(), |_, _| true).await;
 
-    // A key has the length of the provider's name before it.
+    // A key starts with the length of the provider's name, so shorter names come first.
     let providers = texts(&["", "a", "b", "ab", "a\0b", "abc"]);
     let keys = pairs(&providers, &texts(&["", "\0", "a", "b"]), key::AddonOf);
     let of_provider = |key: &key::AddonOf| key::AddonOf::provider(&key.0);
@@ -226,7 +226,7 @@ fn pairs<A: Clone, B: Clone, K>(first: &[A], second: &[B], key: impl Fn(A, B) ->
     first.iter().flat_map(|a| second.iter().map(|b| key(a.clone(), b.clone()))).collect()
 }
 
-/// The listing made from each of these keys, which are in their order, has those that belong to that key.
+/// Checks the listing for each of these keys, which are sorted: it has exactly the keys that belong to that key.
 async fn check_listings<K: Key<Value: Debug + PartialEq> + Debug>(
     store: &dyn Store,
     keys: Vec<K>,
@@ -235,7 +235,7 @@ async fn check_listings<K: Key<Value: Debug + PartialEq> + Debug>(
     belongs: fn(&K, &K) -> bool,
 ) {
     for key in &keys {
-        // Writing them ends the claims.
+        // Writing a row ends its claim.
         let (all, same) = (keys.clone(), value.clone());
         write_rows(store, move |rows| all.iter().for_each(|key| rows.put(key.clone(), same.clone()))).await;
         let expected: Vec<_> = keys
@@ -251,7 +251,7 @@ async fn check_listings<K: Key<Value: Debug + PartialEq> + Debug>(
     }
 }
 
-pub(crate) async fn what_is_claimed_is_given_to_nobody_else(place: &TestStore) {
+pub(crate) async fn a_claimed_row_is_not_claimed_again(place: &TestStore) {
     let store = place.open().await;
     let timer = |millis: u64| key::Timer(START.plus_millis(millis), app(1), 7);
     write_rows(&*store, move |rows| [3, 1, 2, 9].into_iter().for_each(|millis| rows.put(timer(millis), ())))
@@ -261,17 +261,17 @@ pub(crate) async fn what_is_claimed_is_given_to_nobody_else(place: &TestStore) {
         let claimed = store.claim(due.clone(), limit, lease).await.unwrap();
         claimed.into_iter().map(|(key, ())| key).collect()
     };
-    assert_eq!(claim(2, MINUTE).await, [timer(1), timer(2)], "the first that are due");
-    assert_eq!(claim(9, Duration::from_millis(1)).await, [timer(3)], "what is left and due");
-    // That claim ends by itself; the others do not yet.
+    assert_eq!(claim(2, MINUTE).await, [timer(1), timer(2)], "the first due rows");
+    assert_eq!(claim(9, Duration::from_millis(1)).await, [timer(3)], "the remaining due row");
+    // The short claim expires; the others do not yet.
     let mut again = Vec::new();
     while again.is_empty() {
         again = claim(9, MINUTE).await;
     }
     assert_eq!(again, [timer(3)]);
     assert!(claim(9, MINUTE).await.is_empty());
-    assert_eq!(store.list(due.clone(), 9).await.unwrap().len(), 3, "a claim hides nothing");
-    // A commit that writes the row ends the claim; a row that goes and comes again is another one.
+    assert_eq!(store.list(due.clone(), 9).await.unwrap().len(), 3, "a claim hid a row from the listing");
+    // A commit that writes the row ends the claim. A row that was removed and written again is unclaimed.
     write_rows(&*store, move |rows| {
         rows.remove(timer(1));
         rows.put(timer(2), ());

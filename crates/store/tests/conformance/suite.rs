@@ -1,4 +1,4 @@
-//! The behaviours.
+//! The behaviours of timelines, commits and followers.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub(crate) async fn append(store: &dyn Store, events: Vec<NewEvent>) {
         .unwrap();
 }
 
-/// When these events were recorded, if they are recorded alone.
+/// Returns the time at which these events are recorded if one commit has nothing else.
 pub(crate) fn recorded_at(events: &[NewEvent]) -> Time {
     events.last().map_or(START, |event| event.created_at.plus_millis(5))
 }
@@ -38,7 +38,7 @@ async fn read(
     events.into_iter().map(|event| event.to_vec()).collect()
 }
 
-pub(crate) async fn an_empty_timeline_has_nothing(place: &TestStore) {
+pub(crate) async fn an_empty_timeline_has_no_events(place: &TestStore) {
     let store = place.open().await;
     let timeline = TimelineId::App(app(1));
     assert_eq!(store.head(timeline).await.unwrap(), Head::default());
@@ -48,10 +48,10 @@ pub(crate) async fn an_empty_timeline_has_nothing(place: &TestStore) {
     assert_eq!(store.statistics().await.unwrap().timelines, 0);
 }
 
-pub(crate) async fn events_come_back_as_they_went_in_newest_first(place: &TestStore) {
+pub(crate) async fn events_read_as_they_were_written_newest_first(place: &TestStore) {
     let store = place.open().await;
     let events = events(200, Some(user(1)));
-    // Commits of very different sizes, so that pages meet the borders of what was written together.
+    // Commits of very different sizes, so that pages cross the borders between commits.
     for part in [0..1, 1..64, 64..65, 65..193, 193..200] {
         append(&*store, events[part].to_vec()).await;
     }
@@ -75,7 +75,7 @@ pub(crate) async fn events_come_back_as_they_went_in_newest_first(place: &TestSt
     assert_eq!(store.statistics().await.unwrap().timelines, 2);
 }
 
-pub(crate) async fn a_read_stops_at_its_bound_but_gives_at_least_one_event(place: &TestStore) {
+pub(crate) async fn a_read_stops_at_its_limit_but_returns_at_least_one_event(place: &TestStore) {
     let store = place.open().await;
     let events = events(10, None);
     append(&*store, events.clone()).await;
@@ -134,11 +134,11 @@ pub(crate) async fn events_are_found_by_identifier(place: &TestStore) {
         assert_eq!(
             store.find(TimelineId::User(user(1)), id).await.unwrap(),
             None,
-            "a user's timeline is not its home"
+            "the event was found in a timeline that only refers to it"
         );
     }
     commit(&*store, move |view| {
-        // All are asked for before anything is made of the answers: a change may be shown less than there is at first.
+        // Ask for all before judging any: a command may see an incomplete snapshot at first.
         let held: Vec<_> =
             ids.iter().map(|(id, _)| view.contains_event(*id, TimelineId::App(app(1))).unwrap()).collect();
         if held.contains(&false) {
@@ -163,7 +163,7 @@ pub(crate) async fn notifications_of_timelines_are_received(place: &TestStore) {
     assert_eq!(received, [TimelineId::App(app(1)), TimelineId::User(user(1))].into());
 }
 
-pub(crate) async fn a_refused_change_leaves_no_trace(place: &TestStore) {
+pub(crate) async fn a_refused_command_changes_nothing(place: &TestStore) {
     let store = place.open().await;
     append(&*store, events(3, Some(user(1)))).await;
     let refused = commit(&*store, |_| Err(CommandError::Rejected(Rejection::Conflict("no".to_owned()))))
@@ -177,7 +177,7 @@ pub(crate) async fn a_refused_change_leaves_no_trace(place: &TestStore) {
     assert_eq!(store.platform_length().await.unwrap(), 3);
 }
 
-pub(crate) async fn a_change_that_panics_harms_no_other(place: &TestStore) {
+pub(crate) async fn a_command_that_panics_affects_no_other(place: &TestStore) {
     let store = place.open().await;
     let failed = commit(&*store, |_| panic!("as a bug would")).await.unwrap_err();
     assert!(matches!(failed, CommitError::Failed(Error::Engine(_))));
@@ -186,14 +186,14 @@ pub(crate) async fn a_change_that_panics_harms_no_other(place: &TestStore) {
     store.ready().await.unwrap();
 }
 
-pub(crate) async fn a_change_sees_all_before_it(place: &TestStore) {
+pub(crate) async fn a_command_sees_every_earlier_commit(place: &TestStore) {
     const COUNT: key::Setting = key::Setting(Setting::SigningKey);
     let store = place.open().await;
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..100 {
         let store = Arc::clone(&store);
         tasks.spawn(async move {
-            // Each adds one to what it finds: only if all see each other does it come to a hundred.
+            // Each adds one to the value it finds, so only serial commits add up to a hundred.
             commit(&*store, |view| {
                 let count = view.get(COUNT)?.map_or(0, |text| text.parse::<u32>().unwrap());
                 let mut writes = WriteSet::default();
@@ -244,7 +244,7 @@ pub(crate) async fn concurrent_commits_leave_no_gap(place: &TestStore) {
     assert_eq!(check_platform(&*store, timelines).await, followed);
     assert_eq!(store.head(TimelineId::App(app(0))).await.unwrap().length, 640);
     let shared = read(&*store, TimelineId::App(app(0)), 1..=640).await;
-    assert_eq!(shared.iter().collect::<BTreeSet<_>>().len(), 640, "no event is there twice");
+    assert_eq!(shared.iter().collect::<BTreeSet<_>>().len(), 640, "an event is there twice");
     let times: Vec<_> = shared.iter().map(|json| json[47..71].to_vec()).collect();
     assert!(times.is_sorted_by(|newer, older| newer >= older));
     for task in 0..16_u8 {
@@ -253,7 +253,7 @@ pub(crate) async fn concurrent_commits_leave_no_gap(place: &TestStore) {
     }
 }
 
-/// What a follower gets until it has so many events.
+/// Follows until it has received that many events, and returns them.
 async fn next_events(mut follow: Follow, count: usize) -> Vec<PlatformEvent> {
     let mut events = Vec::new();
     while events.len() < count {
@@ -266,14 +266,14 @@ async fn next_events(mut follow: Follow, count: usize) -> Vec<PlatformEvent> {
     events
 }
 
-/// The events of the platform timeline, which has those of these timelines and no other, and has them in their order.
+/// Checks that the platform timeline has exactly the events of these timelines, in their order, and returns them.
 pub(crate) async fn check_platform(
     store: &dyn Store,
     timelines: impl IntoIterator<Item = TimelineId>,
 ) -> Vec<PlatformEvent> {
     let mut events = Vec::new();
     for commit in store.platform(0, usize::MAX).await.unwrap() {
-        assert_eq!(commit.first, events.len() as u64 + 1, "there is no gap");
+        assert_eq!(commit.first, events.len() as u64 + 1, "there is a gap");
         events.extend(commit.events);
     }
     assert_eq!(store.platform_length().await.unwrap(), events.len() as u64);
@@ -290,7 +290,7 @@ pub(crate) async fn check_platform(
         assert_eq!(on_platform, of_timeline, "{timeline:?}");
         of_timelines.extend(set);
     }
-    assert_eq!(of_timelines.len(), events.len(), "each event is there once");
+    assert_eq!(of_timelines.len(), events.len(), "an event is missing or there twice");
     events
 }
 
@@ -309,7 +309,7 @@ pub(crate) async fn the_platform_timeline_has_every_event_once_and_in_order(plac
     }
     write_rows(&*store, |rows| rows.put(key::Setting(Setting::SigningKey), "00".into())).await;
     let commits = store.platform(0, usize::MAX).await.unwrap();
-    assert_eq!(commits.len(), 10, "a commit without events is not on it");
+    assert_eq!(commits.len(), 10, "a commit without events was on the platform timeline");
     let timelines = (0..3).map(|number| TimelineId::App(app(number)));
     check_platform(&*store, timelines.chain((0..10).map(|number| TimelineId::User(user(number))))).await;
 
@@ -317,7 +317,7 @@ pub(crate) async fn the_platform_timeline_has_every_event_once_and_in_order(plac
     assert_eq!((commits[7].earliest, commits[7].latest), (time, time));
     assert_eq!(commits[7].recorded_at, time.plus_millis(5));
     assert_eq!(commits[7].types, ["restart"]);
-    // As much as is asked for: commits that begin within it, one at least, the first without what is known of it.
+    // A read returns the commits that begin within the limit, at least one, and the first without events already read.
     assert_eq!(store.platform(7 * 71, 2).await.unwrap(), commits[7..8]);
     assert_eq!(store.platform(7 * 71, 0).await.unwrap(), commits[7..8]);
     assert_eq!(store.platform(7 * 71, 71).await.unwrap(), commits[7..8]);
@@ -332,11 +332,15 @@ pub(crate) async fn the_platform_timeline_has_every_event_once_and_in_order(plac
     drop(store);
     let store = place.open().await;
     append(&*store, vec![event(&ids, Some(app(1)), None, START.plus_millis(99))]).await;
-    assert_eq!(store.platform(710, 100).await.unwrap()[0].first, 711, "positions go on after reopening");
+    assert_eq!(
+        store.platform(710, 100).await.unwrap()[0].first,
+        711,
+        "positions did not continue after reopening"
+    );
     assert_eq!(store.platform_length().await.unwrap(), 711);
 }
 
-pub(crate) async fn a_follower_gets_what_comes(place: &TestStore) {
+pub(crate) async fn a_follower_receives_new_events(place: &TestStore) {
     let store = place.open().await;
     append(&*store, events(3, Some(user(1)))).await;
     let mut follower = follow(Arc::clone(&store), 2);
@@ -350,7 +354,7 @@ pub(crate) async fn a_follower_gets_what_comes(place: &TestStore) {
     assert_eq!((commits[0].first, position), (4, 4));
 }
 
-pub(crate) async fn a_closed_store_takes_nothing_more(place: &TestStore) {
+pub(crate) async fn a_closed_store_refuses_commits(place: &TestStore) {
     let store = place.open().await;
     append(&*store, events(3, None)).await;
     store.close().await.unwrap();
@@ -360,7 +364,7 @@ pub(crate) async fn a_closed_store_takes_nothing_more(place: &TestStore) {
     assert_eq!(store.head(TimelineId::App(app(1))).await.unwrap().length, 3);
 }
 
-pub(crate) async fn a_random_history_reads_as_the_oracle_says(place: &TestStore) {
+pub(crate) async fn a_random_history_reads_as_the_oracle_predicts(place: &TestStore) {
     let seed = rand::random();
     eprintln!("seed {seed}");
     let mut oracle = Oracle::default();

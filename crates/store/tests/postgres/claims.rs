@@ -1,4 +1,4 @@
-//! Claims, which hold for all processes.
+//! Claims are valid across processes.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ async fn work_is_claimed_by_one_process() {
     assert_eq!(claimed.len(), 200);
     assert_eq!(claimed.iter().collect::<HashSet<_>>().len(), 200);
 
-    // A write of another process ends a claim too.
+    // A write by another process ends a claim too.
     write_rows(&*stores[1], move |rows| rows.put(timer(7), ())).await;
     let claimed = stores[0].claim(key::Timer::until(START), 7, MINUTE).await.unwrap();
     assert_eq!(claimed, [(timer(7), ())]);

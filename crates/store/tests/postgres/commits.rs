@@ -1,4 +1,4 @@
-//! Commits of several processes: each is decided from what the others left.
+//! Commits of several processes: each is decided from what the others committed.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ const NOTE: key::Setting = key::Setting(Setting::SigningKey);
 async fn processes_that_change_the_same_row_see_each_other() {
     let database = TestDatabase::create().await;
     let stores = [database.open().await, database.open().await];
-    // One that has a version of its own, and one that its timeline's clock stands for.
+    // A row with its own version, and one that is versioned by its timeline's clock.
     count_to_sixty(&stores, NOTE, String::into, |text| text.to_string()).await;
     let account = |username| {
         let person = Person { id: user(1), username, email: "a@example.com".to_owned() };
@@ -27,7 +27,7 @@ async fn processes_that_change_the_same_row_see_each_other() {
     count_to_sixty(&stores, key::Account(user(1)), account, username).await;
 }
 
-/// Each of sixty commits adds one to what it finds in the row.
+/// Runs sixty commits that each add one to the row's value.
 async fn count_to_sixty<K: Key>(
     stores: &[Arc<PostgresStore>; 2],
     key: K,
@@ -52,7 +52,7 @@ async fn count_to_sixty<K: Key>(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_another_process_wrote_is_seen_also_where_nothing_was_or_nothing_is_written() {
+async fn a_command_sees_rows_that_another_process_wrote() {
     let database = TestDatabase::create().await;
     let stores = [database.open().await, database.open().await];
     const ROW: key::Setting = key::Setting(Setting::OperatorTokenHash);
@@ -69,7 +69,7 @@ async fn what_another_process_wrote_is_seen_also_where_nothing_was_or_nothing_is
                 Ok(write_set)
             };
             commit(&*store, decide).await.unwrap();
-            // What counts is what it was decided from in the end.
+            // A command may run several times; the last run is the one that was committed.
             receiver.try_iter().last().unwrap()
         }
     };
@@ -79,15 +79,15 @@ async fn what_another_process_wrote_is_seen_also_where_nothing_was_or_nothing_is
             if let Some(value) = value {
                 write_rows(&*stores[1], move |rows| rows.put(ROW, value.into())).await;
             }
-            // The first process remembers what it saw the last time.
+            // The first process has cached what it saw last.
             assert_eq!(found(&stores[0], writes).await.as_deref(), value, "writes: {writes}");
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_only_read_may_not_change_meanwhile() {
-    // Each of two changes reads what the other writes: one of them has to see the other.
+async fn two_commits_that_each_read_what_the_other_writes_cannot_both_succeed() {
+    // Each of two commands reads the row that the other writes, so one of them must see the other's write.
     let database = TestDatabase::create().await;
     let stores = [database.open().await, database.open().await];
     let keys = [Setting::SigningKey, Setting::OperatorTokenHash].map(key::Setting);
@@ -110,18 +110,18 @@ async fn what_was_only_read_may_not_change_meanwhile() {
             })
         };
         let (first, second) = tokio::join!(take(0), take(1));
-        assert!(first.unwrap() ^ second.unwrap(), "round {round}: exactly one takes it");
+        assert!(first.unwrap() ^ second.unwrap(), "round {round}: not exactly one succeeded");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_timeline_that_is_only_looked_at_is_seen_as_it_is() {
+async fn a_command_sees_the_length_of_a_timeline_that_it_only_reads() {
     let database = TestDatabase::create().await;
     let stores = [database.open().await, database.open().await];
     let ids = Arc::new(RandomIds::default());
     append(&*stores[0], &ids, vec![app(1)], user(1)).await.unwrap();
     for length in 2..12 {
-        // The first process remembers how long it was.
+        // The first process has cached the old length.
         append(&*stores[1], &ids, vec![app(1)], user(1)).await.unwrap();
         let note = |view: &dyn Snapshot| {
             let length = view.head(TimelineId::App(app(1)))?.length;
@@ -135,7 +135,7 @@ async fn a_timeline_that_is_only_looked_at_is_seen_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_database_refuses_harms_nobody_who_came_at_the_same_time() {
+async fn a_commit_that_the_database_refuses_fails_alone() {
     let database = TestDatabase::create().await;
     let store = database.open().await;
     let refusing = format!("ALTER TABLE entries ADD CONSTRAINT refused CHECK (timeline <> '{}')", app(66));

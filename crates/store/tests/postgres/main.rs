@@ -1,4 +1,4 @@
-//! What PostgreSQL is for: several processes on one database. Each store here stands for a process.
+//! Several processes on one PostgreSQL database. Each store here stands for a process.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -14,7 +14,7 @@ use annals_model::{AppId, RandomIds, UserId};
 use annals_store::{CommitError, Store, TimelineId, WriteSet};
 use annals_testing::{START, commit, event};
 
-/// Appends an event to each of these apps, at a time that does not go back.
+/// Appends an event to each of these apps, at a time not before their last events.
 async fn append(
     store: &dyn Store,
     ids: &Arc<RandomIds>,

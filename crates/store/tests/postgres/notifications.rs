@@ -1,4 +1,4 @@
-//! Notifications of timelines, which reach all processes.
+//! Notifications of timelines reach all processes.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use annals_testing::{TestDatabase, app, user};
 use crate::append;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_one_process_records_another_is_told_of() {
+async fn one_process_is_notified_of_what_another_records() {
     let database = TestDatabase::create().await;
     let stores = [database.open().await, database.open().await];
     let mut notifications = stores[1].subscribe();

@@ -1,4 +1,4 @@
-//! The platform timeline, which whoever reads it numbers.
+//! The platform timeline, which is numbered by the processes that read it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ async fn processes_that_append_to_the_same_timelines_leave_no_gap_and_followers_
     let stores = [database.open().await, database.open().await, database.open().await];
     let reader = database.open().await;
     let is_done = Arc::new(AtomicBool::new(false));
-    // They follow while the others write, so that entries which commit late would be gone past, and number at the same time.
+    // They follow while the others write, so they would skip entries that commit late, and they number at the same time.
     let followers = [&reader, &stores[0]].map(|reader| {
         let (reader, is_done) = (Arc::clone(reader), Arc::clone(&is_done));
         tokio::spawn(async move {
@@ -42,7 +42,7 @@ async fn processes_that_append_to_the_same_timelines_leave_no_gap_and_followers_
             writers.spawn(async move {
                 let ids = Arc::new(RandomIds::default());
                 for turn in 0..25_u8 {
-                    // Different orders and different sets, as they would deadlock where locks had no order.
+                    // Different sets in different orders: they would deadlock if locks had no order.
                     let mut apps = vec![app(0), app(1 + turn % 3), app(4 + writer)];
                     apps.rotate_left(usize::from(turn) % 3);
                     append(&*store, &ids, apps, user(1 + writer % 2)).await.unwrap();
@@ -60,11 +60,11 @@ async fn processes_that_append_to_the_same_timelines_leave_no_gap_and_followers_
     {
         let length = reader.head(timeline).await.unwrap().length;
         let read = reader.read(timeline, 1..=length, usize::MAX).await.unwrap();
-        assert_eq!(read.len() as u64, length, "{timeline:?} has no gap");
+        assert_eq!(read.len() as u64, length, "{timeline:?} has a gap");
         assert_eq!(
             read.iter().collect::<BTreeSet<_>>().len() as u64,
             length,
-            "{timeline:?} has nothing twice"
+            "{timeline:?} has an event twice"
         );
     }
     let [followed, also] = followers;
@@ -73,11 +73,11 @@ async fn processes_that_append_to_the_same_timelines_leave_no_gap_and_followers_
     let mut next = BTreeMap::new();
     for event in &followed {
         let expected = next.entry(event.timeline).or_insert(1);
-        assert_eq!(event.position, *expected, "{:?} comes in order, and nothing is missed", event.timeline);
+        assert_eq!(event.position, *expected, "{:?}: an event is missing or out of order", event.timeline);
         *expected += 1;
     }
     assert_eq!(reader.platform_length().await.unwrap(), 3 * events);
-    // Along a user's timeline too.
+    // The platform timeline also keeps the order of each user's timeline.
     for user in [1, 2].map(|number| TimelineId::User(user(number))) {
         let of_user = reader.read(user, 1..=3 * events, usize::MAX).await.unwrap();
         let mut on_platform = Vec::new();
@@ -93,12 +93,12 @@ async fn processes_that_append_to_the_same_timelines_leave_no_gap_and_followers_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn commits_go_on_while_somebody_numbers_them_and_who_dies_at_it_leaves_nothing_behind() {
+async fn commits_continue_while_a_process_numbers_them_and_its_death_leaves_nothing() {
     let database = TestDatabase::create().await;
     let store = database.open().await;
     let ids = Arc::new(RandomIds::default());
     append(&*store, &ids, vec![app(1), app(2)], user(1)).await.unwrap();
-    // Another process holds the lock of whoever numbers, and has written half of it.
+    // Another process holds the numbering lock and has written half of the numbers.
     let other = database.connect().await;
     let class = i32::from_be_bytes(*b"anls") + 2;
     other.batch_execute("BEGIN").await.unwrap();

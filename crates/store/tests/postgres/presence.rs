@@ -1,4 +1,4 @@
-//! Who may open a store, and who may write to it.
+//! Which processes may open a store and write to it.
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use annals_testing::{TestDatabase, app, user};
 use crate::append;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_written_while_somebody_has_the_store_alone() {
+async fn nothing_is_written_while_another_process_has_exclusive_access() {
     let database = TestDatabase::create().await;
     let store = database.open().await;
     let ids = Arc::new(RandomIds::default());
     append(&*store, &ids, vec![app(1)], user(1)).await.unwrap();
-    // The process loses its lock, and somebody else takes it before it is back.
+    // The process loses its lock, and another one takes it first.
     let other = database.connect().await;
     let lock: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&i32::from_be_bytes(*b"anls")];
     let terminate = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = $1::int \
@@ -35,7 +35,7 @@ async fn nothing_is_written_while_somebody_has_the_store_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_of_a_newer_program_is_refused_and_so_is_one_in_use_or_not_there() {
+async fn a_store_that_is_newer_in_use_or_missing_is_not_opened() {
     let database = TestDatabase::create().await;
     let missing = database.options().existing(true).open().await;
     assert!(matches!(missing, Err(Error::Missing)));
