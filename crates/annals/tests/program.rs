@@ -1,4 +1,4 @@
-//! The built program: a few whole journeys, and what is left when it is killed.
+//! The built program: a few whole journeys, faults, and what is left when it is killed.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

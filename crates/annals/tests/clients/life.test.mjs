@@ -1,5 +1,5 @@
-// The life of an app, played with the official JavaScript client where it has the call, and with the exact requests of
-// the official command line where only that has it: status, top level, headers.
+// The life of an app, with the official JavaScript client where it has the call, and otherwise with the exact requests of the
+// official command line: status, top-level keys, headers.
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import scalingo from "scalingo";
@@ -14,7 +14,7 @@ let client;
 
 const clientOf = ({ token }) => clientFromToken(token, { apiUrl: `${url}`, authApiUrl: url });
 
-/// A request as the Go clients send it: a question mark at the end, a content type on everything.
+/// Sends a request as the Go clients do: with a question mark at the end and a content type on everything.
 async function go(method, path, body, { status = 200, who = jane } = {}) {
   const headers = { "user-agent": "Scalingo CLI v1.48.0", "content-type": "application/json", "accept-encoding": "gzip" };
   const asked = body === undefined && !path.includes("?") ? `${path}?` : path;
@@ -46,7 +46,7 @@ test("signing in with a password, and the first requests of every command", asyn
   assert.ok((await go("GET", "/v1/regions", undefined, { who: bearer })).json.regions.length > 0);
 });
 
-test("it is created, and listed with nothing else at the top", async () => {
+test("the app is created and listed, with no other top-level key", async () => {
   const created = await client.Apps.create({ name: app });
   assert.equal(created.name, app);
   for (const [path, only] of [["/v1/apps", "apps"], [P, "app"], ["/v1/features/stacks", "stacks"], ["/v1/event_types", "event_types"], ["/v1/features/container_sizes", "container_sizes"]]) {
@@ -56,7 +56,7 @@ test("it is created, and listed with nothing else at the top", async () => {
   assert.ok(stacks.every(({ deprecated_at }) => deprecated_at === null || /^\d{4}-\d\d-\d\d$/.test(deprecated_at)));
 });
 
-test("it is scaled before it is deployed, then deployed, scaled and restarted", async () => {
+test("the app is scaled before its first deployment, then deployed, scaled and restarted", async () => {
   const early = await go("POST", `${P}/scale`, { containers: [{ id: "", app_id: "", name: "web", amount: 1, command: "", size: "" }] });
   assert.equal(early.headers.get("location"), null);
   const deployment = await go("POST", `${P}/deployments`, { deployment: { git_ref: null, source_url: "https://example.com/a.tar.gz" } }, { status: 201 });
@@ -79,13 +79,13 @@ test("it is scaled before it is deployed, then deployed, scaled and restarted", 
   assert.equal(restarted.raw, "");
   const byClient = await client.Containers.restart(app, ["web"]);
   assert.ok(byClient.operation ?? byClient);
-  // Terraform sends null, Ruby nothing at all.
+  // Terraform sends null, Ruby no body.
   await go("POST", `${P}/restart`, "null", { status: 202 });
   await go("POST", `${P}/restart`, "", { status: 202 });
   await go("DELETE", `${P}/caches/deployment`, undefined, { status: 204 });
 });
 
-test("commands are run", async () => {
+test("one-off containers", async () => {
   const run = await go("POST", `${P}/run`, { command: "bin/console", env: { TERM: "xterm", CLIENT_OS: "linux" }, detached: true, has_uploads: false });
   assert.ok(run.json.container.label.startsWith("one-off-"));
   const attached = await go("POST", `${P}/run`, { command: "bash", env: {} });
@@ -114,7 +114,7 @@ test("domains", async () => {
   await client.Domains.destroy(app, domain.id);
 });
 
-test("people", async () => {
+test("collaborators", async () => {
   const invited = await go("POST", `${P}/collaborators`, { collaborator: { email: "life-sam@example.com", is_limited: false } }, { status: 201 });
   assert.equal(Array.isArray(invited.json.collaborator), false);
   const { id, invitation_link } = invited.json.collaborator;
@@ -171,7 +171,7 @@ test("a database with features, drains and maintenance", async () => {
   await client.Addons.destroy(app, id);
 });
 
-test("an add-on restarts the app by itself", async () => {
+test("adding an add-on restarts the app", async () => {
   const directory = await must(200, "GET", "/v1/addon_providers");
   const password_sha256 = Buffer.from(await crypto.subtle.digest("SHA-256", Buffer.from("manifest secret"))).toString("hex");
   const cache = {
@@ -194,7 +194,7 @@ test("an add-on restarts the app by itself", async () => {
   assert.ok(events.every((event) => !("user" in event)));
 });
 
-test("its repository", async () => {
+test("the linked repository", async () => {
   await client.SCMIntegrations.create({ scm_type: "github", access_token: "t" });
   assert.equal((await go("GET", "/v1/scm_integrations/github")).json.scm_integration.scm_type, "github");
   await go("GET", `${P}/scm_repo_link`, undefined, { status: 404 });
@@ -226,7 +226,7 @@ test("settings, stack, contact and consent", async () => {
   await client.HDSContacts.update(app, { name: "Jane", email: "jane@example.com", address_country: "FR" });
 });
 
-test("it is renamed and given away, and its timeline tells it all", async () => {
+test("the app is renamed and transferred, and its timeline has every event", async () => {
   await go("POST", `${P}/rename`, { current_name: app, new_name: "lived-app" });
   await client.Apps.transfer("lived-app", "lived-app", "life-sam@example.com").catch(() =>
     go("PATCH", "/v1/apps/lived-app", { app: { owner: "life-sam@example.com" } }));
@@ -243,7 +243,7 @@ test("it is renamed and given away, and its timeline tells it all", async () => 
   ];
   assert.deepEqual([...new Set(types)].sort(), expected.sort());
 
-  // What the command line decodes: counts with sizes as text, times in full, objects everywhere.
+  // The forms that the command line decodes: counts with sizes as text, full times, objects everywhere.
   const { events } = (await go("GET", "/v1/apps/lived-app/events?page=1&per_page=100", undefined, { who: sam })).json;
   for (const event of events) {
     assert.match(event.created_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
@@ -258,7 +258,7 @@ test("it is renamed and given away, and its timeline tells it all", async () => 
   assert.equal(state.stack, "scalingo-22");
 });
 
-test("errors are what the clients read", async () => {
+test("errors have the form that the clients read", async () => {
   const missing = await go("GET", "/v1/apps/no-such-app", undefined, { status: 404 });
   assert.deepEqual(missing.json, { resource: "app", error: "not found" });
   const wrong = await go("POST", "/v1/apps", { app: { name: "x" } }, { status: 422 });
@@ -270,7 +270,7 @@ test("errors are what the clients read", async () => {
   }
 });
 
-test("what an account pays with", async () => {
+test("billing", async () => {
   await go("POST", "/v1/account/billing/credits", { credit: { payment_method: "paypal", amount: 10.5 } }, { status: 201 });
   const stripe = { brand: "visa", last4: "4242", exp: "01/2030" };
   await go("POST", "/v1/account/billing/payment_methods", { payment_method: { payment_method_type: "stripe", company: "ACME", stripe } }, { status: 201 });

@@ -1,4 +1,4 @@
-// A real mail server: prints {"port"} when it listens, then one line of JSON for each mail it took.
+// A real mail server: prints {"port"} once it listens, then a line of JSON for each mail it accepted.
 import { simpleParser } from "mailparser";
 import { SMTPServer } from "smtp-server";
 

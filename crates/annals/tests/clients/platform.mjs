@@ -1,9 +1,9 @@
-// A running annals, as these tests talk to it.
+// Requests to a running annals.
 import assert from "node:assert/strict";
 
 export const url = process.env.ANNALS_URL;
 
-/// Sends a request as it is, and gives status, headers and body.
+/// Sends a request unchanged, and returns status, headers and body.
 export async function send(method, path, { token, headers = {}, body, basic } = {}) {
   const authorization = basic
     ? { authorization: `Basic ${Buffer.from(basic).toString("base64")}` }
@@ -17,7 +17,7 @@ export async function send(method, path, { token, headers = {}, body, basic } = 
   return { status: answer.status, headers: answer.headers, raw, json: isJson && raw ? JSON.parse(raw) : undefined };
 }
 
-/// Sends a request that must be answered with that status.
+/// Sends a request that must get that status.
 export async function must(status, method, path, options) {
   const answer = await send(method, path, options);
   assert.equal(answer.status, status, `${method} ${path}: ${answer.raw}`);
@@ -26,14 +26,14 @@ export async function must(status, method, path, options) {
 
 export const operator = { token: process.env.ANNALS_OPERATOR_TOKEN };
 
-/// Registers somebody; gives what they present.
+/// Registers a user, and returns their credential.
 export async function register(username, more = {}) {
   const user = { username, email: `${username}@example.com`, ...more };
   const { token } = await must(201, "POST", "/v1/users", { ...operator, body: { user } });
   return { token: token.token };
 }
 
-/// The types in an app's timeline, oldest first.
+/// Returns the event types in an app's timeline, oldest first.
 export async function typesOf(app, who) {
   const { events } = await must(200, "GET", `/v1/apps/${app}/events?per_page=100`, who);
   return events.map(({ type }) => type).reverse();

@@ -20,7 +20,7 @@ before(async () => {
   }
 });
 
-/// An app that is linked, with what its forge sends to it.
+/// Creates an app linked to a repository, and returns functions that send its forge's webhooks.
 async function linked(name, forge, settings = {}) {
   await must(201, "POST", "/v1/apps", { ...jane, body: { app: { name } } });
   const source = `https://${forge}.com/Codertocat/Hello-World`;
@@ -54,7 +54,7 @@ async function recorded(answer) {
   return answer.json.recorded;
 }
 
-test("every payload that GitHub publishes is taken, and none does harm", async () => {
+test("every payload that GitHub publishes is accepted", async () => {
   const { github } = await linked("all-payloads", "github");
   let count = 0;
   for (const { name, examples: payloads } of examples) {
@@ -78,7 +78,7 @@ test("a push to the linked branch deploys the app, once", async () => {
   const delivery = randomUUID();
   assert.deepEqual(await recorded(await github("push", push, delivery)), ["deployment"]);
   assert.deepEqual(await recorded(await github("push", push, delivery)), ["deployment"], "a repeat gets the same answer");
-  assert.deepEqual(await recorded(await github("push", push)), [], "the same commit again is nothing new");
+  assert.deepEqual(await recorded(await github("push", push)), [], "a commit is deployed once");
   for (const ref of ["refs/heads/other", "refs/tags/main", "refs/heads/main/2"]) {
     assert.deepEqual(await recorded(await github("push", { ...push, ref, after: "a".repeat(40) })), []);
   }
@@ -87,14 +87,14 @@ test("a push to the linked branch deploys the app, once", async () => {
 
   const { events } = await must(200, "GET", "/v1/apps/pushed-app/events?per_page=1", jane);
   const { user, type_data } = events[0];
-  assert.equal(user.username, "hook-jane", "in the name of who linked the repository");
+  assert.equal(user.username, "hook-jane", "the actor is the user who linked the repository");
   assert.equal(type_data.git_ref, push.after);
   assert.equal(type_data.git_ref_url, `https://github.com/Codertocat/Hello-World/commit/${push.after}`);
   assert.equal(type_data.last_commits.commits.length, 10);
   assert.equal(type_data.last_commits.remaining, 2);
   assert.equal(type_data.last_commits.commits[0].message, "Change 11");
 
-  // GitHub sends a form where its user left that so.
+  // GitHub sends a form unless its user chose JSON.
   const form = new URLSearchParams({ payload: JSON.stringify({ ...push, after: "b".repeat(40) }) }).toString();
   const signature = `sha256=${createHmac("sha256", secret).update(form).digest("hex")}`;
   const answer = await send("POST", path, {
@@ -106,13 +106,13 @@ test("a push to the linked branch deploys the app, once", async () => {
   assert.deepEqual(await recorded(answer), ["deployment"]);
 });
 
-test("a pull request gets its review app, which follows it to its end", async () => {
+test("a pull request gets a review app, which is deployed, destroyed and created again with it", async () => {
   const { github } = await linked("reviewed-app", "github");
   const opened = of("pull_request", "opened");
   const number = opened.number;
   const review = `reviewed-app-pr${number}`;
   assert.deepEqual(await recorded(await github("pull_request", opened)), ["create_review_app", "new_app", "deployment"]);
-  assert.deepEqual(await recorded(await github("pull_request", opened)), [], "told twice it is one");
+  assert.deepEqual(await recorded(await github("pull_request", opened)), [], "a repeated webhook creates no second review app");
   const { review_apps } = await must(200, "GET", "/v1/apps/reviewed-app/scm_repo_link/review_apps", jane);
   assert.equal(review_apps.length, 1);
   assert.equal(review_apps[0].app_name, review);
@@ -142,7 +142,7 @@ test("a pull request gets its review app, which follows it to its end", async ()
   ]);
 });
 
-test("a fork gets a review app only where that is allowed", async () => {
+test("a fork gets a review app only if the link allows it", async () => {
   const fromFork = of("pull_request", "opened");
   fromFork.pull_request.head.repo = { id: 1, full_name: "stranger/Hello-World", html_url: "https://github.com/stranger/Hello-World" };
   const fromDeletedFork = structuredClone(fromFork);
@@ -155,13 +155,13 @@ test("a fork gets a review app only where that is allowed", async () => {
   const { events } = await must(200, "GET", "/v1/apps/open-app/events?per_page=1", jane);
   assert.equal(events[0].type_data.pr_comes_from_a_fork, true);
   assert.equal(events[0].type_data.source_repo_name, "stranger/Hello-World");
-  // By hand it may be made all the same.
+  // It can still be created by hand.
   await must(200, "POST", "/v1/apps/strict-app/scm_repo_link/manual_review_app", {
     ...jane, body: { pull_request_id: String(fromFork.number) },
   });
 });
 
-test("what is not signed by the link's secret is refused", async () => {
+test("a webhook without the signature of the link's secret is refused", async () => {
   const { github, gitlab, path } = await linked("guarded-app", "github");
   const push = { ...of("push"), ref: "refs/heads/main", after: "d".repeat(40) };
   assert.equal((await github("push", push, randomUUID(), "another secret")).status, 401);
@@ -172,10 +172,10 @@ test("what is not signed by the link's secret is refused", async () => {
   assert.equal((await github("push", { ref: 1 })).status, 400);
   assert.deepEqual(await typesOf("guarded-app", jane), ["new_app", "link_scm"]);
   await must(204, "DELETE", "/v1/apps/guarded-app/scm_repo_link", jane);
-  assert.equal((await github("push", push)).status, 401, "an unlinked app hears of nothing");
+  assert.equal((await github("push", push)).status, 401, "an unlinked app receives no webhooks");
 });
 
-test("GitLab's pushes and merge requests do the same", async () => {
+test("GitLab's pushes and merge requests have the same effects", async () => {
   const { gitlab } = await linked("gitlab-app", "gitlab", { branch: "master" });
   const push = read("gitlab-push.json");
   const delivery = randomUUID();
@@ -192,7 +192,7 @@ test("GitLab's pushes and merge requests do the same", async () => {
   assert.equal(attributes.action, "open");
   assert.deepEqual((await recorded(await gitlab(opened)))[0], "create_review_app");
   const changed = (more) => ({ ...opened, object_attributes: { ...attributes, ...more } });
-  assert.deepEqual(await recorded(await gitlab(changed({ action: "update" }))), [], "a new title is no new commit");
+  assert.deepEqual(await recorded(await gitlab(changed({ action: "update" }))), [], "a new title is not a new commit");
   const commit = { ...attributes.last_commit, id: "e".repeat(40) };
   const updated = changed({ action: "update", oldrev: attributes.last_commit.id, last_commit: commit });
   assert.deepEqual(await recorded(await gitlab(updated)), ["deployment"]);
@@ -205,7 +205,7 @@ test("GitLab's pushes and merge requests do the same", async () => {
   }
 });
 
-test("a review app goes with its parent, and who may look at it may close it", async () => {
+test("deleting an app deletes its review apps", async () => {
   const { github } = await linked("parent-app", "github");
   const opened = of("pull_request", "opened");
   await recorded(await github("pull_request", opened));

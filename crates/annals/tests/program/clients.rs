@@ -1,11 +1,11 @@
-//! Clients that were written for the Events API, unmodified, against the program; and forges, by their own payloads.
+//! Unmodified clients of the Events API, and the forges' own payloads, against the program.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::running::{OPERATOR, Running};
 
-/// Where the scripts are, and what they need: `scripts/test` installs it, and without it they fail.
+/// Returns the directory of the scripts. `scripts/test` installs the packages that they need.
 pub(crate) fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
 }
@@ -23,25 +23,24 @@ fn play(script: &str, options: &[&str]) {
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success(),
-        "are the clients installed? npm ci in {}\n{printed}",
+        "if the clients are not installed, run npm ci in {}\n{printed}",
         scripts().display()
     );
 }
 
-/// The official JavaScript client reads what was reported.
 #[test]
-fn the_javascript_client() {
+fn the_javascript_client_reads_what_was_reported() {
     play("scalingo.test.mjs", &[]);
 }
 
-/// The life of an app, with the official JavaScript client and with the requests of the official command line.
+/// With the official JavaScript client and with the requests of the official command line.
 #[test]
 fn the_life_of_an_app() {
     play("life.test.mjs", &["--instant-builder", "true"]);
 }
 
-/// The payloads that GitHub publishes, and those that GitLab documents.
+/// Those that GitHub publishes and GitLab documents.
 #[test]
-fn the_forges() {
+fn the_payloads_of_github_and_gitlab() {
     play("webhooks.test.mjs", &["--instant-builder", "true"]);
 }

@@ -1,7 +1,7 @@
-//! The program is killed under load, again and again, on one store. What it acknowledged must be there, and the state of
-//! every app what its timeline folds to. What follows the platform timeline must have taken each event once.
+//! Kills the program under load, again and again, on one store. Every acknowledged event must be there, every app's state
+//! must equal its folded timeline, and a follower of the platform timeline must have taken each event once.
 //!
-//! `ANNALS_CRASH_ROUNDS` makes the loop longer.
+//! `ANNALS_CRASH_ROUNDS` sets the number of rounds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use std::time::Duration;
 use annals_model::{App, AppId, Event};
 use annals_service::{Clock, SystemClock};
 use annals_store::{Store, TimelineId, TypedRows as _, key};
-use annals_testing::TestStore;
+use annals_testing::{TestStore, count_by_type};
 use rand::RngExt;
 use serde_json::{Value, json};
 
@@ -21,11 +21,11 @@ const ROUNDS: usize = 50;
 const WRITERS: usize = 8;
 const APPS: usize = 5;
 
-/// What was acknowledged: the commands of `run` events, which are unique, by app.
+/// The acknowledged `run` events: their commands, which are unique, by app.
 type Acknowledged = Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_acknowledged_survives_being_killed() {
+async fn acknowledged_events_survive_a_kill() {
     let rounds = std::env::var_os("ANNALS_CRASH_ROUNDS")
         .map_or(ROUNDS, |rounds| rounds.to_str().unwrap().parse().expect("ANNALS_CRASH_ROUNDS is a number"));
     let place = TestStore::create().await;
@@ -69,7 +69,7 @@ async fn what_was_acknowledged_survives_being_killed() {
         store.close().await.unwrap();
         length
     };
-    // And it serves what it kept.
+    // The program serves every acknowledged event.
     let running = Running::serve(&store);
     let client = reqwest::Client::new();
     let mut total = 0;
@@ -85,8 +85,8 @@ async fn what_was_acknowledged_survives_being_killed() {
         assert!(commands.iter().all(|command| served.contains(command.as_str())));
         total += commands.len();
     }
-    assert!(total > rounds, "the writers got somewhere: {total} in {rounds} rounds");
-    // What nobody had counted when the last process was killed is counted by now, or soon.
+    assert!(total > rounds, "the writers recorded too little: {total} in {rounds} rounds");
+    // Events that were uncounted when the last process was killed are counted now or soon.
     let served = loop {
         let metrics =
             client.get(format!("{}/metrics", running.url)).send().await.unwrap().text().await.unwrap();
@@ -97,7 +97,7 @@ async fn what_was_acknowledged_survives_being_killed() {
     };
     assert!(running.stop().success());
     let store = place.open().await;
-    assert_eq!(served, recorded_up_to(&*store, length).await);
+    assert_eq!(served, count_by_type(&*store, length).await);
 }
 
 /// Registers Jane, who owns the apps.
@@ -128,7 +128,7 @@ fn app_name(app: usize) -> String {
     format!("app-number-{app}")
 }
 
-/// Something of every kind that changes the state of an app.
+/// Returns a random action that changes the state of an app.
 fn any_action(writer: usize) -> (&'static str, Value) {
     let number: u32 = rand::rng().random_range(1..=10);
     match rand::rng().random_range(0..8) {
@@ -150,7 +150,7 @@ fn any_action(writer: usize) -> (&'static str, Value) {
     }
 }
 
-/// Reports batches and does something with apps until the server is gone.
+/// Reports batches and sends actions until the server is gone.
 async fn write(
     client: reqwest::Client,
     url: String,
@@ -165,7 +165,7 @@ async fn write(
             let (path, body) = any_action(writer);
             let path = format!("{url}/v1/apps/{}/{path}", app_name(app));
             match client.post(path).bearer_auth(&token).json(&body).send().await {
-                // What another writer was first to do, or what there is too much of, is refused.
+                // Refused if another writer was first, or a limit is reached.
                 Ok(answer) => {
                     let is_expected =
                         answer.status().is_success() || matches!(answer.status().as_u16(), 409 | 422);
@@ -199,8 +199,8 @@ async fn write(
     }
 }
 
-/// Adds to the newest journal what a power cut leaves of a commit that was being written: the beginning of one, or a
-/// whole one with changed bytes.
+/// Appends to the newest journal what a power cut can leave of an unfinished commit: its beginning, or all of it with a
+/// changed byte.
 fn tear_the_journal(store: &Path) {
     let newest = std::fs::read_dir(store.join("fjall"))
         .unwrap()
@@ -214,7 +214,7 @@ fn tear_the_journal(store: &Path) {
         .1;
     let mut bytes = std::fs::read(&newest).unwrap();
     let written = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-    // A batch begins with 1, a count and a sequence number, and ends with this.
+    // A batch begins with 1, a count and a sequence number, and ends with these bytes.
     let ends: Vec<_> = bytes[..written]
         .windows(4)
         .enumerate()
@@ -234,13 +234,14 @@ fn tear_the_journal(store: &Path) {
     std::fs::write(newest, bytes).unwrap();
 }
 
-/// Every acknowledged event is there, positions are dense, times do not decrease, and states are what timelines fold to.
+/// Checks that every acknowledged event is there, positions are dense, times do not decrease, and states equal their folded
+/// timelines.
 async fn check_store(place: &TestStore, acknowledged: &Acknowledged) {
     let store = place.open().await;
     for app in 0..APPS {
         let id: AppId = app_id(app).parse().unwrap();
         let timeline = TimelineId::App(id);
-        // A database may still be carrying out what it was asked for before the program was killed.
+        // A database may still be executing what the program sent before it was killed.
         let (length, stored, state) = loop {
             let length = store.head(timeline).await.unwrap().length;
             let stored = store.read(timeline, 1..=length.max(1), usize::MAX).await.unwrap();
@@ -249,7 +250,7 @@ async fn check_store(place: &TestStore, acknowledged: &Acknowledged) {
                 break (length, stored, state);
             }
         };
-        assert_eq!(stored.len() as u64, length, "positions are dense");
+        assert_eq!(stored.len() as u64, length, "positions are not dense");
         let events: Vec<Event> = stored.iter().rev().map(|json| Event::from_json(json).unwrap()).collect();
         assert!(events.is_sorted_by_key(|event| event.created_at));
         let commands: BTreeSet<_> = events
@@ -263,7 +264,7 @@ async fn check_store(place: &TestStore, acknowledged: &Acknowledged) {
             .collect();
         if let Some(expected) = acknowledged.lock().unwrap().get(&app_id(app)) {
             let lost: Vec<_> = expected.difference(&commands).collect();
-            assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
+            assert!(lost.is_empty(), "acknowledged events were lost: {lost:?}");
         }
         assert_eq!(App::fold(&events), state);
     }
@@ -271,7 +272,7 @@ async fn check_store(place: &TestStore, acknowledged: &Acknowledged) {
     store.close().await.unwrap();
 }
 
-/// The follower that counts events has counted each up to its cursor once, and none behind it.
+/// Checks that the follower has counted each event up to its cursor once, and none after it.
 async fn check_counts(store: &dyn Store) {
     let cursor =
         async || store.get(key::Cursor("event_counts".to_owned())).await.unwrap().unwrap_or_default();
@@ -282,21 +283,10 @@ async fn check_counts(store: &dyn Store) {
             break (before, counts);
         }
     };
-    assert_eq!(counts.0, recorded_up_to(store, counted_up_to).await);
+    assert_eq!(counts.0, count_by_type(store, counted_up_to).await);
 }
 
-/// How many events of each type are on the platform timeline up to that position.
-async fn recorded_up_to(store: &dyn Store, position: u64) -> BTreeMap<String, u64> {
-    let mut counts = BTreeMap::new();
-    for commit in store.platform(0, usize::MAX).await.unwrap() {
-        for (event, _) in commit.events.iter().zip(commit.first..=position) {
-            *counts.entry(commit.type_of(event).to_owned()).or_default() += 1;
-        }
-    }
-    counts
-}
-
-/// The same, as `/metrics` says it.
+/// Returns the counts by event type in the response of `/metrics`.
 fn counts_in(metrics: &str) -> BTreeMap<String, u64> {
     let counts = metrics.lines().filter_map(|line| line.strip_prefix("annals_events_total{type=\""));
     let counts = counts.map(|line| line.split_once("\"} ").unwrap());

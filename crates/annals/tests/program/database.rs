@@ -1,4 +1,4 @@
-//! Databases of a test's own: to be restarted, filled up, or reached by encrypted connections only.
+//! PostgreSQL servers that a test can restart, fill up, or restrict to encrypted connections.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -10,17 +10,17 @@ use serde_json::json;
 
 use super::running::{OPERATOR, Running, get, serve};
 
-/// A PostgreSQL server of the test's own.
+/// A private PostgreSQL server.
 pub(crate) struct Server {
     pub(crate) directory: tempfile::TempDir,
     pub(crate) url: String,
 }
 
 impl Server {
-    /// Starts it with these settings.
+    /// Starts a server with these settings.
     pub(crate) fn start(settings: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        // The server runs as a user of its own.
+        // The server may run as another user.
         std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
         let path = directory.path().display().to_string();
         let url = Self::control(&[&["start", &path, "fsync=off"], settings].concat());
@@ -34,7 +34,7 @@ impl Server {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    /// Stops it without any order and starts it again.
+    /// Stops the server immediately, as a crash would, and starts it again.
     pub(crate) fn restart(&self) {
         let directory = self.directory.path().display().to_string();
         Self::control(&["stop", &directory, "immediate"]);
@@ -49,7 +49,7 @@ impl Drop for Server {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_are_encrypted_and_the_server_proves_who_it_is() {
+async fn connections_are_encrypted_and_the_certificate_is_verified() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
     let file = |name: &str| directory.path().join(name).display().to_string();
@@ -62,7 +62,7 @@ async fn connections_are_encrypted_and_the_server_proves_who_it_is() {
     std::fs::write(file("server.pem"), certificate.pem()).unwrap();
     std::fs::write(file("server.key"), key.serialize_pem()).unwrap();
     std::fs::set_permissions(file("server.key"), PermissionsExt::from_mode(0o600)).unwrap();
-    // Where the server runs as a user of its own, the key has to be that user's.
+    // If the server runs as another user, that user must own the key.
     _ = Command::new("chown")
         .args(["postgres", &file("server.key")])
         .stderr(std::process::Stdio::null())
@@ -91,7 +91,7 @@ async fn connections_are_encrypted_and_the_server_proves_who_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn processes_that_start_at_once_make_one_store_and_one_operator_token() {
+async fn processes_that_start_together_create_one_store_and_one_operator_token() {
     let database = TestDatabase::create().await;
     let starting = (0..4).map(|_| {
         let mut serve = serve(Path::new(&database.url));
@@ -110,7 +110,7 @@ async fn processes_that_start_at_once_make_one_store_and_one_operator_token() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_log_says_what_is_sent_to_the_database() {
+async fn logs_contain_nothing_that_is_sent_to_the_database() {
     let database = TestDatabase::create().await;
     let mut serve = serve(Path::new(&database.url));
     serve.args(["--listen", "127.0.0.1:0", "--operator-token", OPERATOR]);
@@ -120,7 +120,7 @@ async fn no_log_says_what_is_sent_to_the_database() {
     assert_eq!(register(&running, OPERATOR, "jane").await, 201);
     assert!(running.stop().success());
     let log = std::fs::read_to_string(log.path()).unwrap();
-    assert!(log.contains("/v1/users"), "it logs");
+    assert!(log.contains("/v1/users"), "the log is empty");
     assert!(!log.contains("argon2") && !log.contains("jane@example.com"), "{log}");
 }
 

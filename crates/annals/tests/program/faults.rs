@@ -1,5 +1,5 @@
-//! A database that fails under load, and a program that dies beside another one: nothing that was acknowledged is lost,
-//! nothing is recorded twice, and what can go on goes on.
+//! A database that fails under load, a killed process beside another one, a full disk: no acknowledged event is lost, none
+//! is recorded twice, and what still works keeps working.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,7 +18,7 @@ const JANE: &str = "us-00000000-0000-4000-8000-000000000001";
 const WRITERS: usize = 8;
 const APPS: usize = 3;
 
-/// Writers that report one event after another, each with a key of its own and again and again until it is accepted.
+/// Writers that report one event after another. Each event has its own idempotency key and is repeated until it is accepted.
 struct Load {
     is_over: Arc<AtomicBool>,
     done: Arc<AtomicUsize>,
@@ -26,7 +26,7 @@ struct Load {
 }
 
 impl Load {
-    /// Each writer keeps to the first of these addresses that answers, in an order of its own.
+    /// Starts writers that each use the first of these addresses that responds, in their own order.
     fn begin(urls: &[String]) -> Self {
         let (is_over, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let writers = (0..WRITERS).map(|writer| {
@@ -38,7 +38,7 @@ impl Load {
         Self { writers: writers.collect(), is_over, done }
     }
 
-    /// Waits until so many more are accepted.
+    /// Waits until that many more events are accepted.
     async fn goes_on(&self) {
         let enough = self.done.load(Ordering::Relaxed) + 50;
         while self.done.load(Ordering::Relaxed) < enough {
@@ -47,7 +47,7 @@ impl Load {
         }
     }
 
-    /// Ends it, and sees that each event that was accepted is there, once.
+    /// Ends the writers, and checks that each accepted event was recorded once.
     async fn end(self, url: &str) {
         self.is_over.store(true, Ordering::Relaxed);
         let mut accepted = Vec::new();
@@ -58,18 +58,22 @@ impl Load {
         for app in 0..APPS {
             let page = get(&client, &format!("{url}/v1/apps/{}/events?from=72", app_id(app)), OPERATOR).await;
             let events = page["events"].as_array().unwrap();
-            assert_eq!(page["meta"]["pagination"]["total_count"], events.len(), "positions are dense");
+            assert_eq!(page["meta"]["pagination"]["total_count"], events.len(), "positions are not dense");
             let commands: Vec<_> =
                 events.iter().filter_map(|event| event["type_data"]["command"].as_str()).collect();
             let once: BTreeSet<_> = commands.iter().copied().collect();
-            assert_eq!(once.len(), commands.len(), "nothing is recorded twice");
+            assert_eq!(once.len(), commands.len(), "an event was recorded twice");
             let expected: BTreeSet<_> =
                 accepted.iter().filter(|(of, _)| *of == app).map(|(_, command)| command.as_str()).collect();
-            assert_eq!(once, expected, "what was accepted is there, and nothing else");
+            assert_eq!(once, expected, "the recorded events are not the accepted ones");
         }
         let path = format!("{url}/v1/users/{JANE}/events?per_page=1");
         let page = get(&client, &path, OPERATOR).await;
-        assert_eq!(page["meta"]["pagination"]["total_count"], accepted.len(), "the user's timeline has all");
+        assert_eq!(
+            page["meta"]["pagination"]["total_count"],
+            accepted.len(),
+            "the user's timeline is incomplete"
+        );
     }
 }
 
@@ -85,7 +89,7 @@ async fn write(
     while !is_over.load(Ordering::Relaxed) {
         let app = (writer + turn) % APPS;
         let command = format!("task {writer} {turn}");
-        // Whoever is told "maybe" asks again with the same key, wherever somebody answers.
+        // After a 503 or a lost connection the event may be recorded, so repeat it with the same key, at any address.
         let mut servers = urls.iter().cycle();
         loop {
             let url = servers.next().unwrap();
@@ -133,7 +137,7 @@ async fn is_ready(url: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_is_restarted_under_load_loses_and_doubles_nothing() {
+async fn restarting_the_database_under_load_loses_and_duplicates_nothing() {
     let server = Server::start(&[]);
     let database = TestDatabase::create_on(&server.url).await;
     let running = serving(&database);
@@ -149,7 +153,7 @@ async fn a_database_that_is_restarted_under_load_loses_and_doubles_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_are_cut_under_load_lose_and_double_nothing() {
+async fn cutting_connections_under_load_loses_and_duplicates_nothing() {
     let server = Server::start(&[]);
     let database = TestDatabase::create_on(&server.url).await;
     let running = serving(&database);
@@ -165,10 +169,10 @@ async fn connections_that_are_cut_under_load_lose_and_double_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_of_two_processes_is_killed_and_the_other_goes_on() {
+async fn one_of_two_processes_is_killed_and_the_other_keeps_serving() {
     let database = TestDatabase::create().await;
     let [mut first, mut second] = [serving(&database), serving(&database)];
-    // Of two addresses one always answers, so the writers are never stopped.
+    // One of the two addresses always responds, so the writers never stop.
     let ports = [first.address(), second.address()];
     let load = Load::begin(&[first.url.clone(), second.url.clone()]);
     for round in 0..6 {
@@ -183,7 +187,7 @@ async fn one_of_two_processes_is_killed_and_the_other_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_refuses_what_does_not_fit_and_keeps_what_is_there() {
+async fn a_full_disk_refuses_writes_and_keeps_what_is_stored() {
     let server = Server::start(&[]);
     let small = server.directory.path().join("small");
     std::fs::create_dir(&small).unwrap();
@@ -209,17 +213,21 @@ async fn a_full_disk_refuses_what_does_not_fit_and_keeps_what_is_there() {
     assert_eq!(refused, 503, "after {accepted}");
     let events = format!("{}/v1/apps/{}/events?per_page=1", running.url, app_id(0));
     let page = get(&client, &events, OPERATOR).await;
-    assert_eq!(page["meta"]["pagination"]["total_count"], accepted, "what is there is served");
+    assert_eq!(page["meta"]["pagination"]["total_count"], accepted, "stored events are not served");
 
     disk.grow();
-    assert_eq!(report(&client, &running.url, 0, "again").await.unwrap(), 201, "it needs no restart");
+    assert_eq!(
+        report(&client, &running.url, 0, "again").await.unwrap(),
+        201,
+        "the program does not recover without a restart"
+    );
     let page = get(&client, &events, OPERATOR).await;
     assert_eq!(page["meta"]["pagination"]["total_count"], accepted + 1);
     drop(running);
     drop(server);
 }
 
-/// A file system of a few megabytes.
+/// A mounted file system of a few megabytes.
 struct SmallDisk(std::path::PathBuf);
 
 impl SmallDisk {
@@ -234,7 +242,7 @@ impl SmallDisk {
     }
 
     fn run(&self, arguments: &[&str]) {
-        // Whoever is not root has to be let do this without a password.
+        // Users other than root need sudo without a password.
         let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
         let mut command = Command::new(if is_root { "env" } else { "sudo" });
         let status = command.args(arguments).arg(&self.0).status().unwrap();
@@ -249,7 +257,7 @@ impl Drop for SmallDisk {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_database_and_an_exhausted_pool_are_told_of_and_got_over() {
+async fn a_slow_database_and_an_exhausted_pool_are_reported_and_recovered_from() {
     let mut database = TestDatabase::create().await;
     database.url.push_str("%20-cstatement_timeout%3D2s%20-clock_timeout%3D1s");
     let running = Running::serve_with(Path::new(&database.url), &["--store-connections", "1"]);
@@ -278,12 +286,16 @@ async fn a_slow_database_and_an_exhausted_pool_are_told_of_and_got_over() {
         assert!(said["error"].as_str().unwrap().contains("could not be read"), "{said}");
     }
     assert_eq!(writing.await.unwrap(), 503);
-    assert!(started.elapsed() < Duration::from_secs(30), "nobody waits for ever");
-    // What needs no database is not held up.
+    assert!(started.elapsed() < Duration::from_secs(30), "a request waited too long");
+    // Requests that need no database are not held up.
     assert!(reqwest::get(format!("{}/healthz", running.url)).await.unwrap().status().is_success());
 
     holding.rollback().await.unwrap();
-    assert_eq!(report(&client, &running.url, 0, "meanwhile").await.unwrap(), 201, "the repeat with its key");
+    assert_eq!(
+        report(&client, &running.url, 0, "meanwhile").await.unwrap(),
+        201,
+        "the repeat with the same key was refused"
+    );
     let page = get(&client, &events, OPERATOR).await;
-    assert_eq!(page["meta"]["pagination"]["total_count"], 2, "and it is recorded once");
+    assert_eq!(page["meta"]["pagination"]["total_count"], 2, "the repeated event was not recorded once");
 }

@@ -1,4 +1,4 @@
-//! What a person does with the program.
+//! The program as its users meet it: the demo, the first start, errors, help.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::running::{OPERATOR, Running, command, get};
 
 #[tokio::test]
-async fn the_demo_shows_a_timeline_with_the_commands_it_prints() {
+async fn the_commands_that_the_demo_prints_show_its_timeline() {
     let mut demo = command();
     demo.args(["demo", "--listen", "127.0.0.1:0"]);
     let mut running = Running::start(demo);
@@ -68,7 +68,7 @@ async fn the_demo_shows_a_timeline_with_the_commands_it_prints() {
 }
 
 #[tokio::test]
-async fn a_first_start_makes_an_operator_token_that_lasts() {
+async fn the_first_start_creates_an_operator_token_that_lasts() {
     let directory = tempfile::tempdir().unwrap();
     let store = directory.path().join("store");
     let serve = || {
@@ -108,11 +108,11 @@ async fn a_first_start_makes_an_operator_token_that_lasts() {
         .send()
         .await
         .unwrap();
-    assert_eq!(again.status(), 422, "the token is still the operator's, and Jane is still there");
+    assert_eq!(again.status(), 422, "the token or the user was lost");
 }
 
 #[tokio::test]
-async fn a_second_process_on_the_store_says_so_and_ends() {
+async fn a_second_process_on_a_store_exits_with_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let store = directory.path().join("store");
     let _first = Running::serve(&store);
@@ -157,7 +157,7 @@ fn mistakes_on_the_command_line_are_named() {
 }
 
 #[test]
-fn help_teaches_and_version_is_said() {
+fn help_and_version() {
     let print = |arguments: &[&str]| {
         let output = command().args(arguments).output().unwrap();
         assert!(output.status.success());

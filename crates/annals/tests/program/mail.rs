@@ -1,4 +1,4 @@
-//! Locked out and back in, with mail that goes over real SMTP.
+//! Locking, unlocking and resetting a password, with mail over real SMTP.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -11,7 +11,7 @@ use super::running::{OPERATOR, Running};
 
 const PASSWORD: &str = "correct horse battery";
 
-/// A mail server that takes the credentials of annals.
+/// A mail server that accepts the credentials of annals.
 struct MailServer {
     process: Child,
     out: BufReader<ChildStdout>,
@@ -31,7 +31,7 @@ impl MailServer {
         Self { process, out, url: format!("smtp://annals:let%20me%20in@127.0.0.1:{port}") }
     }
 
-    /// The next mail that comes.
+    /// Waits for the next mail.
     fn mail(&mut self) -> Value {
         next(&mut self.out)
     }
@@ -50,7 +50,7 @@ fn next(out: &mut BufReader<ChildStdout>) -> Value {
     serde_json::from_str(&line).unwrap()
 }
 
-/// Somebody who talks to the program.
+/// A client of the program.
 struct Caller {
     client: Client,
     url: String,
@@ -87,14 +87,14 @@ impl Caller {
     }
 }
 
-/// What stands behind `name=` in a mail.
+/// Returns the value after `name=` in a mail.
 fn token_in(mail: &Value, name: &str) -> String {
     let text = mail["text"].as_str().unwrap();
     text.split_once(&format!("{name}=")).unwrap().1.split_whitespace().next().unwrap().to_owned()
 }
 
 #[tokio::test]
-async fn ten_failures_lock_an_account_until_its_mail_unlocks_it() {
+async fn ten_failed_sign_ins_lock_an_account_until_the_mailed_link_unlocks_it() {
     let directory = tempfile::tempdir().unwrap();
     let mut server = MailServer::start();
     let options = ["--smtp-url", &server.url, "--mail-from", "annals <annals@example.com>"];
@@ -105,13 +105,13 @@ async fn ten_failures_lock_an_account_until_its_mail_unlocks_it() {
     for attempt in 1..=9 {
         let (status, answer) = caller.sign_in("jane", "wrong").await;
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{attempt}");
-        // Nobody learns whether there is such an account.
+        // The response does not reveal whether the account exists.
         assert_eq!((status, answer), caller.sign_in("nobody", "wrong").await);
     }
     let (status, answer) = caller.sign_in("jane", "wrong").await;
     assert_eq!((status, answer["code"].as_str()), (StatusCode::FORBIDDEN, Some("account_locked")));
     let (status, _) = caller.sign_in("jane@example.com", PASSWORD).await;
-    assert_eq!(status, StatusCode::FORBIDDEN, "locked is locked, also for who knows the password");
+    assert_eq!(status, StatusCode::FORBIDDEN, "a locked account accepted its password");
 
     let address = json!({ "user": { "email": "jane@example.com" } });
     let asked = caller.send(Method::POST, "/v1/users/unlock", None, address.clone()).await;
@@ -123,7 +123,11 @@ async fn ten_failures_lock_an_account_until_its_mail_unlocks_it() {
     assert!(mail["messageId"].as_str().unwrap().ends_with("@annals>"));
     let path = format!("/v1/users/unlock?unlock_token={}", token_in(&mail, "unlock_token"));
     for expected in [StatusCode::OK, StatusCode::UNPROCESSABLE_ENTITY] {
-        assert_eq!(caller.send(Method::GET, &path, None, json!({})).await.0, expected, "it is good once");
+        assert_eq!(
+            caller.send(Method::GET, &path, None, json!({})).await.0,
+            expected,
+            "the mailed link works once"
+        );
     }
     let (status, signed_in) = caller.sign_in("jane", PASSWORD).await;
     assert_eq!(status, StatusCode::CREATED);
@@ -140,7 +144,7 @@ async fn ten_failures_lock_an_account_until_its_mail_unlocks_it() {
         assert_eq!(caller.send(Method::PUT, "/v1/users/password", None, new.clone()).await.0, expected);
     }
     let (status, _) = caller.send(Method::GET, "/v1/users/self", Some(bearer), json!({})).await;
-    assert_eq!(status, StatusCode::UNAUTHORIZED, "bearer tokens from before are worth nothing");
+    assert_eq!(status, StatusCode::UNAUTHORIZED, "an earlier bearer token is still valid");
     assert_eq!(caller.sign_in("jane", PASSWORD).await.0, StatusCode::UNAUTHORIZED);
     assert_eq!(caller.sign_in("jane", "another long password").await.0, StatusCode::CREATED);
 
@@ -155,10 +159,10 @@ async fn ten_failures_lock_an_account_until_its_mail_unlocks_it() {
 }
 
 #[tokio::test]
-async fn mail_waits_until_a_server_takes_it() {
+async fn mail_is_queued_until_the_mail_server_accepts_it() {
     let directory = tempfile::tempdir().unwrap();
     let store = directory.path().join("store");
-    // Nobody listens there.
+    // Nothing listens there.
     let running = Running::serve_with(&store, &["--smtp-url", "smtp://127.0.0.1:1"]);
     let caller = Caller { client: Client::new(), url: running.url.clone() };
     caller.register("jane").await;

@@ -1,4 +1,4 @@
-//! Backing up, restoring and moving stores, with the commands that docs/operating/backup.md names.
+//! Backing up, restoring and copying stores, with the commands of docs/operating/backup.md.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -45,14 +45,14 @@ async fn timeline(url: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_is_backed_up_while_it_is_served_restored_moved_and_dumped() {
+async fn a_store_is_backed_up_restored_copied_and_dumped() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name).display().to_string();
     let running = Running::serve(Path::new(&path("store")));
     report(&running.url, 100).await;
     let before = timeline(&running.url).await;
 
-    // While it is served.
+    // While the store is served.
     let backup =
         ["backup", "--server", &running.url, "--operator-token", OPERATOR, "--to", &path("a.backup")];
     assert!(said(&annals(&backup)).contains("complete and verified"));
@@ -75,14 +75,14 @@ async fn a_store_is_backed_up_while_it_is_served_restored_moved_and_dumped() {
     let after = timeline(&running.url).await;
     assert!(running.stop().success());
 
-    // While it is not.
+    // While the store is not served.
     assert!(
         said(&annals(&["backup", "--store", &path("store"), "--to", &path("b.backup")]))
             .contains("complete and verified")
     );
     let missing = annals(&["backup", "--store", &path("none"), "--to", &path("c.backup")]);
     assert!(complained(&missing).contains("there is no store"));
-    assert!(!Path::new(&path("none")).exists(), "nothing is made where nothing was");
+    assert!(!Path::new(&path("none")).exists(), "a missing store was created");
     let encrypted = [
         "backup",
         "--server",
@@ -98,10 +98,14 @@ async fn a_store_is_backed_up_while_it_is_served_restored_moved_and_dumped() {
     let restored = annals(&["restore", "--from", &path("a.backup"), "--store", &path("restored")]);
     assert!(complained(&restored).contains("the directory is not empty: name an empty one"), "{restored:?}");
     let running = Running::serve(Path::new(&path("restored")));
-    assert_eq!(timeline(&running.url).await, before, "what was there when the backup began");
+    assert_eq!(
+        timeline(&running.url).await,
+        before,
+        "the backup is not the store as it was when the backup began"
+    );
     drop(running);
 
-    // To a database.
+    // Copy to a database.
     let database = TestDatabase::create().await;
     for (from, why) in [("none", "there is no store"), ("store", "cannot be copied to itself")] {
         let refused = annals(&["copy", "--from", &path(from), "--to", &path("store")]);
@@ -122,7 +126,7 @@ async fn a_store_is_backed_up_while_it_is_served_restored_moved_and_dumped() {
     assert!(complained(&annals(&of_database)).contains("pg_dump"));
     assert!(!Path::new(&path("d.backup")).exists());
 
-    // A dump, while it is served, and a database of it.
+    // Dump the database while it is served, and restore the dump.
     let (server, schema) = database.url.split_once("?options=-csearch_path%3D").unwrap();
     let dump = path("annals.dump");
     tool("pg_dump", &["--format=custom", "--schema", schema, "--file", &dump, server]);
@@ -132,19 +136,23 @@ async fn a_store_is_backed_up_while_it_is_served_restored_moved_and_dumped() {
     client.batch_execute(&format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
     tool("pg_restore", &["--single-transaction", "--dbname", server, &dump]);
     let running = Running::serve(Path::new(&database.url));
-    assert_eq!(timeline(&running.url).await, after, "what was there when the dump began");
+    assert_eq!(
+        timeline(&running.url).await,
+        after,
+        "the dump is not the store as it was when the dump began"
+    );
     assert!(running.stop().success());
 
-    // And back.
+    // Copy back to a directory.
     said(&annals(&["copy", "--from", &database.url, "--to", &path("back")]));
     let running = Running::serve(Path::new(&path("back")));
     assert_eq!(timeline(&running.url).await, after);
     assert!(running.stop().success());
 }
 
-/// Copies are killed again and again, each after it has said that it came further, until one ends.
+/// Each copy is killed after it has reported progress, until one is left to finish.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_copy_that_is_killed_goes_on_where_it_was() {
+async fn a_killed_copy_resumes() {
     let directory = tempfile::tempdir().unwrap();
     let store = directory.path().join("store").display().to_string();
     let running = Running::serve(Path::new(&store));
@@ -171,14 +179,14 @@ async fn a_copy_that_is_killed_goes_on_where_it_was() {
     assert_eq!(timeline(&running.url).await, expected);
 }
 
-/// Runs a tool of PostgreSQL's.
+/// Runs one of PostgreSQL's tools.
 fn tool(name: &str, arguments: &[&str]) {
     let output = Command::new(name).args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_copy_that_is_not_finished_is_not_served() {
+async fn an_unfinished_copy_is_not_served() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
     {

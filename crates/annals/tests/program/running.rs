@@ -1,4 +1,4 @@
-//! A running program on a port of its own.
+//! A running program on a free port.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -14,14 +14,14 @@ pub(crate) fn command() -> Command {
     command
 }
 
-/// The command that serves the store in that place.
+/// Returns the command that serves the store in that place.
 pub(crate) fn serve(store: &Path) -> Command {
     let mut serve = command();
     serve.args(["serve", "--store"]).arg(store);
     serve
 }
 
-/// The program, serving a store.
+/// The program while it serves a store.
 pub(crate) struct Running {
     process: Child,
     pub(crate) url: String,
@@ -44,28 +44,29 @@ impl Running {
         Self::start(command)
     }
 
-    /// Where it listens.
+    /// Returns the address that it listens on.
     pub(crate) fn address(&self) -> String {
         self.url.trim_start_matches("http://").to_owned()
     }
 
-    /// Starts a command that says in its first line where it listens.
+    /// Starts a command whose first line names the address that it listens on.
     pub(crate) fn start(command: Command) -> Self {
         Self::start_logging(command, Stdio::null())
     }
 
-    /// The same, with its log to that place.
+    /// Starts it like [`Self::start`], with its log going to that place.
     pub(crate) fn start_logging(mut command: Command, log: impl Into<Stdio>) -> Self {
         let mut process = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut out = BufReader::new(process.stdout.take().unwrap());
         let mut line = String::new();
         out.read_line(&mut line).unwrap();
-        let start = line.find("http://").unwrap_or_else(|| panic!("it says where it listens: {line:?}"));
+        let start =
+            line.find("http://").unwrap_or_else(|| panic!("the first line names no address: {line:?}"));
         let url = line[start..].split([',', ' ', '\n']).next().unwrap().to_owned();
         Self { process, url, out }
     }
 
-    /// Lines that it printed, up to one that begins so.
+    /// Returns the printed lines, up to one with this beginning.
     pub(crate) fn lines_until(&mut self, last: &str) -> Vec<String> {
         let mut lines = Vec::new();
         for line in self.out.by_ref().lines() {
@@ -79,18 +80,18 @@ impl Running {
         lines
     }
 
-    /// Ends it at once, as a power cut would end the process.
+    /// Kills the process, as a power cut would.
     pub(crate) fn kill(mut self) {
         self.die();
     }
 
-    /// The same, where something else takes its place.
+    /// Kills the process but keeps the value.
     pub(crate) fn die(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
-    /// Asks it to stop, and waits until it did.
+    /// Asks the process to stop, and waits until it has stopped.
     pub(crate) fn stop(mut self) -> ExitStatus {
         let asked = Command::new("kill").arg(self.process.id().to_string()).status().unwrap();
         assert!(asked.success());
@@ -107,7 +108,7 @@ impl Drop for Running {
     }
 }
 
-/// Gets JSON.
+/// Requests JSON with GET.
 pub(crate) async fn get(client: &reqwest::Client, url: &str, token: &str) -> Value {
     let answer = client.get(url).bearer_auth(token).send().await.unwrap();
     assert!(answer.status().is_success(), "{url}: {}", answer.status());

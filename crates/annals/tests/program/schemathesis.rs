@@ -1,5 +1,5 @@
-//! What the OpenAPI document promises, asked for in thousands of ways: no failure of the server, and no answer that is
-//! not in the document.
+//! Thousands of generated requests against the OpenAPI document: no server error, and no response that the document does
+//! not describe.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,7 +13,7 @@ const CHECKS: &str =
     "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance";
 
 #[tokio::test]
-async fn every_answer_is_in_the_document() {
+async fn every_response_conforms_to_the_document() {
     let directory = tempfile::tempdir().unwrap();
     let options = ["--instant-builder", "true", "--attempts-per-minute", "1000000"];
     let running = Running::serve_with(&directory.path().join("store"), &options);
@@ -30,7 +30,7 @@ async fn every_answer_is_in_the_document() {
     let addon = json!({ "addon": { "addon_provider_id": "redis", "plan_id": "redis-sandbox" } });
     let addon = send(jane, &format!("/v1/apps/{id}/addons"), addon).await;
     let addon_id = addon["addon"]["id"].as_str().unwrap();
-    // What paths name is there, so that not all is answered 404.
+    // Path parameters name existing things, so that not every response is a 404.
     let parameters =
         format!("[parameters]\napp = \"{id}\"\naddon = \"{addon_id}\"\ndatabase = \"{addon_id}\"\n");
     let configuration = directory.path().join("schemathesis.toml");
@@ -45,7 +45,7 @@ async fn every_answer_is_in_the_document() {
             .args(["run", &format!("{}/openapi.json", running.url), "--no-color"])
             .args(["--header", &format!("Authorization: Bearer {token}")])
             .args(["--checks", CHECKS, "--phases", "coverage,fuzzing", "--max-examples", "10"])
-            // It learns names from answers, and would delete what it asks about.
+            // Schemathesis learns names from responses, and would delete what it tests.
             .args([
                 "--exclude-operation-id",
                 "deleteV1AppsApp",
@@ -55,7 +55,10 @@ async fn every_answer_is_in_the_document() {
             .args(["--generation-deterministic", "--workers", "1"])
             .output()
             .unwrap_or_else(|error| {
-                panic!("is it installed, as scripts/test does? {}: {error}", program.display())
+                panic!(
+                    "schemathesis is not installed (scripts/test installs it): {}: {error}",
+                    program.display()
+                )
             });
         let printed = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{printed}");
