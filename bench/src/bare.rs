@@ -1,4 +1,4 @@
-//! The ceiling of reads: a handler that does nothing but give as many bytes, on the same server library.
+//! The ceiling of reads: a handler that only returns the same number of bytes, on the same HTTP library.
 
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -20,7 +20,7 @@ pub(crate) struct Bare {
 }
 
 impl Bare {
-    /// Starts it as a process of its own, as the server it is compared with.
+    /// Starts the handler in its own process, like the server that it is compared with.
     pub(crate) async fn start(bytes: usize) -> anyhow::Result<Self> {
         let mut process = Command::new(std::env::current_exe()?)
             .args(["bare", &bytes.to_string()])

@@ -1,4 +1,4 @@
-//! The table that people would write by hand: one row per event, as `jsonb`, with an index for each timeline.
+//! The table that one would write by hand: one row per event, as `jsonb`, with an index for each timeline.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ const PAGE: &str =
     "SELECT event FROM events_by_hand WHERE app_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3";
 const COUNT: &str = "SELECT count(*) FROM events_by_hand WHERE app_id = $1";
 
-/// The events of both, and of the app whose pages are read.
+/// The number of events in each store, and of the app whose pages are read.
 const EVENTS: u64 = 1_000_000;
 const EVENTS_OF_APP: u64 = 30_000;
 const BATCH: u64 = 1_000;
@@ -41,7 +41,7 @@ const PER_PAGE: i64 = 20;
 const FAR_PAGE: i64 = 1_000;
 const PAGES: i64 = EVENTS_OF_APP as i64 / PER_PAGE;
 
-/// The same events by hand, in annals over the same server, and in an embedded store.
+/// Compares the same events in the table, in annals over the same server, and in an embedded store.
 pub(crate) async fn compare(
     binary: &Path,
     address: &str,
@@ -66,7 +66,7 @@ pub(crate) async fn compare(
         }
         server.settle().await?;
         let path = |page: i64| format!("/v1/apps/{}/events?page={page}&per_page={PER_PAGE}", app_id(APPS));
-        // Before any of them is asked for a second time, which the server answers from memory.
+        // Measured first, since the server returns a page from memory the second time.
         let each_once = reads::each_once(&server, (1..=PAGES).map(path)).await?;
         let mut pages = Vec::new();
         for page in [1, FAR_PAGE] {
@@ -93,7 +93,7 @@ pub(crate) async fn compare(
     Ok(())
 }
 
-/// Reports events until there are as many as by hand; gives how many a second.
+/// Reports events until there are as many as in the table. Returns events per second.
 async fn load_store(server: &Server, corpus: &mut Corpus) -> anyhow::Result<f64> {
     let (mut events, mut elapsed) = (0, Duration::ZERO);
     while events < EVENTS - EVENTS_OF_APP {
@@ -117,7 +117,7 @@ impl ByHand {
         Ok(Self { database, client })
     }
 
-    /// Copies the events; gives how many a second.
+    /// Copies the events. Returns events per second.
     async fn load(&self) -> anyhow::Result<f64> {
         let mut corpus = Corpus::new();
         let (mut events, mut elapsed) = (0, Duration::ZERO);
@@ -131,7 +131,7 @@ impl ByHand {
         Ok(events as f64 / elapsed.as_secs_f64())
     }
 
-    /// Copies each of these in a transaction of its own.
+    /// Copies each of these in its own transaction. Returns the time taken.
     async fn copy(&self, bodies: Vec<Bytes>) -> anyhow::Result<Duration> {
         let mut clients = Vec::new();
         for _ in 0..CONNECTIONS {
@@ -157,20 +157,20 @@ impl ByHand {
         Ok(started.elapsed())
     }
 
-    /// Leaves the table as it is after a while: with statistics, a map of what is visible, and nothing to be written.
+    /// Brings the table into its state after a while: with statistics and a visibility map, and all pages written.
     async fn settle(&self) -> anyhow::Result<()> {
         self.client.batch_execute("VACUUM ANALYZE events_by_hand").await?;
         self.client.batch_execute("CHECKPOINT").await?;
         Ok(())
     }
 
-    /// How long a page with its total takes, in microseconds, half of the time.
+    /// Returns the median time of reading a page with the total, in microseconds.
     async fn read(&self, page: i64, span: Duration) -> anyhow::Result<f64> {
         let started = Instant::now();
         self.read_pages(std::iter::repeat(page).take_while(|_| started.elapsed() < span)).await
     }
 
-    /// The same, of all its pages, each of them once.
+    /// Returns the same median over all pages, each read once.
     async fn read_each_once(&self) -> anyhow::Result<f64> {
         self.read_pages(1..=PAGES).await
     }
@@ -190,7 +190,7 @@ impl ByHand {
     }
 }
 
-/// The lines of a report as rows for COPY. Nothing in the corpus has to be escaped.
+/// Turns the lines of a report into rows for COPY. Nothing in the corpus needs escaping.
 fn rows(body: &Body) -> anyhow::Result<Bytes> {
     let mut rows = String::with_capacity(body.bytes.len() * 5 / 4);
     for line in std::str::from_utf8(&body.bytes)?.lines() {

@@ -1,4 +1,4 @@
-//! One connection that sends one request after the other.
+//! A connection that sends one request after the other.
 
 use std::net::SocketAddr;
 
@@ -24,7 +24,7 @@ impl Client {
         Ok(Self { sender, host: address.to_string() })
     }
 
-    /// Sends a request and reads the whole answer. Gives its length; anything but a success is an error.
+    /// Sends a request, reads the whole response and returns its length. A status other than success is an error.
     pub(crate) async fn send(
         &mut self,
         method: Method,
@@ -34,14 +34,14 @@ impl Client {
     ) -> anyhow::Result<usize> {
         let mut incoming = self.answer(method, path, token, body).await?;
         let mut length = 0;
-        // Read and let go: a long answer is not kept.
+        // A long response is read without keeping it.
         while let Some(frame) = incoming.frame().await {
             length += frame?.data_ref().map_or(0, Bytes::len);
         }
         Ok(length)
     }
 
-    /// As [`Client::send`], but gives the answer itself.
+    /// Sends a request like [`Client::send`], and returns the body.
     pub(crate) async fn fetch(
         &mut self,
         method: Method,

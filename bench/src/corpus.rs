@@ -1,4 +1,4 @@
-//! What is reported: events of ten thousand apps and two thousand users, the popular ones far more often than the others.
+//! The reported events: of ten thousand apps and two thousand users, some of them far more active than others.
 
 use std::fmt::Write as _;
 
@@ -9,20 +9,20 @@ use rand::{RngExt, SeedableRng};
 pub(crate) const APPS: usize = 10_000;
 pub(crate) const USERS: usize = 2_000;
 
-/// The corpus: always the same, and how much of it every app has got.
+/// Generates the same events in every run, and counts them.
 pub(crate) struct Corpus {
     random: SmallRng,
-    /// How many events each app has.
+    /// The number of events of each app.
     pub(crate) lengths: Vec<u64>,
-    /// How many events each user did.
+    /// The number of events of each user.
     pub(crate) user_lengths: Vec<u64>,
-    /// How many events were generated.
+    /// The number of generated events.
     pub(crate) events: u64,
-    /// A bearer token of each user.
+    /// Each user's bearer token.
     pub(crate) bearers: Vec<String>,
 }
 
-/// A body of a report, and how many events it has.
+/// The body of a report, and its number of events.
 #[derive(Clone)]
 pub(crate) struct Body {
     pub(crate) bytes: Bytes,
@@ -44,17 +44,17 @@ impl Corpus {
         &mut self.random
     }
 
-    /// An app, by popularity: a hundredth of the apps has a fifth of the events.
+    /// Chooses an app by popularity: a hundredth of the apps has a fifth of the events.
     pub(crate) fn any_app(&mut self) -> usize {
         (APPS as f64 * self.random.random::<f64>().powi(3)) as usize
     }
 
-    /// A user, by how active they are.
+    /// Chooses a user by activity.
     pub(crate) fn any_user(&mut self) -> usize {
         (USERS as f64 * self.random.random::<f64>().powi(2)) as usize
     }
 
-    /// The beginning of every app's timeline.
+    /// Returns reports of every app's first event.
     pub(crate) fn first_events(&mut self) -> Vec<Body> {
         (0..APPS)
             .collect::<Vec<_>>()
@@ -72,7 +72,7 @@ impl Corpus {
             .collect()
     }
 
-    /// That many events.
+    /// Returns a report of that many events.
     pub(crate) fn body(&mut self, events: u64) -> Body {
         let mut text = String::with_capacity(usize::try_from(events).unwrap_or_default() * 400);
         for _ in 0..events {
@@ -81,7 +81,7 @@ impl Corpus {
         Body { bytes: text.into(), events }
     }
 
-    /// That many events of one app, which is none of the others.
+    /// Returns a report of that many events of one app, which is not among the others.
     pub(crate) fn body_of_one_app(&mut self, app: usize, events: u64) -> Body {
         let mut text = String::with_capacity(usize::try_from(events).unwrap_or_default() * 400);
         for _ in 0..events {
@@ -95,7 +95,7 @@ impl Corpus {
 
     fn push_event(&mut self, text: &mut String) {
         let app = self.any_app();
-        // Most of what happens to an app its owner does.
+        // Most of an app's events are its owner's.
         let user = if self.random.random_range(0..10) < 7 { owner(app) } else { self.any_user() };
         if self.random.random_range(0..12) == 0 {
             self.count(None, user);
@@ -156,19 +156,19 @@ impl Corpus {
     }
 }
 
-/// Who owns that app.
+/// Returns the owner of an app.
 pub(crate) fn owner(app: usize) -> usize {
     app % USERS
 }
 
-/// The identifier of that app.
+/// Returns the identifier of an app.
 pub(crate) fn app_id(app: usize) -> String {
-    // Spread as random identifiers are, so that neighbours in popularity are no neighbours in the store.
+    // Spread like random identifiers, so that apps of similar popularity are not neighbours in the store.
     let spread = (app as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     format!("{spread:016x}{app:08x}")
 }
 
-/// The identifier of that user.
+/// Returns the identifier of a user.
 pub(crate) fn user_id(user: usize) -> String {
     let spread = (user as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     format!(

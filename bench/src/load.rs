@@ -1,4 +1,4 @@
-//! Writing: how fast reports and actions are recorded.
+//! Writes: how fast reports and actions are recorded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use crate::plain;
 use crate::server::{OPERATOR_TOKEN, Server};
 use crate::table::Table;
 
-/// Registers the users, gets their bearer tokens, and begins every app.
+/// Registers the users, gets their bearer tokens, and reports every app's first event.
 pub(crate) async fn prepare(server: &Server, corpus: &mut Corpus) -> anyhow::Result<()> {
     let mut tasks = JoinSet::new();
     for part in 0..16 {
@@ -29,10 +29,10 @@ pub(crate) async fn prepare(server: &Server, corpus: &mut Corpus) -> anyhow::Res
                 let answer =
                     client.fetch(Method::POST, "/v1/users", OPERATOR_TOKEN, body.to_string().into()).await?;
                 let registered: Value = serde_json::from_slice(&answer)?;
-                let token = registered["token"]["token"].as_str().context("a user gets a token")?;
+                let token = registered["token"]["token"].as_str().context("the registration returned no token")?;
                 let answer = client.fetch(Method::POST, "/v1/tokens/exchange", token, Bytes::new()).await?;
                 let exchanged: Value = serde_json::from_slice(&answer)?;
-                let bearer = exchanged["token"].as_str().context("a token gets a bearer")?;
+                let bearer = exchanged["token"].as_str().context("the exchange returned no bearer token")?;
                 bearers.push((user, bearer.to_owned()));
             }
             anyhow::Ok(bearers)
@@ -49,7 +49,7 @@ pub(crate) async fn prepare(server: &Server, corpus: &mut Corpus) -> anyhow::Res
     Ok(())
 }
 
-/// Reports until the corpus has that many events.
+/// Reports events until the corpus has that many.
 pub(crate) async fn to(server: &Server, corpus: &mut Corpus, events: u64) -> anyhow::Result<()> {
     while corpus.events < events {
         let bodies =
@@ -59,7 +59,7 @@ pub(crate) async fn to(server: &Server, corpus: &mut Corpus, events: u64) -> any
     Ok(())
 }
 
-/// How many events a second are recorded, durably, in batches of that size over that many connections.
+/// Measures how many events per second are durably recorded, in batches of that size over that many connections.
 pub(crate) async fn reports(
     server: &Server,
     corpus: &mut Corpus,
@@ -69,7 +69,7 @@ pub(crate) async fn reports(
     table: &mut Table,
 ) -> anyhow::Result<()> {
     let (mut events, mut bytes, mut elapsed, mut commits) = (0, 0, Duration::ZERO, 0.0);
-    // Bodies are made outside the time measured, a chunk at a time so that they fit in memory.
+    // Bodies are generated outside the measured time, a chunk at a time so that they fit in memory.
     let mut bodies_per_chunk = connections as u64;
     while elapsed < span {
         let bodies: Vec<_> = (0..bodies_per_chunk).map(|_| corpus.body(batch)).collect();
@@ -94,7 +94,7 @@ pub(crate) async fn reports(
     Ok(())
 }
 
-/// Sends these bodies over that many connections, and gives how long it took.
+/// Sends these bodies over that many connections. Returns the time taken.
 pub(crate) async fn send(server: &Server, bodies: Vec<Body>, connections: usize) -> anyhow::Result<Duration> {
     let mut clients = Vec::new();
     for _ in 0..connections {
@@ -118,7 +118,7 @@ pub(crate) async fn send(server: &Server, bodies: Vec<Body>, connections: usize)
     Ok(started.elapsed())
 }
 
-/// How many single actions a second users carry out over 64 connections.
+/// Measures single actions per second over 64 connections.
 pub(crate) async fn actions(
     server: &Server,
     corpus: &Corpus,
@@ -133,7 +133,7 @@ pub(crate) async fn actions(
         tasks.spawn(async move {
             let mut done = 0_u64;
             while started.elapsed() < span {
-                // Every action changes something: of an app's 150 turns each has another amount than the last.
+                // Every action changes something: each of an app's 150 turns has another amount than the last.
                 let app = connection * 150 + usize::try_from(done % 150)?;
                 let body = json!({ "containers": [{ "name": "action", "amount": (done / 150) % 10 + 1 }] });
                 let path = format!("/v1/apps/{}/scale", app_id(app));

@@ -1,4 +1,4 @@
-//! Measures annals as its clients meet it: the built program on an empty store, over HTTP, beside two ceilings of the
+//! Measures annals as its clients see it: the built program over HTTP, from an empty store on, beside two ceilings of the
 //! same machine in the same run.
 //!
 //! `cargo build --release && cargo run --release -p bench` prints the table; `--large` goes on to ten million events.
@@ -30,11 +30,10 @@ struct Arguments {
     /// The program to measure.
     #[arg(long, default_value = "target/release/annals")]
     binary: PathBuf,
-    /// The database that keeps the store, as postgres://…, in a schema of its own. Otherwise a directory does.
+    /// The database for the store, as postgres://…, which gets its own schema. Without it the store is a directory.
     #[arg(long, value_name = "URL")]
     store: Option<String>,
-    /// Measures annals over that database beside the table that people would write by hand on the same server, and beside
-    /// the embedded store. Nothing else is measured then.
+    /// Only compare annals over that database with a table written by hand on the same server, and with the embedded store.
     #[arg(long, value_name = "URL", conflicts_with_all = ["store", "large"])]
     compare: Option<String>,
     /// Go on to ten million events.
@@ -52,7 +51,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Role {
-    /// Serve bodies of that length; the bench starts this itself.
+    /// Serve bodies of that length. The bench starts this itself.
     #[command(hide = true)]
     Bare { bytes: usize },
 }
@@ -82,7 +81,7 @@ async fn measure(arguments: &Arguments, table: &mut Table) -> anyhow::Result<()>
     reads(arguments, span, table).await
 }
 
-/// How fast reports and actions are recorded, from an empty store on.
+/// Measures how fast reports and actions are recorded, from an empty store on.
 async fn writes(arguments: &Arguments, span: Duration, table: &mut Table) -> anyhow::Result<()> {
     let server = Server::start(&arguments.binary, arguments.store.as_deref()).await?;
     table.row("start-up on an empty store", server.startup.as_secs_f64() * 1e3, "ms");
@@ -99,7 +98,7 @@ async fn writes(arguments: &Arguments, span: Duration, table: &mut Table) -> any
     Ok(())
 }
 
-/// How fast pages come from stores of growing size, and what these take.
+/// Measures how fast pages are read from stores of growing size, and how much space these need.
 async fn reads(arguments: &Arguments, span: Duration, table: &mut Table) -> anyhow::Result<()> {
     let server = Server::start(&arguments.binary, arguments.store.as_deref()).await?;
     let mut corpus = Corpus::new();

@@ -1,4 +1,4 @@
-//! The ceiling of writes: the same bytes appended to a file, with as many syncs.
+//! The ceiling of writes: the same bytes appended to a file with the same number of syncs.
 
 use std::fs::File;
 use std::io::Write;

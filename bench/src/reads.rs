@@ -1,4 +1,4 @@
-//! Reading: how fast pages come, wherever they are.
+//! Reads: how fast pages are, wherever they are in a timeline.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::table::Table;
 const CONNECTIONS: usize = 32;
 const PER_PAGE: u64 = 30;
 
-/// A path to get, and the token to get it with.
+/// A path and the token to read it with.
 type Target = (String, String);
 
 pub(crate) struct Measured {
@@ -30,7 +30,7 @@ pub(crate) struct Measured {
     bytes: usize,
 }
 
-/// Newest and random pages of apps and of users, beside a bare handler with as many bytes.
+/// Measures newest and random pages of apps and users, beside a bare handler with the same number of bytes.
 pub(crate) async fn pages(
     server: &Server,
     corpus: &mut Corpus,
@@ -62,7 +62,7 @@ pub(crate) async fn pages(
         table.row(format!("  bare handler, {} bytes", measured.bytes), ceiling.per_second, "pages/s");
         table.row("  relative to the bare handler", measured.per_second / ceiling.per_second, "");
     }
-    // Alone, without others waiting: what one page takes.
+    // One connection: the time of a page without waiting for others.
     let random =
         targets(corpus, |corpus| app_page(corpus, |corpus, pages| corpus.random().random_range(1..=pages)));
     let alone = measure(server.address, random, 1, span).await?;
@@ -70,7 +70,7 @@ pub(crate) async fn pages(
     Ok(())
 }
 
-/// The first against the last page of one timeline of 10⁵ events.
+/// Compares the first and the last page of a timeline of 10⁵ events.
 pub(crate) async fn one_timeline(
     server: &Server,
     corpus: &mut Corpus,
@@ -93,7 +93,7 @@ pub(crate) async fn one_timeline(
     Ok(())
 }
 
-/// All of a timeline of 10⁶ events, streamed.
+/// Measures streaming a whole timeline of 10⁶ events.
 pub(crate) async fn last_72_hours(
     server: &Server,
     corpus: &mut Corpus,
@@ -126,7 +126,7 @@ pub(crate) async fn fill(
     Ok(())
 }
 
-/// Gets each of these paths once, one after another; gives how long it took, in microseconds, half of the time.
+/// Reads each of these paths once, one after another. Returns the median time in microseconds.
 pub(crate) async fn each_once(server: &Server, paths: impl Iterator<Item = String>) -> anyhow::Result<f64> {
     let mut client = server.connect().await?;
     let mut times = Histogram::<u64>::new(3)?;
@@ -150,7 +150,7 @@ fn app_page(corpus: &mut Corpus, page: impl Fn(&mut Corpus, u64) -> u64) -> Targ
     (path, corpus.bearers[owner(app)].clone())
 }
 
-/// Gets the targets in turn over that many connections, for that long.
+/// Reads the targets in turn over that many connections, for that long.
 pub(crate) async fn measure(
     address: SocketAddr,
     targets: Vec<Target>,

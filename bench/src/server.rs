@@ -19,14 +19,14 @@ pub(crate) const OPERATOR_TOKEN: &str = "tk-op-bench-0123456789";
 
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    /// From the start of the process until it answered.
+    /// The time from the start of the process to its first response.
     pub(crate) startup: Duration,
     process: Child,
     place: TestStore,
 }
 
 impl Server {
-    /// Starts it on an empty store: a directory, or a schema of its own in that database.
+    /// Starts the program on an empty store: a directory, or a new schema in that database.
     pub(crate) async fn start(binary: &Path, database: Option<&str>) -> anyhow::Result<Self> {
         let place = match database {
             Some(address) => TestStore::Database(TestDatabase::create_on(address).await),
@@ -46,27 +46,27 @@ impl Server {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| {
-                format!("{} cannot be started; cargo build --release makes it", binary.display())
+                format!("{} cannot be started; build it with cargo build --release", binary.display())
             })?;
         let address = listening_address(&mut process).await?;
         Client::connect(address).await?.send(Method::GET, "/readyz", "", "".into()).await?;
         Ok(Self { address, startup: started.elapsed(), process, place })
     }
 
-    /// Stops the program in order and starts it again on the same store.
+    /// Stops the program gracefully and starts it again on the same store.
     pub(crate) async fn restart(mut self, binary: &Path) -> anyhow::Result<Self> {
-        let id = self.process.id().context("the server is running")?;
+        let id = self.process.id().context("the server is not running")?;
         Command::new("kill").arg(id.to_string()).status().await?;
         self.process.wait().await?;
         Self::start_in(binary, self.place).await
     }
 
-    /// Waits until the server has nothing left to do: what was written is then merged into place.
+    /// Waits until the server is idle, which means that it has merged what was written.
     pub(crate) async fn settle(&self) -> anyhow::Result<()> {
-        let id = self.process.id().context("the server is running")?;
+        let id = self.process.id().context("the server is not running")?;
         let ticks = || -> anyhow::Result<u64> {
             let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
-            let (_, fields) = stat.rsplit_once(')').context("a process has a name")?;
+            let (_, fields) = stat.rsplit_once(')').context("/proc/PID/stat has no process name")?;
             let fields: Vec<_> = fields.split_whitespace().collect();
             Ok(fields[11].parse::<u64>()? + fields[12].parse::<u64>()?)
         };
@@ -74,7 +74,7 @@ impl Server {
         for _ in 0..120 {
             let before = ticks()?;
             tokio::time::sleep(Duration::from_secs(1)).await;
-            // A hundredth of a second of work in a second is as good as none.
+            // At most a hundredth of a second of work in a second counts as idle.
             quiet_seconds = if ticks()? <= before + 1 { quiet_seconds + 1 } else { 0 };
             if quiet_seconds == 3 {
                 break;
@@ -88,17 +88,20 @@ impl Server {
     }
 
     pub(crate) fn peak_memory_mib(&self) -> anyhow::Result<f64> {
-        let id = self.process.id().context("the server is running")?;
+        let id = self.process.id().context("the server is not running")?;
         let status = fs::read_to_string(format!("/proc/{id}/status"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("a peak is known")?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .context("/proc/PID/status has no VmHWM")?;
         Ok(line.trim().trim_end_matches("kB").trim().parse::<f64>()? / 1024.0)
     }
 
-    /// What the tables and what the journals take, as the file system counts it.
+    /// Returns the bytes of tables and of journals, as the file system counts them.
     pub(crate) async fn disk_bytes(&self) -> anyhow::Result<(f64, f64)> {
         let directory = match &self.place {
             TestStore::Directory(directory) => directory,
-            // The database's journal is one for all that is in it.
+            // A database has one journal for all its schemas, so it is not counted.
             TestStore::Database(_) => return Ok((self.metric("annals_store_bytes").await?, 0.0)),
         };
         let (mut tables, mut journals) = (0.0, 0.0);
@@ -106,7 +109,7 @@ impl Server {
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder)? {
                 let path = entry?.path();
-                // Files come and go while they are counted.
+                // Files may be created and removed while they are counted.
                 let Ok(metadata) = fs::metadata(&path) else { continue };
                 let bytes = (metadata.blocks() * 512) as f64;
                 if metadata.is_dir() {
@@ -121,7 +124,7 @@ impl Server {
         Ok((tables, journals))
     }
 
-    /// A figure of `/metrics`.
+    /// Returns a value of `/metrics`.
     pub(crate) async fn metric(&self, name: &str) -> anyhow::Result<f64> {
         let text = self.connect().await?.fetch(Method::GET, "/metrics", "", "".into()).await?;
         let text = std::str::from_utf8(&text)?;
@@ -134,14 +137,14 @@ impl Server {
     }
 }
 
-/// The address in the first line that a server of ours prints.
+/// Returns the address in the first line that the program or the bare handler prints.
 pub(crate) async fn listening_address(process: &mut Child) -> anyhow::Result<SocketAddr> {
-    let out = process.stdout.take().context("its output is piped")?;
+    let out = process.stdout.take().context("the output is not piped")?;
     let mut lines = BufReader::new(out).lines();
     let line = lines.next_line().await?.context("the server ended at once")?;
-    let (_, rest) = line.split_once("http://").context("its first line says where it listens")?;
+    let (_, rest) = line.split_once("http://").context("the first line names no address")?;
     let address = rest.split([',', ' ']).next().unwrap_or(rest).parse()?;
-    // What it says further is read too, or it would wait for a reader.
+    // Further output must be read too, or the process would block.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     Ok(address)
 }

@@ -1,4 +1,4 @@
-//! Figures, in the order in which they were measured.
+//! The figures, in the order of their measurement.
 
 use serde::Serialize;
 
@@ -32,7 +32,7 @@ impl Table {
     }
 }
 
-/// Three significant figures at least.
+/// Formats a value with at least three significant figures.
 fn in_words(value: f64) -> String {
     match value.abs() {
         large if large >= 1000.0 => format!("{value:.0}"),
