@@ -1,16 +1,15 @@
 //! Every dependency has a licence that `deny.toml` allows and comes from the registry.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::process::Command;
 
 use serde_json::Value;
 use spdx::{Expression, Licensee, ParseMode};
 
+use crate::ROOT;
+
 #[test]
 fn dependencies_are_freely_licensed_and_from_the_registry() {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-    let deny: toml::Table = std::fs::read_to_string(format!("{root}/deny.toml")).unwrap().parse().unwrap();
+    let deny: toml::Table = std::fs::read_to_string(format!("{ROOT}/deny.toml")).unwrap().parse().unwrap();
     let allowed: Vec<Licensee> = deny["licenses"]["allow"]
         .as_array()
         .unwrap()
@@ -19,7 +18,7 @@ fn dependencies_are_freely_licensed_and_from_the_registry() {
         .collect();
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version=1", "--locked", "--all-features"])
-        .current_dir(root)
+        .current_dir(ROOT)
         .output()
         .unwrap();
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -1,15 +1,13 @@
 //! The structure that ARCHITECTURE.md describes: crates depend one way, and within a crate no two modules depend on each
 //! other unless one is within the other.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+use crate::ROOT;
 
 /// Each crate, and the crates of this workspace that it may depend on. Its tests may also use the crates above it in this
 /// list and `annals-testing`.
