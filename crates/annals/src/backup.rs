@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use annals_store::{Error, Store, embedded};
 use anyhow::{Context, bail};
 use bytes::Bytes;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use tempfile::NamedTempFile;
 
 use crate::output::say;
@@ -15,9 +15,10 @@ use crate::store::{Location, Named, because};
 
 #[derive(Args)]
 #[command(after_help = BACKUP_EXAMPLES)]
+#[command(group = ArgGroup::new("source").args(["store", "server"]).required(true))]
 pub(crate) struct BackupOptions {
     /// Store to back up while no process serves it
-    #[arg(long, value_name = "DIRECTORY", conflicts_with = "server", required_unless_present = "server")]
+    #[arg(long, value_name = "DIRECTORY")]
     store: Option<Named>,
 
     /// Server to back up while it runs, such as http://127.0.0.1:8080
@@ -130,6 +131,9 @@ pub(crate) fn restore(options: RestoreOptions) -> anyhow::Result<()> {
     let Location::Directory(directory) = &options.store.location("--store")? else {
         bail!("--store: a backup is restored to a directory; annals copy then copies it to a database");
     };
+    if options.from.is_dir() {
+        bail!("{} is a directory; name a file that annals backup wrote", options.from.display());
+    }
     let from =
         File::open(&options.from).with_context(|| format!("cannot read {}", options.from.display()))?;
     let entries = embedded::restore(BufReader::new(from), directory)

@@ -13,10 +13,11 @@ use tracing_subscriber::filter::LevelFilter;
 /// If the filter cannot be parsed, or has an unknown level.
 pub(crate) fn start(filter: &str) -> anyhow::Result<()> {
     // The filter would take an unknown word for the name of a module, and silence everything else.
-    for word in filter.split(',').map(str::trim).filter(|word| !word.contains(['=', '['])) {
-        if word.parse::<LevelFilter>().is_err() {
+    for word in filter.split(',').map(str::trim).filter(|word| !word.contains('[')) {
+        let level = word.rsplit_once('=').map_or(word, |(_module, level)| level);
+        if level.parse::<LevelFilter>().is_err() {
             bail!(
-                "--log: {word:?} is not a level; use error, warn, info or debug, or a filter such as info,annals_store=debug"
+                "--log: {level:?} is not a level; use error, warn, info or debug, or a filter such as info,annals_store=debug"
             );
         }
     }

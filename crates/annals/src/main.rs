@@ -26,7 +26,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct Arguments {
     /// Log level (error, warn, info, debug) or filter, such as info,annals_store=debug [default: info for serve, warn
     /// otherwise]
-    #[arg(long, env = "ANNALS_LOG", global = true, value_name = "LEVEL")]
+    #[arg(long, env = "ANNALS_LOG", global = true, value_name = "LEVEL", display_order = 100)]
     log: Option<String>,
 
     #[command(subcommand)]
@@ -47,7 +47,7 @@ enum Command {
     Backup(backup::BackupOptions),
     /// Create a directory store from a backup file
     Restore(backup::RestoreOptions),
-    /// Copy a store between directory and PostgreSQL, and verify the copy
+    /// Copy a store to another directory or database, and verify the copy
     Copy(copy::Options),
     /// Serve a throw-away store with sample users, apps and events
     Demo(demo::Options),

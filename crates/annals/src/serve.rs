@@ -9,6 +9,7 @@ use annals_server::{AppState, Config, Metrics, router};
 use annals_service::MailConfig;
 use annals_service::SystemClock;
 use anyhow::bail;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args};
 use ipnet::IpNet;
 use reqwest::Url;
@@ -69,6 +70,7 @@ pub(crate) struct Options {
 
     /// Name of the platform's region
     #[arg(long, env = "ANNALS_REGION", default_value = "local", value_name = "NAME")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     region: String,
 
     /// Proxies whose X-Forwarded-For header is trusted, such as 10.0.0.0/8,192.0.2.1 [default: none]
@@ -104,6 +106,7 @@ pub(crate) struct Options {
         long,
         env = "ANNALS_MAIL_FROM",
         default_value = "annals <annals@localhost>",
+        value_parser = sender,
         value_name = "ADDRESS"
     )]
     mail_from: String,
@@ -128,22 +131,35 @@ fn network(text: &str) -> Result<IpNet, String> {
         .map_err(|_| "must be an address or a network, such as 10.0.0.0/8".to_owned())
 }
 
+/// Accepts what resembles a mail address. The mail library checks the rest.
+fn sender(text: &str) -> Result<String, String> {
+    let form = "must be a mail address, such as annals <annals@example.com>";
+    if text.contains('@') { Ok(text.to_owned()) } else { Err(form.to_owned()) }
+}
+
 /// Parses an HTTP URL and removes its trailing slashes.
 fn web_address(text: &str) -> Result<String, String> {
     let is_http = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
     match Url::parse(text) {
-        Ok(url) if is_http(&url) => Ok(text.trim_end_matches('/').to_owned()),
+        Ok(url) if is_http(&url) && !text.contains(['?', '#']) => Ok(text.trim_end_matches('/').to_owned()),
+        Ok(url) if is_http(&url) => Err("must have no query and no fragment".to_owned()),
         _ => Err("must begin with http:// or https://, such as https://annals.example.com".to_owned()),
     }
 }
 
 /// Checks the options that hold secrets. Clap does not check them, because its errors repeat the value.
 fn check_secrets(options: &Options) -> anyhow::Result<()> {
-    if options.operator_token.as_ref().is_some_and(|token| token.len() < 16) {
-        bail!("--operator-token must have at least 16 characters");
+    if let Some(token) = &options.operator_token {
+        if token.len() < 16 {
+            bail!("--operator-token must have at least 16 characters");
+        }
+        // A line break at the end of a secret's file would make a token that no header can carry.
+        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            bail!("--operator-token must have no spaces, line breaks or characters beyond ASCII");
+        }
     }
-    let has_scheme = |url: &String| url.starts_with("smtp://") || url.starts_with("smtps://");
-    if options.smtp_url.as_ref().is_some_and(|url| !has_scheme(url)) {
+    let is_smtp = |url: Url| matches!(url.scheme(), "smtp" | "smtps") && url.has_host();
+    if options.smtp_url.as_ref().is_some_and(|url| !Url::parse(url).is_ok_and(is_smtp)) {
         bail!(
             "--smtp-url must begin with smtp:// or smtps://, such as smtps://user:password@mail.example.com"
         );

@@ -27,6 +27,12 @@ async fn the_commands_that_the_demo_prints_show_its_timeline() {
     assert!(
         answers[2]["changes"].as_array().unwrap().iter().any(|change| change["path"] == "/variables/CACHE")
     );
+    for answer in &answers {
+        assert!(
+            !answer.to_string().contains("postgres://"),
+            "a database address may hold a password: {answer}"
+        );
+    }
     let timeline = run(&curls[0].replace("per_page=5", "per_page=100"));
     let types: Vec<_> = timeline["events"]
         .as_array()

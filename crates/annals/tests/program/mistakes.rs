@@ -1,4 +1,4 @@
-//! Mistakes on the command line, and their error messages.
+//! Mistakes on the command line, and their error messages; and the help that prevents them.
 
 use std::fs;
 use std::net::TcpListener;
@@ -55,9 +55,19 @@ fn wrong_values_of_options_are_rejected() {
             "annals: --log: \"loud\" is not a level; use error, warn, info or debug, or a filter such as info,annals_store=debug",
         ),
         (vec!["--log", "info,loud"], "annals: --log: \"loud\" is not a level"),
+        (vec!["--log", "annals_store=loud"], "annals: --log: \"loud\" is not a level"),
         (vec!["--public-url", "annals.example.com"], "must begin with http:// or https://"),
         (vec!["--public-url", "annals.example.com:80"], "must begin with http:// or https://"),
         (vec!["--smtp-url", "me:secret@mail.example.com"], "annals: --smtp-url must begin with smtp:// or smtps://"),
+        (vec!["--smtp-url", "smtps://"], "annals: --smtp-url must begin with smtp:// or smtps://"),
+        (vec!["--mail-from", "annals"], "must be a mail address, such as annals <annals@example.com>"),
+        (vec!["--public-url", "https://annals.example.com/?a=b"], "must have no query and no fragment"),
+        (vec!["--operator-token", "secret"], "annals: --operator-token must have at least 16 characters"),
+        (
+            vec!["--operator-token", "tk-op-secret-secret\n"],
+            "annals: --operator-token must have no spaces, line breaks or characters beyond ASCII",
+        ),
+        (vec!["--region", ""], "a value is required for '--region <NAME>'"),
         (vec!["--listen", "localhost"], "must be a port, or an address and a port such as 127.0.0.1:8080"),
         (vec!["--trusted-proxies", "proxy"], "must be an address or a network, such as 10.0.0.0/8"),
         (vec!["--sign-up", "yes"], "[possible values: true, false]"),
@@ -82,6 +92,16 @@ fn empty_and_misspelt_variables_are_rejected() {
     let complained = complaint(command().arg("serve").env("ANNALS_OPERATORTOKEN", OPERATOR));
     let expected = "annals: ANNALS_OPERATORTOKEN is not a setting; did you mean ANNALS_OPERATOR_TOKEN?\n";
     assert_eq!(complained, expected);
+}
+
+#[test]
+fn help_of_the_other_commands() {
+    let help = |name: &str| {
+        let output = command().args([name, "--help"]).output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    insta::assert_snapshot!(["backup", "restore", "copy", "demo"].map(help).join("\n"));
 }
 
 #[test]
@@ -229,6 +249,8 @@ fn wrong_arguments_of_backup_restore_and_copy_are_rejected() {
     let path = |name: &str| directory.path().join(name).display().to_string();
     let database = "postgres://me:secret@host/db";
     fs::write(path("file"), "").unwrap();
+    let complained = complaint(command().args(["backup", "--to", &path("a.backup")]));
+    assert!(complained.contains("<--store <DIRECTORY>|--server <URL>>"), "{complained}");
     for (arguments, expected) in [
         (
             ["backup", "--store", database, "--to", &path("a.backup")],
@@ -244,7 +266,7 @@ fn wrong_arguments_of_backup_restore_and_copy_are_rejected() {
         (["restore", "--from", &path("none"), "--store", &path("new")], "cannot read"),
         (
             ["restore", "--from", directory.path().to_str().unwrap(), "--store", &path("new")],
-            "cannot restore",
+            "is a directory; name a file that annals backup wrote",
         ),
         (
             ["restore", "--from", &path("file"), "--store", database],
