@@ -24,6 +24,13 @@ impl FieldErrors {
         (!fields.is_empty()).then_some(Self(fields))
     }
 
+    /// Joins the errors of several parts; `None` if there are none.
+    pub fn all(errors: impl IntoIterator<Item = Self>) -> Option<Self> {
+        Self::any(errors.into_iter().flat_map(|errors| errors.0).flat_map(|(field, messages)| {
+            messages.into_iter().map(move |message| (field.clone(), message))
+        }))
+    }
+
     /// Returns the errors of a part with its fields named from the whole: `name` in `type_data` is `type_data.name`.
     #[must_use]
     pub fn within(&self, whole: &str) -> Self {

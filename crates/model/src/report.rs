@@ -18,6 +18,9 @@ pub const EVENTS_MAX: usize = 10_000;
 /// The largest reported event, in bytes.
 pub const EVENT_BYTES_MAX: usize = 1 << 20;
 
+/// The most invalid events that an error names.
+const INVALID_EVENTS_MAX: usize = 100;
+
 /// How far ahead of the clock a reported event may be, in milliseconds. Clocks differ, but times in a timeline never
 /// decrease: until then, every later event would get the time of an event in the future.
 pub const AHEAD_MILLIS_MAX: u64 = 60 * 60 * 1000;
@@ -186,13 +189,18 @@ fn parse_all<'a>(count: usize, events: impl Iterator<Item = &'a str>) -> Result<
         let message = format!("must have at most {EVENTS_MAX} events, has {count}");
         return Err(InvalidReports::Invalid(FieldErrors::one("events", message)));
     }
-    events
-        .enumerate()
-        .map(|(index, json)| {
-            parse_bounded(json)
-                .map_err(|errors| InvalidReports::Invalid(errors.within(&format!("events[{index}]"))))
-        })
-        .collect()
+    let mut reports = Vec::with_capacity(count);
+    let mut invalid = Vec::new();
+    for (index, json) in events.enumerate() {
+        match parse_bounded(json) {
+            Ok(report) => reports.push(report),
+            Err(errors) => invalid.push(errors.within(&format!("events[{index}]"))),
+        }
+        if invalid.len() == INVALID_EVENTS_MAX {
+            break;
+        }
+    }
+    FieldErrors::all(invalid).map_or(Ok(reports), |errors| Err(InvalidReports::Invalid(errors)))
 }
 
 /// Does the same as [`Report::parse`], and checks the limits for events from outside.

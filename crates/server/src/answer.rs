@@ -1,20 +1,20 @@
-//! Answers in JSON.
+//! JSON responses.
 
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-/// What every body here is.
+/// The content type of every JSON response.
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
-/// An answer with that status and that value as its body.
+/// Returns a response with a status and a value as its body.
 pub(crate) fn json_response(status: StatusCode, value: &impl Serialize) -> Response {
-    let body = serde_json::to_vec(value).expect("what an answer holds can always be written to memory");
+    let body = serde_json::to_vec(value).expect("a response can always be written to memory");
     json_bytes(status, body.into())
 }
 
-/// An answer with that status and a body that is JSON already.
+/// Returns a response with a status and a body that is already JSON.
 pub(crate) fn json_bytes(status: StatusCode, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -22,12 +22,12 @@ pub(crate) fn json_bytes(status: StatusCode, body: Body) -> Response {
     response
 }
 
-/// 200 with that value.
+/// Returns a 200 response with a value.
 pub(crate) fn ok(value: &impl Serialize) -> Response {
     json_response(StatusCode::OK, value)
 }
 
-/// 201 with that value.
+/// Returns a 201 response with a value.
 pub(crate) fn created(value: &impl Serialize) -> Response {
     json_response(StatusCode::CREATED, value)
 }

@@ -1,36 +1,37 @@
-//! What an operator may choose.
+//! The server's settings.
 
 use std::num::NonZeroU32;
 
 use annals_service::MailConfig;
 use ipnet::IpNet;
 
-/// The server's settings, with the defaults an operator gets.
+/// The server's settings.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The operator token; generated at the first start where there is none.
+    /// The operator token. If `None`, the first start generates one.
     pub operator_token: Option<String>,
-    /// How clients reach the server, for addresses in answers: a URL without a slash at its end.
+    /// The URL under which clients reach the server, without a trailing slash. Responses contain it.
     pub public_url: String,
-    /// How many requests a user may make in a minute; unlimited where there is none.
+    /// How many requests a user may make per minute; unlimited if `None`.
     pub requests_per_minute: Option<NonZeroU32>,
-    /// How many attempts to sign in, or to get back in, may come in a minute from one address, or about one account.
+    /// How many attempts to sign in, reset a password or unlock an account are allowed per minute, per address and per
+    /// account; unlimited if `None`.
     pub attempts_per_minute: Option<NonZeroU32>,
-    /// How many connections are open at once; a further one waits.
+    /// How many connections may be open at once; further ones wait.
     pub connections_max: usize,
-    /// Whether clients that read `scale` events as `"amount:size"` get them so (`scale_strings`).
+    /// Whether clients that expect `"amount:size"` in `scale` events get it (`scale_strings`).
     pub scale_strings: bool,
-    /// What the platform's one region is called.
+    /// The name of the platform's only region.
     pub region: String,
-    /// The proxies whose word about where a request comes from is taken.
+    /// The proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
-    /// Whether deployments end the moment they are started, for a platform without a builder.
+    /// Whether deployments finish as soon as they start, for a platform without a builder.
     pub instant_builder: bool,
-    /// Whether only the contract's event types are recorded, and none of the further ones.
+    /// Whether only the contract's event types are recorded, and no further ones.
     pub contract_only: bool,
-    /// Whether people may register themselves.
+    /// Whether users may register themselves.
     pub sign_up: bool,
-    /// How mail is sent; it waits for the operator to read it where there is nothing.
+    /// How mail is sent. If `None`, mail waits in the outbox, where the operator can read it.
     pub mail: Option<MailConfig>,
 }
 

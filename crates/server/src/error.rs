@@ -1,7 +1,7 @@
-//! The answers to requests that cannot be carried out: the one place that knows the status of each.
+//! Error responses: the one place that maps errors to statuses.
 //!
-//! The shapes are those that the clients of the Events API read: `{"error":…}`, for something that is not there
-//! `{"resource":…,"error":"not found"}`, for wrong fields `{"errors":{field:[…]}}`. Nothing internal is in them.
+//! The bodies have the shapes that clients of the Events API read: `{"error":…}`; `{"resource":…,"error":"not found"}` for
+//! a missing resource; `{"errors":{field:[…]}}` for invalid fields. They contain nothing internal.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,74 +15,76 @@ use serde_json::{Value, json};
 
 use crate::answer::json_response;
 
-/// What is answered to a credential that is not valid.
+/// The response to an invalid credential.
 pub(crate) const BAD_CREDENTIALS: ApiError = ApiError::Unauthorized("Invalid credentials");
 
-/// What is answered to a credential that is sent in another form.
+/// The response to a credential in another form than a bearer token.
 pub(crate) const USE_BEARER: ApiError = ApiError::Unauthorized("use Authorization: Bearer tk-…");
 
-/// What is said of a field that is not there.
+/// The message for a missing field.
 pub(crate) const MISSING: &str = "is missing";
 
-/// Why a request is not carried out.
+/// Why a request failed.
 #[derive(Debug)]
 pub(crate) enum ApiError {
-    /// It is not the JSON, or not the request, that was expected.
+    /// The request is malformed.
     BadRequest(String),
     /// The request has no valid credential.
     Unauthorized(&'static str),
     /// The caller may not do this.
     Forbidden(String),
-    /// A kind of thing that is not there, or that must seem so.
+    /// The named kind of resource does not exist, or the caller may not know that it does.
     NotFound(&'static str),
-    /// There is nothing at this path.
+    /// The path does not exist.
     NoSuchPath,
-    /// The path knows other methods only, which are these, as in `GET or POST`.
+    /// The path does not exist; the text says that annals lacks the feature, or which path was meant.
+    NotOffered(String),
+    /// The path has only these methods, as in `GET or POST`.
     MethodNotAllowed(String),
     /// The account is locked.
     Locked,
-    /// The caller accepts an invitation to an app on which they work already.
+    /// The caller accepts an invitation to an app that they already work on.
     AlreadyCollaborator,
-    /// What there is stands against it.
+    /// The request conflicts with the current state.
     Conflict(String),
-    /// The body is longer than that.
+    /// The body is longer than this many bytes.
     TooLarge(usize),
-    /// Fields are wrong.
+    /// Fields are invalid.
     Invalid(FieldErrors),
-    /// The user's requests come too fast.
+    /// The caller exceeded a rate limit.
     TooMany { retry_after_seconds: u64 },
-    /// The server cannot do it now; whether it did is uncertain.
+    /// The store is unavailable; the request may or may not have been carried out.
     Unavailable,
-    /// What it needs could not be read.
+    /// The store is unavailable for reading; the request changed nothing if it was a read.
     Unreadable,
-    /// It took longer than a request may.
+    /// The request exceeded the time limit.
     TimedOut { is_read: bool },
-    /// Something here is wrong; the log says what.
+    /// An internal error; the log has the cause.
     Internal,
 }
 
-/// What an error says; at least one of `error` and `errors` is there.
+/// An error. At least one of `error` and `errors` is present.
 #[derive(JsonSchema, serde::Serialize)]
 pub(crate) struct ErrorBody {
     /// What is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
-    /// What is wrong with each field.
+    /// What is wrong with each field, by its path.
     #[serde(skip_serializing_if = "Option::is_none")]
     errors: Option<BTreeMap<String, Vec<String>>>,
-    /// The kind of thing that is not there.
+    /// The kind of resource that was not found.
     #[serde(skip_serializing_if = "Option::is_none")]
     resource: Option<String>,
-    /// A short name of what is wrong, where clients act on it.
+    /// A short name of the error, if clients act on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<String>,
-    /// The same, where clients expect it under this name.
+    /// The same as `code`, for clients that expect this name.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     kind: Option<String>,
 }
 
 impl ApiError {
-    /// One field is wrong.
+    /// Creates the error of one invalid field.
     pub(crate) fn invalid(field: &str, message: &str) -> Self {
         Self::Invalid(FieldErrors::one(field, message))
     }
@@ -92,7 +94,7 @@ impl ApiError {
             Self::BadRequest(_) | Self::AlreadyCollaborator => StatusCode::BAD_REQUEST,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) | Self::Locked => StatusCode::FORBIDDEN,
-            Self::NotFound(_) | Self::NoSuchPath => StatusCode::NOT_FOUND,
+            Self::NotFound(_) | Self::NoSuchPath | Self::NotOffered(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -111,8 +113,9 @@ impl ApiError {
                 json!({ "error": Rejection::AlreadyCollaborator.to_string(), "type": "already-collaborator" })
             }
             Self::Unauthorized(text) => json!({ "error": text }),
+            Self::NotOffered(text) => json!({ "error": text }),
             Self::NotFound(resource) => json!({ "resource": resource, "error": "not found" }),
-            Self::NoSuchPath => json!({ "error": "there is nothing at this path" }),
+            Self::NoSuchPath => json!({ "error": "there is nothing at this path; list: /docs" }),
             Self::MethodNotAllowed(allowed) => json!({ "error": format!("use {allowed}") }),
             Self::TooLarge(bytes) => {
                 json!({ "error": format!("the body must not be longer than {bytes} bytes") })
@@ -120,14 +123,14 @@ impl ApiError {
             Self::Invalid(errors) => json!({ "errors": errors.as_map() }),
             Self::TooMany { .. } => json!({ "error": "Retry later" }),
             Self::Unavailable => {
-                json!({ "error": "the server cannot do this now; it may or may not have been done" })
+                json!({ "error": "temporarily unavailable; the request may or may not have been carried out" })
             }
             Self::Unreadable => json!({ "error": "could not be read; retry" }),
             Self::TimedOut { is_read: true } => json!({ "error": "could not be read in time; retry" }),
             Self::TimedOut { is_read: false } => {
-                json!({ "error": "this took too long; it may or may not have been done" })
+                json!({ "error": "timed out; the request may or may not have been carried out" })
             }
-            Self::Internal => json!({ "error": "something went wrong here" }),
+            Self::Internal => json!({ "error": "internal error; the server's log has the cause" }),
         }
     }
 }
@@ -146,7 +149,7 @@ impl IntoResponse for ApiError {
             _ => None,
         };
         response.headers_mut().extend(further);
-        // For what the request can add to it.
+        // `explain` makes it more precise.
         response.extensions_mut().insert(Arc::new(self));
         response
     }
@@ -186,7 +189,7 @@ impl From<Error> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            // Said once in the log when it happened.
+            // The log has it from when it happened.
             StoreError::ReadOnly | StoreError::Closed => Self::Unavailable,
             StoreError::Unavailable(_) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the store is unavailable");

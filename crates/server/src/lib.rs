@@ -1,7 +1,14 @@
-//! annals over HTTP: the only crate that knows it.
+//! annals over HTTP. No other crate knows HTTP.
 //!
-//! Start at [`router`](crate::router::router) for the parts of the API, and at `routes/` for one file per resource, which
-//! begins with its paths. A handler extracts (the caller, the app, the body), makes one call, and responds.
+//! Start at `router.rs`, the URL table. It names the folders of `routes/`, which have one file per resource; each file
+//! begins with its paths. A handler extracts (the caller, the app, the body), makes one call of the service, and responds:
+//!
+//! - `extract/` has what handlers extract from requests, and checks who may do what;
+//! - `operations.rs` checks parameters and fields against the OpenAPI document before a handler runs;
+//! - `error.rs` maps every error to its status, `limits.rs` has every limit on requests;
+//! - `middleware.rs` wraps all requests: identifier, time limit, log, metrics.
+//!
+//! To serve the API, start an [`AppState`] over a store and pass its [`router`](crate::router()) to [`run`].
 
 mod answer;
 mod api;
@@ -15,6 +22,8 @@ mod limits;
 mod listen;
 mod metrics;
 mod middleware;
+mod operations;
+mod paths;
 mod rate_limit;
 mod router;
 mod routes;

@@ -1,4 +1,4 @@
-//! Connections: accepting, bounding, and ending them in order.
+//! Connections: accepts and limits them, and shuts down gracefully.
 
 use std::io;
 use std::sync::Arc;
@@ -16,7 +16,11 @@ use tower::Layer;
 use crate::extract::Peer;
 use crate::limits::{HEAD_BYTES_MAX, HEAD_TIME_MAX, STOP_TIME_MAX, WRITE_TIME_MAX};
 
-/// Serves until `stop` completes; then takes no further connection and lets the requests in work end.
+/// Serves until `stop` completes, then accepts no more connections and lets running requests finish.
+///
+/// # Errors
+///
+/// Never returns an error today: a failure to accept one connection is logged and does not end the server.
 pub async fn run(
     listener: TcpListener,
     router: Router,
@@ -29,7 +33,7 @@ pub async fn run(
     let graceful = GracefulShutdown::new();
     tokio::pin!(stop);
     loop {
-        // A connection that cannot be served yet waits where the system keeps such, instead of here.
+        // Connections above the limit wait in the system's backlog, not here.
         let permit = tokio::select! {
             permit = Arc::clone(&connections).acquire_owned() => permit.expect("nobody closes the semaphore"),
             () = &mut stop => break,
@@ -39,7 +43,7 @@ pub async fn run(
                 Ok(accepted) => accepted,
                 Err(error) if is_of_one_connection(&error) => continue,
                 Err(error) => {
-                    // Out of descriptors, most likely: it passes when connections end.
+                    // Most likely out of file descriptors, until some connections end.
                     tracing::warn!(error = &error as &dyn std::error::Error, "a connection could not be accepted");
                     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
                     continue;
@@ -47,7 +51,7 @@ pub async fn run(
             },
             () = &mut stop => break,
         };
-        // Answers are written whole; waiting to fill a packet would only delay them.
+        // Responses are written whole; waiting to fill a packet would only delay them.
         _ = stream.set_nodelay(true);
         let mut stream = TimeoutWriter::new(stream);
         stream.set_timeout(Some(WRITE_TIME_MAX));
@@ -55,7 +59,7 @@ pub async fn run(
         let connection = http.serve_connection(TokioIo::new(Box::pin(stream)), service);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            // How a client ends its connection is its own affair.
+            // Clients may end a connection in any way.
             _ = connection.await;
             drop(permit);
         });
@@ -63,7 +67,7 @@ pub async fn run(
     drop(listener);
     tokio::select! {
         () = graceful.shutdown() => {}
-        () = tokio::time::sleep(STOP_TIME_MAX) => tracing::warn!("some requests did not end in time"),
+        () = tokio::time::sleep(STOP_TIME_MAX) => tracing::warn!("some requests did not finish before the shutdown"),
     }
     Ok(())
 }

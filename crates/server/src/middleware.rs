@@ -1,4 +1,4 @@
-//! What surrounds every request: its identifier, its bounds, its line in the log, its measurement.
+//! Wraps every request: its identifier, its time limit, its line in the log, its metrics.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -18,16 +18,16 @@ use crate::state::AppState;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Gives the request an identifier, or keeps the one it has; answers in time, whatever happens; logs and measures.
+/// Assigns the request an identifier unless it has one, enforces the time limit, catches panics, logs and measures.
 pub(crate) async fn surround(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(request.headers());
     let method = request.method().clone();
-    // The pattern, not the path: names of apps are nobody's business in a measurement.
+    // The pattern, not the path: metrics must not contain names of apps.
     let route: Arc<str> =
         request.extensions().get::<MatchedPath>().map_or_else(|| "none".into(), |path| path.as_str().into());
     let request_id = id.to_str().unwrap_or_default();
-    // Reads are by far the most, and a span costs more than some: theirs is made only where it would be shown.
+    // Most requests are reads, and a span costs more than some of them: it is created only where it is shown.
     let is_read = method == Method::GET || method == Method::HEAD;
     let span = if is_read {
         tracing::debug_span!("request", id = request_id, %method, %route)
@@ -35,10 +35,10 @@ pub(crate) async fn surround(State(state): State<AppState>, request: Request, ne
         tracing::info_span!("request", id = request_id, %method, %route)
     };
 
-    let work = AssertUnwindSafe(explain(request, next)).catch_unwind();
+    let work = AssertUnwindSafe(explain(&state, request, next)).catch_unwind();
     let mut response = match tokio::time::timeout(REQUEST_TIME_MAX, work).instrument(span.clone()).await {
         Ok(Ok(response)) => response,
-        // The panic itself is in the log already, by way of the panic hook.
+        // The panic hook has already logged the panic.
         Ok(Err(_)) => ApiError::Internal.into_response(),
         Err(_) => ApiError::TimedOut { is_read }.into_response(),
     };
@@ -59,13 +59,13 @@ pub(crate) async fn surround(State(state): State<AppState>, request: Request, ne
     response
 }
 
-/// The client's identifier for the request if it sent a harmless one, or a new one.
+/// Returns the client's identifier for the request if it sent a harmless one, or a new one.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
     let sent = headers.get(REQUEST_ID).filter(|value| {
         (1..=REQUEST_ID_BYTES_MAX).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
     });
     sent.cloned().unwrap_or_else(|| {
         let id = hex::encode(rand::random::<[u8; 8]>());
-        HeaderValue::from_str(&id).expect("hexadecimal digits may stand in a header")
+        HeaderValue::from_str(&id).expect("hexadecimal digits are valid in a header")
     })
 }

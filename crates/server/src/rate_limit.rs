@@ -1,4 +1,4 @@
-//! How fast requests may come: those of a user, and those of whoever tries to sign in.
+//! Rate limits: on requests per user, and on attempts to sign in.
 
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
@@ -11,10 +11,10 @@ use governor::{DefaultKeyedRateLimiter, Quota};
 
 use crate::error::ApiError;
 
-/// After how many requests users are forgotten who have all their requests left.
+/// The number of requests between two sweeps, which forget keys with a full bucket.
 const REQUESTS_PER_SWEEP: u32 = 10_000;
 
-/// A bucket per key: a minute's requests at once, then one whenever its share of a minute has passed.
+/// A token bucket per key: it holds a minute's requests and refills evenly.
 pub(crate) struct RateLimit<K: Hash + Eq + Clone> {
     limiter: DefaultKeyedRateLimiter<K>,
     clock: DefaultClock,
@@ -30,7 +30,11 @@ impl<K: Hash + Eq + Clone> RateLimit<K> {
         }
     }
 
-    /// Counts a request with that key, or refuses it.
+    /// Counts a request of a key.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::TooMany`] if the key's bucket is empty.
     pub(crate) fn check(&self, key: K) -> Result<(), ApiError> {
         if self.since_sweep.fetch_add(1, Ordering::Relaxed) == REQUESTS_PER_SWEEP {
             self.since_sweep.store(0, Ordering::Relaxed);
@@ -43,8 +47,8 @@ impl<K: Hash + Eq + Clone> RateLimit<K> {
     }
 }
 
-/// Attempts to sign in, or to get back in: counted by where they come from and by whom they are about, since either can
-/// be the same while the other changes.
+/// Limits attempts to sign in, reset a password or unlock an account. They are counted by address and by account, since an
+/// attacker can vary either.
 pub(crate) struct Attempts {
     by_address: Option<RateLimit<IpAddr>>,
     by_name: Option<RateLimit<String>>,
@@ -55,11 +59,15 @@ impl Attempts {
         Self { by_address: attempts.map(RateLimit::per_minute), by_name: attempts.map(RateLimit::per_minute) }
     }
 
-    /// Counts an attempt, or refuses it.
+    /// Counts an attempt.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::TooMany`] if there were too many from this address or for this account.
     pub(crate) fn check(&self, address: Option<IpAddr>, name: &str) -> Result<(), ApiError> {
         const NAME_CHARS: usize = 254;
         if let (Some(limit), Some(address)) = (&self.by_address, address) {
-            limit.check(whose(address))?;
+            limit.check(subscriber(address))?;
         }
         match &self.by_name {
             Some(limit) => limit.check(name.chars().take(NAME_CHARS).collect::<String>().to_lowercase()),
@@ -68,8 +76,8 @@ impl Attempts {
     }
 }
 
-/// What addresses of one subscriber have in common: of IPv6, who has one has all of its /64.
-fn whose(address: IpAddr) -> IpAddr {
+/// Returns what the addresses of one subscriber have in common: an IPv6 subscriber has a whole /64.
+fn subscriber(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),

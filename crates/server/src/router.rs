@@ -1,40 +1,48 @@
-//! The parts of the API, one per resource. Each file names its own paths, and what the documents say of them.
+//! The URL table. Each line of [`api`] is a part of the API, with one file per resource below `routes/`:
+//!
+//! | part | paths |
+//! |---|---|
+//! | `timelines` | `/v1/events`, `/v1/apps/{app}/events`, `/v1/users/{user}/events`, `/v1/event_types` |
+//! | `apps` | `/v1/apps`, and below `/v1/apps/{app}`: state, containers, deployments, variables, domains, collaborators, … |
+//! | `addons` | `/v1/addon_providers`, `/v1/apps/{app}/addons`, log drains, `/api/databases`, `/v1/provider` |
+//! | `source_control` | `/v1/scm_integrations`, and below `/v1/apps/{app}/scm_repo_link`: the link, review apps, webhooks |
+//! | `people` | `/v1/users`, `/v1/tokens`, `/v1/keys`, `/v1/account/billing`, `/v1/operator` |
+//! | `platform` | `/healthz`, `/readyz`, `/metrics`, `/docs`, `/openapi.json`, regions, backups |
+//!
+//! A resource's file begins with a function `api()`: its paths, their handlers, and what the OpenAPI document says of them.
 
 use axum::Router;
-use axum::extract::MatchedPath;
+use axum::extract::{MatchedPath, State};
 use axum::middleware::from_fn_with_state;
-use serde_json::Value;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use http::{HeaderMap, Uri, header};
+use serde_json::json;
 
+use crate::answer::ok;
 use crate::api::Api;
 use crate::documents::Documents;
 use crate::error::ApiError;
 use crate::middleware::surround;
+use crate::operations::Operations;
+use crate::paths;
 use crate::routes::*;
 use crate::state::AppState;
 
-/// All that the service answers.
+/// Routes every request of the server.
 pub fn router(state: AppState) -> Router {
     let (router, document) = api().finish();
     state.documents.get_or_init(|| Documents::new(&document));
-    let paths = document["paths"].clone();
+    state.operations.get_or_init(|| Operations::new(&document));
     router
-        .fallback(|| async { ApiError::NoSuchPath })
-        .method_not_allowed_fallback(move |path: MatchedPath| {
-            let known = methods(&paths[path.as_str()]);
-            async { ApiError::MethodNotAllowed(known) }
-        })
+        .route("/", get(welcome))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(unknown_method)
         .layer(from_fn_with_state(state.clone(), surround))
         .with_state(state)
 }
 
-/// The methods that a path is documented with, as `GET or POST`.
-fn methods(path: &Value) -> String {
-    let names = path.as_object().into_iter().flat_map(|operations| operations.keys());
-    let methods = names.filter(|name| *name != "parameters").map(|name| name.to_uppercase());
-    methods.collect::<Vec<_>>().join(" or ")
-}
-
-/// The OpenAPI document of all that is answered.
+/// The OpenAPI document of the API.
 pub fn openapi() -> serde_json::Value {
     api().finish().1
 }
@@ -46,4 +54,43 @@ fn api() -> Api {
         .and(source_control::api())
         .and(people::api())
         .and(platform::api())
+}
+
+/// Sends browsers to the documentation, and tells other clients where it is.
+async fn welcome(headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut response = match accept.contains("text/html") {
+        true => Redirect::to("/docs").into_response(),
+        false => ok(&json!({
+            "name": "annals",
+            "version": env!("CARGO_PKG_VERSION"),
+            "documentation": "/docs",
+            "openapi": "/openapi.json",
+        })),
+    };
+    response.headers_mut().insert(header::VARY, header::HeaderValue::from_static("Accept"));
+    response
+}
+
+/// Refuses a path that is not served.
+async fn unknown_path(State(state): State<AppState>, uri: Uri) -> ApiError {
+    let path = uri.path();
+    let meant = || {
+        let meant = paths::meant(path, state.operations.get()?.paths())?;
+        Some(format!("there is nothing at this path; did you mean {meant}? list: /docs"))
+    };
+    paths::not_offered(path).or_else(meant).map_or(ApiError::NoSuchPath, ApiError::NotOffered)
+}
+
+/// Refuses a method that a path does not have.
+async fn unknown_method(State(state): State<AppState>, path: Option<MatchedPath>, uri: Uri) -> ApiError {
+    let path = path.as_ref().map_or("/", MatchedPath::as_str);
+    // Clients read the list, which is always empty, before they scale.
+    if path == "/v1/apps/{app}/autoscalers"
+        && let Some(text) = paths::not_offered(uri.path())
+    {
+        return ApiError::NotOffered(text);
+    }
+    let methods = state.operations.get().map(|operations| operations.methods(path)).unwrap_or_default();
+    ApiError::MethodNotAllowed(if methods.is_empty() { "GET".to_owned() } else { methods })
 }

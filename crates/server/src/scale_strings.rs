@@ -1,23 +1,23 @@
 //! `scale` events for clients that read container counts as strings.
 //!
-//! The contract has integers (`{"web":1}`), and that is what is stored and served. The official Go clients read
-//! `{"web":"1:M"}`, amount and size, and show an unknown event otherwise. For exactly those clients, told by their
-//! user agent, exactly these values are rewritten. The answer then varies by user agent, and says so.
+//! The contract has integers (`{"web":1}`), which are stored and served. The official Go clients expect amount and size,
+//! `{"web":"1:M"}`, and show an unknown event otherwise. Only for these clients, recognized by their user agent, and only
+//! these values are rewritten. The response then has `Vary: User-Agent`.
 
 use http::{HeaderMap, header};
 use serde_json::Value;
 
-/// What the user agents of these clients begin with.
+/// The beginnings of these clients' user agents.
 const USER_AGENTS: &[&str] = &["Scalingo CLI", "go-scalingo", "Scalingo Terraform Provider"];
 
-/// Whether the client reads strings.
+/// Whether the client expects strings.
 pub(crate) fn are_read_by(headers: &HeaderMap) -> bool {
     let user_agent =
         headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     USER_AGENTS.iter().any(|known| user_agent.starts_with(known))
 }
 
-/// Appends an event in the form these clients read.
+/// Appends an event in the form that these clients expect.
 pub(crate) fn write(event: &[u8], out: &mut Vec<u8>) {
     let rewritten = (annals_model::event::type_in(event) == Some("scale")).then(|| rewrite(event)).flatten();
     match rewritten {

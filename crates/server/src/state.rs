@@ -1,4 +1,4 @@
-//! What all handlers share.
+//! The state that all handlers share.
 
 use std::sync::{Arc, OnceLock};
 
@@ -11,24 +11,27 @@ use crate::config::Config;
 use crate::documents::Documents;
 use crate::limits::{HOOKS_MAX, REPORT_BYTES_IN_WORK_MAX};
 use crate::metrics::Metrics;
+use crate::operations::Operations;
 use crate::rate_limit::{Attempts, RateLimit};
 
-/// The service, and what HTTP needs besides. Cheap to clone.
+/// The service, and what HTTP needs in addition. Cheap to clone.
 #[derive(Clone)]
 pub struct AppState(Arc<Inner>);
 
-/// What there is one of.
+/// What exists once per server.
 pub struct Inner {
     pub(crate) service: Service,
     pub(crate) config: Config,
     pub(crate) metrics: Metrics,
     pub(crate) rate_limit: Option<RateLimit<UserId>>,
     pub(crate) attempts: Attempts,
-    /// The API's own description, once there is a router.
+    /// The API's documentation, once there is a router.
     pub(crate) documents: OnceLock<Documents>,
-    /// One permit per webhook that is read.
+    /// What each operation takes, once there is a router.
+    pub(crate) operations: OnceLock<Operations>,
+    /// One permit per webhook being read.
     pub(crate) hooks: Semaphore,
-    /// One permit per byte of a report in work.
+    /// One permit per byte of the reports being processed.
     pub(crate) report_bytes: Semaphore,
 }
 
@@ -47,7 +50,11 @@ impl FromRef<AppState> for Service {
 }
 
 impl AppState {
-    /// A service over that store, to be reached by HTTP, and the operator token if it is new, as [`Service::start`] says.
+    /// Starts the service over a store. Returns the operator token too if it is new; see [`Service::start`].
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`StartError`] if the store cannot be read or written, or a setting is invalid.
     pub async fn start(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
@@ -71,18 +78,19 @@ impl AppState {
             config,
             metrics,
             documents: OnceLock::new(),
+            operations: OnceLock::new(),
             hooks: Semaphore::new(HOOKS_MAX),
             report_bytes: Semaphore::new(REPORT_BYTES_IN_WORK_MAX),
         };
         Ok((Self(Arc::new(inner)), new_operator_token))
     }
 
-    /// The service behind the paths.
+    /// Returns the service behind the API.
     pub fn service(&self) -> &Service {
         &self.service
     }
 
-    /// What the operator chose.
+    /// Returns the settings.
     pub fn config(&self) -> Config {
         self.config.clone()
     }

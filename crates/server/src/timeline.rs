@@ -1,4 +1,4 @@
-//! A part of a timeline as an answer: stored bytes, joined.
+//! Responses that contain a part of a timeline: stored bytes, joined.
 
 use std::ops::RangeInclusive;
 
@@ -20,7 +20,7 @@ use crate::state::AppState;
 
 const OPENING: &[u8] = b"{\"events\":[";
 
-/// A timeline, who reads it, and in which form.
+/// A timeline, its reader, and the form that the reader's client expects.
 pub(crate) struct Reading {
     state: AppState,
     timeline: TimelineId,
@@ -29,14 +29,18 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// That of a client which is told by its headers.
+    /// Creates a reading for the client that sent these headers.
     pub(crate) fn new(state: &AppState, timeline: TimelineId, reader: Reader, headers: &HeaderMap) -> Self {
         let has_scale_strings = state.config.scale_strings && scale_strings::are_read_by(headers);
         Self { state: state.clone(), timeline, reader, has_scale_strings }
     }
 
-    /// `{"events":[…],"meta":{"pagination":…}}` of a timeline of that length, newest first. What does not fit into one
-    /// read is streamed, so memory is bounded whatever is asked for.
+    /// Responds with `{"events":[…],"meta":{"pagination":…}}`, newest first. `length` is the timeline's length. A response
+    /// that takes more than one read is streamed, so memory is bounded for any request.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::Unreadable`] if the store cannot be read.
     pub(crate) async fn respond(self, length: u64, selection: Selection) -> Result<Response, ApiError> {
         let service = &self.state.service;
         let before = match selection.since(service.now()) {
@@ -62,7 +66,11 @@ impl Reading {
         Ok(answer.map(|_| body))
     }
 
-    /// `{"event":…}`.
+    /// Responds with `{"event":…}`.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::NotFound`] if the timeline has no such event, [`ApiError::Unreadable`] if the store cannot be read.
     pub(crate) async fn respond_with_one(self, event: EventId) -> Result<Response, ApiError> {
         let found = self.state.service.event(self.reader, self.timeline, event).await?;
         let mut body = b"{\"event\":".to_vec();
@@ -78,7 +86,7 @@ impl Reading {
         }
     }
 
-    /// An answer, which differs by client where some get scale events in their own form.
+    /// Creates the response. It varies by user agent if some clients get `scale` events in their own form.
     fn answer(&self, body: Body) -> Response {
         let mut response = json_bytes(StatusCode::OK, body);
         if self.state.config.scale_strings {
@@ -95,7 +103,7 @@ enum Progress {
     Done,
 }
 
-/// A part of a timeline on its way out.
+/// A part of a timeline that is being sent.
 struct EventStream {
     reading: Reading,
     left: RangeInclusive<u64>,
@@ -104,7 +112,7 @@ struct EventStream {
 }
 
 impl EventStream {
-    /// The next bytes of the answer.
+    /// Reads the next bytes of the response.
     async fn read(&mut self) -> Result<Bytes, ApiError> {
         let Reading { state, timeline, reader, .. } = &self.reading;
         let events = match self.left.is_empty() {
@@ -131,7 +139,7 @@ impl EventStream {
     }
 }
 
-/// What is sent next: what was read first, and then piece by piece what is left.
+/// Returns the next piece: first the one already read, then what is left.
 async fn read_on(
     (first, mut outgoing): (Option<Bytes>, EventStream),
 ) -> std::io::Result<Option<(Bytes, (Option<Bytes>, EventStream))>> {
@@ -140,13 +148,13 @@ async fn read_on(
         (None, Progress::Done) => return Ok(None),
         (None, _) => {
             let read = outgoing.read().await;
-            read.map_err(|_| std::io::Error::other("a timeline could not be read on"))?
+            read.map_err(|_| std::io::Error::other("the rest of a timeline could not be read"))?
         }
     };
     Ok(Some((piece, (None, outgoing))))
 }
 
-/// What comes behind the events.
+/// Returns what follows the events.
 fn end_of_answer(selection: Selection, length: u64, before: u64) -> Vec<u8> {
     #[derive(Serialize)]
     struct Meta {

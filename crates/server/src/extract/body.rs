@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 use crate::error::{ApiError, MISSING};
-use crate::explain::SentBody;
 use crate::limits::BODY_BYTES_MAX;
+use crate::operations::KnownFields;
 use crate::state::AppState;
 
 /// A JSON body. No body, an empty one and `null` are read as `{}`, since clients send all of them for "nothing"; keys
@@ -25,10 +25,10 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &AppState) -> Result<Self, ApiError> {
-        let sent = request.extensions().get::<SentBody>().cloned();
+        let known = request.extensions().get::<KnownFields>().cloned();
         let bytes = read(request.into_body(), BODY_BYTES_MAX).await?;
-        if let Some(sent) = sent {
-            sent.keep(&bytes);
+        if let Some(known) = known {
+            known.check(&bytes)?;
         }
         let text = match bytes.trim_ascii() {
             b"" | b"null" => b"{}",

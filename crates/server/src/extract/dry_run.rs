@@ -5,7 +5,7 @@ use http::HeaderMap;
 use crate::error::ApiError;
 
 /// Whether it is. Anything but `true` and `false` is refused: to do what somebody wanted checked is the worst guess.
-pub(super) fn is_dry_run(headers: &HeaderMap) -> Result<bool, ApiError> {
+pub(crate) fn is_dry_run(headers: &HeaderMap) -> Result<bool, ApiError> {
     let mut is_dry_run = false;
     for value in headers.get_all("x-dry-run") {
         if value.as_bytes().eq_ignore_ascii_case(b"true") {

@@ -1,4 +1,4 @@
-//! GitHub's webhooks, as its documentation describes them.
+//! Webhooks of GitHub, as its documentation describes them.
 
 use annals_model::app::PullChange;
 use serde::Deserialize;
@@ -6,7 +6,11 @@ use serde::Deserialize;
 use super::{Commit, Pull, WebhookEvent, commit_list, is_nothing, null_as_default, parse};
 use crate::error::ApiError;
 
-/// What GitHub tells with an event of that name.
+/// Reads a webhook with this event name.
+///
+/// # Errors
+///
+/// [`ApiError::BadRequest`] if the body is not what GitHub's documentation describes.
 pub(crate) fn read(event: &str, body: &[u8]) -> Result<WebhookEvent, ApiError> {
     match event {
         "push" => Ok(push(parse(body)?)),
@@ -57,7 +61,7 @@ struct Side {
     #[serde(rename = "ref")]
     git_ref: String,
     sha: String,
-    /// Null where a fork was deleted.
+    /// Null if a fork was deleted.
     repo: Option<Repository>,
 }
 

@@ -1,4 +1,4 @@
-//! GitLab's webhooks, as its documentation describes them.
+//! Webhooks of GitLab, as its documentation describes them.
 
 use annals_model::app::PullChange;
 use serde::Deserialize;
@@ -6,7 +6,11 @@ use serde::Deserialize;
 use super::{Commit, Pull, WebhookEvent, commit_list, is_nothing, null_as_default, parse};
 use crate::error::ApiError;
 
-/// What GitLab tells. The kind stands in the body, whatever the header says of system hooks.
+/// Reads a webhook. Its kind is in the body: for system hooks, the header has another one.
+///
+/// # Errors
+///
+/// [`ApiError::BadRequest`] if the body is not what GitLab's documentation describes.
 pub(crate) fn read(body: &[u8]) -> Result<WebhookEvent, ApiError> {
     #[derive(Deserialize)]
     struct Kind {
@@ -24,7 +28,7 @@ struct Push {
     #[serde(rename = "ref")]
     git_ref: String,
     after: String,
-    /// The commit to build; null where the branch was deleted.
+    /// The commit to build; null if the branch was deleted.
     checkout_sha: Option<String>,
     #[serde(default, deserialize_with = "null_as_default")]
     commits: Vec<Commit>,
@@ -61,13 +65,13 @@ struct Attributes {
     iid: u64,
     title: String,
     url: String,
-    /// Not there in what older versions send as a test.
+    /// Missing in test webhooks of older versions.
     action: Option<String>,
-    /// There where commits came with the update.
+    /// Present if the update added commits.
     oldrev: Option<String>,
     source_branch: String,
     target_branch: String,
-    /// Null where a fork was deleted.
+    /// Null if a fork was deleted.
     source_project_id: Option<u64>,
     target_project_id: u64,
     source: Option<Project>,

@@ -1,4 +1,4 @@
-//! What webhooks say, put in the same words whichever forge they come from.
+//! Webhooks of forges (Git hosting services such as GitHub and GitLab), converted to one type for all of them.
 
 pub(crate) mod github;
 pub(crate) mod gitlab;
@@ -12,23 +12,23 @@ use serde_json::{Map, Value, json};
 
 use crate::error::ApiError;
 
-/// How many commits of a push are kept with its deployment.
+/// The most commits of a push that are kept with its deployment.
 const COMMITS_MAX: usize = 10;
-/// The longest text that is kept, in characters.
+/// The most characters of a text that are kept.
 const TEXT_MAX: usize = 255;
 
-/// What a forge tells.
+/// What a webhook reports.
 #[derive(Debug)]
 pub(crate) enum WebhookEvent {
     /// A branch was pushed.
     Push { branch: String, head: String, commits: CommitList },
     /// Something happened to a pull request.
     Pull { pull: Pull, change: PullChange },
-    /// Nothing that matters here.
+    /// An event that does not matter here.
     Nothing,
 }
 
-/// A pull request as it is told of.
+/// A pull request as a webhook describes it.
 #[derive(Debug)]
 pub(crate) struct Pull {
     id: u64,
@@ -44,6 +44,7 @@ pub(crate) struct Pull {
 }
 
 impl Pull {
+    /// Converts it to the pull request that is recorded at this time.
     pub(crate) fn at(self, now: Time) -> PullRequest {
         let text = |text: String| text.chars().take(TEXT_MAX).collect::<String>();
         PullRequest {
@@ -80,7 +81,7 @@ struct Author {
     name: String,
 }
 
-/// The last commits, newest first, and how many there are besides.
+/// Returns the latest commits, newest first, and how many more there are.
 fn commit_list(commits: &[Commit], total: usize) -> CommitList {
     let listed: Vec<Map<String, Value>> = commits
         .iter()
@@ -103,15 +104,15 @@ fn commit_list(commits: &[Commit], total: usize) -> CommitList {
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(body)
-        .map_err(|error| ApiError::BadRequest(format!("this is no webhook that can be read here: {error}")))
+        .map_err(|error| ApiError::BadRequest(format!("cannot read the webhook: {error}")))
 }
 
-/// Whether that stands for no commit.
+/// Returns whether a commit hash stands for no commit: all zeros.
 fn is_nothing(commit: &str) -> bool {
     commit.bytes().all(|byte| byte == b'0')
 }
 
-/// For fields that are null, or not there, where they are empty.
+/// Reads a null or missing field as empty.
 fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {

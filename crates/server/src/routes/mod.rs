@@ -1,5 +1,5 @@
-//! One folder per part of the API, one file per resource. Each file begins with its paths and what the documents say of
-//! them.
+//! One folder per part of the API, one file per resource. Each file begins with its paths, their handlers, and what the
+//! OpenAPI document says of them.
 
 pub(crate) mod addons;
 pub(crate) mod apps;

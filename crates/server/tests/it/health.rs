@@ -218,7 +218,7 @@ async fn an_unavailable_store_is_a_503_that_tells_reads_from_writes() {
     assert_eq!(answer.text(), r#"{"error":"could not be read; retry"}"#);
     let answer = service.post(&format!("/v1/apps/{JOHNS_APP}/restart"), OPERATOR, "").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
-    let text = r#"{"error":"the server cannot do this now; it may or may not have been done"}"#;
+    let text = r#"{"error":"temporarily unavailable; the request may or may not have been carried out"}"#;
     assert_eq!(answer.text(), text);
 }
 
@@ -252,7 +252,7 @@ async fn a_panic_fails_only_its_own_request() {
     let mut service = failing(None, Some(Failure::ByPanic)).await;
     let answer = service.get(&format!("/v1/apps/{JOHNS_APP}/events"), OPERATOR).await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
-    assert_eq!(answer.text(), r#"{"error":"something went wrong here"}"#);
+    assert_eq!(answer.text(), r#"{"error":"internal error; the server's log has the cause"}"#);
     assert_eq!(service.get("/healthz", "").await.status, StatusCode::OK);
 }
 
@@ -268,5 +268,5 @@ async fn a_request_that_takes_too_long_gets_a_503() {
     assert_eq!(answer.text(), r#"{"error":"could not be read in time; retry"}"#);
     let answer =
         service.send(request(Method::POST, &format!("/v1/apps/{JOHNS_APP}/restart"), OPERATOR, "")).await;
-    assert_eq!(answer.text(), r#"{"error":"this took too long; it may or may not have been done"}"#);
+    assert_eq!(answer.text(), r#"{"error":"timed out; the request may or may not have been carried out"}"#);
 }

@@ -1,11 +1,10 @@
-//! Mistakes that users make, and the error that helps them.
+//! Mistakes of clients, and the response that helps with each.
 
-use annals_testing::Failures;
 use http::{Method, StatusCode};
 
 use crate::harness::{OPERATOR, TestService, request};
 
-/// Starts a service with Jane's app, and returns it with her token.
+/// Starts a service where Jane has an app. Returns her token too.
 async fn service() -> (TestService, String) {
     let mut service = TestService::start().await;
     let jane = service.register("jane", None).await;
@@ -14,10 +13,17 @@ async fn service() -> (TestService, String) {
     (service, jane)
 }
 
+/// Returns the types of the app's events, newest first.
+async fn types(service: &mut TestService, token: &str) -> Vec<String> {
+    let page = service.get("/v1/apps/my-app/events", token).await.json();
+    let types =
+        page["events"].as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap().to_owned());
+    types.collect()
+}
+
 #[tokio::test]
-async fn an_invalid_dry_run_header_is_refused_and_nothing_is_done() {
+async fn a_dry_run_with_another_value_does_nothing() {
     let (mut service, jane) = service().await;
-    let mut failures = Failures::default();
     for value in ["1", "yes", "", "0", "no", "on", "truee", "true, true", "\"true\""] {
         let head = format!("x-dry-run: {value}");
         for (method, path, body) in [
@@ -28,13 +34,12 @@ async fn an_invalid_dry_run_header_is_refused_and_nothing_is_done() {
             ("POST", "/v1/keys", r#"{"key":{"name":"laptop","content":"ssh-ed25519 AAAA"}}"#),
         ] {
             let answer = service.play(method, path, &jane, &head, body).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{value} {path}");
             let text = r#"{"error":"X-Dry-Run must be true or false; nothing was done"}"#;
-            let got = (answer.status, answer.text());
-            failures.check(format!("{value}: {method} {path}"), (StatusCode::BAD_REQUEST, text), got);
+            assert_eq!(answer.text(), text, "{value} {path}");
         }
     }
-    failures.report();
-    // Every one of several headers counts.
+    // Every value of a repeated header counts.
     let twice = "x-dry-run: false\nx-dry-run: 1";
     let answer = service.play("POST", "/v1/apps/my-app/restart", &jane, twice, "").await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
@@ -44,19 +49,18 @@ async fn an_invalid_dry_run_header_is_refused_and_nothing_is_done() {
         let answer = service.play("POST", path, &jane, head, &body(0)).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{head}");
     }
-    assert_eq!(service.event_types("my-app", &jane).await, ["new_app"]);
+    assert_eq!(types(&mut service, &jane).await, ["new_app"]);
     for (index, head) in ["x-dry-run: false", "x-dry-run: False"].into_iter().enumerate() {
         let answer = service.play("POST", path, &jane, head, &body(index)).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{head}");
     }
-    assert_eq!(service.event_types("my-app", &jane).await, ["new_app", "new_variable", "new_variable"]);
+    assert_eq!(types(&mut service, &jane).await, ["new_variable", "new_variable", "new_app"]);
 }
 
 #[tokio::test]
-async fn an_unknown_query_parameter_is_refused_by_name() {
+async fn an_unknown_parameter_of_a_timeline_is_refused() {
     let (mut service, jane) = service().await;
     let user = service.get("/v1/users/self", &jane).await.json()["user"]["id"].as_str().unwrap().to_owned();
-    let mut failures = Failures::default();
     let lists =
         ["/v1/events".to_owned(), "/v1/apps/my-app/events".to_owned(), format!("/v1/users/{user}/events")];
     for list in lists {
@@ -67,68 +71,59 @@ async fn an_unknown_query_parameter_is_refused_by_name() {
             ("from=2&x=", "x"),
         ] {
             let answer = service.get(&format!("{list}?{query}"), &jane).await;
+            assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{list} {query}");
             let text =
                 format!(r#"{{"errors":{{"{name}":["unknown parameter; known: page, per_page, from"]}}}}"#);
-            let expected = (StatusCode::UNPROCESSABLE_ENTITY, text.as_str());
-            failures.check(format!("{list}?{query}"), expected, (answer.status, answer.text()));
+            assert_eq!(answer.text(), text);
         }
-        // The queries of the official clients.
+        // These are what official clients send.
         for query in ["", "?", "?page=1&per_page=30", "?per_page=100", "?page=1&per_page=20&from=24"] {
             let answer = service.get(&format!("{list}{query}"), &jane).await;
-            failures.check(format!("{list}{query}"), StatusCode::OK, answer.status);
+            assert_eq!(answer.status, StatusCode::OK, "{list}{query}");
         }
     }
-    failures.report();
     let answer = service.get("/v1/apps/my-app/state?since=2026-11-01T12:00:00Z", &jane).await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(answer.text(), r#"{"errors":{"since":["unknown parameter; known: at, from, to"]}}"#);
 }
 
 #[tokio::test]
-async fn a_credential_in_the_wrong_form_gets_the_right_form() {
+async fn a_credential_in_another_form_gets_the_right_one() {
     let (service, jane) = service().await;
-    let mut failures = Failures::default();
     for value in [format!("Token {jane}"), jane.clone(), "Bearer".to_owned(), "Basic amFuZTpwYXNz".to_owned()]
     {
         let mut sent = request(Method::GET, "/v1/apps", "", "");
         sent.headers_mut().insert("authorization", value.parse().unwrap());
         let answer = service.send(sent).await;
-        let expected = (StatusCode::UNAUTHORIZED, r#"{"error":"use Authorization: Bearer tk-…"}"#);
-        failures.check(&value, expected, (answer.status, answer.text()));
-        failures.check(format!("{value}: WWW-Authenticate"), "Bearer", &answer.headers["www-authenticate"]);
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{value}");
+        assert_eq!(answer.text(), r#"{"error":"use Authorization: Bearer tk-…"}"#, "{value}");
+        assert_eq!(answer.headers["www-authenticate"], "Bearer");
     }
-    failures.report();
 }
 
 #[tokio::test]
-async fn a_wrong_method_gets_the_right_ones() {
+async fn an_unknown_method_gets_the_known_ones() {
     let (mut service, jane) = service().await;
-    let mut failures = Failures::default();
     for (method, path, text, allowed) in [
         ("GET", "/v1/apps/my-app/scale", "use POST", "POST"),
         ("DELETE", "/v1/events", "use GET or POST", "GET,HEAD,POST"),
         ("POST", "/v1/apps/my-app/events", "use GET", "GET,HEAD"),
         ("HEAD", "/v1/apps/my-app/scale", "use POST", "POST"),
+        ("PATCH", "/healthz", "use GET", "GET,HEAD"),
+        ("POST", "/", "use GET", "GET,HEAD"),
     ] {
         let answer = service.play(method, path, &jane, "", "").await;
-        let case = format!("{method} {path}");
-        failures.check(&case, StatusCode::METHOD_NOT_ALLOWED, answer.status);
-        failures.check(
-            &case,
-            Some(allowed),
-            answer.headers.get("allow").map(|allow| allow.to_str().unwrap()),
-        );
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+        assert_eq!(answer.headers["allow"], allowed, "{method} {path}");
         if method != "HEAD" {
-            failures.check(&case, text, &answer.json()["error"]);
+            assert_eq!(answer.json()["error"], text, "{method} {path}");
         }
     }
-    failures.report();
 }
 
 #[tokio::test]
-async fn a_misspelt_or_mistyped_field_is_named() {
+async fn a_field_that_is_misspelt_or_of_another_type_is_named() {
     let (mut service, jane) = service().await;
-    let mut failures = Failures::default();
     for (path, body, field, message) in [
         (
             "scale",
@@ -143,7 +138,13 @@ async fn a_misspelt_or_mistyped_field_is_named() {
             "unknown field, did you mean amount?",
         ),
         ("scale", r#"{"container":[]}"#, "container", "unknown field, did you mean containers?"),
-        ("scale", r#"{"containers":[{"type":"web","amount":1}]}"#, "name", "is missing"),
+        ("scale", r#"{"containers":[{"type":"web","amount":1}]}"#, "containers[0].name", "is missing"),
+        (
+            "scale",
+            r#"{"containers":[{"name":"web","amount":1,"sise":"M"}]}"#,
+            "containers[0].sise",
+            "unknown field, did you mean size?",
+        ),
         (
             "scale",
             r#"{"containers":[{"name":"web","amount":"3"}]}"#,
@@ -167,18 +168,16 @@ async fn a_misspelt_or_mistyped_field_is_named() {
         ("variables", r#"{"variable":"A=b"}"#, "variable", "must be an object"),
     ] {
         let answer = service.post(&format!("/v1/apps/my-app/{path}"), &jane, body).await;
-        let expected = serde_json::json!({ "errors": { field: [message] } });
-        let expected = (StatusCode::UNPROCESSABLE_ENTITY, expected);
-        failures.check(format!("{path} {body}"), expected, (answer.status, answer.json()));
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+        assert_eq!(answer.json(), serde_json::json!({ "errors": { field: [message] } }), "{body}");
     }
-    failures.report();
-    // Unknown fields beside the known ones are ignored, since official clients send some.
+    // Other unknown fields are ignored, since official clients send some.
     let body = r#"{"containers":[{"name":"web","amount":1,"id":"","nam":""}]}"#;
     assert_eq!(service.post("/v1/apps/my-app/scale", &jane, body).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
-async fn an_unknown_event_type_gets_a_suggestion_and_the_list() {
+async fn an_unknown_event_type_gets_the_nearest_one_and_the_list() {
     let mut service = TestService::start().await;
     for (name, text) in [
         ("deploymnet", "unknown event type deploymnet; did you mean deployment? list: /v1/event_types"),
@@ -188,5 +187,310 @@ async fn an_unknown_event_type_gets_a_suggestion_and_the_list() {
         let answer = service.post("/v1/events", OPERATOR, &body).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(answer.json(), serde_json::json!({ "errors": { "events[0].type": [text] } }));
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_is_marked_and_names_nothing() {
+    let (mut service, jane) = service().await;
+    let head = "x-dry-run: true";
+    let answer = service.play("POST", "/v1/apps/my-app/restart", &jane, head, "").await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED);
+    assert_eq!(answer.headers["x-dry-run"], "true");
+    assert!(!answer.headers.contains_key("location"));
+    let answer = service.play("POST", "/v1/apps/my-app/restart", &jane, "x-dry-run: false", "").await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED);
+    assert!(!answer.headers.contains_key("x-dry-run"));
+    assert!(answer.headers.contains_key("location"));
+    assert_eq!(types(&mut service, &jane).await, ["restart", "new_app"]);
+}
+
+#[tokio::test]
+async fn a_dry_run_of_what_cannot_be_checked_does_nothing() {
+    let (mut service, jane) = service().await;
+    let event = r#"{"events":[{"type":"restart","app_id":"5343eccd646173000a140000","app_name":"other","type_data":{}}]}"#;
+    let user = r#"{"user":{"username":"bob","email":"bob@example.com"}}"#;
+    for (method, path, token, body) in [
+        ("POST", "/v1/events", OPERATOR, event),
+        ("POST", "/v1/users", OPERATOR, user),
+        ("POST", "/v1/tokens", &jane, r#"{"token":{"name":"laptop"}}"#),
+        ("PUT", "/v1/addon_providers", OPERATOR, r#"{"addon_providers":[]}"#),
+    ] {
+        let answer = service.play(method, path, token, "x-dry-run: true", body).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
+        let text = r#"{"error":"X-Dry-Run is not supported by this request; nothing was done"}"#;
+        assert_eq!(answer.text(), text, "{path}");
+        let answer = service.play(method, path, token, "x-dry-run: 1", body).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
+    }
+    // Nothing was: all of it succeeds now, with the same names.
+    assert_eq!(service.play("POST", "/v1/users", OPERATOR, "x-dry-run: false", user).await.status, 201);
+    let tokens = service.get("/v1/tokens", &jane).await.json();
+    assert!(!tokens.to_string().contains("laptop"));
+    let providers = service.get("/v1/addon_providers", "").await.json();
+    assert!(!providers["addon_providers"].as_array().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_unknown_parameter_is_refused_by_every_listing_and_ignored_elsewhere() {
+    let (mut service, jane) = service().await;
+    let mut listings = 0;
+    for (path, methods) in annals_server::openapi()["paths"].as_object().unwrap() {
+        let is_api = path.starts_with("/v1/") || path.starts_with("/api/");
+        if !is_api || methods.get("get").is_none() {
+            continue;
+        }
+        let url = path.replace("{app}", "my-app");
+        let answer = service.get(&format!("{url}?wrong=1"), &jane).await;
+        let is_refused = answer.text().contains(r#""wrong":["unknown parameter;"#);
+        assert_eq!(is_refused, answer.text().contains("wrong"), "{path}");
+        listings += usize::from(is_refused);
+        assert!(!service.get(&url, &jane).await.text().contains("unknown parameter"), "{path}");
+    }
+    assert!(listings >= 30, "{listings}");
+    for (path, message) in [
+        ("/v1/apps?name=my-app", r#"{"errors":{"name":["unknown parameter; this list takes none"]}}"#),
+        (
+            "/v1/apps/my-app/domains?a=1&b",
+            r#"{"errors":{"a":["unknown parameter; this list takes none"],"b":["unknown parameter; this list takes none"]}}"#,
+        ),
+        (
+            "/v1/apps/my-app/deployments?from=2",
+            r#"{"errors":{"from":["unknown parameter; known: page, per_page"]}}"#,
+        ),
+        (
+            "/v1/apps/my-app/variables?alias=true",
+            r#"{"errors":{"alias":["unknown parameter; known: aliases"]}}"#,
+        ),
+    ] {
+        assert_eq!(service.get(path, &jane).await.text(), message);
+    }
+    // These are what official clients send, and what they may come to send where nothing is listed.
+    for path in [
+        "/v1/apps?",
+        "/v1/apps/my-app?",
+        "/v1/apps/my-app?with=flags",
+        "/v1/apps/my-app/variables?aliases=false",
+        "/v1/apps/my-app/deployments?page=1&per_page=20",
+        "/v1/addon_providers?category_id=databases&dedicated=true",
+        "/v1/addon_providers/postgresql/plans?show_all=false",
+        "/v1/features/container_sizes?app_id=my-app",
+        "/v1/users/self?with=flags",
+        "/healthz?probe=1",
+        "/metrics?name=x",
+    ] {
+        assert_eq!(service.get(path, &jane).await.status, StatusCode::OK, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_parameters_that_official_clients_send_to_the_catalogue_are_followed() {
+    let mut service = TestService::start().await;
+    let directory = serde_json::json!({ "addon_providers": [
+        { "id": "postgresql", "name": "PostgreSQL", "category": "Databases", "plans": [
+            { "id": "1", "name": "small", "display_name": "Small", "disabled": false },
+            { "id": "2", "name": "old", "display_name": "Old", "disabled": true },
+        ] },
+        { "id": "mailer", "name": "Mailer", "category": "Mail", "plans": [
+            { "id": "3", "name": "free", "display_name": "Free" },
+        ] },
+    ] });
+    let answer = service.play("PUT", "/v1/addon_providers", OPERATOR, "", &directory.to_string()).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    for (path, list, expected) in [
+        ("/v1/addon_providers", "addon_providers", 2),
+        ("/v1/addon_providers?category_id=mail", "addon_providers", 1),
+        ("/v1/addon_providers?category_id=other", "addon_providers", 0),
+        ("/v1/addon_providers/postgresql/plans", "plans", 1),
+        ("/v1/addon_providers/postgresql/plans?show_all=false", "plans", 1),
+        ("/v1/addon_providers/postgresql/plans?show_all=true", "plans", 2),
+    ] {
+        let answer = service.get(path, "").await.json();
+        assert_eq!(answer[list].as_array().unwrap().len(), expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn every_misspelt_field_is_named_at_once_even_if_it_is_optional() {
+    let (mut service, jane) = service().await;
+    for (method, path, body, errors) in [
+        (
+            "PATCH",
+            "/v1/apps/my-app",
+            r#"{"app":{"force_htps":true,"router_log":true,"stack_id":""}}"#,
+            serde_json::json!({
+                "app.force_htps": ["unknown field, did you mean force_https?"],
+                "app.router_log": ["unknown field, did you mean router_logs?"],
+            }),
+        ),
+        (
+            "PUT",
+            "/v1/apps/my-app",
+            r#"{"force_htps":true}"#,
+            serde_json::json!({ "force_htps": ["unknown field, did you mean force_https?"] }),
+        ),
+        (
+            "POST",
+            "/v1/apps",
+            r#"{"apps":{"name":"new-app"}}"#,
+            serde_json::json!({ "apps": ["unknown field, did you mean app?"] }),
+        ),
+        (
+            "POST",
+            "/v1/apps/my-app/collaborators",
+            r#"{"collaborator":{"email":"bob@example.com","limited":true,"is_limitted":false}}"#,
+            serde_json::json!({ "collaborator.is_limitted": ["unknown field, did you mean is_limited?"] }),
+        ),
+        (
+            "POST",
+            "/v1/apps/my-app/run",
+            r#"{"command":"ls","detach":true}"#,
+            serde_json::json!({ "detach": ["unknown field, did you mean detached?"] }),
+        ),
+        (
+            "PUT",
+            "/v1/apps/my-app/variables",
+            r#"{"variables":[{"name":"A","value":"1"},{"name":"B","vale":"2"},{"nane":"C","value":"3"}]}"#,
+            serde_json::json!({
+                "variables[1].vale": ["unknown field, did you mean value?"],
+                "variables[2].nane": ["unknown field, did you mean name?"],
+            }),
+        ),
+        (
+            "PUT",
+            "/v1/apps/my-app/variables",
+            r#"{"variables":[{"name":"A","value":"1"},{"name":"B"}]}"#,
+            serde_json::json!({ "variables[1].value": ["is missing"] }),
+        ),
+    ] {
+        let answer = service.play(method, path, &jane, "", body).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+        assert_eq!(answer.json(), serde_json::json!({ "errors": errors }), "{body}");
+    }
+    assert_eq!(types(&mut service, &jane).await, ["new_app"]);
+}
+
+#[tokio::test]
+async fn a_report_is_told_all_of_its_wrong_events_at_once() {
+    let mut service = TestService::start().await;
+    let event = |kind: &str| {
+        serde_json::json!({
+            "type": kind, "app_id": "5343eccd646173000a140000", "app_name": "my-app", "type_data": {},
+        })
+    };
+    let body = serde_json::json!({ "events": [event("new_app"), event("user.login"), event("scal")] });
+    let answer = service.post("/v1/events", OPERATOR, &body.to_string()).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let errors = answer.json()["errors"].as_object().unwrap().clone();
+    for (field, message) in [
+        ("events[1].type", "unknown event type user.login; list: /v1/event_types"),
+        ("events[2].type", "unknown event type scal; did you mean scale? list: /v1/event_types"),
+    ] {
+        assert_eq!(errors[field], serde_json::json!([message]));
+    }
+    let lines: String = (0..250).map(|_| event("user.login").to_string() + "\n").collect();
+    let head = "content-type: application/x-ndjson";
+    let answer = service.play("POST", "/v1/events", OPERATOR, head, &lines).await;
+    let errors = answer.json()["errors"].as_object().unwrap().clone();
+    assert_eq!(errors.len(), 100);
+    assert!(errors.contains_key("events[0].type") && errors.contains_key("events[99].type"));
+}
+
+#[tokio::test]
+async fn an_identifier_in_another_form_is_told_the_right_one() {
+    let mut service = TestService::start().await;
+    let app = "must be 24 lower-case hexadecimal digits";
+    let user = "must be us- and a lower-case UUID, such as us-0e6d8e46-5cd0-42a4-acba-372b2be605ac";
+    for (field, value, message) in [
+        ("app_id", serde_json::json!("my-app"), app),
+        ("app_id", serde_json::json!("0e6d8e46-5cd0-42a4-acba-372b2be605ac"), app),
+        ("app_id", serde_json::json!("5343ECCD646173000A140000"), app),
+        ("app_id", serde_json::json!(42), "must be a string"),
+        ("id", serde_json::json!("1"), app),
+        ("user.id", serde_json::json!("jane"), user),
+        ("user.id", serde_json::json!("0e6d8e46-5cd0-42a4-acba-372b2be605ac"), user),
+        ("user.id", serde_json::json!("us-1"), user),
+    ] {
+        let mut event = serde_json::json!({
+            "type": "restart", "app_id": "5343eccd646173000a140000", "app_name": "my-app",
+            "user": { "username": "jane", "email": "jane@example.com", "id": "us-0e6d8e46-5cd0-42a4-acba-372b2be605ac" },
+        });
+        *event
+            .pointer_mut(&format!("/{}", field.replace('.', "/")))
+            .unwrap_or(&mut serde_json::Value::Null) = value.clone();
+        if field == "id" {
+            event["id"] = value.clone();
+        }
+        let body = serde_json::json!({ "events": [event] }).to_string();
+        let answer = service.post("/v1/events", OPERATOR, &body).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{field} {value}");
+        let expected = serde_json::json!({ "errors": { format!("events[0].{field}"): [message] } });
+        assert_eq!(answer.json(), expected, "{value}");
+    }
+}
+
+#[tokio::test]
+async fn a_feature_that_annals_lacks_is_named_with_what_to_use_instead() {
+    let (mut service, jane) = service().await;
+    for (method, path, text) in [
+        (
+            "GET",
+            "/v1/apps/my-app/notifiers",
+            "annals does not offer notifiers; read GET /v1/apps/{app}/events",
+        ),
+        ("POST", "/v1/apps/my-app/alerts", "annals does not offer alerts; report them with POST /v1/events"),
+        (
+            "POST",
+            "/v1/apps/my-app/autoscalers",
+            "annals does not offer autoscalers; scale with POST /v1/apps/{app}/scale",
+        ),
+        ("GET", "/v1/projects", "annals does not offer projects; GET /v1/apps lists all apps"),
+        (
+            "GET",
+            "/v1/apps/my-app/stats/cpu",
+            "annals does not offer container metrics; it records what happens and runs nothing",
+        ),
+        (
+            "GET",
+            "/api/databases/ad-1/backups",
+            "annals does not offer database management; it has the features and the maintenance of an add-on's database, at /api/databases/{addon}",
+        ),
+    ] {
+        let answer = service.play(method, path, &jane, "", "").await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(answer.json(), serde_json::json!({ "error": text }), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_path_gets_the_one_that_was_meant() {
+    let (mut service, jane) = service().await;
+    for (path, text) in [
+        ("/apps", "there is nothing at this path; did you mean /v1/apps? list: /docs"),
+        ("/v1/apps/", "there is nothing at this path; did you mean /v1/apps? list: /docs"),
+        (
+            "/v1/app/my-app/event",
+            "there is nothing at this path; did you mean /v1/apps/my-app/events? list: /docs",
+        ),
+        ("/v1/nothing", "there is nothing at this path; list: /docs"),
+    ] {
+        let answer = service.get(path, &jane).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(answer.json(), serde_json::json!({ "error": text }), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_root_leads_to_the_documentation() {
+    let mut service = TestService::start().await;
+    let answer = service.play("GET", "/", "", "accept: text/html,application/xhtml+xml", "").await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    assert_eq!(answer.headers["location"], "/docs");
+    let answer = service.get("/", "").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.json()["documentation"], "/docs");
+    for path in ["documentation", "openapi"] {
+        let path = answer.json()[path].as_str().unwrap().to_owned();
+        assert_eq!(service.get(&path, "").await.status, StatusCode::OK, "{path}");
     }
 }

@@ -1,4 +1,4 @@
-//! The databases of an app: their features, and their maintenance.
+//! The databases of an app: features and maintenance.
 
 use std::collections::HashMap;
 
@@ -85,7 +85,7 @@ pub(crate) fn api() -> Api {
         )
 }
 
-/// One database.
+/// Shows a database.
 async fn show_database(
     State(service): State<Service>,
     readable: Readable,
@@ -107,13 +107,13 @@ struct WindowFields {
 
 #[derive(Deserialize, JsonSchema)]
 struct WindowChoice {
-    /// From 0 for Sunday to 6.
+    /// The day of the week, from 0 (Sunday) to 6.
     weekday_utc: Option<i64>,
-    /// From 0 to 23.
+    /// The hour, from 0 to 23.
     starting_hour_utc: Option<i64>,
 }
 
-/// Chooses when maintenance may begin.
+/// Sets when maintenance may start.
 async fn change_database(
     State(service): State<Service>,
     access: Authorized<ChooseMaintenanceWindow>,
@@ -138,7 +138,7 @@ struct FeatureFields {
     name: Option<String>,
 }
 
-/// Gives a database a feature.
+/// Enables a feature of a database.
 async fn add_feature(
     access: Authorized<AddFeature>,
     Segments([addon_id]): Segments<1>,
@@ -155,7 +155,7 @@ struct RemoveBody {
     feature: Option<String>,
 }
 
-/// Takes a feature from a database. Clients want a body, so this is no 204.
+/// Disables a feature of a database. Clients expect a body, so the response is not 204.
 async fn remove_feature(
     access: Authorized<RemoveFeature>,
     Segments([addon_id]): Segments<1>,
@@ -168,7 +168,7 @@ async fn remove_feature(
     Ok(ok(&MessageAnswer { message }))
 }
 
-/// The maintenances of a database, newest first.
+/// Lists the maintenance operations of a database, newest first.
 async fn list_maintenances(
     State(service): State<Service>,
     readable: Readable,
@@ -188,7 +188,7 @@ async fn list_maintenances(
     Ok(ok(&MaintenancesAnswer { maintenance: items, meta: Meta { pagination } }))
 }
 
-/// One maintenance.
+/// Shows a maintenance operation.
 async fn show_maintenance(
     State(service): State<Service>,
     readable: Readable,
@@ -205,12 +205,12 @@ struct PlanBody {
 
 #[derive(Deserialize, JsonSchema)]
 struct PlanFields {
-    /// What is to be done, as `db-upgrade`.
+    /// What will be done, as in `db-upgrade`.
     #[serde(rename = "type")]
     kind: Option<String>,
 }
 
-/// Plans a maintenance for the next window.
+/// Plans a maintenance operation for the next window.
 async fn plan_maintenance(
     access: Authorized<PlanMaintenance>,
     Segments([addon_id]): Segments<1>,
@@ -225,11 +225,11 @@ async fn plan_maintenance(
 
 #[derive(Deserialize, JsonSchema)]
 struct MoveBody {
-    /// How it ended: `done`, or `failed`.
+    /// The result: `done` or `failed`.
     status: Option<String>,
 }
 
-/// Starts a maintenance.
+/// Starts a maintenance operation.
 async fn start_maintenance(
     access: Authorized<MoveMaintenance>,
     Segments(path): Segments<2>,
@@ -238,7 +238,7 @@ async fn start_maintenance(
     move_on(access, path, MaintenanceMove::Start, &body.bytes).await
 }
 
-/// Completes a maintenance.
+/// Completes a maintenance operation.
 async fn complete_maintenance(
     access: Authorized<MoveMaintenance>,
     Segments(path): Segments<2>,
@@ -252,7 +252,7 @@ async fn complete_maintenance(
     move_on(access, path, to, &body.bytes).await
 }
 
-/// Cancels a maintenance.
+/// Cancels a maintenance operation.
 async fn cancel_maintenance(
     access: Authorized<MoveMaintenance>,
     Segments(path): Segments<2>,
@@ -261,6 +261,7 @@ async fn cancel_maintenance(
     move_on(access, path, MaintenanceMove::Cancel, &body.bytes).await
 }
 
+/// Changes the status of a maintenance operation.
 async fn move_on(
     access: Authorized<MoveMaintenance>,
     [addon_id, id]: [String; 2],
@@ -372,7 +373,7 @@ struct MaintenancesAnswer {
     meta: Meta,
 }
 
-/// A maintenance flat, as clients read it, and nested, as the documentation has it.
+/// A maintenance operation twice: flat, as clients expect it, and nested, as Scalingo's documentation has it.
 #[derive(Serialize, JsonSchema)]
 struct MaintenanceAnswer {
     #[serde(flatten)]
@@ -395,7 +396,7 @@ struct MaintenanceView {
     #[serde(rename = "type")]
     kind: String,
     status: MaintenanceStatus,
-    /// When its window begins.
+    /// When its window starts.
     planned_for: Time,
     started_at: Option<Time>,
     ended_at: Option<Time>,

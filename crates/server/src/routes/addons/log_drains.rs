@@ -1,4 +1,4 @@
-//! Where the logs of an app and of its add-ons are sent.
+//! Log drains: where the logs of an app and its add-ons are sent.
 
 use std::collections::HashMap;
 
@@ -54,7 +54,7 @@ struct DrainBody {
     drain: Option<DrainFields>,
 }
 
-/// Clients send an empty text for what a kind does not need.
+/// Clients send an empty string for what a type does not need.
 #[derive(Deserialize, JsonSchema)]
 struct DrainFields {
     /// appsignal, betterstack, datadog, elk, logtail, ovh-graylog, papertrail or syslog.
@@ -81,13 +81,13 @@ impl DrainBody {
     }
 }
 
-/// Where an app's logs are sent.
+/// Lists the log drains of an app.
 async fn list_drains(readable: Readable) -> Result<Response, ApiError> {
     let Access { app, .. } = readable.live_not_limited()?;
     Ok(ok(&DrainsAnswer::new(app.id, &app.log_drains)))
 }
 
-/// Sends an app's logs somewhere.
+/// Adds a log drain to an app.
 async fn add_drain(access: Authorized<AddLogDrain>, body: JsonBody<DrainBody>) -> Result<Response, ApiError> {
     let drain = body.value.into_drain()?;
     let outcome = access.act(AddLogDrain(drain), &body.bytes).await?;
@@ -99,7 +99,7 @@ struct DeleteBody {
     url: Option<String>,
 }
 
-/// Sends an app's logs there no longer.
+/// Removes a log drain from an app.
 async fn delete_drain(
     access: Authorized<DeleteLogDrain>,
     Query(mut query): Query<HashMap<String, String>>,
@@ -110,7 +110,7 @@ async fn delete_drain(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// Where an add-on's logs are sent.
+/// Lists the log drains of an add-on.
 async fn list_addon_drains(
     readable: Readable,
     LastSegment(addon): LastSegment,
@@ -120,7 +120,7 @@ async fn list_addon_drains(
     Ok(ok(&DrainsAnswer::new(app.id, &addon.log_drains)))
 }
 
-/// Sends an add-on's logs somewhere.
+/// Adds a log drain to an add-on.
 async fn add_addon_drain(
     access: Authorized<AddAddonLogDrain>,
     Segments([_, addon_id]): Segments<2>,
@@ -132,7 +132,7 @@ async fn add_addon_drain(
     Ok(created(&DrainAnswer { drain: DrainView { app_id: outcome.app.id, url: outcome.created } }))
 }
 
-/// Sends an add-on's logs there no longer.
+/// Removes a log drain from an add-on.
 async fn delete_addon_drain(
     access: Authorized<DeleteAddonLogDrain>,
     Segments([_, addon_id]): Segments<2>,
@@ -157,7 +157,7 @@ struct DrainAnswer {
 #[derive(Serialize, JsonSchema)]
 struct DrainView {
     app_id: AppId,
-    /// Where to. It may hold a token.
+    /// The destination. It may contain a token.
     url: String,
 }
 

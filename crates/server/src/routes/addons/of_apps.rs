@@ -1,10 +1,12 @@
-//! The add-ons of an app, and who offers them.
+//! The add-ons of an app, and their providers.
+
+use std::collections::HashMap;
 
 use annals_model::app::{AddAddon, Addon, DeleteAddon, UpgradeAddon, addon_id, find_addon};
 use annals_model::directory::{Plan, Provider};
 use annals_model::{App, AppId, Directory, Time};
 use annals_service::{Access, Service};
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use schemars::JsonSchema;
@@ -57,13 +59,20 @@ pub(crate) fn api() -> Api {
         )
 }
 
-/// The add-ons on offer.
-async fn list_providers(State(service): State<Service>) -> Result<Response, ApiError> {
+/// Lists the add-on providers, those of one category if the query names one.
+async fn list_providers(
+    State(service): State<Service>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Result<Response, ApiError> {
     let directory = service.directory().await?;
-    Ok(ok(&ProvidersAnswer::new(&directory)))
+    let mut answer = ProvidersAnswer::new(&directory);
+    if let Some(category) = query.get("category_id") {
+        answer.addon_providers.retain(|provider| provider.category.id == *category);
+    }
+    Ok(ok(&answer))
 }
 
-/// Puts other add-ons on offer. Those that apps have stay as they are.
+/// Replaces the add-on providers. The add-ons that apps already have stay as they are.
 async fn set_providers(
     State(service): State<Service>,
     _: Operator,
@@ -73,7 +82,7 @@ async fn set_providers(
     Ok(ok(&ProvidersAnswer::new(&body.value)))
 }
 
-/// What add-ons are listed under.
+/// Lists the categories of add-ons.
 async fn list_categories(State(service): State<Service>) -> Result<Response, ApiError> {
     let directory = service.directory().await?;
     let mut addon_categories: Vec<CategoryView> = Vec::new();
@@ -86,18 +95,20 @@ async fn list_categories(State(service): State<Service>) -> Result<Response, Api
     Ok(ok(&CategoriesAnswer { addon_categories }))
 }
 
-/// What an add-on is offered as.
+/// Lists the plans of an add-on provider: the enabled ones, or all with `show_all=true`.
 async fn list_plans(
     State(service): State<Service>,
     LastSegment(provider): LastSegment,
+    Query(query): Query<HashMap<String, String>>,
 ) -> Result<Response, ApiError> {
     let directory = service.directory().await?;
     let provider = directory.provider(&provider).ok_or(ApiError::NotFound("addon_provider"))?;
-    let offered = provider.plans.iter().enumerate().filter(|(_, plan)| !plan.disabled);
+    let shows_all = query.get("show_all").is_some_and(|value| value == "true");
+    let offered = provider.plans.iter().enumerate().filter(|(_, plan)| shows_all || !plan.disabled);
     Ok(ok(&PlansAnswer { plans: offered.map(|(index, plan)| PlanView::new(plan, index)).collect() }))
 }
 
-/// The add-ons of an app.
+/// Lists the add-ons of an app.
 async fn list_addons(State(service): State<Service>, readable: Readable) -> Result<Response, ApiError> {
     let Access { app, .. } = readable.live()?;
     let directory = service.directory().await?;
@@ -105,7 +116,7 @@ async fn list_addons(State(service): State<Service>, readable: Readable) -> Resu
     Ok(ok(&AddonsAnswer { addons: addons.collect() }))
 }
 
-/// One add-on.
+/// Shows an add-on.
 async fn show_addon(
     State(service): State<Service>,
     readable: Readable,
@@ -122,7 +133,7 @@ struct AddBody {
 
 #[derive(Deserialize, JsonSchema)]
 struct AddFields {
-    /// The provider's short name.
+    /// The provider's identifier, as in `postgresql`.
     addon_provider_id: Option<String>,
     /// The plan's identifier.
     plan_id: Option<String>,
@@ -153,7 +164,7 @@ struct UpgradeFields {
     plan_id: Option<String>,
 }
 
-/// Gives an add-on another plan.
+/// Changes an add-on's plan.
 async fn upgrade_addon(
     State(service): State<Service>,
     access: Authorized<UpgradeAddon>,
@@ -174,7 +185,7 @@ async fn delete_addon(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// A bearer token that is good for one database, in the name of the caller.
+/// Issues a bearer token that lets the caller access one database.
 async fn issue_token(
     State(service): State<Service>,
     access: Authorized<AnyCollaborator>,
@@ -186,7 +197,7 @@ async fn issue_token(
     Ok(ok(&TokenAnswer { addon: AddonToken { id, token } }))
 }
 
-/// A field that must be there. Clients know a missing one here as a malformed request, not as a wrong field.
+/// Returns a required field. Clients expect 400 here if it is missing, not 422.
 fn needed<T>(field: Option<T>, name: &str) -> Result<T, ApiError> {
     required(field, name).map_err(|_| ApiError::BadRequest(format!("{name} is required")))
 }
@@ -293,7 +304,7 @@ impl PlanView {
         }
     }
 
-    /// A plan that the directory does not know any more.
+    /// Creates the view of a plan that is no longer in the directory.
     fn unknown(name: &str) -> Self {
         let name = name.to_owned();
         let plan = Plan {

@@ -1,5 +1,5 @@
-//! What the providers of add-ons ask for themselves, with their own credential: which apps have theirs, and that an
-//! app's variables be changed, after which it restarts.
+//! The API for add-on providers, with their own credential: they list the apps with their add-on, and change the add-on's
+//! variables, which restarts the app.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ pub(crate) fn api() -> Api {
         )
 }
 
-/// A provider that presents its credential.
+/// A provider with a valid credential.
 struct Asking(Provider);
 
 impl FromRequestParts<AppState> for Asking {
@@ -57,7 +57,7 @@ impl FromRequestParts<AppState> for Asking {
     }
 }
 
-/// The apps that have the provider's add-on.
+/// Lists the apps that have the provider's add-on.
 async fn list_apps(State(service): State<Service>, Asking(provider): Asking) -> Result<Response, ApiError> {
     let mut apps = Vec::new();
     for (app, id) in service.addons_of(&provider.id).await? {
@@ -71,7 +71,7 @@ async fn list_apps(State(service): State<Service>, Asking(provider): Asking) -> 
     Ok(ok(&AppsAnswer { apps }))
 }
 
-/// One app that has the provider's add-on.
+/// Shows an app that has the provider's add-on.
 async fn show_app(
     State(service): State<Service>,
     Asking(provider): Asking,
@@ -83,11 +83,11 @@ async fn show_app(
 
 #[derive(Deserialize, JsonSchema)]
 struct ConfigBody {
-    /// The variables of the add-on, with the values they are to have.
+    /// The new values of the add-on's variables, by name.
     config: Option<BTreeMap<String, String>>,
 }
 
-/// Changes variables and restarts the app: in nobody's name, since no user does it.
+/// Changes variables and restarts the app. The events have no user.
 async fn configure(
     State(service): State<Service>,
     Asking(provider): Asking,
@@ -127,7 +127,7 @@ struct AppView {
     name: String,
     owner_email: Option<String>,
     plan: String,
-    /// The variables that the add-on brought.
+    /// The add-on's variables, by name.
     config: BTreeMap<String, String>,
 }
 

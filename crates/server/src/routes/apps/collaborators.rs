@@ -1,4 +1,4 @@
-//! Who may work on an app.
+//! The collaborators of an app, and invitations.
 
 use std::collections::HashMap;
 
@@ -58,14 +58,14 @@ pub(crate) fn api() -> Api {
         )
 }
 
-/// The collaborators, and who was invited.
+/// Lists the collaborators and the invited users.
 async fn list_collaborators(
     State(service): State<Service>,
     readable: Readable,
 ) -> Result<Response, ApiError> {
     let access = readable.live()?;
     let app = &access.app;
-    // Whoever has the link of an invitation can accept it.
+    // Anyone with an invitation's link can accept it.
     let private = access.visibility().secret(service.private_state(app.id).await?).unwrap_or_default();
     let accepted = app
         .collaborators
@@ -86,11 +86,11 @@ struct InviteBody {
 #[derive(Deserialize, JsonSchema)]
 struct InviteFields {
     email: Option<String>,
-    /// Whether as a limited collaborator: yes, where nothing is said.
+    /// Whether they become a limited collaborator. The default is true.
     is_limited: Option<bool>,
 }
 
-/// Invites somebody. The answer is an object, although the documentation of old shows a list.
+/// Invites a user. The response is an object, although old documentation shows a list.
 async fn invite(
     State(service): State<Service>,
     access: Authorized<Invite>,
@@ -114,7 +114,7 @@ struct RoleFields {
     is_limited: Option<bool>,
 }
 
-/// Gives somebody another role.
+/// Changes a collaborator's role.
 async fn change_role(
     State(service): State<Service>,
     access: Authorized<ChangeRole>,
@@ -127,7 +127,7 @@ async fn change_role(
     Ok(ok(&CollaboratorAnswer::new(&service, &outcome.app, &outcome.private, id)?))
 }
 
-/// Removes somebody, or withdraws their invitation.
+/// Removes a collaborator or withdraws an invitation.
 async fn remove(
     access: Authorized<RemoveCollaborator>,
     LastSegment(id): LastSegment,
@@ -141,7 +141,7 @@ struct AcceptBody {
     token: Option<String>,
 }
 
-/// Accepts an invitation. That a GET does this is what the invitation's link needs; a HEAD does nothing.
+/// Accepts an invitation. It is a GET because invitations are links; a HEAD is refused.
 async fn accept_by_link(
     State(state): State<AppState>,
     acting: Acting,
@@ -213,7 +213,7 @@ struct CollaboratorView {
     tfa_status: Option<bool>,
     status: &'static str,
     is_limited: bool,
-    /// Where the invitation is accepted; empty once it is.
+    /// The link that accepts the invitation; empty once it is accepted.
     invitation_link: String,
     app_id: AppId,
     app_name: String,

@@ -1,4 +1,4 @@
-//! Until when the platform's people may look into an app.
+//! Consents: until when the platform's staff may access an app's data.
 
 use annals_model::app::{Consent, GrantConsent};
 use annals_model::{AppId, Time, UserId};
@@ -45,7 +45,7 @@ struct ConsentFields {
     containers_until: Option<Time>,
 }
 
-/// Consents for the first time.
+/// Grants consent.
 async fn grant_consent(
     access: Authorized<GrantConsent>,
     body: JsonBody<ConsentBody>,
@@ -53,7 +53,7 @@ async fn grant_consent(
     Ok(created(&grant(access, body).await?))
 }
 
-/// Consents once more.
+/// Renews a consent.
 async fn renew_consent(
     access: Authorized<GrantConsent>,
     body: JsonBody<ConsentBody>,
@@ -72,7 +72,7 @@ async fn grant(
     Ok(ConsentAnswer { data_access_consent: ConsentView::new(app.id, consent) })
 }
 
-/// What was consented to last.
+/// Shows the latest consent.
 async fn show_consent(readable: Readable) -> Result<Response, ApiError> {
     let Access { app, .. } = readable.live()?;
     let consent = app.consent.as_ref().ok_or(ApiError::NotFound("data_access_consent"))?;

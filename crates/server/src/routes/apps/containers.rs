@@ -1,4 +1,4 @@
-//! The formation of an app.
+//! The formation of an app: how many containers of each type it has.
 
 use annals_model::app::{Scale, ScaledType};
 use annals_model::{App, AppId, ResourceId};
@@ -49,7 +49,7 @@ struct ScaleFields {
     size: Option<String>,
 }
 
-/// Changes how many containers of some types there are.
+/// Changes the number or the size of containers of some types.
 async fn scale_app(
     State(service): State<Service>,
     access: Authorized<Scale>,
@@ -57,18 +57,19 @@ async fn scale_app(
 ) -> Result<Response, ApiError> {
     let containers = required(body.value.containers, "containers")?
         .into_iter()
-        .map(|fields| {
+        .enumerate()
+        .map(|(index, fields)| {
             Ok(ScaledType {
-                name: required(fields.name, "name")?,
-                amount: required(fields.amount, "amount")?,
-                // Clients send an empty size for one that stays.
+                name: required(fields.name, &format!("containers[{index}].name"))?,
+                amount: required(fields.amount, &format!("containers[{index}].amount"))?,
+                // Clients send an empty size to keep the current one.
                 size: fields.size.filter(|size| !size.is_empty()),
             })
         })
         .collect::<Result<_, ApiError>>()?;
     let outcome = access.act(Scale { containers }, &body.bytes).await?;
     let answer = ContainersAnswer::new(&outcome.app);
-    // Where nothing changes, or before there is a deployment, nothing is started or stopped: no operation to follow.
+    // Without a change, or before the first deployment, no container starts or stops: there is no operation to follow.
     if outcome.app.last_deployment.is_none() || outcome.recorded("scale").is_none() {
         return Ok(ok(&answer));
     }
@@ -77,13 +78,13 @@ async fn scale_app(
     Ok(response)
 }
 
-/// The formation.
+/// Lists the container types with their amounts and sizes.
 async fn list_containers(readable: Readable) -> Result<Response, ApiError> {
     let Access { app, .. } = readable.live()?;
     Ok(ok(&ContainersAnswer::new(&app)))
 }
 
-/// What scales the app by itself: nothing does, which the official CLI asks before it scales.
+/// Lists the autoscalers, of which there are none. The official CLI reads the list before it scales.
 async fn list_autoscalers(readable: Readable) -> Result<Response, ApiError> {
     readable.live()?;
     Ok(ok(&AutoscalersAnswer { autoscalers: Vec::new() }))

@@ -76,7 +76,7 @@ pub(crate) fn api() -> Api {
         )
 }
 
-/// The last deployments, newest first.
+/// Lists the latest deployments, newest first.
 async fn list_deployments(
     State(service): State<Service>,
     readable: Readable,
@@ -89,7 +89,7 @@ async fn list_deployments(
     Ok(ok(&DeploymentsAnswer { deployments, meta: Meta { pagination } }))
 }
 
-/// One deployment.
+/// Shows a deployment.
 async fn show_deployment(
     State(service): State<Service>,
     readable: Readable,
@@ -100,7 +100,7 @@ async fn show_deployment(
     Ok(ok(&DeploymentAnswer::new(&service, &app, &private, parse_id(&id)?)?))
 }
 
-/// What a builder wrote: builders keep that themselves, so it is a line about the deployment.
+/// Shows a line about the deployment in place of its output, which the builder keeps.
 async fn show_output(
     State(service): State<Service>,
     readable: Readable,
@@ -122,31 +122,31 @@ struct StartBody {
 
 #[derive(Deserialize, JsonSchema)]
 struct StartFields {
-    /// Where the archive is.
+    /// The URL of the source archive.
     source_url: Option<String>,
-    /// What its code is called.
+    /// The version of the code, such as a commit or a tag.
     git_ref: Option<String>,
-    /// For the operator: who pushed the code.
+    /// The identifier of the user who pushed the code. Only the operator may set it.
     pusher_id: Option<String>,
     #[serde(flatten)]
     build: BuildFields,
 }
 
-/// What a builder tells.
+/// What a builder reports.
 #[derive(Deserialize, JsonSchema)]
 struct BuildFields {
-    /// queued, building, pushing or starting; or how it ended: success, crashed-error, timeout-error, build-error,
-    /// hook-error or aborted.
+    /// Its progress (queued, building, pushing or starting) or its result (success, crashed-error, timeout-error,
+    /// build-error, hook-error or aborted).
     status: Option<Progress>,
-    /// How long it took, in seconds.
+    /// Its duration in seconds.
     duration: Option<u64>,
     #[serde(default, deserialize_with = "given_time")]
     #[schemars(with = "Option<Time>")]
     finished_at: Option<Time>,
-    /// The size of the image, in bytes.
+    /// The size of the image in bytes.
     image_size: Option<u64>,
     last_commits: Option<CommitList>,
-    /// The container types that the code has.
+    /// The container types that the code defines.
     container_types: Option<Vec<String>>,
 }
 
@@ -162,7 +162,7 @@ impl BuildFields {
     }
 }
 
-/// Starts a deployment; or, for the operator, records one that was made elsewhere.
+/// Starts a deployment. For the operator, it records a deployment that happened elsewhere.
 async fn start_deployment(
     State(service): State<Service>,
     starting: Starting,
@@ -185,7 +185,7 @@ async fn start_deployment(
     Ok(created(&made_by(&service, &outcome)?))
 }
 
-/// What is started, which depends on the caller.
+/// What the request does, which depends on the caller.
 enum Starting {
     Archive(Authorized<DeployArchive>),
     Import(Authorized<ImportDeployment>),
@@ -202,7 +202,7 @@ impl FromRequestParts<AppState> for Starting {
     }
 }
 
-/// Who pushed: who is named, or the app's owner.
+/// Returns who pushed the code: the user with this identifier, or the app's owner if `None`.
 async fn pusher(service: &Service, app: &App, id: Option<String>) -> Result<Person, ApiError> {
     let unknown = || ApiError::invalid("pusher_id", "must be the identifier of a user");
     let Some(id) = id else { return app.owner.clone().ok_or_else(unknown) };
@@ -222,7 +222,7 @@ struct MoveFields {
     build: BuildFields,
 }
 
-/// Moves a deployment on.
+/// Records a deployment's progress or result.
 async fn move_deployment(
     State(service): State<Service>,
     access: Authorized<MoveDeployment>,
@@ -252,7 +252,7 @@ async fn deploy_branch(
     Ok(ok(&made_by(&service, &outcome)?))
 }
 
-/// Forgets what builds left behind. Nothing is kept here, so there is nothing to be recorded either.
+/// Clears the build cache. Nothing is cached here, so no event is recorded.
 async fn reset_cache(_: Authorized<AnyMember>) -> Result<Response, ApiError> {
     Ok(StatusCode::NO_CONTENT.into_response())
 }

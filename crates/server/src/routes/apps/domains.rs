@@ -39,7 +39,7 @@ pub(crate) fn api() -> Api {
         .delete(ONE, delete_domain, op("Remove a domain (delete_domain)").no_content())
 }
 
-/// The domains, by name.
+/// Lists the domains by name.
 async fn list_domains(State(service): State<Service>, readable: Readable) -> Result<Response, ApiError> {
     let Access { app, .. } = readable.live()?;
     let private = service.private_state(app.id).await?;
@@ -47,7 +47,7 @@ async fn list_domains(State(service): State<Service>, readable: Readable) -> Res
     Ok(ok(&DomainsAnswer { domains: domains.collect() }))
 }
 
-/// One domain.
+/// Shows a domain.
 async fn show_domain(
     State(service): State<Service>,
     readable: Readable,
@@ -66,9 +66,9 @@ struct AddBody {
 #[derive(Deserialize, JsonSchema)]
 struct AddFields {
     name: Option<String>,
-    /// A certificate in PEM, and those that vouch for it.
+    /// A certificate chain in PEM.
     tlscert: Option<String>,
-    /// Its private key in PEM. It is never shown again.
+    /// The certificate's private key in PEM. No response contains it.
     tlskey: Option<String>,
     canonical: Option<bool>,
     letsencrypt_enabled: Option<bool>,
@@ -100,9 +100,9 @@ struct EditBody {
 
 #[derive(Deserialize, JsonSchema)]
 struct EditFields {
-    /// A certificate in PEM; empty to remove the one there is.
+    /// A certificate chain in PEM; empty to remove the current one.
     tlscert: Option<String>,
-    /// Its private key in PEM; empty to remove the one there is.
+    /// The certificate's private key in PEM; empty to remove the current one.
     tlskey: Option<String>,
     canonical: Option<bool>,
     letsencrypt_enabled: Option<bool>,
@@ -136,7 +136,7 @@ fn parse_id(text: &str) -> Result<ResourceId, ApiError> {
     text.parse().map_err(|_| ApiError::NotFound("domain"))
 }
 
-/// What is to become of a certificate: both parts empty remove it, both given replace it.
+/// Reads the change of a certificate: two empty parts remove it, two parts with content replace it.
 fn certificate(cert: Option<String>, key: Option<String>) -> Result<CertificateChange, ApiError> {
     let (cert, key) = match (cert, key) {
         (None, None) => return Ok(CertificateChange::Keep),
@@ -147,22 +147,22 @@ fn certificate(cert: Option<String>, key: Option<String>) -> Result<CertificateC
         (None, Some(_)) => return Err(ApiError::invalid("tlscert", "is missing")),
     };
     if cert.len() + key.len() > PEM_BYTES_MAX {
-        let message = format!("must not have more than {PEM_BYTES_MAX} bytes, its key included");
+        let message = format!("must not be longer than {PEM_BYTES_MAX} bytes together with tlskey");
         return Err(ApiError::invalid("tlscert", &message));
     }
     let bad_certificate = || ApiError::invalid("tlscert", "must be a certificate in PEM");
     let bad_key =
-        || ApiError::invalid("tlskey", "must be an RSA, P-256, P-384 or Ed25519 key in PEM, not encrypted");
-    // What stands in this field is shown, so nothing but certificates may.
+        || ApiError::invalid("tlskey", "must be an unencrypted RSA, P-256, P-384 or Ed25519 key in PEM");
+    // Responses contain this field, so it must not contain a key.
     if cert.contains("PRIVATE KEY") {
-        return Err(ApiError::invalid("tlscert", "must hold certificates only: the key goes into tlskey"));
+        return Err(ApiError::invalid("tlscert", "must contain certificates only; put the key into tlskey"));
     }
     let der = CertificateDer::from_pem_slice(cert.as_bytes()).map_err(|_| bad_certificate())?;
     let (_, parsed) = x509_parser::parse_x509_certificate(&der).map_err(|_| bad_certificate())?;
     let signing = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| bad_key())?;
     let signing = any_supported_type(&signing).map_err(|_| bad_key())?;
     if signing.public_key().is_none_or(|public_key| *public_key != *parsed.public_key().raw) {
-        return Err(ApiError::invalid("tlskey", "is not the key of that certificate"));
+        return Err(ApiError::invalid("tlskey", "is not the key of the certificate in tlscert"));
     }
     let seconds = u64::try_from(parsed.validity().not_after.timestamp()).unwrap_or_default();
     let valid_until = Time::from_millis(seconds.saturating_mul(1000));
@@ -196,7 +196,7 @@ struct DomainView {
     ssl: bool,
     ssl_status: Option<&'static str>,
     tlscert: Option<String>,
-    /// Always null: keys are never shown.
+    /// Always null: no response contains a key.
     tlskey: Option<String>,
     validity: Option<Time>,
     letsencrypt: bool,

@@ -1,4 +1,4 @@
-//! Who answers for the health data of an app.
+//! The contact who is responsible for an app's health data.
 
 use annals_model::app::SetHdsContact;
 use annals_model::catalogue::HdsContact;
@@ -41,7 +41,7 @@ struct ContactFields {
     address_line2: Option<String>,
     address_city: Option<String>,
     address_zip: Option<String>,
-    /// Two capital letters.
+    /// The country code: two capital letters.
     address_country: Option<String>,
     notes: Option<String>,
 }
@@ -69,7 +69,7 @@ async fn set_contact(
     Ok(ok(&ContactAnswer::new(&app)?))
 }
 
-/// The contact.
+/// Shows the contact.
 async fn show_contact(readable: Readable) -> Result<Response, ApiError> {
     let Access { app, .. } = readable.live_not_limited()?;
     Ok(ok(&ContactAnswer::new(&app)?))

@@ -55,7 +55,7 @@ pub(crate) fn api() -> Api {
         )
 }
 
-/// The apps that the caller owns or collaborates on, by name. The key is the only one: clients take no other.
+/// Lists the apps that the caller owns or collaborates on, by name. Clients accept no other key beside the list.
 async fn list_apps(State(state): State<AppState>, User(user): User) -> Result<Response, ApiError> {
     let apps = state.service.apps_of(user.id()).await?;
     let mut views = Vec::with_capacity(apps.len());
@@ -74,19 +74,19 @@ struct CreateBody {
 struct CreateFields {
     /// 6 to 48 lower-case letters, digits and hyphens.
     name: Option<String>,
-    /// The Git repository to make it from.
+    /// The URL of the Git repository with its code.
     git_source: Option<String>,
-    /// The stack, by identifier or name.
+    /// The stack's identifier or name.
     stack_id: Option<String>,
-    /// The project; there is but the default one.
+    /// Must be absent or empty: there is only the default project.
     project_id: Option<String>,
-    /// Whether it is to hold health data.
+    /// Whether the app will hold health data.
     hds_resource: Option<bool>,
-    /// The app it is to be a child of.
+    /// The parent app's name or identifier.
     parent_id: Option<String>,
 }
 
-/// Makes an app. With `X-Dry-Run: true` it only says whether it would.
+/// Creates an app.
 async fn create_app(
     State(state): State<AppState>,
     acting: Acting,
@@ -104,7 +104,7 @@ async fn create_app(
     create(&state, acting, fields, parent, &body.bytes).await
 }
 
-/// Makes an app that is a child of another.
+/// Creates an app as a child of another.
 async fn create_child_app(
     State(state): State<AppState>,
     access: Authorized<AnyCollaborator>,
@@ -136,7 +136,7 @@ async fn create(
     Ok(created(&AppAnswer::new(state, &outcome.app).await?))
 }
 
-/// One app.
+/// Shows an app.
 async fn show_app(State(state): State<AppState>, readable: Readable) -> Result<Response, ApiError> {
     let access = readable.live()?;
     Ok(ok(&AppAnswer::seen(&state, &access.app, access.visibility()).await?))
@@ -148,7 +148,7 @@ struct RenameBody {
     new_name: Option<String>,
 }
 
-/// Gives an app another name.
+/// Renames an app.
 async fn rename_app(
     State(state): State<AppState>,
     access: Authorized<RenameApp>,
@@ -171,18 +171,18 @@ struct ChangeBody {
 
 #[derive(Deserialize, Default, JsonSchema)]
 struct ChangeFields {
-    /// The address of the owner to be.
+    /// The new owner's email address.
     owner: Option<String>,
-    /// The stack to be, by identifier or name.
+    /// The new stack's identifier or name.
     stack_id: Option<String>,
-    /// The project; there is but the default one.
+    /// Must be absent or empty: there is only the default project.
     project_id: Option<String>,
     force_https: Option<bool>,
     sticky_session: Option<bool>,
     router_logs: Option<bool>,
 }
 
-/// Changes what is named: the owner, the stack or the settings, one of the three at a time.
+/// Changes the owner, the stack or the settings: one of the three per request.
 async fn change_app(
     State(state): State<AppState>,
     access: Authorized<AnyCollaborator>,
@@ -208,11 +208,11 @@ async fn change_app(
         (None, Some(stack_id), false, None) => access.instead().act(ChangeStack { stack_id }, bytes).await?,
         (None, None, true, None) => access.instead().act(settings, bytes).await?,
         (None, None, false, Some(_)) => return Err(ApiError::NotFound("project")),
-        (None, None, false, None) => return Err(ApiError::invalid("app", "says nothing to be changed")),
+        (None, None, false, None) => return Err(ApiError::invalid("app", "contains no change")),
         (Some(_), ..) => {
-            return Err(ApiError::invalid("owner", "cannot be changed together with anything else"));
+            return Err(ApiError::invalid("owner", "must be the only change in the request"));
         }
-        _ => return Err(ApiError::invalid("app", "may change the stack, or settings, but not both at once")),
+        _ => return Err(ApiError::invalid("app", "must not change the stack and settings in one request")),
     };
     Ok(ok(&AppAnswer::new(&state, &outcome.app).await?))
 }
@@ -222,7 +222,7 @@ struct DeleteBody {
     current_name: Option<String>,
 }
 
-/// Deletes an app. Its timeline stays, by its identifier, for its last owner and the operator.
+/// Deletes an app. Its last owner and the operator can still read its timeline by its identifier.
 async fn delete_app(
     State(state): State<AppState>,
     access: Authorized<DeleteApp>,
@@ -246,11 +246,20 @@ pub(crate) struct AppAnswer {
 }
 
 impl AppAnswer {
-    /// The app as those see it who may change it.
+    /// Creates the view for callers who may change the app.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::seen`].
     pub(crate) async fn new(state: &AppState, app: &App) -> Result<Self, ApiError> {
         Self::seen(state, app, Visibility::ALL).await
     }
 
+    /// Creates the view for callers who may see this much.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::Unreadable`] if the parent app cannot be read.
     pub(crate) async fn seen(state: &AppState, app: &App, visibility: Visibility) -> Result<Self, ApiError> {
         Ok(Self { app: AppView::new(state, app, visibility).await? })
     }

@@ -1,4 +1,4 @@
-//! Apps, and what people do with them.
+//! Apps and the actions on them.
 
 use crate::api::Api;
 

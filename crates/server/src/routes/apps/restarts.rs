@@ -1,6 +1,6 @@
-//! Restarts, and the operations that clients follow.
+//! Restarts, and the operations that clients poll.
 //!
-//! What is asked for is done when it is recorded, so an operation is its event, looked at in another way.
+//! A container operation is complete once its event is recorded, so an operation is another view of its event.
 
 use annals_model::app::Restart;
 use annals_model::catalogue::AppOperations;
@@ -35,11 +35,11 @@ pub(crate) fn api() -> Api {
 
 #[derive(Deserialize, JsonSchema)]
 struct RestartBody {
-    /// Container types and single containers, as `web` and `web-1`; none are all.
+    /// Container types or single containers, such as `web` and `web-1`. If empty or absent, all restart.
     scope: Option<Scope>,
 }
 
-/// Clients send a list, or one by itself.
+/// Clients send a list or a single entry.
 #[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum Scope {
@@ -47,7 +47,7 @@ enum Scope {
     One(String),
 }
 
-/// Restarts.
+/// Restarts containers.
 async fn restart(
     State(service): State<Service>,
     access: Authorized<Restart>,
@@ -64,7 +64,7 @@ async fn restart(
     Ok(response)
 }
 
-/// Says where the operation is that this event tells of.
+/// Sets the `Location` of the operation that this event belongs to.
 pub(crate) fn locate_operation(
     service: &Service,
     app: AppId,
@@ -78,11 +78,12 @@ pub(crate) fn locate_operation(
     }
 }
 
+/// Returns the URL of an event's operation.
 pub(crate) fn operation_url(service: &Service, app: AppId, event: EventId) -> String {
     format!("{}/v1/apps/{app}/operations/{event}", service.public_url())
 }
 
-/// How something goes that was asked for.
+/// Shows the status of an operation.
 async fn show_operation(
     State(service): State<Service>,
     readable: Readable,
@@ -97,7 +98,9 @@ async fn show_operation(
         TypeData::AppOperations(AppOperations::Run(run)) if run.detached => ("start-one-off", None),
         TypeData::AppOperations(AppOperations::Run(_)) => (
             "start-one-off",
-            Some("annals records commands and attaches no terminal to them: run it with --detached"),
+            Some(
+                "annals records commands and does not run them, so there is no terminal to attach: use --detached",
+            ),
         ),
         _ => return Err(ApiError::NotFound("operation")),
     };

@@ -1,4 +1,4 @@
-//! One-off commands, and the containers of an app.
+//! One-off commands and the containers of an app.
 
 use annals_model::app::{AuditLogEntry, OneOff, Run, StopOneOff, WriteAuditLog};
 use annals_model::{App, AppId, EventId, ResourceId, Time};
@@ -49,18 +49,18 @@ pub(crate) fn api() -> Api {
         )
 }
 
-/// Whatever environment clients send is not looked at: it may hold secrets.
+/// The environment that clients send is ignored: it may contain secrets.
 #[derive(Deserialize, JsonSchema)]
 struct RunBody {
     /// The command line.
     command: Option<String>,
-    /// The size of its container.
+    /// The container's size.
     size: Option<String>,
-    /// Whether without a terminal attached.
+    /// Whether it runs without an attached terminal.
     detached: Option<bool>,
 }
 
-/// Runs a command.
+/// Records a one-off command.
 async fn run(
     State(service): State<Service>,
     access: Authorized<Run>,
@@ -80,7 +80,7 @@ async fn run(
     Ok(ok(&RunAnswer { container, operation_url, attach_url: None }))
 }
 
-/// The containers there should be, and the one-offs that have not ended.
+/// Lists the containers of the formation, and the one-off containers that have not ended.
 async fn list_containers(State(service): State<Service>, readable: Readable) -> Result<Response, ApiError> {
     let access = readable.live()?;
     let (app, visibility) = (&access.app, access.visibility());
@@ -104,7 +104,7 @@ async fn stop(access: Authorized<StopOneOff>, Segments([_, id]): Segments<2>) ->
     Ok(StatusCode::ACCEPTED.into_response())
 }
 
-/// What was written: a list at the top, the only one of the API.
+/// Shows what was written. The body is a list, unlike that of any other response.
 async fn show_audit_log(
     State(service): State<Service>,
     readable: Readable,
@@ -118,13 +118,13 @@ async fn show_audit_log(
 
 #[derive(Deserialize, JsonSchema)]
 struct AuditLogBody {
-    /// What was written since the last time.
+    /// What was written since the last request.
     entries: Option<Vec<AuditLogEntry>>,
     /// Whether the command has ended.
     finished: Option<bool>,
 }
 
-/// Adds to what was written.
+/// Appends to what was written.
 async fn write_audit_log(
     access: Authorized<WriteAuditLog>,
     LastSegment(id): LastSegment,
@@ -184,7 +184,7 @@ impl ContainerView {
     }
 
     fn of_one_off(app: &App, one_off: &OneOff, visibility: Visibility) -> Self {
-        // As much of the identifier as tells the one-offs of an app apart.
+        // The part of the identifier that differs between the one-offs of an app.
         let bytes = one_off.id.as_bytes();
         let index = u32::from(u16::from_be_bytes([bytes[8], bytes[9]]));
         Self {

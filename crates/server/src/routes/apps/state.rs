@@ -1,4 +1,4 @@
-//! The time machine: an app as it was at any instant, folded from its timeline.
+//! The state of an app at any instant, folded from its timeline.
 
 use std::collections::HashMap;
 
@@ -27,7 +27,7 @@ pub(crate) fn api() -> Api {
     )
 }
 
-/// The state at an instant, or the difference between two.
+/// Shows the state at an instant, or the difference between two.
 async fn show_state(
     State(service): State<Service>,
     Readable(access): Readable,
@@ -35,7 +35,7 @@ async fn show_state(
 ) -> Result<Response, ApiError> {
     refuse_unknown(&query, &["at", "from", "to"]).map_err(ApiError::Invalid)?;
     let instant = |field: &str| -> Result<Option<Time>, ApiError> {
-        // In a query a plus stands for a space, and offsets are written with one.
+        // Offsets contain a plus, which stands for a space in a query.
         let text = query.get(field).map(|text| text.replace(' ', "+"));
         text.map(|text| text.parse())
             .transpose()
@@ -49,7 +49,7 @@ async fn show_state(
         }
         (None, Some(_), None) => return Err(ApiError::invalid("from", "is missing")),
         (_, _, Some(_)) => {
-            return Err(ApiError::invalid("at", "cannot be asked for together with from and to"));
+            return Err(ApiError::invalid("at", "cannot be combined with from or to"));
         }
     };
     Ok(ok(&answer))

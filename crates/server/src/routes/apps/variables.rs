@@ -55,8 +55,8 @@ pub(crate) fn api() -> Api {
         .delete(ONE, delete_variable, op("Delete a variable (delete_variable)").no_content())
 }
 
-/// The variables. With `aliases=true`, one whose value names another (`$OTHER`) shows that one's value. A limited
-/// collaborator sees names only.
+/// Lists the variables. With `aliases=true`, a variable whose value names another (`$OTHER`) shows the other's value. A
+/// limited collaborator sees names only.
 async fn list_variables(
     readable: Readable,
     Query(query): Query<HashMap<String, String>>,
@@ -87,17 +87,21 @@ struct VariableFields {
 }
 
 impl VariableFields {
-    fn into_new_value(self) -> Result<NewValue, ApiError> {
-        Ok(NewValue { name: required(self.name, "name")?, value: required(self.value, "value")? })
+    /// Converts the fields at `path` of the body.
+    fn into_new_value(self, path: &str) -> Result<NewValue, ApiError> {
+        Ok(NewValue {
+            name: required(self.name, &format!("{path}name"))?,
+            value: required(self.value, &format!("{path}value"))?,
+        })
     }
 }
 
-/// Sets a variable: 201 if it is new, 200 if it was there.
+/// Sets a variable. The status is 201 if it is new, 200 if it existed.
 async fn set_variable(
     access: Authorized<SetVariable>,
     body: JsonBody<VariableBody>,
 ) -> Result<Response, ApiError> {
-    let new = required(body.value.variable, "variable")?.into_new_value()?;
+    let new = required(body.value.variable, "variable")?.into_new_value("")?;
     let name = new.name.clone();
     let outcome = access.act(SetVariable(new), &body.bytes).await?;
     let answer =
@@ -105,7 +109,7 @@ async fn set_variable(
     Ok(if outcome.created.is_some() { created(&answer) } else { ok(&answer) })
 }
 
-/// Gives a variable another value.
+/// Changes the value of a variable.
 async fn change_variable(
     access: Authorized<ChangeVariable>,
     Segments([_, id]): Segments<2>,
@@ -133,14 +137,17 @@ struct VariablesBody {
     variables: Option<Vec<VariableFields>>,
 }
 
-/// Sets many variables; those not named stay.
+/// Sets several variables. Others stay as they are.
 async fn set_variables(
     access: Authorized<SetVariables>,
     body: JsonBody<VariablesBody>,
 ) -> Result<Response, ApiError> {
     let variables = required(body.value.variables, "variables")?;
-    let variables =
-        variables.into_iter().map(VariableFields::into_new_value).collect::<Result<Vec<_>, ApiError>>()?;
+    let variables = variables
+        .into_iter()
+        .enumerate()
+        .map(|(index, fields)| fields.into_new_value(&format!("variables[{index}].")))
+        .collect::<Result<Vec<_>, ApiError>>()?;
     let names: Vec<_> = variables.iter().map(|variable| variable.name.clone()).collect();
     let app = access.act(SetVariables(variables), &body.bytes).await?.app;
     let set = names.iter().map(|name| VariableView::new(&app, name, app.variables.get(name)));
@@ -152,7 +159,7 @@ struct DeleteBody {
     variable_ids: Option<Vec<String>>,
 }
 
-/// Deletes many variables, named in the body or, as some clients do, by `variable_ids[]` in the query.
+/// Deletes several variables. Clients name them in the body, or as `variable_ids[]` in the query.
 async fn delete_variables(
     access: Authorized<DeleteVariables>,
     RawQuery(query): RawQuery,
@@ -178,7 +185,7 @@ fn parse_id(text: &str) -> Result<ResourceId, ApiError> {
     text.parse().map_err(|_| ApiError::NotFound("variable"))
 }
 
-/// The value of the variable that this value names, if it names one.
+/// Returns the value of the variable that this value names; `None` if it names none.
 fn alias<'a>(app: &'a App, value: &str) -> Option<&'a String> {
     let name = value.strip_prefix('$')?;
     let name = name.strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(name);

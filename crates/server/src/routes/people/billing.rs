@@ -1,4 +1,4 @@
-//! How an account pays.
+//! Billing: credit, payment methods and vouchers.
 
 use annals_model::account::{AddCredit, AddPaymentMethod, PaymentMethod, Voucher};
 use annals_model::catalogue::{BillingProfile, Card};
@@ -48,7 +48,7 @@ pub(crate) fn api() -> Api {
         )
 }
 
-/// How the caller pays.
+/// Shows the caller's billing profile.
 async fn show_profile(User(user): User) -> Result<Response, ApiError> {
     let last = user.account.payment_methods.last();
     let missing = || ApiError::NotFound("billing_profile");
@@ -62,13 +62,13 @@ struct CreditBody {
 
 #[derive(Deserialize, JsonSchema)]
 struct CreditFields {
-    /// How it was paid, as `paypal`.
+    /// How it was paid, such as `paypal`.
     payment_method: Option<String>,
-    /// How much, with at most two decimals.
+    /// The amount, with at most two decimals.
     amount: Option<f64>,
 }
 
-/// Adds credit to the account of the caller.
+/// Adds credit to the caller's account.
 async fn add_credit(
     State(service): State<Service>,
     acting: Acting,
@@ -78,7 +78,7 @@ async fn add_credit(
     credit(&service, &acting, user, body).await
 }
 
-/// Adds credit to somebody's account.
+/// Adds credit to a user's account.
 async fn add_credit_of(
     State(service): State<Service>,
     _: Operator,
@@ -119,20 +119,20 @@ struct MethodBody {
 
 #[derive(Deserialize, JsonSchema)]
 struct MethodFields {
-    /// stripe, sepa, paypal, …
+    /// The type, such as stripe, sepa or paypal.
     payment_method_type: Option<String>,
     company: Option<String>,
     vat_number: Option<String>,
-    /// What may be known of a card, for the type stripe.
+    /// The public details of a card, for the type stripe.
     stripe: Option<CardFields>,
 }
 
 #[derive(Deserialize, JsonSchema)]
 struct CardFields {
     brand: Option<String>,
-    /// The last four digits, never more.
+    /// The last four digits.
     last4: Option<String>,
-    /// The month it expires, as `01/2027`.
+    /// The month of expiry, as in `01/2027`.
     exp: Option<String>,
 }
 
@@ -156,14 +156,14 @@ async fn add_method(
         card,
     };
     let outcome = service.act_on_own_account(acting.request(&body.bytes), action).await?;
-    // A payment method has the identifier of the event that added it.
+    // A payment method's identifier is that of the event that added it.
     let id = outcome.recorded.first().map(|event| event.id);
     let added = outcome.account.payment_methods.iter().find(|method| Some(method.id) == id);
     let added = added.ok_or(ApiError::NotFound("payment_method"))?;
     Ok(created(&MethodAnswer { payment_method: MethodView::new(added) }))
 }
 
-/// The payment methods of the caller, oldest first.
+/// Lists the caller's payment methods, oldest first.
 async fn list_methods(User(user): User) -> Response {
     let methods = user.account.payment_methods.iter().map(MethodView::new);
     ok(&MethodsAnswer { payment_methods: methods.collect() })
@@ -179,7 +179,7 @@ struct UseFields {
     code: Option<String>,
 }
 
-/// Uses a voucher.
+/// Redeems a voucher.
 async fn add_voucher(
     State(service): State<Service>,
     acting: Acting,
@@ -201,14 +201,14 @@ struct VoucherBody {
 struct VoucherFields {
     /// 4 to 64 letters, digits and hyphens.
     code: Option<String>,
-    /// What it is worth.
+    /// The credit it adds.
     amount: Option<f64>,
     expires_at: Option<Time>,
-    /// How often it may be used; once, where nothing is said.
+    /// How often it may be redeemed. The default is 1.
     max_uses: Option<u32>,
 }
 
-/// Makes a voucher.
+/// Creates a voucher.
 async fn create_voucher(
     State(service): State<Service>,
     _: Operator,
@@ -224,7 +224,7 @@ async fn create_voucher(
     Ok(created(&FullVoucherAnswer { voucher: FullVoucherView::new(&voucher) }))
 }
 
-/// The vouchers, by code.
+/// Lists the vouchers by code.
 async fn list_vouchers(State(service): State<Service>, _: Operator) -> Result<Response, ApiError> {
     let vouchers = service.vouchers().await?.iter().map(|voucher| FullVoucherView::new(voucher)).collect();
     Ok(ok(&VouchersAnswer { vouchers }))
@@ -245,7 +245,7 @@ struct CreditView {
     id: EventId,
     payment_method: String,
     amount: f64,
-    /// All credit that was added.
+    /// The total credit added to the account.
     balance: f64,
     created_at: Time,
 }

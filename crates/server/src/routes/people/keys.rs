@@ -1,4 +1,4 @@
-//! The public keys of an account.
+//! The public SSH keys of an account.
 
 use annals_model::account::{AccountPrivateState, AddKey, DeleteKey, Key, key_id};
 use annals_model::{ResourceId, Time, UserId};
@@ -22,12 +22,12 @@ pub(crate) fn api() -> Api {
         .delete("/v1/keys/{key}", delete_key, op("Remove a public key (delete_key)").no_content())
 }
 
-/// The keys of the caller.
+/// Lists the caller's keys.
 async fn list_keys(State(service): State<Service>, User(user): User) -> Result<Response, ApiError> {
     Ok(ok(&KeysAnswer { keys: views(&service, &user).await? }))
 }
 
-/// One of them.
+/// Shows a key.
 async fn show_key(
     State(service): State<Service>,
     User(user): User,
@@ -42,7 +42,7 @@ async fn views(service: &Service, user: &SignedIn) -> Result<Vec<KeyView>, ApiEr
     Ok(user.account.keys.iter().map(|(name, key)| KeyView::new(user.id(), &private, name, key)).collect())
 }
 
-/// Clients send the fields in an object or bare.
+/// Clients send the fields wrapped in an object or bare.
 #[derive(Deserialize, JsonSchema)]
 struct KeyBody {
     key: Option<KeyFields>,
@@ -53,7 +53,7 @@ struct KeyBody {
 #[derive(Deserialize, JsonSchema)]
 struct KeyFields {
     name: Option<String>,
-    /// The key, as in `~/.ssh/id_ed25519.pub`.
+    /// The public key, as in `~/.ssh/id_ed25519.pub`.
     content: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Users, how they sign in, and what is an account's own.
+//! Users: registration, sign-in, API tokens, keys and billing.
 
 use crate::api::Api;
 

@@ -1,6 +1,6 @@
-//! How people get back in: a new password, or an account unlocked, with a token that was mailed to them.
+//! Password resets and account unlocking, with tokens sent by mail.
 //!
-//! Whether there is an account nobody learns here who does not get its mail.
+//! Only the account's mail reveals whether an account exists.
 
 use annals_model::UserId;
 use annals_model::account::Unlock;
@@ -77,7 +77,7 @@ struct AddressFields {
     email: Option<String>,
 }
 
-/// Asks for a new password. The answer is the same for every address.
+/// Queues the password-reset mail. The response is the same for every address.
 async fn request_reset(
     State(state): State<AppState>,
     remote_ip: RemoteIp,
@@ -120,7 +120,7 @@ async fn reset(
     Ok(ok(&MessageAnswer { message: "The new password is set." }))
 }
 
-/// Unlocks an account: what the link in the mail leads to.
+/// Unlocks an account. The link in the mail leads here.
 async fn unlock_by_link(
     State(state): State<AppState>,
     remote_ip: RemoteIp,
@@ -136,13 +136,13 @@ async fn unlock_by_link(
 
 #[derive(Deserialize, JsonSchema)]
 struct UnlockBody {
-    /// The token, to unlock an account.
+    /// The mailed token, to unlock the account.
     unlock_token: Option<String>,
-    /// Whose account is locked, to ask for a token.
+    /// The account's owner, to request a token.
     user: Option<AddressFields>,
 }
 
-/// Unlocks an account, or mails what it is unlocked with.
+/// Unlocks an account, or queues the mail with the token that unlocks it.
 async fn unlock_or_ask(
     State(state): State<AppState>,
     remote_ip: RemoteIp,
@@ -165,7 +165,7 @@ async fn unlock(state: &AppState, remote_ip: RemoteIp, token: String) -> Result<
     Ok(ok(&MessageAnswer { message: "The account is unlocked." }))
 }
 
-/// Unlocks somebody's account.
+/// Unlocks a user's account.
 async fn unlock_as_operator(
     State(service): State<Service>,
     _: Operator,
@@ -177,7 +177,7 @@ async fn unlock_as_operator(
     Ok(ok(&MessageAnswer { message: "The account is unlocked." }))
 }
 
-/// The mail to somebody that waits, oldest first.
+/// Lists the mail to a user that is waiting to be sent, oldest first.
 async fn list_outbox(
     State(service): State<Service>,
     _: Operator,

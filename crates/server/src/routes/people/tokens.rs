@@ -1,4 +1,4 @@
-//! API tokens, and what they are exchanged for.
+//! API tokens, and the bearer tokens they are exchanged for.
 
 use annals_model::Time;
 use annals_model::account::check_token_name;
@@ -42,7 +42,8 @@ pub(crate) fn api() -> Api {
         )
 }
 
-/// A bearer token of one hour for an API token. This is no sign-in, and not counted as a request.
+/// Exchanges an API token for a bearer token that is valid for one hour. It is neither a sign-in nor counted by the rate
+/// limit.
 async fn exchange_token(
     State(service): State<Service>,
     Exchanging(secret): Exchanging,
@@ -50,14 +51,14 @@ async fn exchange_token(
     Ok(ok(&BearerAnswer { token: service.exchange(&secret).await? }))
 }
 
-/// The tokens of the caller, oldest first, without their secrets.
+/// Lists the caller's tokens, oldest first, without their secrets.
 async fn list_tokens(State(service): State<Service>, User(user): User) -> Result<Response, ApiError> {
     let tokens = service.tokens_of(user.id()).await?;
     let tokens = tokens.iter().map(|token| TokenView::new(token));
     Ok(ok(&TokensAnswer { tokens: tokens.collect() }))
 }
 
-/// Clients send the fields in an object or bare.
+/// Clients send the fields wrapped in an object or bare.
 #[derive(Deserialize, JsonSchema)]
 struct TokenBody {
     token: Option<TokenFields>,
@@ -69,7 +70,7 @@ struct TokenFields {
     name: Option<String>,
 }
 
-/// Gives the caller a further token. With a name and a password instead of a token it is a sign-in.
+/// Creates an API token. With a name and a password as the credential, it is a sign-in.
 async fn create_token(
     State(state): State<AppState>,
     credential: TokenCredential,
@@ -85,14 +86,14 @@ async fn create_token(
     Ok(created(&TokenAnswer { token: TokenView::with_secret(&issued) }))
 }
 
-/// Signs somebody in. Whether there is such an account shows neither in the answer nor in the time it takes.
+/// Signs a user in. Neither the response nor its timing reveals whether the account exists.
 async fn sign_in(
     state: &AppState,
     RemoteIp(remote_ip): RemoteIp,
     given: NameAndPassword,
     token_name: String,
 ) -> Result<IssuedToken, ApiError> {
-    // What cannot succeed is no attempt.
+    // A request that cannot succeed does not count as an attempt.
     check_token_name(&token_name)?;
     state.attempts.check(remote_ip, &given.name)?;
     match state.service.sign_in(remote_ip, &given.name, given.password, token_name).await? {
@@ -102,7 +103,7 @@ async fn sign_in(
     }
 }
 
-/// What a new token is asked for with.
+/// The credential that a new token is requested with.
 enum TokenCredential {
     Token(SignedIn),
     Password(NameAndPassword),
@@ -119,7 +120,7 @@ impl FromRequestParts<AppState> for TokenCredential {
     }
 }
 
-/// Gives a token another secret.
+/// Replaces a token's secret.
 async fn renew_token(
     State(service): State<Service>,
     User(user): User,
@@ -129,7 +130,7 @@ async fn renew_token(
     Ok(ok(&TokenAnswer { token: TokenView::with_secret(&issued) }))
 }
 
-/// Revokes a token, and with it every bearer token it was exchanged for.
+/// Revokes a token and every bearer token it was exchanged for.
 async fn revoke_token(
     State(service): State<Service>,
     User(user): User,
@@ -165,7 +166,7 @@ pub(crate) struct TokenView {
     created_at: Time,
     last_used_at: Option<Time>,
     issued_at: Time,
-    /// The token itself, which is shown only once.
+    /// The token itself. Only the response that creates or renews it contains it.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
 }

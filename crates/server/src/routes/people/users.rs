@@ -1,4 +1,4 @@
-//! People.
+//! Users.
 
 use std::collections::BTreeMap;
 
@@ -44,7 +44,7 @@ struct UserFields {
     password: Option<String>,
 }
 
-/// Registers somebody, and answers with their first API token.
+/// Registers a user. The response contains their first API token.
 async fn register_user(
     State(state): State<AppState>,
     registrar: Registrar,
@@ -66,7 +66,7 @@ async fn register_user(
     }))
 }
 
-/// Lets somebody register themself. Without a username they get what stands before the @ of their address.
+/// Lets a user register themself. The default username is the part of the address before the @.
 async fn sign_up(state: &AppState, remote_ip: RemoteIp, fields: UserFields) -> Result<Response, ApiError> {
     let email = required(fields.email, "email")?;
     state.attempts.check(remote_ip.0, &email)?;
@@ -84,10 +84,10 @@ async fn sign_up(state: &AppState, remote_ip: RemoteIp, fields: UserFields) -> R
     }))
 }
 
-/// Who registers somebody.
+/// Who registers a user.
 enum Registrar {
     Operator,
-    /// Nobody known, where the operator lets people sign up.
+    /// A caller without a credential, if the operator lets users sign up.
     Themself(RemoteIp),
 }
 
@@ -102,7 +102,7 @@ impl FromRequestParts<AppState> for Registrar {
     }
 }
 
-/// The caller.
+/// Shows the caller.
 async fn show_self(User(user): User) -> Response {
     ok(&UserAnswer { user: UserView::new(&user.account) })
 }
@@ -118,7 +118,7 @@ struct RegisteredAnswer {
     token: tokens::TokenView,
 }
 
-/// An account as clients read it. `flags` never has `admin`, which would make the official CLI ask questions.
+/// An account as clients expect it. `flags` never has `admin`: with it, the official CLI prompts on commands.
 #[derive(Serialize, JsonSchema)]
 struct UserView {
     id: UserId,

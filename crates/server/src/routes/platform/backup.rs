@@ -1,4 +1,4 @@
-//! The whole store as one stream, for the operator.
+//! Backups: the whole store as one stream, for the operator.
 
 use annals_service::Service;
 use axum::body::Body;
@@ -14,7 +14,7 @@ use crate::error::ApiError;
 use crate::extract::Operator;
 
 const BACKUP_TYPE: &str = "application/octet-stream";
-/// How many pieces wait for a client that is slower than the disk.
+/// The number of pieces that wait for a client slower than the disk.
 const WAITING_MAX: usize = 4;
 
 pub(crate) fn api() -> Api {
@@ -26,19 +26,21 @@ pub(crate) fn api() -> Api {
     Api::of("Platform").get("/v1/operator/backup", back_up, back_up_operation)
 }
 
+/// Streams the store as it is now.
 async fn back_up(State(service): State<Service>, _: Operator) -> Result<Response, ApiError> {
     let pieces = service.backup().ok_or_else(|| {
-        ApiError::Conflict(
-            "this store is a database, which is backed up with its own tools: pg_dump".to_owned(),
-        )
+        ApiError::Conflict("this store is a PostgreSQL database: back it up with pg_dump".to_owned())
     })?;
     let (sender, receiver) = mpsc::channel(WAITING_MAX);
-    // Reading the whole store takes long, and would hold up others where requests are worked on.
+    // Reading the whole store takes long and would block the threads that serve requests.
     tokio::task::spawn_blocking(move || {
         for piece in pieces {
             let piece = piece.map_err(|error| {
-                tracing::error!(error = &error as &dyn std::error::Error, "a backup could not be read on");
-                std::io::Error::other("the store could not be read on")
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "a backup failed while it was read"
+                );
+                std::io::Error::other("the rest of the store could not be read")
             });
             let is_last = piece.is_err();
             if sender.blocking_send(piece).is_err() || is_last {

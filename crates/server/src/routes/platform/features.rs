@@ -1,4 +1,4 @@
-//! What a platform offers to every app. Anybody may read it; clients want nothing beside the one list.
+//! Stacks and container sizes. They need no credential. Clients accept no other key beside the list.
 
 use annals_model::app::CONTAINER_SIZES;
 use annals_model::directory::{STACKS, Stack};
@@ -19,12 +19,12 @@ pub(crate) fn api() -> Api {
         )
 }
 
-/// The stacks, oldest first.
+/// Lists the stacks, oldest first.
 async fn list_stacks() -> Response {
     ok(&StacksAnswer { stacks: STACKS.to_vec() })
 }
 
-/// The sizes, smallest first.
+/// Lists the container sizes, smallest first.
 async fn list_sizes() -> Response {
     ok(&SizesAnswer { container_sizes: CONTAINER_SIZES.iter().map(|name| SizeView::of(name)).collect() })
 }
@@ -39,14 +39,14 @@ struct SizesAnswer {
     container_sizes: Vec<SizeView>,
 }
 
-/// A size of containers. Each has twice the memory of the one before.
+/// A container size. Each size has twice the memory of the previous one.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct SizeView {
     id: String,
     name: String,
     human_name: String,
     human_cpu: String,
-    /// In bytes.
+    /// Memory in bytes.
     memory: u64,
     pids_limit: u32,
     hourly_price: u32,

@@ -1,4 +1,4 @@
-//! How the server does.
+//! Health, readiness and metrics.
 
 use annals_service::{Error, Service, StoreError};
 use axum::extract::State;
@@ -39,22 +39,22 @@ struct StatusAnswer {
     error: Option<String>,
 }
 
-/// The process answers.
+/// Responds if the process runs.
 async fn health() -> Response {
     ok(&StatusAnswer { status: "ok", error: None })
 }
 
-/// Requests can be carried out, writes included.
+/// Reports whether the server accepts reads and writes.
 async fn readiness(State(service): State<Service>) -> Response {
     let error = match service.ready().await {
         Ok(()) => return ok(&StatusAnswer { status: "ready", error: None }),
         Err(Error::Store(error @ StoreError::Unavailable(_))) => error.to_string(),
-        Err(_) => "the store accepts no writes: the log says why".to_owned(),
+        Err(_) => "the store accepts no writes; the server's log has the cause".to_owned(),
     };
     json_response(StatusCode::SERVICE_UNAVAILABLE, &StatusAnswer { status: "not ready", error: Some(error) })
 }
 
-/// Measurements, for Prometheus.
+/// Shows the metrics, for Prometheus.
 async fn metrics(State(state): State<AppState>) -> Response {
     let text = state.metrics.text(state.service.measure().await);
     ([(header::CONTENT_TYPE, METRICS_TYPE)], text).into_response()

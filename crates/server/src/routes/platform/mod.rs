@@ -1,4 +1,4 @@
-//! The service itself.
+//! The server itself: health, metrics, documentation, backups, and what the platform offers.
 
 use crate::api::Api;
 

@@ -1,4 +1,4 @@
-//! Regions. There is one; clients look for its addresses here before they do anything else.
+//! Regions. There is only one; clients read its URLs here before any other request.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -13,7 +13,7 @@ pub(crate) fn api() -> Api {
     Api::of("Platform").get("/v1/regions", list_regions, op("The one region").open().ok::<RegionsAnswer>())
 }
 
-/// The one region.
+/// Lists the only region.
 async fn list_regions(State(state): State<AppState>) -> Response {
     let config = &state.config;
     let url = &config.public_url;

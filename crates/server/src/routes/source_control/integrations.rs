@@ -1,4 +1,4 @@
-//! The accounts at forges that somebody connected.
+//! Integrations: the accounts at forges that a user connected.
 
 use annals_model::account::{Connect, Disconnect};
 use annals_model::{Account, Integration, Time};
@@ -34,13 +34,13 @@ pub(crate) fn api() -> Api {
         .delete(ONE, disconnect, op("Disconnect an account at a forge (delete_integration)").no_content())
 }
 
-/// The forges that the caller connected.
+/// Lists the caller's integrations.
 async fn list_integrations(User(user): User) -> Response {
     let views = user.account.integrations.values().map(|one| IntegrationView::new(&user.account, one));
     ok(&IntegrationsAnswer { scm_integrations: views.collect() })
 }
 
-/// One of them. The official CLI asks by kind.
+/// Shows an integration, by identifier or type. The official CLI asks by type.
 async fn show_integration(User(user): User, LastSegment(name): LastSegment) -> Result<Response, ApiError> {
     let one = user.account.integration(&name).ok_or(ApiError::NotFound("scm_integration"))?;
     Ok(ok(&IntegrationAnswer { scm_integration: IntegrationView::new(&user.account, one) }))
@@ -55,11 +55,11 @@ struct ConnectBody {
 struct ConnectFields {
     /// github, github-enterprise, gitlab or gitlab-self-hosted.
     scm_type: Option<String>,
-    /// The root of the forge, where there is more than one of the kind.
+    /// The root URL of the forge, for types with more than one.
     url: Option<String>,
-    /// What the forge takes for proof. It is never shown again.
+    /// The access token for the forge. No response contains it.
     access_token: Option<String>,
-    /// The name of the account there.
+    /// The name of the account at the forge.
     username: Option<String>,
 }
 

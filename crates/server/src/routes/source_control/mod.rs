@@ -1,4 +1,4 @@
-//! Links to repositories, review apps, and what forges send.
+//! Links to repositories, review apps, and webhooks of forges: Git hosting services such as GitHub and GitLab.
 
 use crate::api::Api;
 

@@ -1,4 +1,4 @@
-//! Review apps, and the pull requests they are made from.
+//! Review apps, and the pull requests they belong to.
 
 use annals_model::app::{PullChange, PullRequest, review_apps};
 use annals_model::{App, AppId, EventId, Person, PrivateState, ResourceId, Time};
@@ -51,7 +51,7 @@ pub(crate) fn api() -> Api {
         )
 }
 
-/// The review apps of an app.
+/// Lists the review apps of an app.
 async fn list_review_apps(State(service): State<Service>, readable: Readable) -> Result<Response, ApiError> {
     let access = readable.live()?;
     let private = service.private_state(access.app.id).await?;
@@ -68,7 +68,7 @@ struct CreateBody {
     pull_request_id: Option<Number>,
 }
 
-/// Clients send a text; the documentation has a number.
+/// Clients send a string; Scalingo's documentation has a number.
 #[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum Number {
@@ -76,7 +76,7 @@ enum Number {
     Text(String),
 }
 
-/// Makes a review app by hand.
+/// Creates a review app on request.
 async fn create_review_app(
     State(service): State<Service>,
     access: Authorized<AnyCollaborator>,
@@ -95,7 +95,7 @@ async fn create_review_app(
     Ok(ok(&ReviewAppAnswer { review_app }))
 }
 
-/// The known open pull requests.
+/// Lists the known open pull requests.
 async fn list_pulls(State(service): State<Service>, readable: Readable) -> Result<Response, ApiError> {
     let access = readable.live()?;
     let private = service.private_state(access.app.id).await?;
@@ -104,7 +104,7 @@ async fn list_pulls(State(service): State<Service>, readable: Readable) -> Resul
     Ok(ok(&PullsAnswer { pulls }))
 }
 
-/// One pull request.
+/// Shows a pull request.
 async fn show_pull(
     State(service): State<Service>,
     readable: Readable,
@@ -131,13 +131,13 @@ struct PullFields {
     opened_from_a_forked_repo: Option<bool>,
     branch_name: Option<String>,
     base_branch_name: Option<String>,
-    /// The last commit.
+    /// The latest commit.
     head: Option<String>,
-    /// `open`, or `closed`.
+    /// `open` or `closed`.
     state: Option<String>,
 }
 
-/// Records what the platform reports of a pull request.
+/// Records what the operator reports about a pull request.
 async fn report_pull(
     State(service): State<Service>,
     access: Authorized<TheOperator>,

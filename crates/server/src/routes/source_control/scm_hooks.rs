@@ -1,7 +1,7 @@
-//! What forges tell: the webhooks of GitHub and GitLab.
+//! Webhooks of GitHub and GitLab.
 //!
-//! Each link has its own secret, so that nobody can tell of another app's repository. A delivery that comes twice is
-//! one: it carries an identifier, which is remembered for a day, and what it tells changes nothing the second time.
+//! Each link has its own secret, so a webhook cannot concern another app's repository. A repeated delivery changes nothing:
+//! it carries an identifier, which is remembered for a day.
 
 use annals_model::app::PushReceived;
 use annals_service::{AppReference, Idempotency, Request};
@@ -34,7 +34,7 @@ pub(crate) fn api() -> Api {
     )
 }
 
-/// Takes in what a forge tells. What is of no interest here is answered 200 too, or the forge would give up.
+/// Receives a webhook. Irrelevant events get 200 too, since forges disable webhooks that fail.
 async fn receive(
     State(state): State<AppState>,
     Segments([app]): Segments<1>,
@@ -44,19 +44,19 @@ async fn receive(
     let service = &state.service;
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let forge_event = header("x-github-event").or(header("x-gitlab-event")).ok_or_else(|| {
-        let message =
-            "this is no webhook of a forge that is known here: X-GitHub-Event or X-Gitlab-Event is missing";
+        let message = "not a webhook of GitHub or GitLab: X-GitHub-Event or X-Gitlab-Event is missing";
         ApiError::BadRequest(message.to_owned())
     })?;
-    const UNPROVEN: ApiError = ApiError::Unauthorized("the signature or the token is not the link's");
-    // Whether there is such an app, or a link, is nobody's business who cannot prove to be its forge.
+    const UNPROVEN: ApiError =
+        ApiError::Unauthorized("the signature or token does not match the link's secret");
+    // Only the forge, which knows the secret, may learn whether the app and the link exist.
     let app = service
         .find_app(AppReference::App(&app))
         .await?
         .filter(|app| app.deleted_at.is_none())
         .ok_or(UNPROVEN)?;
     let secret = service.private_state(app.id).await?.hook_secret.clone().ok_or(UNPROVEN)?;
-    // What is not proved until it is read must not fill the memory, nor hold up reports.
+    // The sender is verified only once the body is read, so unverified bodies must neither fill the memory nor delay reports.
     let _in_work = state.hooks.acquire().await.map_err(|_| ApiError::Unavailable)?;
     let body = read(body, HOOK_BYTES_MAX).await?;
     let (event, delivery) = if headers.contains_key("x-github-event") {
@@ -89,15 +89,15 @@ async fn receive(
     Ok(ok(&ReceivedAnswer { recorded: recorded.into_iter().map(|event| event.event_type).collect() }))
 }
 
-/// Whether GitHub's signature is of this body and this secret.
+/// Returns whether GitHub's signature matches the body and the secret.
 fn is_signed(secret: &[u8], body: &[u8], header: &str) -> bool {
     let Some(Ok(tag)) = header.strip_prefix("sha256=").map(hex::decode) else { return false };
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("a key may have any length");
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("an HMAC key may have any length");
     mac.update(body);
     mac.verify_slice(&tag).is_ok()
 }
 
-/// GitHub sends JSON as it is or, if its user left it so, in a form.
+/// Returns the JSON of a GitHub webhook, which may come in a form: GitHub's user chooses the content type.
 fn json_in(headers: &HeaderMap, body: &[u8]) -> Result<Vec<u8>, ApiError> {
     let kind =
         headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -112,7 +112,7 @@ fn json_in(headers: &HeaderMap, body: &[u8]) -> Result<Vec<u8>, ApiError> {
 
 #[derive(Serialize, JsonSchema)]
 struct ReceivedAnswer {
-    /// The types of the events that came of it.
+    /// The types of the events recorded.
     recorded: Vec<String>,
 }
 

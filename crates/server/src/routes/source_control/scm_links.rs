@@ -1,4 +1,4 @@
-//! The repository an app is linked to.
+//! The link between an app and a repository.
 
 use annals_model::app::{Link, LinkSettings, Unlink, UpdateLink};
 use annals_model::{App, AppId, EventId, PrivateState, Time};
@@ -36,7 +36,7 @@ pub(crate) fn api() -> Api {
         )
 }
 
-/// The repository of an app.
+/// Shows the link of an app.
 async fn show_link(State(service): State<Service>, readable: Readable) -> Result<Response, ApiError> {
     let access = readable.live()?;
     let private = service.private_state(access.app.id).await?;
@@ -52,7 +52,7 @@ struct LinkBody {
 struct LinkFields {
     /// The repository's URL.
     source: Option<String>,
-    /// The account at the forge, as in `/v1/scm_integrations`.
+    /// The identifier of the integration, as in `/v1/scm_integrations`.
     auth_integration_uuid: Option<String>,
     #[serde(flatten)]
     settings: SettingsFields,
@@ -102,7 +102,7 @@ struct UpdateBody {
     scm_repo_link: Option<SettingsFields>,
 }
 
-/// Changes what happens by itself.
+/// Changes the automation settings.
 async fn update_link(
     access: Authorized<UpdateLink>,
     body: JsonBody<UpdateBody>,
@@ -112,13 +112,13 @@ async fn update_link(
     Ok(ok(&LinkAnswer::new(&outcome.app, &outcome.private, Visibility::ALL)?))
 }
 
-/// Unlinks an app.
+/// Unlinks an app from its repository.
 async fn unlink(access: Authorized<Unlink>) -> Result<Response, ApiError> {
     access.act(Unlink, b"").await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// What somebody needs to set up the webhook at the forge.
+/// Shows the URL and the secret to set up the webhook at the forge.
 async fn show_hook(
     State(service): State<Service>,
     access: Authorized<AnyCollaborator>,
@@ -140,7 +140,7 @@ struct LinkView {
     app_id: AppId,
     auth_integration_uuid: Option<String>,
     linker: LinkerView,
-    /// The root of the forge.
+    /// The root URL of the forge.
     url: String,
     owner: String,
     repo: String,

@@ -1,4 +1,4 @@
-//! The catalogue. Anybody may read it; clients want nothing beside the one array.
+//! The catalogue of event types. It needs no credential. Clients accept no other key beside the array.
 
 use annals_model::catalogue::{self, Category, Origin, Scope};
 use axum::response::Response;
@@ -20,7 +20,7 @@ pub(crate) fn api() -> Api {
         )
 }
 
-/// Every event type.
+/// Lists the event types.
 async fn list_event_types() -> Response {
     let event_types = catalogue::all().iter().map(|event_type| EventTypeView {
         id: lasting_id("event type", event_type.name),
@@ -39,7 +39,7 @@ async fn list_event_types() -> Response {
     ok(&EventTypesAnswer { event_types: event_types.collect() })
 }
 
-/// Every category of event types.
+/// Lists the categories of event types.
 async fn list_event_categories() -> Response {
     let event_categories = Category::ALL.iter().map(|category| {
         let (name, display_name, position) = category.describe();
@@ -48,7 +48,7 @@ async fn list_event_categories() -> Response {
     ok(&CategoriesAnswer { event_categories: event_categories.collect() })
 }
 
-/// An identifier in the form clients know, the same in every installation and version.
+/// Returns an identifier in the form that clients know. It is the same in every installation and version.
 fn lasting_id(kind: &str, name: &str) -> String {
     let digest = Sha256::new().chain_update(kind).chain_update([0]).chain_update(name).finalize();
     hex::encode(&digest[..12])
@@ -67,11 +67,11 @@ struct EventTypeView {
     display_name: &'static str,
     description: &'static str,
     template: &'static str,
-    /// Whether it belongs to an app's timeline, or to an account's alone.
+    /// `app` if its events belong to an app, `account` if they belong to an account only.
     scope: &'static str,
-    /// Whether it is beyond the contract of the Events API.
+    /// Whether it is an addition to the Events API.
     further: bool,
-    /// The JSON Schema of its `type_data`.
+    /// The JSON Schema of `type_data`.
     type_data_schema: Value,
 }
 

@@ -52,7 +52,7 @@ pub(crate) struct Meta {
     pub(crate) pagination: Pagination,
 }
 
-/// An event, as it is described once for all.
+/// A reference to the schema of events.
 #[derive(Serialize)]
 struct EventReference;
 
@@ -70,7 +70,7 @@ impl JsonSchema for EventReference {
     }
 }
 
-/// The timeline of an app.
+/// Lists the events of an app.
 async fn list_app_events(
     State(state): State<AppState>,
     Readable(access): Readable,
@@ -81,7 +81,7 @@ async fn list_app_events(
     reading.respond(access.head.length, selection).await
 }
 
-/// One event of an app.
+/// Shows one event of an app.
 async fn show_event(
     State(state): State<AppState>,
     Readable(access): Readable,
@@ -94,7 +94,7 @@ async fn show_event(
         .await
 }
 
-/// The timeline of the caller: what they did, on any app, and what happened to their account.
+/// Lists the caller's events: what they did, on any app, and what happened to their account.
 async fn list_own_events(
     State(state): State<AppState>,
     Caller(credential): Caller,
@@ -108,7 +108,7 @@ async fn list_own_events(
     list_events_of(&state, &credential, user.id(), selection, &headers).await
 }
 
-/// The timeline of a user, for themself and for the operator.
+/// Lists a user's events, for the user and the operator.
 async fn list_user_events(
     State(state): State<AppState>,
     Caller(credential): Caller,

@@ -1,4 +1,4 @@
-//! What happened: timelines, reports, and the types of events.
+//! Events: timelines, reports and event types.
 
 use crate::api::Api;
 

@@ -1,4 +1,4 @@
-//! Reports: what a trusted component says has happened.
+//! Reports: events that a trusted component states have happened.
 
 use annals_model::report::{InvalidReports, parse_json, parse_ndjson};
 use axum::extract::{Request, State};
@@ -27,11 +27,11 @@ pub(crate) fn api() -> Api {
 
 #[derive(Serialize, JsonSchema)]
 struct AcceptedAnswer {
-    /// How many events were recorded.
+    /// The number of events recorded.
     accepted: usize,
 }
 
-/// Records all of the reported events, or none. Answers when they are durable.
+/// Records all of the reported events, or none. Responds once they are durable.
 async fn report_events(
     State(state): State<AppState>,
     _: Operator,
@@ -45,7 +45,7 @@ async fn report_events(
         .and_then(|value| value.to_str().ok())
         .is_some_and(|kind| kind.split(';').next().is_some_and(|kind| kind.trim().ends_with("ndjson")));
 
-    // A body takes its permits before it is read, so that not all connections can fill the memory at once.
+    // Permits are taken before the body is read, so that many connections cannot fill the memory at once.
     let declared =
         parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let bytes = declared.unwrap_or(REPORT_BYTES_MAX);
@@ -57,15 +57,15 @@ async fn report_events(
 
     let body = read(body, REPORT_BYTES_MAX).await?;
     let text = std::str::from_utf8(&body)
-        .map_err(|error| ApiError::BadRequest(format!("the body is no UTF-8: {error}")))?;
+        .map_err(|error| ApiError::BadRequest(format!("the body is not UTF-8: {error}")))?;
     let reports = if is_ndjson { parse_ndjson(text) } else { parse_json(text) };
     let reports = reports.map_err(|error| match error {
         InvalidReports::Invalid(errors) => ApiError::Invalid(errors),
         InvalidReports::Malformed(message) if is_ndjson => {
-            ApiError::BadRequest(format!("the body is not one JSON object a line: {message}"))
+            ApiError::BadRequest(format!("the body is not one JSON object per line: {message}"))
         }
         InvalidReports::Malformed(message) => ApiError::BadRequest(format!(
-            "the body is not {{\"events\":[…]}}: {message} (send one event a line with Content-Type: application/x-ndjson)"
+            "the body is not {{\"events\":[…]}}: {message} (to send one event per line, set Content-Type: application/x-ndjson)"
         )),
     })?;
     let accepted = state.service.report(reports, idempotency(key.as_ref(), &target(&parts), &body)).await?;
