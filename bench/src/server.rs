@@ -22,24 +22,24 @@ pub(crate) struct Server {
     /// The time from the start of the process to its first response.
     pub(crate) startup: Duration,
     process: Child,
-    place: TestStore,
+    test_store: TestStore,
 }
 
 impl Server {
     /// Starts the program on an empty store: a directory, or a new schema in that database.
     pub(crate) async fn start(binary: &Path, database: Option<&str>) -> anyhow::Result<Self> {
-        let place = match database {
+        let test_store = match database {
             Some(address) => TestStore::Database(TestDatabase::create_on(address).await),
             None => TestStore::embedded(),
         };
-        Self::start_in(binary, place).await
+        Self::start_in(binary, test_store).await
     }
 
-    async fn start_in(binary: &Path, place: TestStore) -> anyhow::Result<Self> {
+    async fn start_in(binary: &Path, test_store: TestStore) -> anyhow::Result<Self> {
         let started = Instant::now();
         let mut process = Command::new(binary)
             .args(["serve", "--listen", "127.0.0.1:0", "--connections-max", "4096", "--store"])
-            .arg(place.location())
+            .arg(test_store.location())
             .env("ANNALS_OPERATOR_TOKEN", OPERATOR_TOKEN)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -50,7 +50,7 @@ impl Server {
             })?;
         let address = listening_address(&mut process).await?;
         Client::connect(address).await?.send(Method::GET, "/readyz", "", "".into()).await?;
-        Ok(Self { address, startup: started.elapsed(), process, place })
+        Ok(Self { address, startup: started.elapsed(), process, test_store })
     }
 
     /// Stops the program gracefully and starts it again on the same store.
@@ -58,7 +58,7 @@ impl Server {
         let id = self.process.id().context("the server is not running")?;
         Command::new("kill").arg(id.to_string()).status().await?;
         self.process.wait().await?;
-        Self::start_in(binary, self.place).await
+        Self::start_in(binary, self.test_store).await
     }
 
     /// Waits until the server is idle, which means that it has merged what was written.
@@ -99,7 +99,7 @@ impl Server {
 
     /// Returns the bytes of tables and of journals, as the file system counts them.
     pub(crate) async fn disk_bytes(&self) -> anyhow::Result<(f64, f64)> {
-        let directory = match &self.place {
+        let directory = match &self.test_store {
             TestStore::Directory(directory) => directory,
             // A database has one journal for all its schemas, so it is not counted.
             TestStore::Database(_) => return Ok((self.metric("annals_store_bytes").await?, 0.0)),

@@ -1,18 +1,14 @@
-//! Adds to a response what only the whole request tells: that it takes no such field, was only checked, or was only a
-//! read.
+//! Adds to a response what only the whole request tells: that it takes no such field, or was only a read.
 
 use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue, Method, header};
+use http::Method;
 
 use crate::error::ApiError;
-use crate::extract::is_dry_run;
 use crate::state::AppState;
-
-const DRY_RUN: HeaderName = HeaderName::from_static("x-dry-run");
 
 /// Responds to the request. An error is as precise as the request allows.
 pub(crate) async fn explain(state: &AppState, mut request: Request, next: Next) -> Response {
@@ -21,17 +17,11 @@ pub(crate) async fn explain(state: &AppState, mut request: Request, next: Next) 
         Err(error) => return error.into_response(),
     }
     let is_read = request.method() == Method::GET || request.method() == Method::HEAD;
-    let is_dry_run = is_dry_run(request.headers()).unwrap_or(false);
-    let mut response = next.run(request).await;
+    let response = next.run(request).await;
     let error = response.extensions().get::<Arc<ApiError>>();
     // A write may have been carried out before the read that failed.
     if !is_read && matches!(error.map(|error| &**error), Some(ApiError::Unreadable)) {
         return ApiError::Unavailable.into_response();
-    }
-    if is_dry_run && response.status().is_success() {
-        response.headers_mut().insert(DRY_RUN, HeaderValue::from_static("true"));
-        // What it would name does not exist.
-        response.headers_mut().remove(header::LOCATION);
     }
     response
 }

@@ -14,6 +14,7 @@ mod answer;
 mod api;
 mod config;
 mod documents;
+mod dry_run;
 mod error;
 mod explain;
 mod extract;

@@ -7,11 +7,10 @@ use std::sync::Arc;
 
 use annals_model::{FieldErrors, nearest};
 use axum::extract::{MatchedPath, Request};
-use http::{HeaderMap, Method};
+use http::Method;
 use serde_json::Value;
 
 use crate::error::ApiError;
-use crate::extract::is_dry_run;
 
 /// Query parameters that official clients send to listings beyond the documented ones.
 const SENT_BY_CLIENTS: &[(&str, &[&str])] = &[
@@ -20,43 +19,33 @@ const SENT_BY_CLIENTS: &[(&str, &[&str])] = &[
     ("/v1/features/container_sizes", &["app_id"]),
 ];
 
-/// Paths whose writes cannot be checked without being carried out.
-const WITHOUT_DRY_RUN: &[&str] = &[
-    "/v1/addon_providers",
-    "/v1/apps/{app}/scm_repo_link/hook",
-    "/v1/events",
-    "/v1/provider/apps/{resource}",
-    "/v1/tokens",
-    "/v1/tokens/{token}",
-    "/v1/tokens/{token}/renew",
-    "/v1/users",
-    "/v1/users/password",
-    "/v1/users/unlock",
-];
-
 /// The operations of the API, by path and lower-case method.
 pub(crate) struct Operations(HashMap<String, BTreeMap<String, Operation>>);
 
 struct Operation {
     /// The query parameters it takes, if it is a listing. A parameter that a listing ignored would return too much.
     listing_parameters: Option<Vec<String>>,
-    /// The JSON Schema of its body, if it takes one.
-    body: Option<Arc<Value>>,
+    body: Option<KnownFields>,
 }
 
 /// The fields that an operation's body may have. Stands in the request's extensions.
 #[derive(Clone)]
-pub(crate) struct KnownFields(Arc<Value>);
+pub(crate) struct KnownFields {
+    document: Arc<Value>,
+    /// The JSON Schema of the body, whose references lead into the document.
+    schema: Arc<Value>,
+}
 
 impl Operations {
     /// Reads the operations of an OpenAPI document.
     pub(crate) fn new(document: &Value) -> Self {
+        let document = Arc::new(document.clone());
         let paths = document["paths"].as_object().into_iter().flatten();
         let operations = paths.map(|(path, methods)| {
             let methods = methods.as_object().into_iter().flatten();
             let methods = methods.filter(|(method, _)| *method != "parameters");
             let methods =
-                methods.map(|(method, described)| (method.clone(), Operation::new(path, described)));
+                methods.map(|(method, described)| (method.clone(), Operation::new(path, described, &document)));
             (path.clone(), methods.collect())
         });
         Self(operations.collect())
@@ -83,9 +72,6 @@ impl Operations {
         let Some(path) = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str) else {
             return Ok(None);
         };
-        if !is_read && WITHOUT_DRY_RUN.contains(&path) {
-            refuse_dry_run(request.headers())?;
-        }
         let method = if is_read { "get" } else { &*request.method().as_str().to_lowercase() };
         let Some(operation) = self.0.get(path).and_then(|methods| methods.get(method)) else {
             return Ok(None);
@@ -93,32 +79,28 @@ impl Operations {
         if let (Some(known), Some(query)) = (&operation.listing_parameters, query) {
             refuse_unknown_parameters(path, known, query)?;
         }
-        Ok(operation.body.clone().map(KnownFields))
+        Ok(operation.body.clone())
     }
 }
 
 impl Operation {
-    fn new(path: &str, described: &Value) -> Self {
+    fn new(path: &str, described: &Value, document: &Arc<Value>) -> Self {
         let parameters = described["parameters"].as_array().into_iter().flatten();
+        let parameters = parameters.map(|parameter| resolve(document, parameter));
         let parameters = parameters.filter(|parameter| parameter["in"] == "query");
         let names = parameters.filter_map(|parameter| parameter["name"].as_str().map(str::to_owned));
-        let answer = &described["responses"]["200"]["content"]["application/json"]["schema"];
-        let has_list = properties(answer).values().any(|field| field["type"] == "array");
+        let response = resolve(document, &described["responses"]["200"]);
+        let answer = &response["content"]["application/json"]["schema"];
+        let has_list = properties(document, answer).values().any(|field| field["type"] == "array");
         let is_listing = has_list && !path.ends_with('}');
         let body = &described["requestBody"]["content"]["application/json"]["schema"];
         Self {
             listing_parameters: is_listing.then(|| names.collect()),
-            body: body.is_object().then(|| Arc::new(body.clone())),
+            body: body.is_object().then(|| KnownFields {
+                document: Arc::clone(document),
+                schema: Arc::new(body.clone()),
+            }),
         }
-    }
-}
-
-fn refuse_dry_run(headers: &HeaderMap) -> Result<(), ApiError> {
-    match is_dry_run(headers)? {
-        true => Err(ApiError::BadRequest(
-            "X-Dry-Run is not supported by this request; nothing was done".to_owned(),
-        )),
-        false => Ok(()),
     }
 }
 
@@ -141,30 +123,36 @@ impl KnownFields {
         // A body that is not JSON is refused where it is parsed.
         let Ok(body) = serde_json::from_slice(body) else { return Ok(()) };
         let mut misspelt = Vec::new();
-        find_misspelt(&self.0, &body, "", &mut misspelt);
+        find_misspelt(&self.document, &self.schema, &body, "", &mut misspelt);
         FieldErrors::any(misspelt).map_or(Ok(()), |errors| Err(ApiError::Invalid(errors)))
     }
 }
 
 /// Finds the fields whose names are near that of a known field which is absent beside them.
-fn find_misspelt(schema: &Value, value: &Value, path: &str, found: &mut Vec<(String, String)>) {
+fn find_misspelt(
+    document: &Value,
+    schema: &Value,
+    value: &Value,
+    path: &str,
+    found: &mut Vec<(String, String)>,
+) {
     match value {
         Value::Object(fields) => {
-            let known = properties(schema);
+            let known = properties(document, schema);
             let absent: Vec<_> = known.keys().copied().filter(|name| !fields.contains_key(*name)).collect();
             for (name, value) in fields {
                 let field = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 if let Some(schema) = known.get(name.as_str()) {
-                    find_misspelt(schema, value, &field, found);
+                    find_misspelt(document, schema, value, &field, found);
                 } else if let Some(meant) = nearest(name, absent.iter().copied()) {
                     found.push((field, format!("unknown field, did you mean {meant}?")));
                 }
             }
         }
         Value::Array(items) => {
-            for schema in alternatives(schema).into_iter().filter_map(|schema| schema.get("items")) {
+            for schema in alternatives(document, schema).into_iter().filter_map(|schema| schema.get("items")) {
                 for (index, item) in items.iter().enumerate() {
-                    find_misspelt(schema, item, &format!("{path}[{index}]"), found);
+                    find_misspelt(document, schema, item, &format!("{path}[{index}]"), found);
                 }
             }
         }
@@ -173,14 +161,21 @@ fn find_misspelt(schema: &Value, value: &Value, path: &str, found: &mut Vec<(Str
 }
 
 /// The fields that a schema names, in all of its alternatives.
-fn properties(schema: &Value) -> BTreeMap<&str, &Value> {
-    let alternatives = alternatives(schema).into_iter();
+fn properties<'a>(document: &'a Value, schema: &'a Value) -> BTreeMap<&'a str, &'a Value> {
+    let alternatives = alternatives(document, schema).into_iter();
     let fields = alternatives.filter_map(|schema| schema["properties"].as_object()).flatten();
     fields.map(|(name, schema)| (name.as_str(), schema)).collect()
 }
 
 /// The schema and those it is composed of.
-fn alternatives(schema: &Value) -> Vec<&Value> {
+fn alternatives<'a>(document: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
+    let schema = resolve(document, schema);
     let composed = ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|key| schema[key].as_array()).flatten();
-    std::iter::once(schema).chain(composed.flat_map(alternatives)).collect()
+    std::iter::once(schema).chain(composed.flat_map(|schema| alternatives(document, schema))).collect()
+}
+
+/// What a reference leads to (`#/components/…`); a value that is none is itself.
+fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    let target = value["$ref"].as_str().and_then(|path| document.pointer(path.strip_prefix('#')?));
+    target.unwrap_or(value)
 }

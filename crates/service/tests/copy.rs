@@ -13,8 +13,8 @@ use annals_store::{
 use annals_testing::{TestDatabase, TestStore, report, serve};
 use serde_json::json;
 
-fn embedded(place: &TestStore) -> Arc<EmbeddedStore> {
-    Arc::new(embedded::Options::new(place.location()).open().unwrap())
+fn embedded(test_store: &TestStore) -> Arc<EmbeddedStore> {
+    Arc::new(embedded::Options::new(test_store.location()).open().unwrap())
 }
 
 async fn in_database(database: &TestDatabase) -> Arc<PostgresStore> {

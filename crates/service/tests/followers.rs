@@ -15,11 +15,11 @@ use serde_json::json;
 const CURSOR: &str = "event_counts";
 
 /// Returns two services over one store: two processes if the engine allows them, else two services in one process.
-async fn two_services(place: &TestStore) -> [Service; 2] {
-    let first = place.open().await;
-    let second = match place {
+async fn two_services(test_store: &TestStore) -> [Service; 2] {
+    let first = test_store.open().await;
+    let second = match test_store {
         TestStore::Directory(_) => Arc::clone(&first),
-        TestStore::Database(_) => place.open().await,
+        TestStore::Database(_) => test_store.open().await,
     };
     [serve(first).await, serve(second).await]
 }
@@ -38,8 +38,8 @@ fn reports(app: u8, count: usize) -> Vec<Report> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_followers_count_each_event_once_while_events_are_recorded() {
-    let place = TestStore::create().await;
-    let services = two_services(&place).await;
+    let test_store = TestStore::create().await;
+    let services = two_services(&test_store).await;
     let is_over = Arc::new(AtomicBool::new(false));
     let mut followers = tokio::task::JoinSet::new();
     for service in services.clone() {
@@ -74,8 +74,8 @@ async fn two_followers_count_each_event_once_while_events_are_recorded() {
 
 #[tokio::test]
 async fn a_follower_does_nothing_while_another_holds_the_claim() {
-    let place = TestStore::create().await;
-    let [service, other] = two_services(&place).await;
+    let test_store = TestStore::create().await;
+    let [service, other] = two_services(&test_store).await;
     service.report(reports(1, 7), None).await.unwrap();
     service.catch_up().await.unwrap();
     service.report(reports(1, 5), None).await.unwrap();

@@ -28,8 +28,8 @@ type Acknowledged = Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>;
 async fn acknowledged_events_survive_a_kill() {
     let rounds = std::env::var_os("ANNALS_CRASH_ROUNDS")
         .map_or(ROUNDS, |rounds| rounds.to_str().unwrap().parse().expect("ANNALS_CRASH_ROUNDS is a number"));
-    let place = TestStore::create().await;
-    let store = PathBuf::from(place.location());
+    let test_store = TestStore::create().await;
+    let store = PathBuf::from(test_store.location());
     let acknowledged = Acknowledged::default();
     let mut jane = None;
     for round in 0..rounds {
@@ -58,13 +58,13 @@ async fn acknowledged_events_survive_a_kill() {
         for writer in writers {
             writer.await.unwrap();
         }
-        if round % 10 == 0 && matches!(place, TestStore::Directory(_)) {
+        if round % 10 == 0 && matches!(test_store, TestStore::Directory(_)) {
             tear_the_journal(&store);
         }
-        check_store(&place, &acknowledged).await;
+        check_store(&test_store, &acknowledged).await;
     }
     let length = {
-        let store = place.open().await;
+        let store = test_store.open().await;
         let length = store.platform_length().await.unwrap();
         store.close().await.unwrap();
         length
@@ -96,7 +96,7 @@ async fn acknowledged_events_survive_a_kill() {
         }
     };
     assert!(running.stop().success());
-    let store = place.open().await;
+    let store = test_store.open().await;
     assert_eq!(served, count_by_type(&*store, length).await);
 }
 
@@ -236,8 +236,8 @@ fn tear_the_journal(store: &Path) {
 
 /// Checks that every acknowledged event is there, positions are dense, times do not decrease, and states equal their folded
 /// timelines.
-async fn check_store(place: &TestStore, acknowledged: &Acknowledged) {
-    let store = place.open().await;
+async fn check_store(test_store: &TestStore, acknowledged: &Acknowledged) {
+    let store = test_store.open().await;
     for app in 0..APPS {
         let id: AppId = app_id(app).parse().unwrap();
         let timeline = TimelineId::App(id);

@@ -194,8 +194,8 @@ async fn a_full_disk_refuses_writes_and_keeps_what_is_stored() {
     let disk = SmallDisk::mount(&small);
     disk.run(&["chown", "--reference", &server.directory.path().join("data").display().to_string()]);
     let administrator = TestDatabase::create_on(&server.url).await.connect().await;
-    let place = format!("CREATE TABLESPACE small LOCATION '{}'", small.display());
-    administrator.batch_execute(&place).await.unwrap();
+    let tablespace = format!("CREATE TABLESPACE small LOCATION '{}'", small.display());
+    administrator.batch_execute(&tablespace).await.unwrap();
     administrator.batch_execute("ALTER SYSTEM SET default_tablespace = 'small'").await.unwrap();
     administrator.batch_execute("SELECT pg_reload_conf()").await.unwrap();
 

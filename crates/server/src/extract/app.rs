@@ -1,4 +1,4 @@
-//! Which app a request is about, and what the caller may do with it.
+//! The app a request names, and what the caller may do with it.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 
 use super::caller::Caller;
-use super::dry_run::is_dry_run;
 use super::idempotency::{idempotency, idempotency_key, target};
 use super::path::segment;
 use super::remote_ip::RemoteIp;
+use crate::dry_run::DryRun;
 use crate::error::ApiError;
 use crate::state::AppState;
 
-/// An app that the caller may look at. A deleted one is only its last owner's and the operator's.
+/// An app that the caller may read. Only the last owner and the operator may read a deleted app.
 pub(crate) struct Readable(pub(crate) Access);
 
-/// What says which role a request needs: an action or, where an action is known only later, a role by itself.
+/// Names the role that a request needs: an action or, where the action is known only later, a role by itself.
 pub(crate) trait Needs {
     const ROLE: Role;
 }
@@ -29,14 +29,14 @@ impl<A: AppAction> Needs for A {
     const ROLE: Role = <A as AppAction>::ROLE;
 }
 
-/// Whoever works on the app, be it little.
+/// Any collaborator, a limited one included.
 pub(crate) struct AnyMember;
 
 impl Needs for AnyMember {
     const ROLE: Role = Role::LimitedCollaborator;
 }
 
-/// Whoever works on the app and is not limited.
+/// Any collaborator who is not limited.
 pub(crate) struct AnyCollaborator;
 
 impl Needs for AnyCollaborator {
@@ -57,15 +57,15 @@ pub(crate) struct Authorized<A> {
     action: PhantomData<A>,
 }
 
-/// Somebody who is about to do something.
+/// A caller who is about to do something.
 pub(crate) struct Acting {
     service: Service,
     credential: Credential,
     remote_ip: RemoteIp,
     idempotency_key: Option<String>,
-    /// What is asked for, but for the body.
+    /// The method and the URI.
     target: String,
-    is_dry_run: bool,
+    dry_run: DryRun,
 }
 
 impl FromRequestParts<AppState> for Readable {
@@ -78,12 +78,12 @@ impl FromRequestParts<AppState> for Readable {
 }
 
 impl Readable {
-    /// The same, but of a deleted app there is nothing to look at besides its timeline.
+    /// Refuses a deleted app, of which only the timeline can be read.
     pub(crate) fn live(self) -> Result<Access, ApiError> {
         Ok(self.0.live()?)
     }
 
-    /// The same, but not for a limited collaborator.
+    /// Refuses a deleted app, and limited collaborators.
     pub(crate) fn live_not_limited(self) -> Result<Access, ApiError> {
         Ok(self.0.live()?.at_least(Role::Collaborator)?)
     }
@@ -100,7 +100,7 @@ impl FromRequestParts<AppState> for Acting {
             remote_ip: RemoteIp::of(parts, &state.config.trusted_proxies),
             idempotency_key: idempotency_key(&parts.headers)?,
             target: target(parts),
-            is_dry_run: is_dry_run(&parts.headers)?,
+            dry_run: DryRun::of(parts),
         })
     }
 }
@@ -120,7 +120,7 @@ impl<A: Needs> FromRequestParts<AppState> for Authorized<A> {
 }
 
 impl<A: AppAction + 'static> Authorized<A> {
-    /// Does it. The role is looked at again, with the state that is acted on.
+    /// Does it. The role is checked again, with the state that is acted on.
     pub(crate) async fn act(self, action: A, body: &[u8]) -> Result<Outcome<A::Created>, ApiError> {
         let request = self.acting.request(body);
         Ok(self.acting.service.act(request, self.app.id, action).await?)
@@ -128,30 +128,30 @@ impl<A: AppAction + 'static> Authorized<A> {
 }
 
 impl<A> Authorized<A> {
-    /// The same, for another action that needs the same role.
+    /// Authorizes another action that needs the same role.
     pub(crate) fn instead<B: AppAction>(self) -> Authorized<B> {
         Authorized { app: self.app, acting: self.acting, action: PhantomData }
     }
 }
 
 impl Acting {
-    /// The request as the service takes it, with what makes its repeat harmless.
+    /// Returns the request for the service, with its idempotency key and whether it is a dry run.
     pub(crate) fn request(&self, body: &[u8]) -> Request {
         Request {
             actor: self.credential.user().ok().map(|user| user.person().clone()),
             remote_ip: self.remote_ip.0,
             idempotency: idempotency(self.idempotency_key.as_ref(), &self.target, body),
-            dry_run: self.is_dry_run,
+            dry_run: self.dry_run.0,
         }
     }
 
-    /// The caller, where it is no operator.
+    /// Returns the calling user. Refuses the operator.
     pub(crate) fn user(&self) -> Result<&SignedIn, ApiError> {
         Ok(self.credential.user()?)
     }
 }
 
-/// The app that a request's path names, itself or by one of its databases.
+/// Finds the app that the path names, directly or by one of its databases.
 async fn authorize(
     parts: &mut Parts,
     service: &Service,

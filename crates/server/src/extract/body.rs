@@ -1,4 +1,4 @@
-//! Bodies of requests.
+//! Request bodies.
 
 use annals_model::{FieldErrors, Time, plain_message};
 use axum::body::Body;
@@ -13,11 +13,11 @@ use crate::limits::BODY_BYTES_MAX;
 use crate::operations::KnownFields;
 use crate::state::AppState;
 
-/// A JSON body. No body, an empty one and `null` are read as `{}`, since clients send all of them for "nothing"; keys
-/// that are not known are ignored, since clients send those too.
+/// A JSON body. A missing body, an empty one and `null` are read as `{}`, since clients send all of them for "nothing".
+/// Unknown fields are ignored, since clients send those too.
 pub(crate) struct JsonBody<T> {
     pub(crate) value: T,
-    /// As it was sent.
+    /// The body as it was sent.
     pub(crate) bytes: Bytes,
 }
 
@@ -38,7 +38,7 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
     }
 }
 
-/// The whole body, unless it is longer than that.
+/// Reads the whole body. Refuses a longer one than this.
 pub(crate) async fn read(body: Body, bytes_max: usize) -> Result<Bytes, ApiError> {
     match Limited::new(body, bytes_max).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
@@ -52,7 +52,7 @@ fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
         return Err(ApiError::BadRequest("the body must be a JSON object".to_owned()));
     }
     let malformed = |error: &serde_json::Error| {
-        ApiError::BadRequest(format!("the body is not the JSON that is expected here: {error}"))
+        ApiError::BadRequest(format!("the body is not the expected JSON: {error}"))
     };
     let mut json = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
@@ -68,17 +68,17 @@ fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
     Ok(value)
 }
 
-/// A field that must be there.
+/// Returns a required field.
 pub(crate) fn required<T>(field: Option<T>, name: &str) -> Result<T, ApiError> {
     field.ok_or_else(|| ApiError::invalid(name, MISSING))
 }
 
-/// A text that says something: clients send an empty one for a field they do not mean.
+/// Returns a text that is not empty: clients send an empty one for a field they leave out.
 pub(crate) fn given(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }
 
-/// A time, where it is one: Go clients send an empty text, or the first second of the first year, for none.
+/// Reads an optional time: Go clients send an empty text, or the first second of year 1, for none.
 pub(crate) fn given_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
     match Option::<String>::deserialize(deserializer)? {
         Some(text) if !text.is_empty() && !text.starts_with("0001-01-01T") => {

@@ -1,7 +1,7 @@
 //! The caller.
 //!
-//! Each credential is sent as `Authorization: Bearer`; as clients of old do, an API token and the bearer token it was
-//! exchanged for also as Basic with an empty user.
+//! Credentials are sent as `Authorization: Bearer`. Old clients send an API token, or the bearer token it was exchanged
+//! for, as Basic with an empty user.
 
 use annals_service::{Credential, SignedIn};
 use axum::extract::FromRequestParts;
@@ -16,24 +16,24 @@ use crate::state::AppState;
 const NO_CREDENTIALS: ApiError =
     ApiError::Unauthorized("send an API token, or the token it was exchanged for, as Authorization: Bearer");
 
-/// Whoever presents a valid credential.
+/// A caller with a valid credential.
 #[derive(Clone)]
 pub(crate) struct Caller(pub(crate) Credential);
 
-/// A user who presents a valid credential.
+/// A user with a valid credential.
 pub(crate) struct User(pub(crate) SignedIn);
 
-/// The platform's own credential was presented.
+/// The operator, whose credential is the platform's own.
 pub(crate) struct Operator;
 
-/// Something was presented that may be an API token.
+/// A secret that may be an API token.
 pub(crate) struct Exchanging(pub(crate) String);
 
 impl FromRequestParts<AppState> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        // Several extractors may ask; a request counts once.
+        // Several extractors need the caller, but a request counts once.
         if let Some(known) = parts.extensions.get::<Self>() {
             return Ok(known.clone());
         }
@@ -78,13 +78,13 @@ impl FromRequestParts<AppState> for Exchanging {
     }
 }
 
-/// A name and a password were presented.
+/// A name and a password.
 pub(crate) struct NameAndPassword {
     pub(crate) name: String,
     pub(crate) password: String,
 }
 
-/// The name and the password in a request's head, if it has such.
+/// Reads the name and the password, if the request has both.
 pub(crate) fn name_and_password(parts: &Parts) -> Option<NameAndPassword> {
     let header = parts.headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (_, value) = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))?;
@@ -93,7 +93,7 @@ pub(crate) fn name_and_password(parts: &Parts) -> Option<NameAndPassword> {
     Some(NameAndPassword { name: name.to_owned(), password: password.to_owned() })
 }
 
-/// The credential in the request's head.
+/// Reads the credential.
 fn presented(parts: &Parts) -> Result<String, ApiError> {
     let header = parts.headers.get(AUTHORIZATION).ok_or(NO_CREDENTIALS)?;
     let (scheme, value) = header.to_str().ok().and_then(|header| header.split_once(' ')).ok_or(USE_BEARER)?;

@@ -1,4 +1,4 @@
-//! What makes a repeated request harmless.
+//! `Idempotency-Key`, which makes repeating a request harmless.
 
 use annals_service::Idempotency;
 use http::HeaderMap;
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::error::ApiError;
 use crate::limits::IDEMPOTENCY_KEY_BYTES_MAX;
 
-/// The key in the request's head, if it carries one.
+/// Reads the key, if the request has one.
 pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     match value.to_str() {
@@ -19,14 +19,14 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Api
     }
 }
 
-/// The key with what stands for the request.
+/// Joins the key with a fingerprint of the request.
 pub(crate) fn idempotency(key: Option<&String>, target: &str, body: &[u8]) -> Option<Idempotency> {
     let key = key?.clone();
     let digest = Sha256::new().chain_update(target).chain_update([0]).chain_update(body).finalize();
     Some(Idempotency { key, fingerprint: hex::encode(digest) })
 }
 
-/// What is asked for, but for the body.
+/// Returns the method and the URI.
 pub(crate) fn target(parts: &Parts) -> String {
     format!("{} {}", parts.method, parts.uri)
 }

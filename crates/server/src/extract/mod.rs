@@ -1,9 +1,8 @@
-//! What handlers take out of requests.
+//! Extractors: what handlers take from requests.
 
 mod app;
 mod body;
 mod caller;
-mod dry_run;
 mod idempotency;
 mod page;
 mod path;
@@ -13,7 +12,6 @@ mod remote_ip;
 pub(crate) use app::{Acting, AnyCollaborator, AnyMember, Authorized, Readable, TheOperator};
 pub(crate) use body::{JsonBody, given, given_time, read, required};
 pub(crate) use caller::{Caller, Exchanging, NameAndPassword, Operator, User, name_and_password};
-pub(crate) use dry_run::is_dry_run;
 pub(crate) use idempotency::{idempotency, idempotency_key, target};
 pub(crate) use page::{Paged, Pagination, Selection};
 pub(crate) use path::{LastSegment, Segments};

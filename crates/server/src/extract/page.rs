@@ -1,4 +1,4 @@
-//! Which part of a timeline a request asks for.
+//! Pages of timelines and lists.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -14,10 +14,10 @@ use crate::error::ApiError;
 use crate::limits::{FROM_HOURS_MAX, PAGE_DEFAULT, PAGE_MAX};
 use crate::state::AppState;
 
-/// What of a timeline is asked for.
+/// The requested part of a timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Selection {
-    /// A page, counted from the newest event on.
+    /// A page. Page 1 has the newest events.
     Page { page: u64, per_page: u64 },
     /// All events of the last hours.
     LastHours(u64),
@@ -44,7 +44,7 @@ impl Selection {
         Ok(Self::Page { page, per_page })
     }
 
-    /// The beginning of the time asked for, if a time is.
+    /// Returns the start of the requested hours. `None` for a page.
     pub(crate) fn since(self, now: Time) -> Option<Time> {
         match self {
             Self::Page { .. } => None,
@@ -52,7 +52,7 @@ impl Selection {
         }
     }
 
-    /// The positions asked for of a timeline of that length, of which `before` are older than the time asked for.
+    /// Returns the requested positions of a timeline of this length, `before` of which are older than the requested hours.
     pub(crate) fn positions(self, length: u64, before: u64) -> RangeInclusive<u64> {
         match self {
             Self::LastHours(_) => before + 1..=length,
@@ -64,7 +64,7 @@ impl Selection {
         }
     }
 
-    /// What the answer says of the page.
+    /// Describes the page for the response.
     pub(crate) fn pagination(self, length: u64, before: u64) -> Pagination {
         match self {
             Self::LastHours(_) => Pagination {
@@ -88,14 +88,14 @@ impl Selection {
     }
 }
 
-/// A page of a list that is there as a whole.
+/// A page of a list.
 pub(crate) struct Paged<T> {
     pub(crate) items: Vec<T>,
     pub(crate) pagination: Pagination,
 }
 
 impl Selection {
-    /// The page asked for of a list whose oldest item comes first: newest first.
+    /// Cuts the requested page out of a list whose oldest item comes first. The page has the newest item first.
     pub(crate) fn page_of<T>(self, list: Vec<T>) -> Paged<T> {
         let length = list.len() as u64;
         let positions = self.positions(length, 0);
@@ -111,7 +111,7 @@ impl Selection {
     }
 }
 
-/// The place of a page among all.
+/// The position of a page among all pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Pagination {
     current_page: u64,

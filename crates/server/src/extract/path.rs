@@ -1,4 +1,4 @@
-//! What the parts of a path say that are not fixed.
+//! Path parameters.
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::request::Parts;
@@ -6,7 +6,7 @@ use http::request::Parts;
 use crate::error::ApiError;
 use crate::state::AppState;
 
-/// What the parts of the path that are not fixed say.
+/// All path parameters, in order.
 pub(crate) struct Segments<const N: usize>(pub(crate) [String; N]);
 
 impl<const N: usize> FromRequestParts<AppState> for Segments<N> {
@@ -19,7 +19,7 @@ impl<const N: usize> FromRequestParts<AppState> for Segments<N> {
     }
 }
 
-/// What the last part of the path that is not fixed says.
+/// The last path parameter.
 pub(crate) struct LastSegment(pub(crate) String);
 
 impl FromRequestParts<AppState> for LastSegment {
@@ -31,7 +31,7 @@ impl FromRequestParts<AppState> for LastSegment {
     }
 }
 
-/// What the part of that name says, if the path has one.
+/// Returns the path parameter of this name, if the path has one.
 pub(super) async fn segment(parts: &mut Parts, name: &str) -> Result<Option<String>, ApiError> {
     let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| ApiError::NoSuchPath)?;
     Ok(params.iter().find(|(found, _)| *found == name).map(|(_, value)| value.to_owned()))

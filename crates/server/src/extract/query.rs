@@ -1,10 +1,10 @@
-//! Parameters in the query.
+//! Query parameters.
 
 use std::collections::HashMap;
 
 use annals_model::FieldErrors;
 
-/// Refuses parameters that are not known: one that is ignored would give an answer to another question.
+/// Refuses unknown parameters: to ignore one would answer another question.
 pub(crate) fn refuse_unknown(query: &HashMap<String, String>, known: &[&str]) -> Result<(), FieldErrors> {
     let unknown = query.keys().filter(|name| !known.contains(&name.as_str()));
     let message = format!("unknown parameter; known: {}", known.join(", "));

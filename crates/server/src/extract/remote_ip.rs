@@ -1,7 +1,7 @@
 //! The address a request comes from.
 //!
-//! It is the connection's, unless that is a proxy which the operator trusts: then it is the last address in
-//! `X-Forwarded-For` that is not such a proxy's. What stands before it there, anybody could have written.
+//! This is the address of the connection. If that is a trusted proxy's, it is the last address in `X-Forwarded-For` that is
+//! not a trusted proxy's. Clients can forge the addresses before it.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,11 +12,11 @@ use ipnet::IpNet;
 use crate::error::ApiError;
 use crate::state::AppState;
 
-/// The address of the other end of the connection, as the listener puts it into each request's extensions.
+/// The address of the other end of the connection. The listener adds it to the extensions of each request.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
 
-/// The address a request comes from, if it is known.
+/// The address a request comes from, if known.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RemoteIp(pub(crate) Option<IpAddr>);
 
@@ -49,7 +49,7 @@ impl RemoteIp {
     }
 }
 
-/// An address, perhaps with a port, which some proxies add.
+/// Parses an address, with or without the port that some proxies add.
 fn address_in(hop: &str) -> Option<IpAddr> {
     let bare = hop.parse::<IpAddr>().ok();
     bare.or_else(|| Some(hop.parse::<SocketAddr>().ok()?.ip())).map(|address| address.to_canonical())
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_client_writes_itself_is_never_believed() {
+    fn addresses_that_a_client_forges_are_ignored() {
         for (peer, forwarded, trusted, expected) in [
             ("9.9.9.9:1", None, "", "9.9.9.9"),
             ("9.9.9.9:1", Some("1.1.1.1"), "", "9.9.9.9"),

@@ -102,8 +102,8 @@ operator POST /v1/users {"user":{"username":"user-{n}","email":"user-{n}@example
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_response_names_what_its_request_created_among_many_in_one_millisecond() {
-    let place = TestStore::create().await;
-    let world = World::over(vec![start(place, 0).await]).await;
+    let test_store = TestStore::create().await;
+    let world = World::over(vec![start(test_store, 0).await]).await;
     world.create(&[FIRST]).await;
     world.create(&[ASSIGNED, OTHERS]).await;
 }
@@ -117,10 +117,10 @@ async fn a_response_and_its_repeat_name_what_their_request_created_in_two_proces
 }
 
 /// Starts a process whose clock stands still, that many seconds ahead. Its identifiers are random, as the program's are.
-async fn start(place: TestStore, ahead: u64) -> TestService {
-    let (store, clock) = (place.open().await, clock_at_noon());
+async fn start(test_store: TestStore, ahead: u64) -> TestService {
+    let (store, clock) = (test_store.open().await, clock_at_noon());
     clock.advance(Duration::from_secs(ahead));
-    TestService::start_as(place, store, Config::default(), clock, Arc::new(RandomIds::default())).await
+    TestService::start_as(test_store, store, Config::default(), clock, Arc::new(RandomIds::default())).await
 }
 
 /// The processes that serve one store, and the places in which things are created.
@@ -175,10 +175,10 @@ impl World {
 
     /// Creates thing number n of a kind, reads it, and returns its identifier.
     async fn create_one(&self, kind: &Kind, n: usize) -> String {
-        let place = &self.places[n / PER_PLACE];
+        let test_store = &self.places[n / PER_PLACE];
         let process = |number: usize| &self.processes[number % self.processes.len()];
-        let [caller, method, path, body] = kind.request.map(|text| place.fill(text, n));
-        let token = if caller == "operator" { OPERATOR } else { &place.token };
+        let [caller, method, path, body] = kind.request.map(|text| test_store.fill(text, n));
+        let token = if caller == "operator" { OPERATOR } else { &test_store.token };
         let ask = || {
             let mut request = request(method.parse().unwrap(), &path, token, body.clone());
             if self.processes.len() > 1 {
@@ -201,13 +201,13 @@ impl World {
 
         let answer = with_operation(&answer);
         let [created, id_at, mark, show, found] = kind.answer[..5] else { panic!("{what}") };
-        let (created, mark) = (at(&answer, created), place.fill(mark, n));
+        let (created, mark) = (at(&answer, created), test_store.fill(mark, n));
         let (mark_at, mark) = mark.split_once('=').unwrap_or_default();
         let id = text(at(created, id_at));
         assert!(mark_at.is_empty() || text(at(created, mark_at)) == mark, "{what}");
 
         let reader = answer.pointer("/token/token").map_or(token, |token| token.as_str().unwrap());
-        let show = place.fill(show, n).replace("{id}", &id);
+        let show = test_store.fill(show, n).replace("{id}", &id);
         let shown = process(n + 1).send(request(Method::GET, &show, reader, "")).await;
         let what = format!("{what}\n{show}: {} {}", shown.status, shown.text());
         assert_eq!(shown.status, StatusCode::OK, "{what}");
@@ -220,7 +220,7 @@ impl World {
             one => Some(one),
         };
         let found = found.unwrap_or_else(|| panic!("{what}"));
-        match kind.answer.get(5).map(|event_mark| place.fill(event_mark, n)) {
+        match kind.answer.get(5).map(|event_mark| test_store.fill(event_mark, n)) {
             None => assert_eq!(lasting(created), lasting(found), "{what}"),
             Some(event_mark) => {
                 let (mark_at, mark) = event_mark.split_once('=').unwrap_or((&event_mark, mark));
@@ -236,11 +236,11 @@ impl Place {
         let app = format!("place-{index:02}");
         let token = service.register(&app, None).await;
         let user = text(at(&service.get("/v1/users/self", &token).await.json(), "/user/id"));
-        let mut place = Self { token, user, app, addon: String::new() };
+        let mut test_store = Self { token, user, app, addon: String::new() };
         let types = (0..PER_PLACE).map(|k| json!({ "name": format!("type{k}"), "amount": 1 }));
         let types: Vec<_> = types.chain([json!({ "name": "web", "amount": 10 })]).collect();
         for (path, body) in [
-            ("/v1/apps", json!({ "app": { "name": place.app } })),
+            ("/v1/apps", json!({ "app": { "name": test_store.app } })),
             (
                 "/v1/scm_integrations",
                 json!({ "scm_integration": { "scm_type": "github", "access_token": "t" } }),
@@ -252,13 +252,13 @@ impl Place {
             ("/v1/apps/{app}/scale", json!({ "containers": types })),
             ("/v1/apps/{app}/addons", json!({ "addon": { "addon_provider_id": "db", "plan_id": "plan-0" } })),
         ] {
-            let answer = service.post(&place.fill(path, 0), &place.token, &body.to_string()).await;
+            let answer = service.post(&test_store.fill(path, 0), &test_store.token, &body.to_string()).await;
             assert!(answer.status.is_success(), "{path}: {}", answer.text());
-            place.addon = text(&answer.json()["addon"]["id"]);
+            test_store.addon = text(&answer.json()["addon"]["id"]);
         }
         let deployment = r#"{"deployment":{"status":"success"}}"#;
-        service.post(&place.fill("/v1/apps/{app}/deployments", 0), OPERATOR, deployment).await;
-        place
+        service.post(&test_store.fill("/v1/apps/{app}/deployments", 0), OPERATOR, deployment).await;
+        test_store
     }
 
     fn fill(&self, text: &str, n: usize) -> String {

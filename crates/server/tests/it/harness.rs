@@ -60,7 +60,7 @@ pub(crate) struct TestService {
     pub(crate) state: AppState,
     pub(crate) clock: ManualClock,
     transcript: String,
-    place: TestStore,
+    test_store: TestStore,
 }
 
 pub(crate) struct Answer {
@@ -85,49 +85,49 @@ impl TestService {
     }
 
     pub(crate) async fn start_with(config: Config) -> Self {
-        let place = TestStore::create().await;
-        let store = place.open().await;
-        Self::start_over(place, store, config).await
+        let test_store = TestStore::create().await;
+        let store = test_store.open().await;
+        Self::start_over(test_store, store, config).await
     }
 
-    pub(crate) async fn start_over(place: TestStore, store: Arc<dyn Store>, config: Config) -> Self {
-        Self::start_at(place, store, config, clock_at_noon()).await
+    pub(crate) async fn start_over(test_store: TestStore, store: Arc<dyn Store>, config: Config) -> Self {
+        Self::start_at(test_store, store, config, clock_at_noon()).await
     }
 
-    async fn start_at(place: TestStore, store: Arc<dyn Store>, config: Config, clock: ManualClock) -> Self {
-        Self::start_as(place, store, config, clock, Arc::new(CountingIds::default())).await
+    async fn start_at(test_store: TestStore, store: Arc<dyn Store>, config: Config, clock: ManualClock) -> Self {
+        Self::start_as(test_store, store, config, clock, Arc::new(CountingIds::default())).await
     }
 
     pub(crate) async fn start_as(
-        place: TestStore,
+        test_store: TestStore,
         store: Arc<dyn Store>,
         config: Config,
         clock: ManualClock,
         ids: Arc<dyn IdSource>,
     ) -> Self {
         let config = Config { operator_token: Some(OPERATOR.to_owned()), ..config };
-        let (state, made) =
+        let (state, token) =
             AppState::start(store, Arc::new(clock.clone()), ids, config, Metrics::default()).await.unwrap();
-        assert_eq!(made, None);
+        assert_eq!(token, None);
         let router = router(state.clone());
-        Self { router, state, clock, transcript: String::new(), place }
+        Self { router, state, clock, transcript: String::new(), test_store }
     }
 
     /// Ends the service, lets time pass, and starts it again over the same store.
     pub(crate) async fn restart_after(self, duration: Duration) -> Self {
         let (clock, config) = (self.clock.clone(), self.state.config());
-        let place = self.end().await;
+        let test_store = self.end().await;
         clock.advance(duration);
-        let store = place.open().await;
-        Self::start_at(place, store, config, clock).await
+        let store = test_store.open().await;
+        Self::start_at(test_store, store, config, clock).await
     }
 
     /// Ends the service and returns the place of its store.
     pub(crate) async fn end(self) -> TestStore {
-        let Self { state, router, place, .. } = self;
+        let Self { state, router, test_store, .. } = self;
         state.service().close().await.unwrap();
         drop((state, router));
-        place
+        test_store
     }
 
     /// Sends a request unchanged.

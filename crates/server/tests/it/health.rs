@@ -178,13 +178,13 @@ impl Store for Failing {
 /// Starts a service that has an app over a store that fails.
 async fn failing(commits: Option<fn() -> CommitError>, reads: Option<Failure>) -> TestService {
     // Tests here pause tokio's clock, which connections to a database do not survive.
-    let place = TestStore::embedded();
-    let store = place.open().await;
-    let mut service = TestService::start_over(place, store, Config::default()).await;
+    let test_store = TestStore::embedded();
+    let store = test_store.open().await;
+    let mut service = TestService::start_over(test_store, store, Config::default()).await;
     service.report_examples().await;
-    let place = service.end().await;
-    let store = Failing { store: place.open().await, commits, reads, claims: None };
-    TestService::start_over(place, Arc::new(store), Config::default()).await
+    let test_store = service.end().await;
+    let store = Failing { store: test_store.open().await, commits, reads, claims: None };
+    TestService::start_over(test_store, Arc::new(store), Config::default()).await
 }
 
 #[tokio::test]

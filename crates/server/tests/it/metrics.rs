@@ -7,10 +7,10 @@ use std::time::Duration;
 use annals_server::Config;
 use annals_service::{Clock as _, MailConfig, Store};
 use annals_store::{RowRange, Setting, Snapshot, TypedRows as _, WriteSet, key};
-use annals_testing::{TestDatabase, TestStore, commit, write_rows};
+use annals_testing::{EXAMPLES, TestDatabase, TestStore, commit, write_rows};
 use http::StatusCode;
 
-use crate::harness::{ManualClock, TestService};
+use crate::harness::{TestService, clock_at_noon};
 use crate::health::Failing;
 
 /// A row that these tests write, which nothing else reads.
@@ -74,9 +74,9 @@ async fn a_commit_is_a_retry_if_another_process_was_quicker() {
     let database = TestDatabase::create().await;
     let other = database.open().await;
     let store = database.open().await;
-    let place = TestStore::Database(database);
+    let test_store = TestStore::Database(database);
     let mut service =
-        TestService::start_over(place, Arc::clone(&store) as Arc<dyn Store>, Config::default()).await;
+        TestService::start_over(test_store, Arc::clone(&store) as Arc<dyn Store>, Config::default()).await;
     write_rows(&*store, |rows| rows.put(NOTE, "1".into())).await;
     let (decided, mut is_decided) = tokio::sync::mpsc::unbounded_channel();
     let (open, gate) = mpsc::channel::<()>();
@@ -109,9 +109,9 @@ async fn mail_that_waits_is_counted_and_ages() {
     service.register_john().await;
     assert_eq!((service.metric(MAILS).await, service.metric(AGE).await), (0.0, 0.0));
     service.ask_for_a_new_password().await;
-    service.clock.advance(90);
+    service.clock.advance(Duration::from_secs(90));
     service.ask_for_a_new_password().await;
-    service.clock.advance_millis(1500);
+    service.clock.advance(Duration::from_millis(1500));
     assert_eq!((service.metric(MAILS).await, service.metric(AGE).await), (2.0, 91.5));
 }
 
@@ -122,8 +122,8 @@ async fn a_follower_lags_until_it_has_taken_every_event() {
     let mut service = TestService::start().await;
     assert_eq!((service.metric(EVENTS).await, service.metric(SECONDS).await), (0.0, 0.0));
     service.report_examples().await;
-    service.clock.advance(30);
-    assert_eq!((service.metric(EVENTS).await, service.metric(SECONDS).await), (46.0, 30.0));
+    service.clock.advance(Duration::from_secs(30));
+    assert_eq!((service.metric(EVENTS).await, service.metric(SECONDS).await), (EXAMPLES.lines().count() as f64, 30.0));
     service.state.service().catch_up().await.unwrap();
     assert_eq!((service.metric(EVENTS).await, service.metric(SECONDS).await), (0.0, 0.0));
     assert_eq!(service.metric(r#"annals_events_total{type="new_app"}"#).await, 1.0);
@@ -145,7 +145,7 @@ fn unreachable_mail() -> Config {
 
 #[tokio::test]
 async fn background_work_that_fails_is_counted_by_task() {
-    let now = ManualClock::at_noon().now();
+    let now = clock_at_noon().now();
     let claims: [RowRange; 4] = [
         key::Timer::until(now).range().clone(),
         key::AnswerExpiry::until(now).range().clone(),
@@ -153,9 +153,9 @@ async fn background_work_that_fails_is_counted_by_task() {
         key::Cursor::only("event_counts").range().clone(),
     ];
     for (task, claims) in TASKS.into_iter().zip(claims) {
-        let place = TestStore::create().await;
-        let store = Failing::claims(place.open().await, claims);
-        let mut service = TestService::start_over(place, Arc::new(store), unreachable_mail()).await;
+        let test_store = TestStore::create().await;
+        let store = Failing::claims(test_store.open().await, claims);
+        let mut service = TestService::start_over(test_store, Arc::new(store), unreachable_mail()).await;
         assert_eq!(service.metric(&failures(task)).await, 0.0);
         let work = tokio::spawn(service.state.service().clone().work());
         service.until(&failures(task), 1.0).await;
@@ -168,9 +168,9 @@ async fn background_work_that_fails_is_counted_by_task() {
 
 #[tokio::test]
 async fn a_mail_that_cannot_be_sent_is_a_failure_and_stays() {
-    let place = TestStore::create().await;
-    let store = place.open().await;
-    let mut service = TestService::start_over(place, store, unreachable_mail()).await;
+    let test_store = TestStore::create().await;
+    let store = test_store.open().await;
+    let mut service = TestService::start_over(test_store, store, unreachable_mail()).await;
     service.register_john().await;
     service.ask_for_a_new_password().await;
     let work = tokio::spawn(service.state.service().clone().work());

@@ -13,50 +13,6 @@ async fn service() -> (TestService, String) {
     (service, jane)
 }
 
-/// Returns the types of the app's events, newest first.
-async fn types(service: &mut TestService, token: &str) -> Vec<String> {
-    let page = service.get("/v1/apps/my-app/events", token).await.json();
-    let types =
-        page["events"].as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap().to_owned());
-    types.collect()
-}
-
-#[tokio::test]
-async fn a_dry_run_with_another_value_does_nothing() {
-    let (mut service, jane) = service().await;
-    for value in ["1", "yes", "", "0", "no", "on", "truee", "true, true", "\"true\""] {
-        let head = format!("x-dry-run: {value}");
-        for (method, path, body) in [
-            ("POST", "/v1/apps", r#"{"app":{"name":"dry-app"}}"#),
-            ("POST", "/v1/apps/my-app/restart", ""),
-            ("PATCH", "/v1/apps/my-app", r#"{"app":{"force_https":true}}"#),
-            ("DELETE", "/v1/apps/my-app?current_name=my-app", ""),
-            ("POST", "/v1/keys", r#"{"key":{"name":"laptop","content":"ssh-ed25519 AAAA"}}"#),
-        ] {
-            let answer = service.play(method, path, &jane, &head, body).await;
-            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{value} {path}");
-            let text = r#"{"error":"X-Dry-Run must be true or false; nothing was done"}"#;
-            assert_eq!(answer.text(), text, "{value} {path}");
-        }
-    }
-    // Every value of a repeated header counts.
-    let twice = "x-dry-run: false\nx-dry-run: 1";
-    let answer = service.play("POST", "/v1/apps/my-app/restart", &jane, twice, "").await;
-    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-    let path = "/v1/apps/my-app/variables";
-    let body = |index| format!(r#"{{"variable":{{"name":"NAME_{index}","value":"x"}}}}"#);
-    for head in ["x-dry-run: true", "x-dry-run: TRUE", "x-dry-run: false\nx-dry-run: true"] {
-        let answer = service.play("POST", path, &jane, head, &body(0)).await;
-        assert_eq!(answer.status, StatusCode::CREATED, "{head}");
-    }
-    assert_eq!(types(&mut service, &jane).await, ["new_app"]);
-    for (index, head) in ["x-dry-run: false", "x-dry-run: False"].into_iter().enumerate() {
-        let answer = service.play("POST", path, &jane, head, &body(index)).await;
-        assert_eq!(answer.status, StatusCode::CREATED, "{head}");
-    }
-    assert_eq!(types(&mut service, &jane).await, ["new_variable", "new_variable", "new_app"]);
-}
-
 #[tokio::test]
 async fn an_unknown_parameter_of_a_timeline_is_refused() {
     let (mut service, jane) = service().await;
@@ -188,47 +144,6 @@ async fn an_unknown_event_type_gets_the_nearest_one_and_the_list() {
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(answer.json(), serde_json::json!({ "errors": { "events[0].type": [text] } }));
     }
-}
-
-#[tokio::test]
-async fn a_dry_run_is_marked_and_names_nothing() {
-    let (mut service, jane) = service().await;
-    let head = "x-dry-run: true";
-    let answer = service.play("POST", "/v1/apps/my-app/restart", &jane, head, "").await;
-    assert_eq!(answer.status, StatusCode::ACCEPTED);
-    assert_eq!(answer.headers["x-dry-run"], "true");
-    assert!(!answer.headers.contains_key("location"));
-    let answer = service.play("POST", "/v1/apps/my-app/restart", &jane, "x-dry-run: false", "").await;
-    assert_eq!(answer.status, StatusCode::ACCEPTED);
-    assert!(!answer.headers.contains_key("x-dry-run"));
-    assert!(answer.headers.contains_key("location"));
-    assert_eq!(types(&mut service, &jane).await, ["restart", "new_app"]);
-}
-
-#[tokio::test]
-async fn a_dry_run_of_what_cannot_be_checked_does_nothing() {
-    let (mut service, jane) = service().await;
-    let event = r#"{"events":[{"type":"restart","app_id":"5343eccd646173000a140000","app_name":"other","type_data":{}}]}"#;
-    let user = r#"{"user":{"username":"bob","email":"bob@example.com"}}"#;
-    for (method, path, token, body) in [
-        ("POST", "/v1/events", OPERATOR, event),
-        ("POST", "/v1/users", OPERATOR, user),
-        ("POST", "/v1/tokens", &jane, r#"{"token":{"name":"laptop"}}"#),
-        ("PUT", "/v1/addon_providers", OPERATOR, r#"{"addon_providers":[]}"#),
-    ] {
-        let answer = service.play(method, path, token, "x-dry-run: true", body).await;
-        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
-        let text = r#"{"error":"X-Dry-Run is not supported by this request; nothing was done"}"#;
-        assert_eq!(answer.text(), text, "{path}");
-        let answer = service.play(method, path, token, "x-dry-run: 1", body).await;
-        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
-    }
-    // Nothing was: all of it succeeds now, with the same names.
-    assert_eq!(service.play("POST", "/v1/users", OPERATOR, "x-dry-run: false", user).await.status, 201);
-    let tokens = service.get("/v1/tokens", &jane).await.json();
-    assert!(!tokens.to_string().contains("laptop"));
-    let providers = service.get("/v1/addon_providers", "").await.json();
-    assert!(!providers["addon_providers"].as_array().unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -367,7 +282,7 @@ async fn every_misspelt_field_is_named_at_once_even_if_it_is_optional() {
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
         assert_eq!(answer.json(), serde_json::json!({ "errors": errors }), "{body}");
     }
-    assert_eq!(types(&mut service, &jane).await, ["new_app"]);
+    assert_eq!(service.event_types("my-app", &jane).await, ["new_app"]);
 }
 
 #[tokio::test]

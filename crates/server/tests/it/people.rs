@@ -44,12 +44,12 @@ async fn tokens_are_created_listed_renewed_and_revoked() {
     let other = service.register("other", None).await;
     service.get("/v1/tokens", &jane).await;
     service.clock.advance(Duration::from_secs(60));
-    let made = service.post("/v1/tokens", &jane, r#"{"token":{"name":"laptop"}}"#).await.json();
+    let created = service.post("/v1/tokens", &jane, r#"{"token":{"name":"laptop"}}"#).await.json();
     service.post("/v1/tokens", &jane, r#"{"name":"phone"}"#).await;
     service.post("/v1/tokens", &jane, "{}").await;
     service.post("/v1/tokens", &jane, r#"{"name":""}"#).await;
-    let id = made["token"]["id"].as_str().unwrap().to_owned();
-    let secret = made["token"]["token"].as_str().unwrap().to_owned();
+    let id = created["token"]["id"].as_str().unwrap().to_owned();
+    let secret = created["token"]["token"].as_str().unwrap().to_owned();
     service.clock.advance(Duration::from_secs(60));
     let renewed = service.play("PATCH", &format!("/v1/tokens/{id}/renew"), &jane, "", "").await.json();
     let new_secret = renewed["token"]["token"].as_str().unwrap().to_owned();

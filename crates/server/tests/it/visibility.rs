@@ -1,6 +1,6 @@
 //! A field that a role may not see is hidden from it on every route, for every event type.
 //!
-//! Each text of each event is a canary that names its class and its place (`canaries`). Users in every role record events of
+//! Each text of each event is a canary that names its class and its subject (`canaries`). Users in every role record events of
 //! every type (`world`), and each of them reads every `GET` route of the OpenAPI document.
 
 mod canaries;
@@ -47,15 +47,15 @@ const ROLES: [(Who, bool, &[Class]); 8] = [
 
 /// The app or account that an event belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
+enum Subject {
     Live,
     /// An app with the same events that was deleted afterwards.
     Deleted,
     Account(Who),
 }
 
-const APPS: [(Place, &str); 2] =
-    [(Place::Live, "5343eccd646173000a140000"), (Place::Deleted, "5343eccd646173000a140001")];
+const APPS: [(Subject, &str); 2] =
+    [(Subject::Live, "5343eccd646173000a140000"), (Subject::Deleted, "5343eccd646173000a140001")];
 
 const PREFIXES: [&str; 4] = ["/v1/apps", "/api/databases/", "/v1/events", "/v1/users/{user}/events"];
 /// Routes that are not read here, with the reason.
@@ -85,26 +85,26 @@ const SENSITIVE: [&str; 19] = [
 ];
 
 /// Returns the row of [`ROLES`] for an app. Only its owner and the operator may open a deleted app.
-fn expected(who: Who, place: Place) -> (bool, &'static [Class]) {
-    let is_lost = place == Place::Deleted && !matches!(who, Who::Operator | Who::Owner);
+fn expected(who: Who, subject: Subject) -> (bool, &'static [Class]) {
+    let is_lost = subject == Subject::Deleted && !matches!(who, Who::Operator | Who::Owner);
     let (_, may_open, classes) = ROLES[if is_lost { Who::Former } else { who } as usize];
     (may_open, classes)
 }
 
-fn sees(who: Who, place: Place, class: Class) -> bool {
-    match place {
-        Place::Account(owner) => who == Who::Operator || who == owner,
+fn sees(who: Who, subject: Subject, class: Class) -> bool {
+    match subject {
+        Subject::Account(owner) => who == Who::Operator || who == owner,
         app => expected(who, app).1.contains(&class),
     }
 }
 
 /// Returns the statuses that a user may get, given the status that the owner gets.
-fn statuses(who: Who, path: &str, place: Place, of_owner: StatusCode) -> Vec<StatusCode> {
+fn statuses(who: Who, path: &str, subject: Subject, of_owner: StatusCode) -> Vec<StatusCode> {
     let of_user = path.strip_prefix("/v1/users/");
     let is_of_caller = path.starts_with("/v1/events") || path == "/v1/apps";
     let is_found = match of_user {
         Some(user) => who == Who::Operator || user.starts_with(&user_id(who).to_string()),
-        None => is_of_caller || expected(who, place).0,
+        None => is_of_caller || expected(who, subject).0,
     };
     match who {
         _ if !is_found => vec![StatusCode::NOT_FOUND],
@@ -124,11 +124,11 @@ async fn a_field_hidden_from_a_role_is_hidden_on_every_route() {
     for (route, _) in routes.filter(|(route, _)| PREFIXES.iter().any(|prefix| route.starts_with(prefix))) {
         let mut is_read = false;
         let is_left_out = NOT_READ.iter().any(|(other, _)| other == route);
-        for (place, app) in if route.contains("{app}") { &APPS[..] } else { &APPS[..1] } {
-            for path in world.paths(route, *place, app).into_iter().filter(|_| !is_left_out) {
-                is_read |= read_by_all(&world, &path, *place).await;
+        for (subject, app) in if route.contains("{app}") { &APPS[..] } else { &APPS[..1] } {
+            for path in world.paths(route, *subject, app).into_iter().filter(|_| !is_left_out) {
+                is_read |= read_by_all(&world, &path, *subject).await;
                 let of_owner = world.read(Who::Owner, &path, "").await;
-                let marks = ALL[1..].iter().flat_map(|class| marks(*class, Place::Live));
+                let marks = ALL[1..].iter().flat_map(|class| marks(*class, Subject::Live));
                 if marks.chain(world.secrets().iter().cloned()).any(|mark| of_owner.text().contains(&mark)) {
                     sensitive.insert(route.as_str());
                 }
@@ -148,15 +148,15 @@ async fn a_field_hidden_from_a_role_is_hidden_on_every_route() {
 fn the_fields_hidden_from_limited_collaborators() {
     let mut canaries = Vec::new();
     for event_type in catalogue::all() {
-        canaries::event_of(event_type, Place::Live, Who::Owner, &mut canaries);
+        canaries::event_of(event_type, Subject::Live, Who::Owner, &mut canaries);
     }
-    let hidden = canaries.iter().filter(|canary| !sees(Who::Limited, Place::Live, canary.class));
+    let hidden = canaries.iter().filter(|canary| !sees(Who::Limited, Subject::Live, canary.class));
     let hidden: Vec<_> = hidden.map(|canary| format!("{:?} {}", canary.class, canary.field)).collect();
     insta::assert_snapshot!(hidden.join("\n"));
 }
 
 /// Reads a path as every user, and returns whether any of them could.
-async fn read_by_all(world: &World, path: &str, place: Place) -> bool {
+async fn read_by_all(world: &World, path: &str, subject: Subject) -> bool {
     let is_timeline = path.ends_with("/events");
     let mut is_read = false;
     for agent in if path.contains("/events") { &["", "go-scalingo/11"][..] } else { &[""] } {
@@ -166,20 +166,20 @@ async fn read_by_all(world: &World, path: &str, place: Place) -> bool {
             let of_owner = world.read(Who::Owner, &path, agent).await.status;
             for (who, ..) in ROLES {
                 let answer = world.read(who, &path, agent).await;
-                let statuses = statuses(who, &path, place, of_owner);
+                let statuses = statuses(who, &path, subject, of_owner);
                 assert!(statuses.contains(&answer.status), "{who:?} {path}: {}", answer.status);
                 check_hidden(world, who, &path, answer.text());
                 let is_whole = is_timeline && query.contains("from=") && answer.status == StatusCode::OK;
                 if is_whole {
-                    check_shown(world, who, &path, place, answer.text());
+                    check_shown(world, who, &path, subject, answer.text());
                 }
                 is_read |= answer.status == StatusCode::OK;
                 pages[who as usize] += answer.text();
             }
         }
         for (who, ..) in ROLES {
-            if is_timeline && statuses(who, path, place, StatusCode::OK)[0] == StatusCode::OK {
-                check_shown(world, who, path, place, &pages[who as usize]);
+            if is_timeline && statuses(who, path, subject, StatusCode::OK)[0] == StatusCode::OK {
+                check_shown(world, who, path, subject, &pages[who as usize]);
             }
         }
     }
@@ -191,21 +191,21 @@ fn check_hidden(world: &World, who: Who, path: &str, body: &str) {
     // Writing the JSON anew removes needless escapes, which would hide a canary.
     let json = serde_json::from_str(body).map(|json: Value| json.to_string());
     let text = json.unwrap_or_else(|_| body.to_owned());
-    let accounts = ROLES[1..].iter().map(|(who, ..)| Place::Account(*who));
-    for place in APPS.iter().map(|(place, _)| *place).chain(accounts) {
-        for class in ALL.iter().filter(|class| !sees(who, place, **class)) {
-            for mark in marks(*class, place) {
+    let accounts = ROLES[1..].iter().map(|(who, ..)| Subject::Account(*who));
+    for subject in APPS.iter().map(|(subject, _)| *subject).chain(accounts) {
+        for class in ALL.iter().filter(|class| !sees(who, subject, **class)) {
+            for mark in marks(*class, subject) {
                 let found =
                     text.find(&mark).map(|at| &text[at.saturating_sub(300)..(at + 100).min(text.len())]);
-                assert_eq!(found, None, "{who:?} reads a field of class {class:?} of {place:?} at {path}");
+                assert_eq!(found, None, "{who:?} reads a field of class {class:?} of {subject:?} at {path}");
             }
         }
     }
     let is_shown = world.secrets().iter().any(|secret| text.contains(secret));
-    assert!(!is_shown || sees(who, Place::Live, Class::Secret), "{who:?} reads a secret at {path}");
-    if !expected(who, Place::Live).0 {
+    assert!(!is_shown || sees(who, Subject::Live, Class::Secret), "{who:?} reads a secret at {path}");
+    if !expected(who, Subject::Live).0 {
         let own = format!("{who:?}.");
-        let mark = &marks(Class::Public, Place::Live)[0];
+        let mark = &marks(Class::Public, Subject::Live)[0];
         let mut marked = text.match_indices(mark).map(|(at, _)| &text[at + mark.len()..]);
         let others = marked.find(|rest| !rest.starts_with(&own));
         assert_eq!(others, None, "{who:?} reads the events of others at {path}");
@@ -213,16 +213,16 @@ fn check_hidden(world: &World, who: Who, path: &str, body: &str) {
 }
 
 /// Fails if a timeline does not show all that its reader may see.
-fn check_shown(world: &World, who: Who, path: &str, place: Place, shown: &str) {
+fn check_shown(world: &World, who: Who, path: &str, subject: Subject, shown: &str) {
     let words = shown.split(|c: char| !c.is_alphanumeric() && !"._-".contains(c));
     // Addresses contain colons, so they are compared as whole strings.
     let words: HashSet<_> = words.chain(shown.split('"')).collect();
     let is_here = |canary: &&Canary| match path.starts_with("/v1/apps/") {
-        true => canary.place == place,
+        true => canary.subject == subject,
         false => canary.actor == who || path.contains(&user_id(canary.actor).to_string()),
     };
     let visible =
-        world.canaries.iter().filter(is_here).filter(|canary| sees(who, canary.place, canary.class));
+        world.canaries.iter().filter(is_here).filter(|canary| sees(who, canary.subject, canary.class));
     let missing: Vec<_> =
         visible.map(|canary| canary.text.as_str()).filter(|text| !words.contains(text)).collect();
     assert!(missing.is_empty(), "{who:?} is not shown at {path}: {missing:?}");

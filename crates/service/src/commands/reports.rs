@@ -4,7 +4,7 @@ use annals_model::{Event, EventId, Rejection, Report, Time};
 use annals_store::{Caller, CommandError};
 
 use super::Idempotency;
-use crate::transaction::unassigned;
+use crate::transaction::{Transaction, unassigned};
 use crate::{Error, Service};
 
 /// A report with those of its bytes written that do not depend on when it is recorded.
@@ -28,20 +28,37 @@ impl Service {
         idempotency: Option<Idempotency>,
     ) -> Result<usize, Error> {
         let mut prepared: Vec<_> = reports.into_iter().map(prepare).collect();
-        self.commit_once(Caller::Operator, idempotency, move |transaction| {
-            for (index, Prepared { id, created_at, event, tail }) in prepared.iter_mut().enumerate() {
-                let recorded = transaction.record_written(event, tail, *id, *created_at);
-                recorded.map_err(|error| match error {
-                    CommandError::Rejected(Rejection::Invalid(errors)) => {
-                        Rejection::Invalid(errors.within(&format!("events[{index}]"))).into()
-                    }
-                    error => error,
-                })?;
-            }
-            Ok(prepared.len())
+        self.commit_once(Caller::Operator, idempotency, move |transaction| record(transaction, &mut prepared))
+            .await
+    }
+
+    /// Checks these events as [`Service::report`] does, and records none. Returns how many it would record.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Service::report`] would.
+    pub async fn check_reports(&self, reports: Vec<Report>) -> Result<usize, Error> {
+        let mut prepared: Vec<_> = reports.into_iter().map(prepare).collect();
+        self.commit(move |transaction| {
+            let accepted = record(transaction, &mut prepared)?;
+            transaction.discard();
+            Ok(accepted)
         })
         .await
     }
+}
+
+fn record(transaction: &mut Transaction<'_>, prepared: &mut [Prepared]) -> Result<usize, CommandError> {
+    for (index, Prepared { id, created_at, event, tail }) in prepared.iter_mut().enumerate() {
+        let recorded = transaction.record_written(event, tail, *id, *created_at);
+        recorded.map_err(|error| match error {
+            CommandError::Rejected(Rejection::Invalid(errors)) => {
+                Rejection::Invalid(errors.within(&format!("events[{index}]"))).into()
+            }
+            error => error,
+        })?;
+    }
+    Ok(prepared.len())
 }
 
 fn prepare(report: Report) -> Prepared {

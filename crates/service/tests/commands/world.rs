@@ -10,23 +10,23 @@ use annals_store::{Store, TimelineId, TypedRows as _, key};
 use annals_testing::{ManualClock, START, TestStore, person};
 
 pub(crate) struct World {
-    place: TestStore,
+    test_store: TestStore,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: ManualClock,
 }
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let place = TestStore::create().await;
-        let store = place.open().await;
-        Self { place, store, clock: ManualClock::at(START) }
+        let test_store = TestStore::create().await;
+        let store = test_store.open().await;
+        Self { test_store, store, clock: ManualClock::at(START) }
     }
 
     pub(crate) async fn reopen(self) -> Self {
-        let Self { place, store, clock } = self;
+        let Self { test_store, store, clock } = self;
         drop(store);
-        let store = place.open().await;
-        Self { place, store, clock }
+        let store = test_store.open().await;
+        Self { test_store, store, clock }
     }
 
     pub(crate) async fn service(&self) -> Service {

@@ -19,8 +19,8 @@ use rand::{RngExt, SeedableRng};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-pub(crate) async fn rows_are_stored_replaced_removed_and_listed(place: &TestStore) {
-    let mut store = place.open().await;
+pub(crate) async fn rows_are_stored_replaced_removed_and_listed(test_store: &TestStore) {
+    let mut store = test_store.open().await;
     let name = |name: &str| key::AppName(name.to_owned());
     assert_eq!(store.get(name("a")).await.unwrap(), None);
     write_rows(&*store, move |rows| {
@@ -47,15 +47,15 @@ pub(crate) async fn rows_are_stored_replaced_removed_and_listed(place: &TestStor
         assert_eq!(store.list(key::Member::of(user(1)), 1).await.unwrap().len(), 1);
         assert!(store.list(key::Token::of(user(1)), 10).await.unwrap().is_empty());
         drop(store);
-        store = place.open().await;
+        store = test_store.open().await;
     }
 }
 
-pub(crate) async fn rows_of_every_kind_read_as_last_written(place: &TestStore) {
+pub(crate) async fn rows_of_every_kind_read_as_last_written(test_store: &TestStore) {
     let seed = rand::random();
     eprintln!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
-    let mut store = place.open().await;
+    let mut store = test_store.open().await;
     let mut oracle = HashMap::new();
     for turn in 1..=60 {
         let seed = random.random();
@@ -73,7 +73,7 @@ pub(crate) async fn rows_of_every_kind_read_as_last_written(place: &TestStore) {
                     assert_eq!(store.row(key).await.unwrap(), *row, "{key:?}");
                 }
                 drop(store);
-                store = place.open().await;
+                store = test_store.open().await;
             }
         }
     }
@@ -165,8 +165,8 @@ fn voucher(code: String, time: Time) -> Arc<Voucher> {
 }
 
 /// The keys have parts that are prefixes of each other, and parts that end in the greatest byte.
-pub(crate) async fn a_listing_and_a_claim_return_exactly_their_rows(place: &TestStore) {
-    let store = place.open().await;
+pub(crate) async fn a_listing_and_a_claim_return_exactly_their_rows(test_store: &TestStore) {
+    let store = test_store.open().await;
     let store = &*store;
     let users = [[0, 0, 0], [7, 0, 0xff], [7, 1, 0], [7, 0xff, 0xff], [8, 0, 0], [0xff, 0xff, 0xff]].map(
         |[most, second_last, last]| {
@@ -251,8 +251,8 @@ async fn check_listings<K: Key<Value: Debug + PartialEq> + Debug>(
     }
 }
 
-pub(crate) async fn a_claimed_row_is_not_claimed_again(place: &TestStore) {
-    let store = place.open().await;
+pub(crate) async fn a_claimed_row_is_not_claimed_again(test_store: &TestStore) {
+    let store = test_store.open().await;
     let timer = |millis: u64| key::Timer(START.plus_millis(millis), app(1), 7);
     write_rows(&*store, move |rows| [3, 1, 2, 9].into_iter().for_each(|millis| rows.put(timer(millis), ())))
         .await;

@@ -38,8 +38,8 @@ async fn read(
     events.into_iter().map(|event| event.to_vec()).collect()
 }
 
-pub(crate) async fn an_empty_timeline_has_no_events(place: &TestStore) {
-    let store = place.open().await;
+pub(crate) async fn an_empty_timeline_has_no_events(test_store: &TestStore) {
+    let store = test_store.open().await;
     let timeline = TimelineId::App(app(1));
     assert_eq!(store.head(timeline).await.unwrap(), Head::default());
     assert!(read(&*store, timeline, 1..=10).await.is_empty());
@@ -48,15 +48,15 @@ pub(crate) async fn an_empty_timeline_has_no_events(place: &TestStore) {
     assert_eq!(store.statistics().await.unwrap().timelines, 0);
 }
 
-pub(crate) async fn events_read_as_they_were_written_newest_first(place: &TestStore) {
-    let store = place.open().await;
+pub(crate) async fn events_read_as_they_were_written_newest_first(test_store: &TestStore) {
+    let store = test_store.open().await;
     let events = events(200, Some(user(1)));
     // Commits of very different sizes, so that pages cross the borders between commits.
     for part in [0..1, 1..64, 64..65, 65..193, 193..200] {
         append(&*store, events[part].to_vec()).await;
     }
     drop(store);
-    let store = place.open().await;
+    let store = test_store.open().await;
     let newest_first: Vec<_> = events.iter().rev().map(|event| event.json.clone()).collect();
     for timeline in [TimelineId::App(app(1)), TimelineId::User(user(1))] {
         let head = store.head(timeline).await.unwrap();
@@ -75,8 +75,8 @@ pub(crate) async fn events_read_as_they_were_written_newest_first(place: &TestSt
     assert_eq!(store.statistics().await.unwrap().timelines, 2);
 }
 
-pub(crate) async fn a_read_stops_at_its_limit_but_returns_at_least_one_event(place: &TestStore) {
-    let store = place.open().await;
+pub(crate) async fn a_read_stops_at_its_limit_but_returns_at_least_one_event(test_store: &TestStore) {
+    let store = test_store.open().await;
     let events = events(10, None);
     append(&*store, events.clone()).await;
     let timeline = TimelineId::App(app(1));
@@ -86,8 +86,8 @@ pub(crate) async fn a_read_stops_at_its_limit_but_returns_at_least_one_event(pla
     assert_eq!(store.read(timeline, 1..=10, three + 1).await.unwrap().len(), 3);
 }
 
-pub(crate) async fn events_before_a_time_are_counted(place: &TestStore) {
-    let store = place.open().await;
+pub(crate) async fn events_before_a_time_are_counted(test_store: &TestStore) {
+    let store = test_store.open().await;
     let ids = RandomIds::starting_at(1, 0);
     // Ten events at each of 30 instants, ten milliseconds apart, over several commits.
     let all: Vec<_> = (0..300)
@@ -107,8 +107,8 @@ pub(crate) async fn events_before_a_time_are_counted(place: &TestStore) {
     }
 }
 
-pub(crate) async fn events_are_found_by_identifier(place: &TestStore) {
-    let store = place.open().await;
+pub(crate) async fn events_are_found_by_identifier(test_store: &TestStore) {
+    let store = test_store.open().await;
     let mut events = events(100, Some(user(1)));
     for (index, event) in events.iter_mut().enumerate().filter(|(index, _)| index % 3 == 0) {
         event.id = EventId::from_bytes([u8::try_from(index).unwrap(); 12]);
@@ -152,8 +152,8 @@ pub(crate) async fn events_are_found_by_identifier(place: &TestStore) {
     assert_eq!(store.find(TimelineId::App(app(1)), EventId::assigned(START, 7, 7)).await.unwrap(), None);
 }
 
-pub(crate) async fn notifications_of_timelines_are_received(place: &TestStore) {
-    let store = place.open().await;
+pub(crate) async fn notifications_of_timelines_are_received(test_store: &TestStore) {
+    let store = test_store.open().await;
     let mut notifications = store.subscribe();
     append(&*store, events(3, Some(user(1)))).await;
     let mut received = BTreeSet::new();
@@ -163,8 +163,8 @@ pub(crate) async fn notifications_of_timelines_are_received(place: &TestStore) {
     assert_eq!(received, [TimelineId::App(app(1)), TimelineId::User(user(1))].into());
 }
 
-pub(crate) async fn a_refused_command_changes_nothing(place: &TestStore) {
-    let store = place.open().await;
+pub(crate) async fn a_refused_command_changes_nothing(test_store: &TestStore) {
+    let store = test_store.open().await;
     append(&*store, events(3, Some(user(1)))).await;
     let refused = commit(&*store, |_| Err(CommandError::Rejected(Rejection::Conflict("no".to_owned()))))
         .await
@@ -177,8 +177,8 @@ pub(crate) async fn a_refused_command_changes_nothing(place: &TestStore) {
     assert_eq!(store.platform_length().await.unwrap(), 3);
 }
 
-pub(crate) async fn a_command_that_panics_affects_no_other(place: &TestStore) {
-    let store = place.open().await;
+pub(crate) async fn a_command_that_panics_affects_no_other(test_store: &TestStore) {
+    let store = test_store.open().await;
     let failed = commit(&*store, |_| panic!("as a bug would")).await.unwrap_err();
     assert!(matches!(failed, CommitError::Failed(Error::Engine(_))));
     append(&*store, events(3, None)).await;
@@ -186,9 +186,9 @@ pub(crate) async fn a_command_that_panics_affects_no_other(place: &TestStore) {
     store.ready().await.unwrap();
 }
 
-pub(crate) async fn a_command_sees_every_earlier_commit(place: &TestStore) {
+pub(crate) async fn a_command_sees_every_earlier_commit(test_store: &TestStore) {
     const COUNT: key::Setting = key::Setting(Setting::SigningKey);
-    let store = place.open().await;
+    let store = test_store.open().await;
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..100 {
         let store = Arc::clone(&store);
@@ -208,8 +208,8 @@ pub(crate) async fn a_command_sees_every_earlier_commit(place: &TestStore) {
     assert_eq!(store.get(COUNT).await.unwrap().as_deref(), Some("100"));
 }
 
-pub(crate) async fn concurrent_commits_leave_no_gap(place: &TestStore) {
-    let store = place.open().await;
+pub(crate) async fn concurrent_commits_leave_no_gap(test_store: &TestStore) {
+    let store = test_store.open().await;
     let ids = Arc::new(RandomIds::starting_at(1, 0));
     let follower = tokio::spawn(next_events(follow(Arc::clone(&store), 0), 960));
     let mut tasks = tokio::task::JoinSet::new();
@@ -238,7 +238,7 @@ pub(crate) async fn concurrent_commits_leave_no_gap(place: &TestStore) {
     tasks.join_all().await;
     let followed = follower.await.unwrap();
     drop(store);
-    let store = place.open().await;
+    let store = test_store.open().await;
     let timelines = (0..=16).map(|number| TimelineId::App(app(number)));
     let timelines = timelines.chain((0..16).map(|number| TimelineId::User(user(number))));
     assert_eq!(check_platform(&*store, timelines).await, followed);
@@ -294,8 +294,8 @@ pub(crate) async fn check_platform(
     events
 }
 
-pub(crate) async fn the_platform_timeline_has_every_event_once_and_in_order(place: &TestStore) {
-    let store = place.open().await;
+pub(crate) async fn the_platform_timeline_has_every_event_once_and_in_order(test_store: &TestStore) {
+    let store = test_store.open().await;
     let ids = RandomIds::starting_at(1, 0);
     assert_eq!(store.platform_length().await.unwrap(), 0);
     assert!(store.platform(0, 10).await.unwrap().is_empty());
@@ -330,7 +330,7 @@ pub(crate) async fn the_platform_timeline_has_every_event_once_and_in_order(plac
         assert!(store.platform(beyond, 2).await.unwrap().is_empty());
     }
     drop(store);
-    let store = place.open().await;
+    let store = test_store.open().await;
     append(&*store, vec![event(&ids, Some(app(1)), None, START.plus_millis(99))]).await;
     assert_eq!(
         store.platform(710, 100).await.unwrap()[0].first,
@@ -340,8 +340,8 @@ pub(crate) async fn the_platform_timeline_has_every_event_once_and_in_order(plac
     assert_eq!(store.platform_length().await.unwrap(), 711);
 }
 
-pub(crate) async fn a_follower_receives_new_events(place: &TestStore) {
-    let store = place.open().await;
+pub(crate) async fn a_follower_receives_new_events(test_store: &TestStore) {
+    let store = test_store.open().await;
     append(&*store, events(3, Some(user(1)))).await;
     let mut follower = follow(Arc::clone(&store), 2);
     let commits = follower.next().await.unwrap();
@@ -354,8 +354,8 @@ pub(crate) async fn a_follower_receives_new_events(place: &TestStore) {
     assert_eq!((commits[0].first, position), (4, 4));
 }
 
-pub(crate) async fn a_closed_store_refuses_commits(place: &TestStore) {
-    let store = place.open().await;
+pub(crate) async fn a_closed_store_refuses_commits(test_store: &TestStore) {
+    let store = test_store.open().await;
     append(&*store, events(3, None)).await;
     store.close().await.unwrap();
     let late = commit(&*store, |_| Ok(WriteSet::default())).await.unwrap_err();
@@ -364,12 +364,12 @@ pub(crate) async fn a_closed_store_refuses_commits(place: &TestStore) {
     assert_eq!(store.head(TimelineId::App(app(1))).await.unwrap().length, 3);
 }
 
-pub(crate) async fn a_random_history_reads_as_the_oracle_predicts(place: &TestStore) {
+pub(crate) async fn a_random_history_reads_as_the_oracle_predicts(test_store: &TestStore) {
     let seed = rand::random();
     eprintln!("seed {seed}");
     let mut oracle = Oracle::default();
     let mut history = oracle::History::from_seed(seed);
-    let mut store = place.open().await;
+    let mut store = test_store.open().await;
     for _ in 0..120 {
         match history.next(&oracle) {
             oracle::Step::Append(events) => {
@@ -379,7 +379,7 @@ pub(crate) async fn a_random_history_reads_as_the_oracle_predicts(place: &TestSt
             oracle::Step::Reopen => {
                 store.close().await.unwrap();
                 drop(store);
-                store = place.open().await;
+                store = test_store.open().await;
             }
             oracle::Step::Read => {
                 oracle.check_a_page(&*store, &mut history).await;

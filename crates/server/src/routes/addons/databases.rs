@@ -12,9 +12,10 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::answer::{created, ok};
-use crate::api::{Api, op};
+use crate::api::{Api, action, op};
 use crate::error::ApiError;
 use crate::extract::{Authorized, JsonBody, LastSegment, Paged, Readable, Segments, Selection, required};
 use crate::routes::timelines::events::Meta;
@@ -23,60 +24,66 @@ pub(crate) fn api() -> Api {
     const ONE: &str = "/api/databases/{database}";
     const FEATURES: &str = "/api/databases/{database}/features";
     const MAINTENANCES: &str = "/api/databases/{database}/maintenance";
-    let moves = |summary| op(summary).operator().body::<MoveBody>().ok::<MaintenanceAnswer>();
+    let moves = |summary| action(summary).operator().body::<MoveMaintenanceBody>().ok::<MaintenanceAnswer>();
     Api::of("Databases")
-        .get(ONE, show_database, op("One database").anybody_known().ok::<DatabaseAnswer>())
+        .get(ONE, show_database, op("Get a database").anybody_known().ok::<DatabaseAnswer>())
         .patch(
             ONE,
-            change_database,
-            op("Choose when maintenance may begin (addon_updated)")
-                .body::<WindowBody>()
+            update_database,
+            action("Set the maintenance window of a database")
+                .records(&["addon_updated"])
+                .body::<MaintenanceWindowBody>()
+                .example(json!({ "database": { "maintenance_window": { "weekday_utc": 2, "starting_hour_utc": 22 } } }))
                 .ok::<DatabaseAnswer>(),
         )
         .post(
             FEATURES,
-            add_feature,
-            op("Give a database a feature (database/add_feature)").body::<FeatureBody>().ok::<FeatureView>(),
+            add_database_feature,
+            action("Enable a feature of a database")
+                .records(&["database/add_feature"])
+                .body::<FeatureBody>()
+                .example(json!({ "feature": { "name": "publicly-available" } }))
+                .ok::<FeatureView>(),
         )
         .delete(
             FEATURES,
-            remove_feature,
-            op("Take a feature from a database (database/remove_feature)")
+            remove_database_feature,
+            action("Disable a feature of a database, named in the query or in the body")
+                .records(&["database/remove_feature"])
                 .query("feature", "The feature's name.")
-                .body::<RemoveBody>()
-                .ok::<MessageAnswer>(),
+                .body::<RemoveFeatureBody>()
+                .example(json!({ "feature": "force-ssl" }))
+                .ok::<RemovedFeatureAnswer>(),
         )
         .get(
             MAINTENANCES,
             list_maintenances,
-            op("The maintenances of a database")
-                .query_number("page", "Which page, from 1.")
-                .query_number("per_page", "How many a page has: 20, or up to 100.")
-                .anybody_known()
-                .ok::<MaintenancesAnswer>(),
+            op("List the maintenances of a database").paged().anybody_known().ok::<MaintenancesAnswer>(),
         )
         .post(
             MAINTENANCES,
             plan_maintenance,
-            op("Plan a maintenance (plan_database_maintenance)")
+            action("Plan a maintenance")
+                .records(&["plan_database_maintenance"])
                 .operator()
-                .body::<PlanBody>()
+                .body::<PlanMaintenanceBody>()
+                .example(json!({ "maintenance": { "type": "db-upgrade" } }))
                 .created::<MaintenanceAnswer>(),
         )
         .get(
             "/api/databases/{database}/maintenance/{maintenance}",
             show_maintenance,
-            op("One maintenance").anybody_known().ok::<MaintenanceAnswer>(),
+            op("Get a maintenance").anybody_known().ok::<MaintenanceAnswer>(),
         )
         .post(
             "/api/databases/{database}/maintenance/{maintenance}/start",
             start_maintenance,
-            moves("Start a maintenance in its window (start_database_maintenance)"),
+            moves("Start a maintenance within its window").records(&["start_database_maintenance"]),
         )
         .post(
             "/api/databases/{database}/maintenance/{maintenance}/complete",
             complete_maintenance,
-            moves("Complete a maintenance (complete_database_maintenance), or say that it failed"),
+            moves("Complete a maintenance, or mark it as failed").records(&["complete_database_maintenance"]),
         )
         .post(
             "/api/databases/{database}/maintenance/{maintenance}/cancel",
@@ -96,12 +103,12 @@ async fn show_database(
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct WindowBody {
-    database: Option<WindowFields>,
+struct MaintenanceWindowBody {
+    database: Option<MaintenanceWindowFields>,
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct WindowFields {
+struct MaintenanceWindowFields {
     maintenance_window: Option<WindowChoice>,
 }
 
@@ -114,11 +121,11 @@ struct WindowChoice {
 }
 
 /// Sets when maintenance may start.
-async fn change_database(
+async fn update_database(
     State(service): State<Service>,
     access: Authorized<ChooseMaintenanceWindow>,
     LastSegment(addon_id): LastSegment,
-    body: JsonBody<WindowBody>,
+    body: JsonBody<MaintenanceWindowBody>,
 ) -> Result<Response, ApiError> {
     let fields = required(body.value.database, "database")?;
     let WindowChoice { weekday_utc, starting_hour_utc } =
@@ -139,7 +146,7 @@ struct FeatureFields {
 }
 
 /// Enables a feature of a database.
-async fn add_feature(
+async fn add_database_feature(
     access: Authorized<AddFeature>,
     Segments([addon_id]): Segments<1>,
     body: JsonBody<FeatureBody>,
@@ -151,21 +158,21 @@ async fn add_feature(
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct RemoveBody {
+struct RemoveFeatureBody {
     feature: Option<String>,
 }
 
 /// Disables a feature of a database. Clients expect a body, so the response is not 204.
-async fn remove_feature(
+async fn remove_database_feature(
     access: Authorized<RemoveFeature>,
     Segments([addon_id]): Segments<1>,
     Query(mut query): Query<HashMap<String, String>>,
-    body: JsonBody<RemoveBody>,
+    body: JsonBody<RemoveFeatureBody>,
 ) -> Result<Response, ApiError> {
     let feature = required(query.remove("feature").or(body.value.feature), "feature")?;
     let message = format!("The feature {feature} is no longer active.");
     access.act(RemoveFeature { addon_id, feature }, &body.bytes).await?;
-    Ok(ok(&MessageAnswer { message }))
+    Ok(ok(&RemovedFeatureAnswer { message }))
 }
 
 /// Lists the maintenance operations of a database, newest first.
@@ -199,12 +206,12 @@ async fn show_maintenance(
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct PlanBody {
-    maintenance: Option<PlanFields>,
+struct PlanMaintenanceBody {
+    maintenance: Option<PlanMaintenanceFields>,
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct PlanFields {
+struct PlanMaintenanceFields {
     /// What will be done, as in `db-upgrade`.
     #[serde(rename = "type")]
     kind: Option<String>,
@@ -214,7 +221,7 @@ struct PlanFields {
 async fn plan_maintenance(
     access: Authorized<PlanMaintenance>,
     Segments([addon_id]): Segments<1>,
-    body: JsonBody<PlanBody>,
+    body: JsonBody<PlanMaintenanceBody>,
 ) -> Result<Response, ApiError> {
     let kind = required(required(body.value.maintenance, "maintenance")?.kind, "type")?;
     let action = PlanMaintenance { addon_id: addon_id.clone(), maintenance_type: kind };
@@ -224,7 +231,7 @@ async fn plan_maintenance(
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct MoveBody {
+struct MoveMaintenanceBody {
     /// The result: `done` or `failed`.
     status: Option<String>,
 }
@@ -233,7 +240,7 @@ struct MoveBody {
 async fn start_maintenance(
     access: Authorized<MoveMaintenance>,
     Segments(path): Segments<2>,
-    body: JsonBody<MoveBody>,
+    body: JsonBody<MoveMaintenanceBody>,
 ) -> Result<Response, ApiError> {
     move_on(access, path, MaintenanceMove::Start, &body.bytes).await
 }
@@ -242,7 +249,7 @@ async fn start_maintenance(
 async fn complete_maintenance(
     access: Authorized<MoveMaintenance>,
     Segments(path): Segments<2>,
-    body: JsonBody<MoveBody>,
+    body: JsonBody<MoveMaintenanceBody>,
 ) -> Result<Response, ApiError> {
     let to = match body.value.status.as_deref() {
         None | Some("done" | "") => MaintenanceMove::Complete,
@@ -256,7 +263,7 @@ async fn complete_maintenance(
 async fn cancel_maintenance(
     access: Authorized<MoveMaintenance>,
     Segments(path): Segments<2>,
-    body: JsonBody<MoveBody>,
+    body: JsonBody<MoveMaintenanceBody>,
 ) -> Result<Response, ApiError> {
     move_on(access, path, MaintenanceMove::Cancel, &body.bytes).await
 }
@@ -363,7 +370,7 @@ struct FeatureView {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct MessageAnswer {
+struct RemovedFeatureAnswer {
     message: String,
 }
 

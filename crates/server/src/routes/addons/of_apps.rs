@@ -11,9 +11,10 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::answer::{created, ok};
-use crate::api::{Api, op};
+use crate::api::{Api, action, op};
 use crate::error::ApiError;
 use crate::extract::{
     Acting, AnyCollaborator, Authorized, JsonBody, LastSegment, Operator, Readable, Segments, given, required,
@@ -23,49 +24,65 @@ pub(crate) fn api() -> Api {
     const ALL: &str = "/v1/apps/{app}/addons";
     const ONE: &str = "/v1/apps/{app}/addons/{addon}";
     Api::of("Add-ons")
-        .get("/v1/addon_providers", list_providers, op("The add-ons on offer").open().ok::<ProvidersAnswer>())
+        .get(
+            "/v1/addon_providers",
+            list_addon_providers,
+            op("List the add-ons on offer").open().ok::<AddonProvidersAnswer>(),
+        )
         .put(
             "/v1/addon_providers",
-            set_providers,
-            op("Put other add-ons on offer").operator().body::<Directory>().ok::<ProvidersAnswer>(),
+            set_addon_providers,
+            op("Replace the add-ons on offer").operator().body::<Directory>().ok::<AddonProvidersAnswer>(),
         )
         .get(
             "/v1/addon_categories",
-            list_categories,
-            op("What add-ons are listed under").open().ok::<CategoriesAnswer>(),
+            list_addon_categories,
+            op("List the categories of add-ons").open().ok::<AddonCategoriesAnswer>(),
         )
         .get(
             "/v1/addon_providers/{provider}/plans",
-            list_plans,
-            op("What an add-on is offered as").open().ok::<PlansAnswer>(),
+            list_addon_plans,
+            op("List the plans of an add-on").open().ok::<AddonPlansAnswer>(),
         )
-        .get(ALL, list_addons, op("The add-ons of an app").anybody_known().ok::<AddonsAnswer>())
+        .get(ALL, list_addons, op("List the add-ons of an app").anybody_known().ok::<AddonsAnswer>())
         .post(
             ALL,
             add_addon,
-            op("Add an add-on (new_addon, new_variable)").body::<AddBody>().created::<AddonAnswer>(),
+            action("Add an add-on to an app")
+                .records(&["new_addon", "new_variable"])
+                .body::<AddAddonBody>()
+                .example(json!({ "addon": { "addon_provider_id": "redis", "plan_id": "redis-sandbox" } }))
+                .created::<AddonAnswer>(),
         )
-        .get(ONE, show_addon, op("One add-on").anybody_known().ok::<AddonAnswer>())
+        .get(ONE, show_addon, op("Get an add-on").anybody_known().ok::<AddonAnswer>())
         .patch(
             ONE,
             upgrade_addon,
-            op("Give an add-on another plan (upgrade_addon)").body::<UpgradeBody>().ok::<AddonAnswer>(),
+            action("Change the plan of an add-on")
+                .records(&["upgrade_addon"])
+                .body::<UpgradeAddonBody>()
+                .example(json!({ "addon": { "plan_id": "redis-business-1024" } }))
+                .ok::<AddonAnswer>(),
         )
-        .delete(ONE, delete_addon, op("Remove an add-on (delete_addon, delete_variable)").no_content())
+        .delete(
+            ONE,
+            delete_addon,
+            action("Remove an add-on").records(&["delete_addon", "delete_variable"]).no_content(),
+        )
         .post(
             "/v1/apps/{app}/addons/{addon}/token",
-            issue_token,
-            op("A token for this one database, of an hour").ok::<TokenAnswer>(),
+            create_addon_token,
+            op("Create a token for one database, valid for an hour").ok::<AddonTokenAnswer>(),
         )
 }
 
 /// Lists the add-on providers, those of one category if the query names one.
-async fn list_providers(
+async fn list_addon_providers(
     State(service): State<Service>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Response, ApiError> {
     let directory = service.directory().await?;
-    let mut answer = ProvidersAnswer::new(&directory);
+    let mut answer = AddonProvidersAnswer::new(&directory);
     if let Some(category) = query.get("category_id") {
         answer.addon_providers.retain(|provider| provider.category.id == *category);
     }
@@ -73,30 +90,30 @@ async fn list_providers(
 }
 
 /// Replaces the add-on providers. The add-ons that apps already have stay as they are.
-async fn set_providers(
+async fn set_addon_providers(
     State(service): State<Service>,
     _: Operator,
     body: JsonBody<Directory>,
 ) -> Result<Response, ApiError> {
     service.set_directory(body.value.clone()).await?;
-    Ok(ok(&ProvidersAnswer::new(&body.value)))
+    Ok(ok(&AddonProvidersAnswer::new(&body.value)))
 }
 
 /// Lists the categories of add-ons.
-async fn list_categories(State(service): State<Service>) -> Result<Response, ApiError> {
+async fn list_addon_categories(State(service): State<Service>) -> Result<Response, ApiError> {
     let directory = service.directory().await?;
-    let mut addon_categories: Vec<CategoryView> = Vec::new();
+    let mut addon_categories: Vec<AddonCategoryView> = Vec::new();
     for provider in &directory.addon_providers {
-        let category = CategoryView::new(provider);
+        let category = AddonCategoryView::new(provider);
         if !addon_categories.iter().any(|known| known.id == category.id) {
             addon_categories.push(category);
         }
     }
-    Ok(ok(&CategoriesAnswer { addon_categories }))
+    Ok(ok(&AddonCategoriesAnswer { addon_categories }))
 }
 
 /// Lists the plans of an add-on provider: the enabled ones, or all with `show_all=true`.
-async fn list_plans(
+async fn list_addon_plans(
     State(service): State<Service>,
     LastSegment(provider): LastSegment,
     Query(query): Query<HashMap<String, String>>,
@@ -105,7 +122,9 @@ async fn list_plans(
     let provider = directory.provider(&provider).ok_or(ApiError::NotFound("addon_provider"))?;
     let shows_all = query.get("show_all").is_some_and(|value| value == "true");
     let offered = provider.plans.iter().enumerate().filter(|(_, plan)| shows_all || !plan.disabled);
-    Ok(ok(&PlansAnswer { plans: offered.map(|(index, plan)| PlanView::new(plan, index)).collect() }))
+    Ok(ok(&AddonPlansAnswer {
+        plans: offered.map(|(index, plan)| AddonPlanView::new(plan, index)).collect(),
+    }))
 }
 
 /// Lists the add-ons of an app.
@@ -127,12 +146,12 @@ async fn show_addon(
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct AddBody {
-    addon: Option<AddFields>,
+struct AddAddonBody {
+    addon: Option<AddAddonFields>,
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct AddFields {
+struct AddAddonFields {
     /// The provider's identifier, as in `postgresql`.
     addon_provider_id: Option<String>,
     /// The plan's identifier.
@@ -143,7 +162,7 @@ struct AddFields {
 async fn add_addon(
     State(service): State<Service>,
     access: Authorized<AddAddon>,
-    body: JsonBody<AddBody>,
+    body: JsonBody<AddAddonBody>,
 ) -> Result<Response, ApiError> {
     let fields = needed(body.value.addon, "addon")?;
     let provider_id = needed(given(fields.addon_provider_id), "addon_provider_id")?;
@@ -154,12 +173,12 @@ async fn add_addon(
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct UpgradeBody {
-    addon: Option<UpgradeFields>,
+struct UpgradeAddonBody {
+    addon: Option<UpgradeAddonFields>,
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct UpgradeFields {
+struct UpgradeAddonFields {
     /// The plan's identifier.
     plan_id: Option<String>,
 }
@@ -169,7 +188,7 @@ async fn upgrade_addon(
     State(service): State<Service>,
     access: Authorized<UpgradeAddon>,
     LastSegment(id): LastSegment,
-    body: JsonBody<UpgradeBody>,
+    body: JsonBody<UpgradeAddonBody>,
 ) -> Result<Response, ApiError> {
     let plan_id = needed(given(needed(body.value.addon, "addon")?.plan_id), "plan_id")?;
     let app = access.act(UpgradeAddon { id: id.clone(), plan_id }, &body.bytes).await?.app;
@@ -186,7 +205,7 @@ async fn delete_addon(
 }
 
 /// Issues a bearer token that lets the caller access one database.
-async fn issue_token(
+async fn create_addon_token(
     State(service): State<Service>,
     access: Authorized<AnyCollaborator>,
     Segments([_, id]): Segments<2>,
@@ -194,7 +213,7 @@ async fn issue_token(
     find_addon(&access.app, &id)?;
     let acting: &Acting = &access.acting;
     let token = service.issue_for_database(acting.user()?, id.clone());
-    Ok(ok(&TokenAnswer { addon: AddonToken { id, token } }))
+    Ok(ok(&AddonTokenAnswer { addon: AddonToken { id, token } }))
 }
 
 /// Returns a required field. Clients expect 400 here if it is missing, not 422.
@@ -203,31 +222,31 @@ fn needed<T>(field: Option<T>, name: &str) -> Result<T, ApiError> {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct ProvidersAnswer {
-    addon_providers: Vec<ProviderView>,
+struct AddonProvidersAnswer {
+    addon_providers: Vec<AddonProviderView>,
 }
 
-impl ProvidersAnswer {
+impl AddonProvidersAnswer {
     fn new(directory: &Directory) -> Self {
-        Self { addon_providers: directory.addon_providers.iter().map(ProviderView::new).collect() }
+        Self { addon_providers: directory.addon_providers.iter().map(AddonProviderView::new).collect() }
     }
 }
 
 #[derive(Serialize, JsonSchema)]
-struct ProviderView {
+struct AddonProviderView {
     id: String,
     name: String,
     logo_url: &'static str,
     short_description: String,
     description: String,
-    category: CategoryView,
+    category: AddonCategoryView,
     provider_name: String,
     provider_url: &'static str,
     hds_available: bool,
-    plans: Vec<PlanView>,
+    plans: Vec<AddonPlanView>,
 }
 
-impl ProviderView {
+impl AddonProviderView {
     fn new(provider: &Provider) -> Self {
         Self {
             id: provider.id.clone(),
@@ -235,7 +254,7 @@ impl ProviderView {
             logo_url: "",
             short_description: provider.short_description.clone(),
             description: provider.short_description.clone(),
-            category: CategoryView::new(provider),
+            category: AddonCategoryView::new(provider),
             provider_name: provider.name.clone(),
             provider_url: "",
             hds_available: provider.is_database,
@@ -243,26 +262,26 @@ impl ProviderView {
                 .plans
                 .iter()
                 .enumerate()
-                .map(|(index, plan)| PlanView::new(plan, index))
+                .map(|(index, plan)| AddonPlanView::new(plan, index))
                 .collect(),
         }
     }
 }
 
 #[derive(Serialize, JsonSchema)]
-struct CategoriesAnswer {
-    addon_categories: Vec<CategoryView>,
+struct AddonCategoriesAnswer {
+    addon_categories: Vec<AddonCategoryView>,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct CategoryView {
+struct AddonCategoryView {
     id: String,
     name: String,
     description: String,
     position: u32,
 }
 
-impl CategoryView {
+impl AddonCategoryView {
     fn new(provider: &Provider) -> Self {
         let name = if provider.category.is_empty() { "Other" } else { provider.category.as_str() };
         Self { id: name.to_lowercase(), name: name.to_owned(), description: String::new(), position: 0 }
@@ -270,12 +289,12 @@ impl CategoryView {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct PlansAnswer {
-    plans: Vec<PlanView>,
+struct AddonPlansAnswer {
+    plans: Vec<AddonPlanView>,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct PlanView {
+struct AddonPlanView {
     id: String,
     name: String,
     display_name: String,
@@ -288,7 +307,7 @@ struct PlanView {
     sku: Option<String>,
 }
 
-impl PlanView {
+impl AddonPlanView {
     fn new(plan: &Plan, index: usize) -> Self {
         Self {
             id: plan.id.clone(),
@@ -348,8 +367,8 @@ struct AddonView {
     id: String,
     app_id: AppId,
     resource_id: String,
-    addon_provider: AddonProviderView,
-    plan: PlanView,
+    addon_provider: AddonProviderSummary,
+    plan: AddonPlanView,
     provisioned_at: Time,
     deprovisioned_at: Option<Time>,
     status: &'static str,
@@ -358,7 +377,7 @@ struct AddonView {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct AddonProviderView {
+struct AddonProviderSummary {
     id: String,
     name: String,
     logo_url: &'static str,
@@ -373,13 +392,15 @@ impl AddonView {
             id: addon_id(app.id, resource_id),
             app_id: app.id,
             resource_id: resource_id.to_owned(),
-            addon_provider: AddonProviderView {
+            addon_provider: AddonProviderSummary {
                 id: addon.provider.clone(),
                 name: addon.display_name(directory).to_owned(),
                 logo_url: "",
             },
-            plan: known
-                .map_or_else(|| PlanView::unknown(&addon.plan), |(index, plan)| PlanView::new(plan, index)),
+            plan: known.map_or_else(
+                || AddonPlanView::unknown(&addon.plan),
+                |(index, plan)| AddonPlanView::new(plan, index),
+            ),
             provisioned_at: addon.created_at,
             deprovisioned_at: None,
             status: "running",
@@ -390,7 +411,7 @@ impl AddonView {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct TokenAnswer {
+struct AddonTokenAnswer {
     addon: AddonToken,
 }
 

@@ -12,6 +12,7 @@ use axum::response::Response;
 use http::request::Parts;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::answer::ok;
 use crate::api::{Api, op};
@@ -24,17 +25,23 @@ pub(crate) fn api() -> Api {
     Api::of("Add-on providers")
         .get(
             "/v1/provider/apps",
-            list_apps,
-            op("The apps that have the provider's add-on").basic().ok::<AppsAnswer>(),
+            list_provider_apps,
+            op("List the apps that have the provider's add-on").basic().ok::<ProviderAppsAnswer>(),
         )
-        .get(ONE, show_app, op("One of them, by add-on, resource or app").basic().ok::<AppAnswer>())
+        .get(
+            ONE,
+            show_provider_app,
+            op("Get an app that has the provider's add-on").basic().ok::<ProviderAppAnswer>(),
+        )
         .patch(
             ONE,
-            configure,
-            op("Change the add-on's variables and restart the app (new_variable, edit_variable, restart)")
+            configure_provider_app,
+            op("Set the add-on's variables and restart the app")
+                .records(&["new_variable", "edit_variable", "restart"])
                 .basic()
-                .body::<ConfigBody>()
-                .ok::<AppAnswer>(),
+                .body::<ProviderConfigBody>()
+                .example(json!({ "config": { "REDIS_URL": "redis://redis.example.com:6379" } }))
+                .ok::<ProviderAppAnswer>(),
         )
 }
 
@@ -58,70 +65,73 @@ impl FromRequestParts<AppState> for Asking {
 }
 
 /// Lists the apps that have the provider's add-on.
-async fn list_apps(State(service): State<Service>, Asking(provider): Asking) -> Result<Response, ApiError> {
+async fn list_provider_apps(
+    State(service): State<Service>,
+    Asking(provider): Asking,
+) -> Result<Response, ApiError> {
     let mut apps = Vec::new();
     for (app, id) in service.addons_of(&provider.id).await? {
         if let Some(app) = service.app(app).await?
             && let Ok((resource_id, addon)) = find_addon(&app, &id)
         {
             let plan = addon.plan.clone();
-            apps.push(AppEntry { addon_provider_id: resource_id.clone(), app_id: id, plan });
+            apps.push(ProviderAppEntry { addon_provider_id: resource_id.clone(), app_id: id, plan });
         }
     }
-    Ok(ok(&AppsAnswer { apps }))
+    Ok(ok(&ProviderAppsAnswer { apps }))
 }
 
 /// Shows an app that has the provider's add-on.
-async fn show_app(
+async fn show_provider_app(
     State(service): State<Service>,
     Asking(provider): Asking,
     Segments([resource]): Segments<1>,
 ) -> Result<Response, ApiError> {
     let (app, id) = service.addon_of_provider(&provider, &resource).await?;
-    Ok(ok(&AppAnswer::new(&app, &id)?))
+    Ok(ok(&ProviderAppAnswer::new(&app, &id)?))
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct ConfigBody {
+struct ProviderConfigBody {
     /// The new values of the add-on's variables, by name.
     config: Option<BTreeMap<String, String>>,
 }
 
 /// Changes variables and restarts the app. The events have no user.
-async fn configure(
+async fn configure_provider_app(
     State(service): State<Service>,
     Asking(provider): Asking,
     RemoteIp(remote_ip): RemoteIp,
     Segments([resource]): Segments<1>,
-    body: JsonBody<ConfigBody>,
+    body: JsonBody<ProviderConfigBody>,
 ) -> Result<Response, ApiError> {
     let (app, id) = service.addon_of_provider(&provider, &resource).await?;
     let config = required(body.value.config, "config")?;
     let config = config.into_iter().map(|(name, value)| NewValue { name, value }).collect();
     let request = Request { remote_ip, ..Request::default() };
     let outcome = service.act(request, app.id, ConfigureAddon { id: id.clone(), config }).await?;
-    Ok(ok(&AppAnswer::new(&outcome.app, &id)?))
+    Ok(ok(&ProviderAppAnswer::new(&outcome.app, &id)?))
 }
 
 #[derive(Serialize, JsonSchema)]
-struct AppsAnswer {
-    apps: Vec<AppEntry>,
+struct ProviderAppsAnswer {
+    apps: Vec<ProviderAppEntry>,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct AppEntry {
+struct ProviderAppEntry {
     addon_provider_id: String,
     app_id: String,
     plan: String,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct AppAnswer {
-    app: AppView,
+struct ProviderAppAnswer {
+    app: ProviderAppView,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct AppView {
+struct ProviderAppView {
     addon_provider_id: String,
     id: String,
     name: String,
@@ -131,12 +141,12 @@ struct AppView {
     config: BTreeMap<String, String>,
 }
 
-impl AppAnswer {
+impl ProviderAppAnswer {
     fn new(app: &App, id: &str) -> Result<Self, ApiError> {
         let (resource_id, addon) = find_addon(app, id)?;
         let config =
             addon.variables.iter().filter_map(|name| Some((name.clone(), app.variables.get(name)?.clone())));
-        let app = AppView {
+        let app = ProviderAppView {
             addon_provider_id: resource_id.clone(),
             id: id.to_owned(),
             name: app.name.clone(),

@@ -13,9 +13,10 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::answer::{created, ok};
-use crate::api::{Api, op};
+use crate::api::{Api, action, op};
 use crate::error::ApiError;
 use crate::extract::{Acting, Authorized, JsonBody, LastSegment, Readable, required};
 use crate::routes::apps::lifecycle::AppAnswer;
@@ -29,32 +30,50 @@ pub(crate) fn api() -> Api {
         .get(
             ALL,
             list_collaborators,
-            op("Who may work on an app").anybody_known().ok::<CollaboratorsAnswer>(),
+            op("List the collaborators and invitations of an app")
+                .anybody_known()
+                .ok::<CollaboratorsAnswer>(),
         )
         .post(
             ALL,
-            invite,
-            op("Invite somebody (new_collaborator)").body::<InviteBody>().created::<CollaboratorAnswer>(),
+            invite_collaborator,
+            action("Invite a collaborator")
+                .records(&["new_collaborator"])
+                .body::<InviteCollaboratorBody>()
+                .example(json!({ "collaborator": { "email": "sam@example.com", "is_limited": true } }))
+                .created::<CollaboratorAnswer>(),
         )
         .patch(
             ONE,
-            change_role,
-            op("Give somebody another role (change_collaborator_role)")
-                .body::<RoleBody>()
+            update_collaborator,
+            action("Change the role of a collaborator")
+                .records(&["change_collaborator_role"])
+                .body::<UpdateCollaboratorBody>()
+                .example(json!({ "collaborator": { "is_limited": true } }))
                 .ok::<CollaboratorAnswer>(),
         )
-        .delete(ONE, remove, op("Remove somebody (delete_collaborator)").no_content())
+        .delete(
+            ONE,
+            remove_collaborator,
+            action("Remove a collaborator, or withdraw an invitation")
+                .records(&["delete_collaborator"])
+                .no_content(),
+        )
         .get(
             ACCEPT,
-            accept_by_link,
-            op("Accept an invitation (accept_collaborator)")
+            accept_invitation_by_link,
+            action("Accept an invitation by its link")
+                .records(&["accept_collaborator"])
                 .query("token", "The invitation's token.")
                 .ok::<AppAnswer>(),
         )
         .post(
             ACCEPT,
-            accept,
-            op("Accept an invitation (accept_collaborator)").body::<AcceptBody>().ok::<AppAnswer>(),
+            accept_invitation,
+            action("Accept an invitation")
+                .records(&["accept_collaborator"])
+                .body::<AcceptInvitationBody>()
+                .ok::<AppAnswer>(),
         )
 }
 
@@ -79,22 +98,22 @@ async fn list_collaborators(
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct InviteBody {
-    collaborator: Option<InviteFields>,
+struct InviteCollaboratorBody {
+    collaborator: Option<InviteCollaboratorFields>,
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct InviteFields {
+struct InviteCollaboratorFields {
     email: Option<String>,
     /// Whether they become a limited collaborator. The default is true.
     is_limited: Option<bool>,
 }
 
 /// Invites a user. The response is an object, although old documentation shows a list.
-async fn invite(
+async fn invite_collaborator(
     State(service): State<Service>,
     access: Authorized<Invite>,
-    body: JsonBody<InviteBody>,
+    body: JsonBody<InviteCollaboratorBody>,
 ) -> Result<Response, ApiError> {
     let fields = required(body.value.collaborator, "collaborator")?;
     let email = fields.email.unwrap_or_default();
@@ -105,21 +124,21 @@ async fn invite(
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct RoleBody {
-    collaborator: Option<RoleFields>,
+struct UpdateCollaboratorBody {
+    collaborator: Option<UpdateCollaboratorFields>,
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct RoleFields {
+struct UpdateCollaboratorFields {
     is_limited: Option<bool>,
 }
 
 /// Changes a collaborator's role.
-async fn change_role(
+async fn update_collaborator(
     State(service): State<Service>,
     access: Authorized<ChangeRole>,
     LastSegment(id): LastSegment,
-    body: JsonBody<RoleBody>,
+    body: JsonBody<UpdateCollaboratorBody>,
 ) -> Result<Response, ApiError> {
     let id = parse_id(&id)?;
     let is_limited = required(required(body.value.collaborator, "collaborator")?.is_limited, "is_limited")?;
@@ -128,7 +147,7 @@ async fn change_role(
 }
 
 /// Removes a collaborator or withdraws an invitation.
-async fn remove(
+async fn remove_collaborator(
     access: Authorized<RemoveCollaborator>,
     LastSegment(id): LastSegment,
 ) -> Result<Response, ApiError> {
@@ -137,12 +156,12 @@ async fn remove(
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct AcceptBody {
+struct AcceptInvitationBody {
     token: Option<String>,
 }
 
 /// Accepts an invitation. It is a GET because invitations are links; a HEAD is refused.
-async fn accept_by_link(
+async fn accept_invitation_by_link(
     State(state): State<AppState>,
     acting: Acting,
     method: http::Method,
@@ -155,10 +174,10 @@ async fn accept_by_link(
 }
 
 /// Accepts an invitation.
-async fn accept(
+async fn accept_invitation(
     State(state): State<AppState>,
     acting: Acting,
-    body: JsonBody<AcceptBody>,
+    body: JsonBody<AcceptInvitationBody>,
 ) -> Result<Response, ApiError> {
     accept_token(&state, &acting, body.value.token, &body.bytes).await
 }

@@ -6,27 +6,41 @@ use annals_service::Access;
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::answer::{created, ok};
-use crate::api::{Api, op};
+use crate::api::{Api, action, op};
 use crate::error::ApiError;
 use crate::extract::{Authorized, JsonBody, Readable, given_time, required};
 
 pub(crate) fn api() -> Api {
     const PATH: &str = "/v1/apps/{app}/data_access_consent";
+    let example = || json!({ "data_access_consent": { "databases_until": "2026-11-10T12:00:00Z" } });
     Api::of("Data access")
-        .get(PATH, show_consent, op("What was consented to").anybody_known().ok::<ConsentAnswer>())
+        .get(
+            PATH,
+            show_consent,
+            op("Get the consent of an app to access by the platform's staff")
+                .anybody_known()
+                .ok::<ConsentAnswer>(),
+        )
         .post(
             PATH,
             grant_consent,
-            op("Let the platform's people look into an app for a time (create_data_access_consent)")
+            action("Let the platform's staff access an app for a time")
+                .records(&["create_data_access_consent"])
                 .body::<ConsentBody>()
+                .example(example())
                 .created::<ConsentAnswer>(),
         )
         .patch(
             PATH,
             renew_consent,
-            op("Consent once more (create_data_access_consent)").body::<ConsentBody>().ok::<ConsentAnswer>(),
+            action("Renew the consent to access by the platform's staff")
+                .records(&["create_data_access_consent"])
+                .body::<ConsentBody>()
+                .example(example())
+                .ok::<ConsentAnswer>(),
         )
 }
 

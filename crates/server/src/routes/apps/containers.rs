@@ -8,9 +8,10 @@ use axum::response::Response;
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::answer::{json_response, ok};
-use crate::api::{Api, op};
+use crate::api::{Api, action, op};
 use crate::error::ApiError;
 use crate::extract::{Authorized, JsonBody, Readable, required};
 use crate::routes::apps::restarts::locate_operation;
@@ -19,31 +20,36 @@ pub(crate) fn api() -> Api {
     Api::of("Containers")
         .get(
             "/v1/apps/{app}/containers",
-            list_containers,
-            op("The formation: how many containers of each type").anybody_known().ok::<ContainersAnswer>(),
+            list_container_types,
+            op("Get the formation: the container types of an app with their counts")
+                .anybody_known()
+                .ok::<ContainerTypesAnswer>(),
         )
         .post(
             "/v1/apps/{app}/scale",
             scale_app,
-            op("Change the formation (scale)")
-                .body::<ScaleBody>()
-                .ok::<ContainersAnswer>()
-                .answers::<ContainersAnswer>(StatusCode::ACCEPTED),
+            action("Change the formation")
+                .records(&["scale"])
+                .body::<ScaleAppBody>()
+                .example(json!({ "containers": [{ "name": "web", "amount": 3, "size": "L" }] }))
+                .ok::<ContainerTypesAnswer>()
+                .answers::<ContainerTypesAnswer>(StatusCode::ACCEPTED)
+                .with_location(),
         )
         .get(
             "/v1/apps/{app}/autoscalers",
             list_autoscalers,
-            op("What scales the app by itself: nothing does").anybody_known().ok::<AutoscalersAnswer>(),
+            op("List the autoscalers of an app: always none").anybody_known().ok::<AutoscalersAnswer>(),
         )
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct ScaleBody {
-    containers: Option<Vec<ScaleFields>>,
+struct ScaleAppBody {
+    containers: Option<Vec<ScaleAppFields>>,
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct ScaleFields {
+struct ScaleAppFields {
     name: Option<String>,
     amount: Option<i64>,
     size: Option<String>,
@@ -53,7 +59,7 @@ struct ScaleFields {
 async fn scale_app(
     State(service): State<Service>,
     access: Authorized<Scale>,
-    body: JsonBody<ScaleBody>,
+    body: JsonBody<ScaleAppBody>,
 ) -> Result<Response, ApiError> {
     let containers = required(body.value.containers, "containers")?
         .into_iter()
@@ -68,7 +74,7 @@ async fn scale_app(
         })
         .collect::<Result<_, ApiError>>()?;
     let outcome = access.act(Scale { containers }, &body.bytes).await?;
-    let answer = ContainersAnswer::new(&outcome.app);
+    let answer = ContainerTypesAnswer::new(&outcome.app);
     // Without a change, or before the first deployment, no container starts or stops: there is no operation to follow.
     if outcome.app.last_deployment.is_none() || outcome.recorded("scale").is_none() {
         return Ok(ok(&answer));
@@ -79,9 +85,9 @@ async fn scale_app(
 }
 
 /// Lists the container types with their amounts and sizes.
-async fn list_containers(readable: Readable) -> Result<Response, ApiError> {
+async fn list_container_types(readable: Readable) -> Result<Response, ApiError> {
     let Access { app, .. } = readable.live()?;
-    Ok(ok(&ContainersAnswer::new(&app)))
+    Ok(ok(&ContainerTypesAnswer::new(&app)))
 }
 
 /// Lists the autoscalers, of which there are none. The official CLI reads the list before it scales.
@@ -91,7 +97,7 @@ async fn list_autoscalers(readable: Readable) -> Result<Response, ApiError> {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct ContainersAnswer {
+struct ContainerTypesAnswer {
     containers: Vec<ContainerTypeView>,
 }
 
@@ -110,7 +116,7 @@ struct AutoscalersAnswer {
     autoscalers: Vec<String>,
 }
 
-impl ContainersAnswer {
+impl ContainerTypesAnswer {
     fn new(app: &App) -> Self {
         let containers = app.formation.iter().map(|(name, container)| ContainerTypeView {
             id: ResourceId::derived(app.id, "container_type", name),

@@ -12,9 +12,10 @@ use http::request::Parts;
 use http::{StatusCode, header};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::answer::{created, ok};
-use crate::api::{Api, op};
+use crate::api::{Api, action, op};
 use crate::error::ApiError;
 use crate::extract::{
     AnyMember, Authorized, Caller, JsonBody, LastSegment, Paged, Readable, Segments, Selection, given,
@@ -30,48 +31,51 @@ pub(crate) fn api() -> Api {
         .get(
             ALL,
             list_deployments,
-            op("The last deployments of an app")
-                .query_number("page", "Which page, from 1.")
-                .query_number("per_page", "How many a page has: 20, or up to 100.")
-                .anybody_known()
-                .ok::<DeploymentsAnswer>(),
+            op("List the latest deployments of an app").paged().anybody_known().ok::<DeploymentsAnswer>(),
         )
         .post(
             ALL,
             start_deployment,
-            op("Deploy an archive; or, for the operator, record a deployment made elsewhere (deployment)")
+            action("Deploy an archive. For the operator: record a deployment made elsewhere")
+                .records(&["deployment"])
                 .anybody_known()
-                .body::<StartBody>()
+                .body::<StartDeploymentBody>()
+                .example(json!({ "deployment": {
+                    "source_url": "https://example.com/my-app.tar.gz",
+                    "git_ref": "v2",
+                } }))
                 .created::<DeploymentAnswer>(),
         )
-        .get(ONE, show_deployment, op("One deployment").anybody_known().ok::<DeploymentAnswer>())
+        .get(ONE, show_deployment, op("Get a deployment").anybody_known().ok::<DeploymentAnswer>())
         .patch(
             ONE,
-            move_deployment,
-            op("Say how far a deployment is, or how it ended (deployment)")
+            update_deployment,
+            action("Set the progress or the result of a deployment")
+                .records(&["deployment"])
                 .operator()
-                .body::<MoveBody>()
+                .body::<UpdateDeploymentBody>()
+                .example(json!({ "deployment": { "status": "success", "duration": 42 } }))
                 .ok::<DeploymentAnswer>(),
         )
         .get(
             "/v1/apps/{app}/deployments/{deployment}/output",
-            show_output,
-            op("What a builder wrote").anybody_known().answers_with(
-                StatusCode::OK,
-                "text/plain",
-                serde_json::json!({ "type": "string" }),
-            ),
+            show_deployment_output,
+            op("Get a line about a deployment; build logs stay with the builder")
+                .anybody_known()
+                .text("text/plain"),
         )
         .delete(
             "/v1/apps/{app}/caches/deployment",
-            reset_cache,
-            op("Forget what builds left behind for later ones").no_content(),
+            reset_deployment_cache,
+            action("Clear the build cache: there is none here, so this does nothing").no_content(),
         )
         .post(
             "/v1/apps/{app}/scm_repo_link/manual_deploy",
             deploy_branch,
-            op("Deploy a branch of the linked repository (deployment)")
-                .body::<BranchBody>()
+            action("Deploy a branch of the linked repository")
+                .records(&["deployment"])
+                .body::<DeployBranchBody>()
+                .example(json!({ "branch": "main" }))
                 .ok::<DeploymentAnswer>(),
         )
 }
@@ -101,7 +105,7 @@ async fn show_deployment(
 }
 
 /// Shows a line about the deployment in place of its output, which the builder keeps.
-async fn show_output(
+async fn show_deployment_output(
     State(service): State<Service>,
     readable: Readable,
     Segments([_, id]): Segments<2>,
@@ -116,12 +120,12 @@ async fn show_output(
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct StartBody {
-    deployment: Option<StartFields>,
+struct StartDeploymentBody {
+    deployment: Option<StartDeploymentFields>,
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct StartFields {
+struct StartDeploymentFields {
     /// The URL of the source archive.
     source_url: Option<String>,
     /// The version of the code, such as a commit or a tag.
@@ -166,7 +170,7 @@ impl BuildFields {
 async fn start_deployment(
     State(service): State<Service>,
     starting: Starting,
-    body: JsonBody<StartBody>,
+    body: JsonBody<StartDeploymentBody>,
 ) -> Result<Response, ApiError> {
     let outcome = match starting {
         Starting::Archive(access) => {
@@ -211,23 +215,23 @@ async fn pusher(service: &Service, app: &App, id: Option<String>) -> Result<Pers
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct MoveBody {
-    deployment: Option<MoveFields>,
+struct UpdateDeploymentBody {
+    deployment: Option<UpdateDeploymentFields>,
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct MoveFields {
+struct UpdateDeploymentFields {
     git_ref: Option<String>,
     #[serde(flatten)]
     build: BuildFields,
 }
 
 /// Records a deployment's progress or result.
-async fn move_deployment(
+async fn update_deployment(
     State(service): State<Service>,
     access: Authorized<MoveDeployment>,
     LastSegment(id): LastSegment,
-    body: JsonBody<MoveBody>,
+    body: JsonBody<UpdateDeploymentBody>,
 ) -> Result<Response, ApiError> {
     let id = parse_id(&id)?;
     let fields = required(body.value.deployment, "deployment")?;
@@ -237,7 +241,7 @@ async fn move_deployment(
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct BranchBody {
+struct DeployBranchBody {
     branch: Option<String>,
 }
 
@@ -245,7 +249,7 @@ struct BranchBody {
 async fn deploy_branch(
     State(service): State<Service>,
     access: Authorized<DeployBranch>,
-    body: JsonBody<BranchBody>,
+    body: JsonBody<DeployBranchBody>,
 ) -> Result<Response, ApiError> {
     let branch = required(body.value.branch, "branch")?;
     let outcome = access.act(DeployBranch { branch }, &body.bytes).await?;
@@ -253,7 +257,7 @@ async fn deploy_branch(
 }
 
 /// Clears the build cache. Nothing is cached here, so no event is recorded.
-async fn reset_cache(_: Authorized<AnyMember>) -> Result<Response, ApiError> {
+async fn reset_deployment_cache(_: Authorized<AnyMember>) -> Result<Response, ApiError> {
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -301,11 +305,11 @@ struct DeploymentView {
     image_size: Option<u64>,
     stack_base_image: String,
     pusher: Person,
-    links: Links,
+    links: DeploymentLinks,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct Links {
+struct DeploymentLinks {
     output: String,
 }
 
@@ -328,7 +332,7 @@ impl DeploymentView {
             image_size: record.image_size,
             stack_base_image: record.stack.clone(),
             pusher: record.pusher.clone(),
-            links: Links { output },
+            links: DeploymentLinks { output },
         }
     }
 }

@@ -15,9 +15,10 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::answer::{created, ok};
-use crate::api::{Api, op};
+use crate::api::{Api, action, op};
 use crate::error::ApiError;
 use crate::extract::{Authorized, JsonBody, LastSegment, Readable, required};
 use crate::limits::PEM_BYTES_MAX;
@@ -26,17 +27,27 @@ pub(crate) fn api() -> Api {
     const ALL: &str = "/v1/apps/{app}/domains";
     const ONE: &str = "/v1/apps/{app}/domains/{domain}";
     Api::of("Domains")
-        .get(ALL, list_domains, op("The domains of an app").anybody_known().ok::<DomainsAnswer>())
-        .post(ALL, add_domain, op("Add a domain (new_domain)").body::<AddBody>().created::<DomainAnswer>())
-        .get(ONE, show_domain, op("One domain").anybody_known().ok::<DomainAnswer>())
+        .get(ALL, list_domains, op("List the domains of an app").anybody_known().ok::<DomainsAnswer>())
+        .post(
+            ALL,
+            add_domain,
+            action("Add a domain to an app")
+                .records(&["new_domain"])
+                .body::<AddDomainBody>()
+                .example(json!({ "domain": { "name": "shop.example.com" } }))
+                .created::<DomainAnswer>(),
+        )
+        .get(ONE, show_domain, op("Get a domain").anybody_known().ok::<DomainAnswer>())
         .patch(
             ONE,
-            edit_domain,
-            op("Change a domain, its certificate included (edit_domain)")
-                .body::<EditBody>()
+            update_domain,
+            action("Change a domain or its certificate")
+                .records(&["edit_domain"])
+                .body::<UpdateDomainBody>()
+                .example(json!({ "domain": { "canonical": true } }))
                 .ok::<DomainAnswer>(),
         )
-        .delete(ONE, delete_domain, op("Remove a domain (delete_domain)").no_content())
+        .delete(ONE, delete_domain, action("Remove a domain").records(&["delete_domain"]).no_content())
 }
 
 /// Lists the domains by name.
@@ -59,12 +70,12 @@ async fn show_domain(
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct AddBody {
-    domain: Option<AddFields>,
+struct AddDomainBody {
+    domain: Option<AddDomainFields>,
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct AddFields {
+struct AddDomainFields {
     name: Option<String>,
     /// A certificate chain in PEM.
     tlscert: Option<String>,
@@ -75,7 +86,10 @@ struct AddFields {
 }
 
 /// Adds a domain.
-async fn add_domain(access: Authorized<AddDomain>, body: JsonBody<AddBody>) -> Result<Response, ApiError> {
+async fn add_domain(
+    access: Authorized<AddDomain>,
+    body: JsonBody<AddDomainBody>,
+) -> Result<Response, ApiError> {
     let fields = required(body.value.domain, "domain")?;
     let certificate = match certificate(fields.tlscert, fields.tlskey)? {
         CertificateChange::Set(certificate) => Some(certificate),
@@ -94,12 +108,12 @@ async fn add_domain(access: Authorized<AddDomain>, body: JsonBody<AddBody>) -> R
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct EditBody {
-    domain: Option<EditFields>,
+struct UpdateDomainBody {
+    domain: Option<UpdateDomainFields>,
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct EditFields {
+struct UpdateDomainFields {
     /// A certificate chain in PEM; empty to remove the current one.
     tlscert: Option<String>,
     /// The certificate's private key in PEM; empty to remove the current one.
@@ -109,15 +123,15 @@ struct EditFields {
 }
 
 /// Changes a domain.
-async fn edit_domain(
+async fn update_domain(
     access: Authorized<EditDomain>,
     LastSegment(id): LastSegment,
-    body: JsonBody<EditBody>,
+    body: JsonBody<UpdateDomainBody>,
 ) -> Result<Response, ApiError> {
     let id = parse_id(&id)?;
     let fields = required(body.value.domain, "domain")?;
     let certificate = certificate(fields.tlscert, fields.tlskey)?;
-    let EditFields { canonical, letsencrypt_enabled, .. } = fields;
+    let UpdateDomainFields { canonical, letsencrypt_enabled, .. } = fields;
     let outcome =
         access.act(EditDomain { id, certificate, canonical, letsencrypt_enabled }, &body.bytes).await?;
     Ok(ok(&DomainAnswer::new(&outcome.app, &outcome.private, id)?))

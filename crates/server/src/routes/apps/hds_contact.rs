@@ -7,32 +7,39 @@ use annals_service::Access;
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::answer::ok;
-use crate::api::{Api, op};
+use crate::api::{Api, action, op};
 use crate::error::ApiError;
 use crate::extract::{Authorized, JsonBody, Readable, given, required};
 
 pub(crate) fn api() -> Api {
     const PATH: &str = "/v1/apps/{app}/hds_contact";
     Api::of("Data access")
-        .get(PATH, show_contact, op("The contact for health data").anybody_known().ok::<ContactAnswer>())
+        .get(
+            PATH,
+            show_hds_contact,
+            op("Get the contact for health data").anybody_known().ok::<HdsContactAnswer>(),
+        )
         .patch(
             PATH,
-            set_contact,
-            op("Name the contact for health data (edit_hds_contact)")
-                .body::<ContactBody>()
-                .ok::<ContactAnswer>(),
+            set_hds_contact,
+            action("Set the contact for health data")
+                .records(&["edit_hds_contact"])
+                .body::<HdsContactBody>()
+                .example(json!({ "hds_contact": { "name": "Jane Doe", "email": "jane@example.com" } }))
+                .ok::<HdsContactAnswer>(),
         )
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct ContactBody {
-    hds_contact: Option<ContactFields>,
+struct HdsContactBody {
+    hds_contact: Option<HdsContactFields>,
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct ContactFields {
+struct HdsContactFields {
     name: Option<String>,
     email: Option<String>,
     phone_number: Option<String>,
@@ -47,9 +54,9 @@ struct ContactFields {
 }
 
 /// Replaces the whole contact.
-async fn set_contact(
+async fn set_hds_contact(
     access: Authorized<SetHdsContact>,
-    body: JsonBody<ContactBody>,
+    body: JsonBody<HdsContactBody>,
 ) -> Result<Response, ApiError> {
     let fields = required(body.value.hds_contact, "hds_contact")?;
     let contact = HdsContact {
@@ -66,22 +73,22 @@ async fn set_contact(
         remote_ip: None,
     };
     let app = access.act(SetHdsContact(contact), &body.bytes).await?.app;
-    Ok(ok(&ContactAnswer::new(&app)?))
+    Ok(ok(&HdsContactAnswer::new(&app)?))
 }
 
 /// Shows the contact.
-async fn show_contact(readable: Readable) -> Result<Response, ApiError> {
+async fn show_hds_contact(readable: Readable) -> Result<Response, ApiError> {
     let Access { app, .. } = readable.live_not_limited()?;
-    Ok(ok(&ContactAnswer::new(&app)?))
+    Ok(ok(&HdsContactAnswer::new(&app)?))
 }
 
 #[derive(Serialize, JsonSchema)]
-struct ContactAnswer {
-    hds_contact: ContactView,
+struct HdsContactAnswer {
+    hds_contact: HdsContactView,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct ContactView {
+struct HdsContactView {
     id: ResourceId,
     name: String,
     email: String,
@@ -97,7 +104,7 @@ struct ContactView {
     up_to_date: bool,
 }
 
-impl ContactAnswer {
+impl HdsContactAnswer {
     fn new(app: &App) -> Result<Self, ApiError> {
         let contact = app.hds_contact.as_deref().cloned().ok_or(ApiError::NotFound("hds_contact"))?;
         let HdsContact {
@@ -113,7 +120,7 @@ impl ContactAnswer {
             notes,
             remote_ip: _,
         } = contact;
-        let hds_contact = ContactView {
+        let hds_contact = HdsContactView {
             id: ResourceId::derived(app.id, "hds_contact", ""),
             name,
             email,

@@ -12,46 +12,60 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::answer::{created, ok};
-use crate::api::{Api, op};
+use crate::api::{Api, action, op};
 use crate::error::ApiError;
 use crate::extract::{Acting, AnyCollaborator, Authorized, JsonBody, Readable, User, given, required};
 use crate::routes::apps::consents::ConsentView;
 use crate::state::AppState;
 
 pub(crate) fn api() -> Api {
+    let creates = |summary, name| {
+        action(summary)
+            .records(&["new_app"])
+            .body::<CreateAppBody>()
+            .example(json!({ "app": { "name": name } }))
+            .created::<AppAnswer>()
+    };
     Api::of("Apps")
-        .get("/v1/apps", list_apps, op("The apps you work on").ok::<AppsAnswer>())
-        .post("/v1/apps", create_app, op("Make an app (new_app)").body::<CreateBody>().created::<AppAnswer>())
-        .get("/v1/apps/{app}", show_app, op("One app").anybody_known().ok::<AppAnswer>())
+        .get("/v1/apps", list_apps, op("List the apps you own or collaborate on").ok::<AppsAnswer>())
+        .post("/v1/apps", create_app, creates("Create an app", "new-app"))
+        .get("/v1/apps/{app}", show_app, op("Get an app").anybody_known().ok::<AppAnswer>())
         .patch(
             "/v1/apps/{app}",
-            change_app,
-            op("Change the owner (transfer_app), the stack (stack_changed) or settings (edit_app)")
-                .query("current_name", "The name the app has now, as a confirmation of a transfer.")
-                .body::<ChangeBody>()
+            update_app,
+            action("Change the owner, the stack or the settings of an app, one of them at a time")
+                .records(&["transfer_app", "stack_changed", "edit_app"])
+                .query("current_name", "The app's current name, to confirm a transfer.")
+                .body::<UpdateAppBody>()
+                .example(json!({ "app": { "force_https": true } }))
                 .ok::<AppAnswer>(),
         )
         .delete(
             "/v1/apps/{app}",
             delete_app,
-            op("Delete an app (delete_app), or close a review app (destroy_review_app)")
-                .query("current_name", "The name the app has now, as a confirmation.")
-                .body::<DeleteBody>()
+            action("Delete an app; a review app is closed")
+                .records(&["delete_app", "destroy_review_app"])
+                .query("current_name", "The app's current name, as a confirmation.")
+                .body::<DeleteAppBody>()
+                .example(json!({ "current_name": "my-app" }))
                 .no_content(),
         )
         .post(
             "/v1/apps/{app}/rename",
             rename_app,
-            op("Give an app another name (rename_app)").body::<RenameBody>().ok::<AppAnswer>(),
+            action("Rename an app")
+                .records(&["rename_app"])
+                .body::<RenameAppBody>()
+                .example(json!({ "current_name": "my-app", "new_name": "our-app" }))
+                .ok::<AppAnswer>(),
         )
         .post(
             "/v1/apps/{app}/child_apps",
             create_child_app,
-            op("Make an app that is a child of this one (new_app)")
-                .body::<CreateBody>()
-                .created::<AppAnswer>(),
+            creates("Create an app as a child of this one", "child-app"),
         )
 }
 
@@ -66,12 +80,12 @@ async fn list_apps(State(state): State<AppState>, User(user): User) -> Result<Re
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct CreateBody {
-    app: Option<CreateFields>,
+struct CreateAppBody {
+    app: Option<CreateAppFields>,
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct CreateFields {
+struct CreateAppFields {
     /// 6 to 48 lower-case letters, digits and hyphens.
     name: Option<String>,
     /// The URL of the Git repository with its code.
@@ -90,7 +104,7 @@ struct CreateFields {
 async fn create_app(
     State(state): State<AppState>,
     acting: Acting,
-    body: JsonBody<CreateBody>,
+    body: JsonBody<CreateAppBody>,
 ) -> Result<Response, ApiError> {
     acting.user()?;
     let fields = required(body.value.app, "app")?;
@@ -108,7 +122,7 @@ async fn create_app(
 async fn create_child_app(
     State(state): State<AppState>,
     access: Authorized<AnyCollaborator>,
-    body: JsonBody<CreateBody>,
+    body: JsonBody<CreateAppBody>,
 ) -> Result<Response, ApiError> {
     let fields = required(body.value.app, "app")?;
     create(&state, access.acting, fields, Some(access.app.id), &body.bytes).await
@@ -117,7 +131,7 @@ async fn create_child_app(
 async fn create(
     state: &AppState,
     acting: Acting,
-    fields: CreateFields,
+    fields: CreateAppFields,
     parent: Option<AppId>,
     body: &[u8],
 ) -> Result<Response, ApiError> {
@@ -143,7 +157,7 @@ async fn show_app(State(state): State<AppState>, readable: Readable) -> Result<R
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct RenameBody {
+struct RenameAppBody {
     current_name: Option<String>,
     new_name: Option<String>,
 }
@@ -152,7 +166,7 @@ struct RenameBody {
 async fn rename_app(
     State(state): State<AppState>,
     access: Authorized<RenameApp>,
-    body: JsonBody<RenameBody>,
+    body: JsonBody<RenameAppBody>,
 ) -> Result<Response, ApiError> {
     let current_name = required(body.value.current_name, "current_name")?;
     let new_name = required(body.value.new_name, "name")?;
@@ -162,15 +176,15 @@ async fn rename_app(
 
 /// Clients send the fields in an object or bare.
 #[derive(Deserialize, JsonSchema)]
-struct ChangeBody {
-    app: Option<ChangeFields>,
+struct UpdateAppBody {
+    app: Option<UpdateAppFields>,
     current_name: Option<String>,
     #[serde(flatten)]
-    bare: ChangeFields,
+    bare: UpdateAppFields,
 }
 
 #[derive(Deserialize, Default, JsonSchema)]
-struct ChangeFields {
+struct UpdateAppFields {
     /// The new owner's email address.
     owner: Option<String>,
     /// The new stack's identifier or name.
@@ -183,13 +197,13 @@ struct ChangeFields {
 }
 
 /// Changes the owner, the stack or the settings: one of the three per request.
-async fn change_app(
+async fn update_app(
     State(state): State<AppState>,
     access: Authorized<AnyCollaborator>,
     Query(mut query): Query<HashMap<String, String>>,
-    body: JsonBody<ChangeBody>,
+    body: JsonBody<UpdateAppBody>,
 ) -> Result<Response, ApiError> {
-    let ChangeBody { app, current_name, bare } = body.value;
+    let UpdateAppBody { app, current_name, bare } = body.value;
     let fields = app.unwrap_or(bare);
     let settings = EditApp {
         force_https: fields.force_https,
@@ -218,7 +232,7 @@ async fn change_app(
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct DeleteBody {
+struct DeleteAppBody {
     current_name: Option<String>,
 }
 
@@ -227,7 +241,7 @@ async fn delete_app(
     State(state): State<AppState>,
     access: Authorized<DeleteApp>,
     Query(mut query): Query<HashMap<String, String>>,
-    body: JsonBody<DeleteBody>,
+    body: JsonBody<DeleteAppBody>,
 ) -> Result<Response, ApiError> {
     let current_name = query.remove("current_name").or(body.value.current_name);
     let request = access.acting.request(&body.bytes);

@@ -11,9 +11,10 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::answer::ok;
-use crate::api::{Api, op};
+use crate::api::{Api, action, op};
 use crate::error::ApiError;
 use crate::extract::{Authorized, JsonBody, LastSegment, Readable};
 
@@ -21,15 +22,18 @@ pub(crate) fn api() -> Api {
     Api::of("Containers")
         .post(
             "/v1/apps/{app}/restart",
-            restart,
-            op("Restart an app or some of its containers (restart)")
+            restart_app,
+            action("Restart an app, or some of its containers")
+                .records(&["restart"])
                 .body::<RestartBody>()
-                .empty(StatusCode::ACCEPTED),
+                .example(json!({ "scope": ["web"] }))
+                .empty(StatusCode::ACCEPTED)
+                .with_location(),
         )
         .get(
             "/v1/apps/{app}/operations/{operation}",
             show_operation,
-            op("How something goes that was asked for").anybody_known().ok::<OperationAnswer>(),
+            op("Get the status of an operation").anybody_known().ok::<OperationAnswer>(),
         )
 }
 
@@ -48,7 +52,7 @@ enum Scope {
 }
 
 /// Restarts containers.
-async fn restart(
+async fn restart_app(
     State(service): State<Service>,
     access: Authorized<Restart>,
     body: JsonBody<RestartBody>,

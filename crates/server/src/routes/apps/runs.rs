@@ -8,50 +8,59 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::answer::ok;
-use crate::api::{Api, op};
+use crate::api::{Api, action, op};
 use crate::error::ApiError;
 use crate::extract::{Authorized, JsonBody, LastSegment, Readable, Segments, required};
 use crate::routes::apps::restarts::operation_url;
-use crate::routes::platform::features::SizeView;
+use crate::routes::platform::features::ContainerSizeView;
 
 pub(crate) fn api() -> Api {
     const AUDIT_LOG: &str = "/v1/apps/{app}/audit_logs/{audit_log}";
     Api::of("Containers")
         .post(
             "/v1/apps/{app}/run",
-            run,
-            op("Run a one-off command (run)").body::<RunBody>().ok::<RunAnswer>(),
+            run_command,
+            action("Run a one-off command")
+                .records(&["run"])
+                .body::<RunCommandBody>()
+                .example(json!({ "command": "bin/migrate", "size": "S", "detached": true }))
+                .ok::<RunCommandAnswer>(),
         )
         .get(
             "/v1/apps/{app}/ps",
             list_containers,
-            op("The containers of an app").anybody_known().ok::<ContainersAnswer>(),
+            op("List the containers of an app").anybody_known().ok::<ContainersAnswer>(),
         )
         .post(
             "/v1/apps/{app}/containers/{container}/stop",
-            stop,
-            op("End a one-off command").empty(StatusCode::ACCEPTED),
+            stop_container,
+            action("Stop a one-off container").empty(StatusCode::ACCEPTED),
         )
         .get(
             AUDIT_LOG,
             show_audit_log,
-            op("What was written during a one-off command").anybody_known().ok::<Vec<AuditLogEntry>>(),
+            op("Get the input and output of a one-off command").anybody_known().ok::<Vec<AuditLogEntry>>(),
         )
         .patch(
             AUDIT_LOG,
             write_audit_log,
-            op("Say what was written during a one-off command, and that it ended")
+            action("Append to the input and output of a one-off command, or mark it as ended")
                 .operator()
-                .body::<AuditLogBody>()
+                .body::<WriteAuditLogBody>()
+                .example(json!({
+                    "entries": [{ "time": "2026-11-01T12:00:00Z", "content": "migrated", "type": "output" }],
+                    "finished": true,
+                }))
                 .ok::<Vec<AuditLogEntry>>(),
         )
 }
 
 /// The environment that clients send is ignored: it may contain secrets.
 #[derive(Deserialize, JsonSchema)]
-struct RunBody {
+struct RunCommandBody {
     /// The command line.
     command: Option<String>,
     /// The container's size.
@@ -61,10 +70,10 @@ struct RunBody {
 }
 
 /// Records a one-off command.
-async fn run(
+async fn run_command(
     State(service): State<Service>,
     access: Authorized<Run>,
-    body: JsonBody<RunBody>,
+    body: JsonBody<RunCommandBody>,
 ) -> Result<Response, ApiError> {
     let action = Run {
         command: required(body.value.command, "command")?,
@@ -77,7 +86,7 @@ async fn run(
     let event = outcome.recorded("run").ok_or(ApiError::NotFound("operation"))?;
     let container = ContainerView::of_one_off(&outcome.app, one_off, Visibility::ALL);
     let operation_url = operation_url(&service, outcome.app.id, event.id);
-    Ok(ok(&RunAnswer { container, operation_url, attach_url: None }))
+    Ok(ok(&RunCommandAnswer { container, operation_url, attach_url: None }))
 }
 
 /// Lists the containers of the formation, and the one-off containers that have not ended.
@@ -98,7 +107,10 @@ async fn list_containers(State(service): State<Service>, readable: Readable) -> 
 }
 
 /// Ends a one-off command.
-async fn stop(access: Authorized<StopOneOff>, Segments([_, id]): Segments<2>) -> Result<Response, ApiError> {
+async fn stop_container(
+    access: Authorized<StopOneOff>,
+    Segments([_, id]): Segments<2>,
+) -> Result<Response, ApiError> {
     let id = id.parse().map_err(|_| ApiError::NotFound("container"))?;
     access.act(StopOneOff { id }, b"").await?;
     Ok(StatusCode::ACCEPTED.into_response())
@@ -117,7 +129,7 @@ async fn show_audit_log(
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct AuditLogBody {
+struct WriteAuditLogBody {
     /// What was written since the last request.
     entries: Option<Vec<AuditLogEntry>>,
     /// Whether the command has ended.
@@ -128,10 +140,10 @@ struct AuditLogBody {
 async fn write_audit_log(
     access: Authorized<WriteAuditLog>,
     LastSegment(id): LastSegment,
-    body: JsonBody<AuditLogBody>,
+    body: JsonBody<WriteAuditLogBody>,
 ) -> Result<Response, ApiError> {
     let id: EventId = id.parse().map_err(|_| ApiError::NotFound("audit_log"))?;
-    let AuditLogBody { entries, finished } = body.value;
+    let WriteAuditLogBody { entries, finished } = body.value;
     let action =
         WriteAuditLog { id, entries: entries.unwrap_or_default(), finished: finished.unwrap_or(false) };
     let private = access.act(action, &body.bytes).await?.private;
@@ -140,7 +152,7 @@ async fn write_audit_log(
 }
 
 #[derive(Serialize, JsonSchema)]
-struct RunAnswer {
+struct RunCommandAnswer {
     container: ContainerView,
     operation_url: String,
     attach_url: Option<String>,
@@ -163,7 +175,7 @@ struct ContainerView {
     type_index: u32,
     label: String,
     state: &'static str,
-    container_size: SizeView,
+    container_size: ContainerSizeView,
 }
 
 impl ContainerView {
@@ -179,7 +191,7 @@ impl ContainerView {
             type_index: index,
             label,
             state: "running",
-            container_size: SizeView::of(size),
+            container_size: ContainerSizeView::of(size),
         }
     }
 
@@ -197,7 +209,7 @@ impl ContainerView {
             type_index: index,
             label: format!("one-off-{index}"),
             state: if one_off.ended_at.is_some() { "stopped" } else { "running" },
-            container_size: SizeView::of(&one_off.size),
+            container_size: ContainerSizeView::of(&one_off.size),
         }
     }
 }

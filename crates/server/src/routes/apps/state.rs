@@ -17,18 +17,18 @@ use crate::extract::{Readable, refuse_unknown};
 pub(crate) fn api() -> Api {
     Api::of("Apps").get(
         "/v1/apps/{app}/state",
-        show_state,
-        op("An app as it was at an instant, or what changed between two")
-            .query("at", "The instant, as an RFC 3339 date-time; now, where nothing is said.")
-            .query("from", "For what changed: from that instant on.")
-            .query("to", "For what changed: until that instant; now, where nothing is said.")
+        show_app_state,
+        op("Get the state of an app at a time, or the difference between two times")
+            .query("at", "The time, as an RFC 3339 date-time. Defaults to now.")
+            .query("from", "Returns the difference since this time instead.")
+            .query("to", "The end of the difference. Defaults to now.")
             .anybody_known()
             .ok::<StateAnswer>(),
     )
 }
 
 /// Shows the state at an instant, or the difference between two.
-async fn show_state(
+async fn show_app_state(
     State(service): State<Service>,
     Readable(access): Readable,
     Query(query): Query<HashMap<String, String>>,

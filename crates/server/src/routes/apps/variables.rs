@@ -11,9 +11,10 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::answer::{created, ok};
-use crate::api::{Api, op};
+use crate::api::{Api, action, op};
 use crate::error::ApiError;
 use crate::extract::{Authorized, JsonBody, Readable, Segments, required};
 
@@ -24,35 +25,52 @@ pub(crate) fn api() -> Api {
         .get(
             ALL,
             list_variables,
-            op("The environment of an app")
-                .query("aliases", "`true` to show what a value that names another variable stands for.")
+            op("List the environment variables of an app")
+                .query("aliases", "`true` shows the value of the other variable where a value names one.")
                 .anybody_known()
                 .ok::<VariablesAnswer>(),
         )
         .post(
             ALL,
             set_variable,
-            op("Set a variable (new_variable, edit_variable)")
+            action("Set a variable")
+                .records(&["new_variable", "edit_variable"])
                 .body::<VariableBody>()
+                .example(json!({ "variable": { "name": "LOG_LEVEL", "value": "debug" } }))
                 .ok::<VariableAnswer>()
                 .created::<VariableAnswer>(),
         )
         .put(
             ALL,
             set_variables,
-            op("Set many variables at once (edit_variables)").body::<VariablesBody>().ok::<VariablesAnswer>(),
+            action("Set several variables at once")
+                .records(&["edit_variables"])
+                .body::<VariablesBody>()
+                .example(json!({ "variables": [
+                    { "name": "LOG_LEVEL", "value": "debug" },
+                    { "name": "WORKERS", "value": "2" },
+                ] }))
+                .ok::<VariablesAnswer>(),
         )
         .delete(
             ALL,
             delete_variables,
-            op("Delete many variables at once (edit_variables)").body::<DeleteBody>().no_content(),
+            action("Delete several variables at once")
+                .records(&["edit_variables"])
+                .query("variable_ids[]", "An identifier of a variable. Repeat it for more, or send a body.")
+                .body::<DeleteVariablesBody>()
+                .no_content(),
         )
         .patch(
             ONE,
-            change_variable,
-            op("Give a variable another value (edit_variable)").body::<VariableBody>().ok::<VariableAnswer>(),
+            update_variable,
+            action("Change the value of a variable")
+                .records(&["edit_variable"])
+                .body::<VariableBody>()
+                .example(json!({ "variable": { "value": "info" } }))
+                .ok::<VariableAnswer>(),
         )
-        .delete(ONE, delete_variable, op("Delete a variable (delete_variable)").no_content())
+        .delete(ONE, delete_variable, action("Delete a variable").records(&["delete_variable"]).no_content())
 }
 
 /// Lists the variables. With `aliases=true`, a variable whose value names another (`$OTHER`) shows the other's value. A
@@ -110,7 +128,7 @@ async fn set_variable(
 }
 
 /// Changes the value of a variable.
-async fn change_variable(
+async fn update_variable(
     access: Authorized<ChangeVariable>,
     Segments([_, id]): Segments<2>,
     body: JsonBody<VariableBody>,
@@ -155,7 +173,7 @@ async fn set_variables(
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct DeleteBody {
+struct DeleteVariablesBody {
     variable_ids: Option<Vec<String>>,
 }
 
@@ -163,7 +181,7 @@ struct DeleteBody {
 async fn delete_variables(
     access: Authorized<DeleteVariables>,
     RawQuery(query): RawQuery,
-    body: JsonBody<DeleteBody>,
+    body: JsonBody<DeleteVariablesBody>,
 ) -> Result<Response, ApiError> {
     let in_query = || {
         let pairs = query.as_deref().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));

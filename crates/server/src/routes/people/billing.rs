@@ -8,51 +8,80 @@ use axum::extract::State;
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::answer::{created, ok};
-use crate::api::{Api, op};
+use crate::api::{Api, action, op};
 use crate::error::ApiError;
 use crate::extract::{Acting, JsonBody, Operator, Segments, User, given, required};
 
 pub(crate) fn api() -> Api {
     const VOUCHERS: &str = "/v1/operator/vouchers";
-    let credit = |summary| op(summary).body::<CreditBody>().created::<CreditAnswer>();
+    let credits = |summary| {
+        action(summary)
+            .records(&["add_credit"])
+            .body::<CreditBody>()
+            .example(json!({ "credit": { "payment_method": "paypal", "amount": 50 } }))
+            .created::<CreditAnswer>()
+    };
     Api::of("Billing")
-        .get("/v1/account/billing/profile", show_profile, op("How you pay").ok::<ProfileAnswer>())
-        .post("/v1/account/billing/credits", add_credit, credit("Add credit (add_credit)"))
+        .get(
+            "/v1/account/billing/profile",
+            show_billing_profile,
+            op("Get your billing profile").ok::<BillingProfileAnswer>(),
+        )
+        .post("/v1/account/billing/credits", add_credit, credits("Add credit to your account"))
         .post(
             "/v1/operator/users/{user}/credits",
-            add_credit_of,
-            credit("Add credit to an account, for the payment system (add_credit)").operator(),
+            add_credit_to_user,
+            credits("Add credit to a user's account, for the payment system").operator(),
         )
         .get(
             "/v1/account/billing/payment_methods",
-            list_methods,
-            op("Your payment methods").ok::<MethodsAnswer>(),
+            list_payment_methods,
+            op("List your payment methods").ok::<PaymentMethodsAnswer>(),
         )
         .post(
             "/v1/account/billing/payment_methods",
-            add_method,
-            op("Add a payment method (add_payment_method)").body::<MethodBody>().created::<MethodAnswer>(),
+            add_payment_method,
+            action("Add a payment method")
+                .records(&["add_payment_method"])
+                .body::<PaymentMethodBody>()
+                .example(json!({ "payment_method": {
+                    "payment_method_type": "stripe",
+                    "company": "ACME",
+                    "stripe": { "brand": "visa", "last4": "4242", "exp": "01/2030" },
+                } }))
+                .created::<PaymentMethodAnswer>(),
         )
         .post(
             "/v1/account/billing/vouchers",
-            add_voucher,
-            op("Use a voucher (add_voucher)").body::<UseBody>().created::<VoucherAnswer>(),
+            use_voucher,
+            action("Use a voucher")
+                .records(&["add_voucher"])
+                .body::<UseVoucherBody>()
+                .example(json!({ "voucher": { "code": "WELCOME-5" } }))
+                .created::<VoucherAnswer>(),
         )
-        .get(VOUCHERS, list_vouchers, op("The vouchers").operator().ok::<VouchersAnswer>())
+        .get(VOUCHERS, list_vouchers, op("List all vouchers").operator().ok::<VouchersAnswer>())
         .post(
             VOUCHERS,
             create_voucher,
-            op("Make a voucher").operator().body::<VoucherBody>().created::<FullVoucherAnswer>(),
+            action("Create a voucher")
+                .operator()
+                .body::<CreateVoucherBody>()
+                .example(json!({ "voucher": { "code": "WELCOME-10", "amount": 10, "max_uses": 100 } }))
+                .created::<FullVoucherAnswer>(),
         )
 }
 
 /// Shows the caller's billing profile.
-async fn show_profile(User(user): User) -> Result<Response, ApiError> {
+async fn show_billing_profile(User(user): User) -> Result<Response, ApiError> {
     let last = user.account.payment_methods.last();
     let missing = || ApiError::NotFound("billing_profile");
-    Ok(ok(&ProfileAnswer { billing_profile: last.map(|method| method.profile.clone()).ok_or_else(missing)? }))
+    Ok(ok(&BillingProfileAnswer {
+        billing_profile: last.map(|method| method.profile.clone()).ok_or_else(missing)?,
+    }))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -79,7 +108,7 @@ async fn add_credit(
 }
 
 /// Adds credit to a user's account.
-async fn add_credit_of(
+async fn add_credit_to_user(
     State(service): State<Service>,
     _: Operator,
     acting: Acting,
@@ -113,12 +142,12 @@ async fn credit(
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct MethodBody {
-    payment_method: Option<MethodFields>,
+struct PaymentMethodBody {
+    payment_method: Option<PaymentMethodFields>,
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct MethodFields {
+struct PaymentMethodFields {
     /// The type, such as stripe, sepa or paypal.
     payment_method_type: Option<String>,
     company: Option<String>,
@@ -137,10 +166,10 @@ struct CardFields {
 }
 
 /// Adds a payment method.
-async fn add_method(
+async fn add_payment_method(
     State(service): State<Service>,
     acting: Acting,
-    body: JsonBody<MethodBody>,
+    body: JsonBody<PaymentMethodBody>,
 ) -> Result<Response, ApiError> {
     acting.user()?;
     let fields = required(body.value.payment_method, "payment_method")?;
@@ -160,30 +189,30 @@ async fn add_method(
     let id = outcome.recorded.first().map(|event| event.id);
     let added = outcome.account.payment_methods.iter().find(|method| Some(method.id) == id);
     let added = added.ok_or(ApiError::NotFound("payment_method"))?;
-    Ok(created(&MethodAnswer { payment_method: MethodView::new(added) }))
+    Ok(created(&PaymentMethodAnswer { payment_method: PaymentMethodView::new(added) }))
 }
 
 /// Lists the caller's payment methods, oldest first.
-async fn list_methods(User(user): User) -> Response {
-    let methods = user.account.payment_methods.iter().map(MethodView::new);
-    ok(&MethodsAnswer { payment_methods: methods.collect() })
+async fn list_payment_methods(User(user): User) -> Response {
+    let methods = user.account.payment_methods.iter().map(PaymentMethodView::new);
+    ok(&PaymentMethodsAnswer { payment_methods: methods.collect() })
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct UseBody {
-    voucher: Option<UseFields>,
+struct UseVoucherBody {
+    voucher: Option<UseVoucherFields>,
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct UseFields {
+struct UseVoucherFields {
     code: Option<String>,
 }
 
 /// Redeems a voucher.
-async fn add_voucher(
+async fn use_voucher(
     State(service): State<Service>,
     acting: Acting,
-    body: JsonBody<UseBody>,
+    body: JsonBody<UseVoucherBody>,
 ) -> Result<Response, ApiError> {
     acting.user()?;
     let code = required(required(body.value.voucher, "voucher")?.code, "code")?;
@@ -193,12 +222,12 @@ async fn add_voucher(
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct VoucherBody {
-    voucher: Option<VoucherFields>,
+struct CreateVoucherBody {
+    voucher: Option<CreateVoucherFields>,
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct VoucherFields {
+struct CreateVoucherFields {
     /// 4 to 64 letters, digits and hyphens.
     code: Option<String>,
     /// The credit it adds.
@@ -213,7 +242,7 @@ async fn create_voucher(
     State(service): State<Service>,
     _: Operator,
     acting: Acting,
-    body: JsonBody<VoucherBody>,
+    body: JsonBody<CreateVoucherBody>,
 ) -> Result<Response, ApiError> {
     let fields = required(body.value.voucher, "voucher")?;
     let code = required(fields.code, "code")?;
@@ -231,7 +260,7 @@ async fn list_vouchers(State(service): State<Service>, _: Operator) -> Result<Re
 }
 
 #[derive(Serialize, JsonSchema)]
-struct ProfileAnswer {
+struct BillingProfileAnswer {
     billing_profile: BillingProfile,
 }
 
@@ -251,24 +280,24 @@ struct CreditView {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct MethodsAnswer {
-    payment_methods: Vec<MethodView>,
+struct PaymentMethodsAnswer {
+    payment_methods: Vec<PaymentMethodView>,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct MethodAnswer {
-    payment_method: MethodView,
+struct PaymentMethodAnswer {
+    payment_method: PaymentMethodView,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct MethodView {
+struct PaymentMethodView {
     id: EventId,
     created_at: Time,
     #[serde(flatten)]
     profile: BillingProfile,
 }
 
-impl MethodView {
+impl PaymentMethodView {
     fn new(method: &PaymentMethod) -> Self {
         Self { id: method.id, created_at: method.created_at, profile: method.profile.clone() }
     }

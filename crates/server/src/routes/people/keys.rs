@@ -8,18 +8,31 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::answer::{created, ok};
-use crate::api::{Api, op};
+use crate::api::{Api, action, op};
 use crate::error::ApiError;
 use crate::extract::{Acting, JsonBody, LastSegment, User, required};
 
 pub(crate) fn api() -> Api {
     Api::of("Account")
-        .get("/v1/keys", list_keys, op("Your public keys").ok::<KeysAnswer>())
-        .post("/v1/keys", add_key, op("Add a public key (new_key)").body::<KeyBody>().created::<KeyAnswer>())
-        .get("/v1/keys/{key}", show_key, op("One of them").ok::<KeyAnswer>())
-        .delete("/v1/keys/{key}", delete_key, op("Remove a public key (delete_key)").no_content())
+        .get("/v1/keys", list_keys, op("List your public keys").ok::<KeysAnswer>())
+        .post(
+            "/v1/keys",
+            add_key,
+            action("Add a public key")
+                .records(&["new_key"])
+                .body::<AddKeyBody>()
+                .example(json!({ "key": { "name": "desktop", "content": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAMKERgfJi00O0JJUFdeZWxzeoGIj5adpKuyucDHztXc jane" } }))
+                .created::<KeyAnswer>(),
+        )
+        .get("/v1/keys/{key}", show_key, op("Get a public key").ok::<KeyAnswer>())
+        .delete(
+            "/v1/keys/{key}",
+            delete_key,
+            action("Remove a public key").records(&["delete_key"]).no_content(),
+        )
 }
 
 /// Lists the caller's keys.
@@ -44,7 +57,7 @@ async fn views(service: &Service, user: &SignedIn) -> Result<Vec<KeyView>, ApiEr
 
 /// Clients send the fields wrapped in an object or bare.
 #[derive(Deserialize, JsonSchema)]
-struct KeyBody {
+struct AddKeyBody {
     key: Option<KeyFields>,
     #[serde(flatten)]
     bare: KeyFields,
@@ -61,7 +74,7 @@ struct KeyFields {
 async fn add_key(
     State(service): State<Service>,
     acting: Acting,
-    body: JsonBody<KeyBody>,
+    body: JsonBody<AddKeyBody>,
 ) -> Result<Response, ApiError> {
     let user = acting.user()?.id();
     let fields = body.value.key.unwrap_or(body.value.bare);

@@ -10,10 +10,11 @@ use axum::response::Response;
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::collections::HashMap;
 
 use crate::answer::{json_response, ok};
-use crate::api::{Api, op};
+use crate::api::{Api, action, op};
 use crate::error::ApiError;
 use crate::extract::{Acting, JsonBody, Operator, RemoteIp, Segments, required};
 use crate::state::AppState;
@@ -24,64 +25,82 @@ pub(crate) fn api() -> Api {
     Api::of("Account")
         .post(
             PASSWORD,
-            request_reset,
-            op("Ask for a new password (password_reset_query)")
+            request_password_reset,
+            op("Request a mail with a token for a new password")
+                .records(&["password_reset_query"])
                 .open()
-                .body::<AddressBody>()
+                .limited()
+                .body::<EmailBody>()
+                .example(json!({ "user": { "email": "jane@example.com" } }))
                 .answers::<MessageAnswer>(StatusCode::ACCEPTED),
         )
         .put(
             PASSWORD,
-            reset,
-            op("Set a new password with a mailed token (password_reset_success)")
+            reset_password,
+            op("Set a new password with a mailed token")
+                .records(&["password_reset_success"])
                 .open()
-                .body::<ResetBody>()
+                .limited()
+                .body::<ResetPasswordBody>()
+                .example(json!({ "user": {
+                    "reset_password_token": "the mailed token",
+                    "password": "correct horse battery",
+                } }))
                 .ok::<MessageAnswer>(),
         )
         .get(
             UNLOCK,
-            unlock_by_link,
-            op("Unlock an account with a mailed token (login_unlock_success)")
+            unlock_account_by_link,
+            op("Unlock an account by a mailed link")
+                .records(&["login_unlock_success"])
                 .open()
-                .query("unlock_token", "The token.")
+                .limited()
+                .has_effects()
+                .query("unlock_token", "The mailed token.")
                 .ok::<MessageAnswer>(),
         )
         .post(
             UNLOCK,
-            unlock_or_ask,
-            op("Unlock an account with a mailed token (login_unlock_success), or ask for one")
+            unlock_account,
+            op("Unlock an account with a mailed token, or request the mail")
+                .records(&["login_unlock_success"])
                 .open()
-                .body::<UnlockBody>()
+                .limited()
+                .body::<UnlockAccountBody>()
+                .example(json!({ "user": { "email": "jane@example.com" } }))
                 .ok::<MessageAnswer>()
                 .answers::<MessageAnswer>(StatusCode::ACCEPTED),
         )
         .post(
             "/v1/operator/users/{user}/unlock",
-            unlock_as_operator,
-            op("Unlock somebody's account (login_unlock_success)").operator().ok::<MessageAnswer>(),
+            unlock_user,
+            action("Unlock the account of a user")
+                .records(&["login_unlock_success"])
+                .operator()
+                .ok::<MessageAnswer>(),
         )
         .get(
             "/v1/operator/users/{user}/outbox",
             list_outbox,
-            op("The mail to somebody that waits to be sent").operator().ok::<OutboxAnswer>(),
+            op("List the queued mails to a user").operator().ok::<OutboxAnswer>(),
         )
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct AddressBody {
-    user: Option<AddressFields>,
+struct EmailBody {
+    user: Option<EmailFields>,
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct AddressFields {
+struct EmailFields {
     email: Option<String>,
 }
 
 /// Queues the password-reset mail. The response is the same for every address.
-async fn request_reset(
+async fn request_password_reset(
     State(state): State<AppState>,
     remote_ip: RemoteIp,
-    body: JsonBody<AddressBody>,
+    body: JsonBody<EmailBody>,
 ) -> Result<Response, ApiError> {
     let email = required(required(body.value.user, "user")?.email, "email")?;
     state.attempts.check(remote_ip.0, &email)?;
@@ -91,12 +110,12 @@ async fn request_reset(
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct ResetBody {
-    user: Option<ResetFields>,
+struct ResetPasswordBody {
+    user: Option<ResetPasswordFields>,
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct ResetFields {
+struct ResetPasswordFields {
     reset_password_token: Option<String>,
     /// At least 12 bytes.
     password: Option<String>,
@@ -104,10 +123,10 @@ struct ResetFields {
 }
 
 /// Sets a new password.
-async fn reset(
+async fn reset_password(
     State(state): State<AppState>,
     remote_ip: RemoteIp,
-    body: JsonBody<ResetBody>,
+    body: JsonBody<ResetPasswordBody>,
 ) -> Result<Response, ApiError> {
     let fields = required(body.value.user, "user")?;
     let token = required(fields.reset_password_token, "reset_password_token")?;
@@ -121,7 +140,7 @@ async fn reset(
 }
 
 /// Unlocks an account. The link in the mail leads here.
-async fn unlock_by_link(
+async fn unlock_account_by_link(
     State(state): State<AppState>,
     remote_ip: RemoteIp,
     method: http::Method,
@@ -135,18 +154,18 @@ async fn unlock_by_link(
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct UnlockBody {
+struct UnlockAccountBody {
     /// The mailed token, to unlock the account.
     unlock_token: Option<String>,
     /// The account's owner, to request a token.
-    user: Option<AddressFields>,
+    user: Option<EmailFields>,
 }
 
 /// Unlocks an account, or queues the mail with the token that unlocks it.
-async fn unlock_or_ask(
+async fn unlock_account(
     State(state): State<AppState>,
     remote_ip: RemoteIp,
-    body: JsonBody<UnlockBody>,
+    body: JsonBody<UnlockAccountBody>,
 ) -> Result<Response, ApiError> {
     if let Some(token) = body.value.unlock_token.filter(|token| !token.is_empty()) {
         return unlock(&state, remote_ip, token).await;
@@ -166,7 +185,7 @@ async fn unlock(state: &AppState, remote_ip: RemoteIp, token: String) -> Result<
 }
 
 /// Unlocks a user's account.
-async fn unlock_as_operator(
+async fn unlock_user(
     State(service): State<Service>,
     _: Operator,
     acting: Acting,

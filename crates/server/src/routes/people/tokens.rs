@@ -9,6 +9,7 @@ use http::StatusCode;
 use http::request::Parts;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
@@ -20,25 +21,32 @@ use crate::state::AppState;
 
 pub(crate) fn api() -> Api {
     Api::of("Account")
-        .get("/v1/tokens", list_tokens, op("Your API tokens").ok::<TokensAnswer>())
+        .get("/v1/tokens", list_tokens, op("List your API tokens").ok::<TokensAnswer>())
         .post(
             "/v1/tokens",
             create_token,
-            op("Make an API token (new_token); with a name and a password, sign in (login_success, login_failure)")
+            op("Create an API token. With a name and a password: sign in")
+                .records(&["new_token", "login_success", "login_failure", "login_lock"])
                 .basic()
-                .body::<TokenBody>()
+                .limited()
+                .body::<CreateTokenBody>()
+                .example(json!({ "token": { "name": "laptop" } }))
                 .created::<TokenAnswer>(),
         )
         .post(
             "/v1/tokens/exchange",
             exchange_token,
-            op("Exchange an API token for a bearer token of an hour").basic().ok::<BearerAnswer>(),
+            op("Exchange an API token for a bearer token, valid for an hour").basic().ok::<BearerAnswer>(),
         )
-        .delete("/v1/tokens/{token}", revoke_token, op("Revoke an API token (delete_token)").no_content())
+        .delete(
+            "/v1/tokens/{token}",
+            revoke_token,
+            op("Revoke an API token").records(&["delete_token"]).no_content(),
+        )
         .patch(
             "/v1/tokens/{token}/renew",
             renew_token,
-            op("Give an API token another secret (regenerate_token)").ok::<TokenAnswer>(),
+            op("Replace the secret of an API token").records(&["regenerate_token"]).ok::<TokenAnswer>(),
         )
 }
 
@@ -60,13 +68,13 @@ async fn list_tokens(State(service): State<Service>, User(user): User) -> Result
 
 /// Clients send the fields wrapped in an object or bare.
 #[derive(Deserialize, JsonSchema)]
-struct TokenBody {
-    token: Option<TokenFields>,
+struct CreateTokenBody {
+    token: Option<CreateTokenFields>,
     name: Option<String>,
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct TokenFields {
+struct CreateTokenFields {
     name: Option<String>,
 }
 
@@ -75,7 +83,7 @@ async fn create_token(
     State(state): State<AppState>,
     credential: TokenCredential,
     remote_ip: RemoteIp,
-    body: JsonBody<TokenBody>,
+    body: JsonBody<CreateTokenBody>,
 ) -> Result<Response, ApiError> {
     let name = body.value.token.and_then(|fields| fields.name).or(body.value.name);
     let name = required(name, "name")?;

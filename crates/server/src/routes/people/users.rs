@@ -10,6 +10,7 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::answer::{created, ok};
 use crate::api::{Api, op};
@@ -23,21 +24,24 @@ pub(crate) fn api() -> Api {
         .post(
             "/v1/users",
             register_user,
-            op("Register somebody; or, where the operator lets people do so, oneself (new_user)")
+            op("Register a user; without a credential, yourself where the operator allows it")
+                .records(&["new_user"])
                 .operator()
-                .body::<UserBody>()
+                .limited()
+                .body::<RegisterUserBody>()
+                .example(json!({ "user": { "username": "jane", "email": "jane@example.com" } }))
                 .created::<RegisteredAnswer>(),
         )
-        .get("/v1/users/self", show_self, op("Who you are").ok::<UserAnswer>())
+        .get("/v1/users/self", show_self, op("Get your account").ok::<UserAnswer>())
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct UserBody {
-    user: Option<UserFields>,
+struct RegisterUserBody {
+    user: Option<RegisterUserFields>,
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct UserFields {
+struct RegisterUserFields {
     id: Option<String>,
     username: Option<String>,
     email: Option<String>,
@@ -48,7 +52,7 @@ struct UserFields {
 async fn register_user(
     State(state): State<AppState>,
     registrar: Registrar,
-    body: JsonBody<UserBody>,
+    body: JsonBody<RegisterUserBody>,
 ) -> Result<Response, ApiError> {
     let fields = required(body.value.user, "user")?;
     if let Registrar::Themself(remote_ip) = registrar {
@@ -67,7 +71,11 @@ async fn register_user(
 }
 
 /// Lets a user register themself. The default username is the part of the address before the @.
-async fn sign_up(state: &AppState, remote_ip: RemoteIp, fields: UserFields) -> Result<Response, ApiError> {
+async fn sign_up(
+    state: &AppState,
+    remote_ip: RemoteIp,
+    fields: RegisterUserFields,
+) -> Result<Response, ApiError> {
     let email = required(fields.email, "email")?;
     state.attempts.check(remote_ip.0, &email)?;
     let is_good =

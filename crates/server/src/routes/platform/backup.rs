@@ -5,8 +5,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use http::{StatusCode, header};
-use serde_json::json;
+use http::header;
 use tokio::sync::mpsc;
 
 use crate::api::{Api, op};
@@ -18,16 +17,17 @@ const BACKUP_TYPE: &str = "application/octet-stream";
 const WAITING_MAX: usize = 4;
 
 pub(crate) fn api() -> Api {
-    let schema = json!({ "type": "string", "format": "binary" });
-    let back_up_operation =
-        op("The whole store as of now, to be kept as a file and restored with annals restore")
+    Api::of("Platform").get(
+        "/v1/operator/backup",
+        download_backup,
+        op("Download a snapshot of the whole store, to be restored with `annals restore`")
             .operator()
-            .answers_with(StatusCode::OK, BACKUP_TYPE, schema);
-    Api::of("Platform").get("/v1/operator/backup", back_up, back_up_operation)
+            .bytes(BACKUP_TYPE),
+    )
 }
 
 /// Streams the store as it is now.
-async fn back_up(State(service): State<Service>, _: Operator) -> Result<Response, ApiError> {
+async fn download_backup(State(service): State<Service>, _: Operator) -> Result<Response, ApiError> {
     let pieces = service.backup().ok_or_else(|| {
         ApiError::Conflict("this store is a PostgreSQL database: back it up with pg_dump".to_owned())
     })?;

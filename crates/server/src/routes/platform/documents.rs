@@ -10,39 +10,40 @@ use crate::error::ApiError;
 use crate::state::AppState;
 
 pub(crate) fn api() -> Api {
-    let text = |summary, kind| {
-        op(summary).open().answers_with(StatusCode::OK, kind, serde_json::json!({ "type": "string" }))
-    };
     Api::of("Platform")
         .get(
             "/openapi.json",
-            show_document,
-            op("This document").open().ok::<serde_json::Map<String, serde_json::Value>>(),
+            show_openapi_document,
+            op("Get this document").open().ok::<serde_json::Map<String, serde_json::Value>>(),
         )
-        .get("/docs", show_pages, text("This document, for people", "text/html"))
-        .get("/docs.css", show_style, text("How the pages look", "text/css"))
+        .get("/docs", show_docs_page, op("Read this document as a page").open().text("text/html"))
+        .get("/docs.css", show_docs_style, op("Get the style of the pages").open().text("text/css"))
         .get(
             "/password",
             show_password_page,
-            text("Where a mailed link leads, to set a new password", "text/html"),
+            op("Open the page to set a new password, to which mailed links lead").open().text("text/html"),
         )
-        .get("/password.js", show_password_script, text("What that page does", "text/javascript"))
+        .get(
+            "/password.js",
+            show_password_script,
+            op("Get the script of the password page").open().text("text/javascript"),
+        )
 }
 
 /// The OpenAPI document.
-async fn show_document(State(state): State<AppState>) -> Result<Response, ApiError> {
+async fn show_openapi_document(State(state): State<AppState>) -> Result<Response, ApiError> {
     let documents = state.documents.get().ok_or(ApiError::Internal)?;
     Ok(json_bytes(StatusCode::OK, documents.openapi.clone().into()))
 }
 
 /// The pages, in one.
-async fn show_pages(State(state): State<AppState>) -> Result<Response, ApiError> {
+async fn show_docs_page(State(state): State<AppState>) -> Result<Response, ApiError> {
     let documents = state.documents.get().ok_or(ApiError::Internal)?;
     Ok(page(documents.page.clone()))
 }
 
 /// How the pages look.
-async fn show_style() -> Response {
+async fn show_docs_style() -> Response {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("../../pages/docs.css"))
         .into_response()
 }

@@ -11,11 +11,11 @@ use crate::api::{Api, op};
 
 pub(crate) fn api() -> Api {
     Api::of("Platform")
-        .get("/v1/features/stacks", list_stacks, op("What apps run on").open().ok::<StacksAnswer>())
+        .get("/v1/features/stacks", list_stacks, op("List the stacks").open().ok::<StacksAnswer>())
         .get(
             "/v1/features/container_sizes",
-            list_sizes,
-            op("How large containers are").open().ok::<SizesAnswer>(),
+            list_container_sizes,
+            op("List the container sizes").open().ok::<ContainerSizesAnswer>(),
         )
 }
 
@@ -25,8 +25,10 @@ async fn list_stacks() -> Response {
 }
 
 /// Lists the container sizes, smallest first.
-async fn list_sizes() -> Response {
-    ok(&SizesAnswer { container_sizes: CONTAINER_SIZES.iter().map(|name| SizeView::of(name)).collect() })
+async fn list_container_sizes() -> Response {
+    ok(&ContainerSizesAnswer {
+        container_sizes: CONTAINER_SIZES.iter().map(|name| ContainerSizeView::of(name)).collect(),
+    })
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -35,13 +37,13 @@ struct StacksAnswer {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct SizesAnswer {
-    container_sizes: Vec<SizeView>,
+struct ContainerSizesAnswer {
+    container_sizes: Vec<ContainerSizeView>,
 }
 
 /// A container size. Each size has twice the memory of the previous one.
 #[derive(Serialize, JsonSchema)]
-pub(crate) struct SizeView {
+pub(crate) struct ContainerSizeView {
     id: String,
     name: String,
     human_name: String,
@@ -56,7 +58,7 @@ pub(crate) struct SizeView {
     sku: Option<String>,
 }
 
-impl SizeView {
+impl ContainerSizeView {
     pub(crate) fn of(name: &str) -> Self {
         let ordinal = CONTAINER_SIZES.iter().position(|size| *size == name).unwrap_or_default();
         Self {

@@ -12,22 +12,17 @@ use crate::api::{Api, op};
 use crate::state::AppState;
 
 pub(crate) fn api() -> Api {
-    let text = serde_json::json!({ "type": "string" });
     Api::of("Platform")
-        .get("/healthz", health, op("Whether the process answers").open().ok::<StatusAnswer>())
+        .get("/healthz", show_health, op("Check that the process is running").open().ok::<StatusAnswer>())
         .get(
             "/readyz",
-            readiness,
-            op("Whether requests can be carried out")
+            show_readiness,
+            op("Check that the store accepts requests")
                 .open()
                 .ok::<StatusAnswer>()
                 .answers::<StatusAnswer>(StatusCode::SERVICE_UNAVAILABLE),
         )
-        .get(
-            "/metrics",
-            metrics,
-            op("Measurements, for Prometheus").open().answers_with(StatusCode::OK, METRICS_TYPE, text),
-        )
+        .get("/metrics", show_metrics, op("Get metrics for Prometheus").open().text(METRICS_TYPE))
 }
 
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -40,12 +35,12 @@ struct StatusAnswer {
 }
 
 /// Responds if the process runs.
-async fn health() -> Response {
+async fn show_health() -> Response {
     ok(&StatusAnswer { status: "ok", error: None })
 }
 
 /// Reports whether the server accepts reads and writes.
-async fn readiness(State(service): State<Service>) -> Response {
+async fn show_readiness(State(service): State<Service>) -> Response {
     let error = match service.ready().await {
         Ok(()) => return ok(&StatusAnswer { status: "ready", error: None }),
         Err(Error::Store(error @ StoreError::Unavailable(_))) => error.to_string(),
@@ -55,7 +50,7 @@ async fn readiness(State(service): State<Service>) -> Response {
 }
 
 /// Shows the metrics, for Prometheus.
-async fn metrics(State(state): State<AppState>) -> Response {
+async fn show_metrics(State(state): State<AppState>) -> Response {
     let text = state.metrics.text(state.service.measure().await);
     ([(header::CONTENT_TYPE, METRICS_TYPE)], text).into_response()
 }

@@ -10,7 +10,11 @@ use crate::api::{Api, op};
 use crate::state::AppState;
 
 pub(crate) fn api() -> Api {
-    Api::of("Platform").get("/v1/regions", list_regions, op("The one region").open().ok::<RegionsAnswer>())
+    Api::of("Platform").get(
+        "/v1/regions",
+        list_regions,
+        op("List the regions: always one").open().ok::<RegionsAnswer>(),
+    )
 }
 
 /// Lists the only region.

@@ -8,9 +8,10 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::answer::{created, ok};
-use crate::api::{Api, op};
+use crate::api::{Api, action, op};
 use crate::error::ApiError;
 use crate::extract::{Acting, JsonBody, LastSegment, User, given, required};
 
@@ -18,41 +19,56 @@ pub(crate) fn api() -> Api {
     const ALL: &str = "/v1/scm_integrations";
     const ONE: &str = "/v1/scm_integrations/{integration}";
     Api::of("Source control")
-        .get(ALL, list_integrations, op("The forges you connected").ok::<IntegrationsAnswer>())
+        .get(
+            ALL,
+            list_scm_integrations,
+            op("List your accounts at Git hosting services").ok::<ScmIntegrationsAnswer>(),
+        )
         .post(
             ALL,
-            connect,
-            op("Connect an account at a forge (new_integration)")
-                .body::<ConnectBody>()
-                .created::<IntegrationAnswer>(),
+            create_scm_integration,
+            action("Connect your account at a Git hosting service")
+                .records(&["new_integration"])
+                .body::<CreateScmIntegrationBody>()
+                .example(json!({ "scm_integration": {
+                    "scm_type": "gitlab-self-hosted",
+                    "url": "https://gitlab.example.com",
+                    "access_token": "glpat-secret",
+                } }))
+                .created::<ScmIntegrationAnswer>(),
         )
-        .get(
+        .get(ONE, show_scm_integration, op("Get a connected account").ok::<ScmIntegrationAnswer>())
+        .delete(
             ONE,
-            show_integration,
-            op("One of them, by identifier or kind of forge").ok::<IntegrationAnswer>(),
+            delete_scm_integration,
+            action("Disconnect your account at a Git hosting service")
+                .records(&["delete_integration"])
+                .no_content(),
         )
-        .delete(ONE, disconnect, op("Disconnect an account at a forge (delete_integration)").no_content())
 }
 
 /// Lists the caller's integrations.
-async fn list_integrations(User(user): User) -> Response {
-    let views = user.account.integrations.values().map(|one| IntegrationView::new(&user.account, one));
-    ok(&IntegrationsAnswer { scm_integrations: views.collect() })
+async fn list_scm_integrations(User(user): User) -> Response {
+    let views = user.account.integrations.values().map(|one| ScmIntegrationView::new(&user.account, one));
+    ok(&ScmIntegrationsAnswer { scm_integrations: views.collect() })
 }
 
 /// Shows an integration, by identifier or type. The official CLI asks by type.
-async fn show_integration(User(user): User, LastSegment(name): LastSegment) -> Result<Response, ApiError> {
+async fn show_scm_integration(
+    User(user): User,
+    LastSegment(name): LastSegment,
+) -> Result<Response, ApiError> {
     let one = user.account.integration(&name).ok_or(ApiError::NotFound("scm_integration"))?;
-    Ok(ok(&IntegrationAnswer { scm_integration: IntegrationView::new(&user.account, one) }))
+    Ok(ok(&ScmIntegrationAnswer { scm_integration: ScmIntegrationView::new(&user.account, one) }))
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct ConnectBody {
-    scm_integration: Option<ConnectFields>,
+struct CreateScmIntegrationBody {
+    scm_integration: Option<CreateScmIntegrationFields>,
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct ConnectFields {
+struct CreateScmIntegrationFields {
     /// github, github-enterprise, gitlab or gitlab-self-hosted.
     scm_type: Option<String>,
     /// The root URL of the forge, for types with more than one.
@@ -64,10 +80,10 @@ struct ConnectFields {
 }
 
 /// Connects an account at a forge.
-async fn connect(
+async fn create_scm_integration(
     State(service): State<Service>,
     acting: Acting,
-    body: JsonBody<ConnectBody>,
+    body: JsonBody<CreateScmIntegrationBody>,
 ) -> Result<Response, ApiError> {
     acting.user()?;
     let fields = required(body.value.scm_integration, "scm_integration")?;
@@ -80,11 +96,13 @@ async fn connect(
     let outcome = service.act_on_own_account(acting.request(&body.bytes), action).await?;
     let connected = outcome.account.integrations.get(&outcome.created);
     let connected = connected.ok_or(ApiError::NotFound("scm_integration"))?;
-    Ok(created(&IntegrationAnswer { scm_integration: IntegrationView::new(&outcome.account, connected) }))
+    Ok(created(&ScmIntegrationAnswer {
+        scm_integration: ScmIntegrationView::new(&outcome.account, connected),
+    }))
 }
 
 /// Disconnects an account at a forge.
-async fn disconnect(
+async fn delete_scm_integration(
     State(service): State<Service>,
     acting: Acting,
     LastSegment(name): LastSegment,
@@ -96,17 +114,17 @@ async fn disconnect(
 }
 
 #[derive(Serialize, JsonSchema)]
-struct IntegrationsAnswer {
-    scm_integrations: Vec<IntegrationView>,
+struct ScmIntegrationsAnswer {
+    scm_integrations: Vec<ScmIntegrationView>,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct IntegrationAnswer {
-    scm_integration: IntegrationView,
+struct ScmIntegrationAnswer {
+    scm_integration: ScmIntegrationView,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct IntegrationView {
+struct ScmIntegrationView {
     id: String,
     scm_type: String,
     url: String,
@@ -119,7 +137,7 @@ struct IntegrationView {
     owner: annals_model::Person,
 }
 
-impl IntegrationView {
+impl ScmIntegrationView {
     fn new(account: &Account, integration: &Integration) -> Self {
         Self {
             id: integration.id.clone(),

@@ -7,9 +7,10 @@ use axum::extract::State;
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::answer::ok;
-use crate::api::{Api, op};
+use crate::api::{Api, action, op};
 use crate::error::ApiError;
 use crate::extract::{
     AnyCollaborator, Authorized, JsonBody, LastSegment, Readable, Segments, TheOperator, required,
@@ -21,33 +22,51 @@ pub(crate) fn api() -> Api {
         .get(
             "/v1/apps/{app}/scm_repo_link/review_apps",
             list_review_apps,
-            op("The review apps of an app").anybody_known().ok::<ReviewAppsAnswer>(),
+            op("List the review apps of an app").anybody_known().ok::<ReviewAppsAnswer>(),
         )
         .post(
             "/v1/apps/{app}/scm_repo_link/manual_review_app",
             create_review_app,
-            op("Make the review app of a pull request (create_review_app, new_app)")
-                .body::<CreateBody>()
+            action("Create the review app of a pull request")
+                .records(&["create_review_app", "new_app"])
+                .body::<CreateReviewAppBody>()
+                .example(json!({ "pull_request_id": 43 }))
                 .ok::<ReviewAppAnswer>(),
         )
-        .get(PULLS, list_pulls, op("The known open pull requests").anybody_known().ok::<PullsAnswer>())
+        .get(
+            PULLS,
+            list_pull_requests,
+            op("List the known open pull requests").anybody_known().ok::<PullRequestsAnswer>(),
+        )
         .post(
             PULLS,
-            report_pull,
-            op("Tell of a pull request, where no webhook does (create_review_app, destroy_review_app)")
+            report_pull_request,
+            action("Report a pull request that no webhook reports")
+                .records(&["create_review_app", "new_app", "destroy_review_app"])
                 .operator()
-                .body::<PullBody>()
-                .ok::<PullAnswer>(),
+                .body::<ReportPullRequestBody>()
+                .example(json!({ "pull": {
+                    "number": 44,
+                    "title": "Search by author",
+                    "state": "open",
+                    "html_url": "https://github.com/jane/my-app/pull/44",
+                    "source_repo_name": "jane/my-app",
+                    "source_repo_html_url": "https://github.com/jane/my-app",
+                } }))
+                .ok::<PullRequestAnswer>(),
         )
         .get(
             "/v1/apps/{app}/scm_repo_link/pulls/{pull}",
-            show_pull,
-            op("One pull request").anybody_known().ok::<PullAnswer>(),
+            show_pull_request,
+            op("Get a pull request").anybody_known().ok::<PullRequestAnswer>(),
         )
         .post(
             "/v1/apps/{app}/scm_repo_link/pulls/{pull}/close",
-            close_pull,
-            op("Tell that a pull request is closed (destroy_review_app)").operator().ok::<PullAnswer>(),
+            close_pull_request,
+            action("Report that a pull request was closed")
+                .records(&["destroy_review_app"])
+                .operator()
+                .ok::<PullRequestAnswer>(),
         )
 }
 
@@ -64,7 +83,7 @@ async fn list_review_apps(State(service): State<Service>, readable: Readable) ->
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct CreateBody {
+struct CreateReviewAppBody {
     pull_request_id: Option<Number>,
 }
 
@@ -80,7 +99,7 @@ enum Number {
 async fn create_review_app(
     State(service): State<Service>,
     access: Authorized<AnyCollaborator>,
-    body: JsonBody<CreateBody>,
+    body: JsonBody<CreateReviewAppBody>,
 ) -> Result<Response, ApiError> {
     let number = match required(body.value.pull_request_id, "pull_request_id")? {
         Number::Number(number) => number,
@@ -96,32 +115,35 @@ async fn create_review_app(
 }
 
 /// Lists the known open pull requests.
-async fn list_pulls(State(service): State<Service>, readable: Readable) -> Result<Response, ApiError> {
+async fn list_pull_requests(
+    State(service): State<Service>,
+    readable: Readable,
+) -> Result<Response, ApiError> {
     let access = readable.live()?;
     let private = service.private_state(access.app.id).await?;
     let open = private.pull_requests.values().filter(|pull| pull.closed_at.is_none());
-    let pulls = open.map(|pull| PullView::new(pull, access.visibility())).collect();
-    Ok(ok(&PullsAnswer { pulls }))
+    let pulls = open.map(|pull| PullRequestView::new(pull, access.visibility())).collect();
+    Ok(ok(&PullRequestsAnswer { pulls }))
 }
 
 /// Shows a pull request.
-async fn show_pull(
+async fn show_pull_request(
     State(service): State<Service>,
     readable: Readable,
     LastSegment(number): LastSegment,
 ) -> Result<Response, ApiError> {
     let access = readable.live()?;
     let private = service.private_state(access.app.id).await?;
-    Ok(ok(&PullAnswer::new(&private, parse_number(&number)?, access.visibility())?))
+    Ok(ok(&PullRequestAnswer::new(&private, parse_number(&number)?, access.visibility())?))
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct PullBody {
-    pull: Option<PullFields>,
+struct ReportPullRequestBody {
+    pull: Option<ReportPullRequestFields>,
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct PullFields {
+struct ReportPullRequestFields {
     id: Option<u64>,
     number: Option<u64>,
     title: Option<String>,
@@ -138,10 +160,10 @@ struct PullFields {
 }
 
 /// Records what the operator reports about a pull request.
-async fn report_pull(
+async fn report_pull_request(
     State(service): State<Service>,
     access: Authorized<TheOperator>,
-    body: JsonBody<PullBody>,
+    body: JsonBody<ReportPullRequestBody>,
 ) -> Result<Response, ApiError> {
     let fields = required(body.value.pull, "pull")?;
     let now = service.now();
@@ -169,11 +191,11 @@ async fn report_pull(
     };
     let request = access.acting.request(&body.bytes);
     let outcome = service.pull_request_received(request, access.app.id, received, change).await?;
-    Ok(ok(&PullAnswer::new(&outcome.private, number, Visibility::ALL)?))
+    Ok(ok(&PullRequestAnswer::new(&outcome.private, number, Visibility::ALL)?))
 }
 
 /// Records that a pull request is closed.
-async fn close_pull(
+async fn close_pull_request(
     State(service): State<Service>,
     access: Authorized<TheOperator>,
     Segments([_, number]): Segments<2>,
@@ -183,7 +205,7 @@ async fn close_pull(
     let received = private.pull_requests.get(&number).cloned().ok_or(ApiError::NotFound("pull_request"))?;
     let request = access.acting.request(b"");
     let outcome = service.pull_request_received(request, access.app.id, received, PullChange::Closed).await?;
-    Ok(ok(&PullAnswer::new(&outcome.private, number, Visibility::ALL)?))
+    Ok(ok(&PullRequestAnswer::new(&outcome.private, number, Visibility::ALL)?))
 }
 
 fn parse_number(text: &str) -> Result<u64, ApiError> {
@@ -191,24 +213,24 @@ fn parse_number(text: &str) -> Result<u64, ApiError> {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct PullsAnswer {
-    pulls: Vec<PullView>,
+struct PullRequestsAnswer {
+    pulls: Vec<PullRequestView>,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct PullAnswer {
-    pull: PullView,
+struct PullRequestAnswer {
+    pull: PullRequestView,
 }
 
-impl PullAnswer {
+impl PullRequestAnswer {
     fn new(private: &PrivateState, number: u64, visibility: Visibility) -> Result<Self, ApiError> {
         let pull = private.pull_requests.get(&number).ok_or(ApiError::NotFound("pull_request"))?;
-        Ok(Self { pull: PullView::new(pull, visibility) })
+        Ok(Self { pull: PullRequestView::new(pull, visibility) })
     }
 }
 
 #[derive(Serialize, JsonSchema)]
-struct PullView {
+struct PullRequestView {
     id: u64,
     number: u64,
     title: String,
@@ -220,7 +242,7 @@ struct PullView {
     state: &'static str,
 }
 
-impl PullView {
+impl PullRequestView {
     fn new(pull: &PullRequest, visibility: Visibility) -> Self {
         let seen = |url: &str| visibility.url(url).unwrap_or_default();
         Self {

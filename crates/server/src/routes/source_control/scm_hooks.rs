@@ -26,16 +26,27 @@ use crate::state::AppState;
 pub(crate) fn api() -> Api {
     Api::of("Source control").post(
         "/v1/apps/{app}/scm_repo_link/hook",
-        receive,
-        op("Where forges tell of pushes and pull requests (deployment, create_review_app, destroy_review_app)")
+        receive_webhook,
+        op("Receive a webhook of GitHub or GitLab about pushes and pull requests")
+            .records(&["deployment", "create_review_app", "new_app", "destroy_review_app"])
             .open()
-            .raw_body(&["application/json", "application/x-www-form-urlencoded"])
+            .header("X-GitHub-Event", "GitHub's name for what happened.")
+            .header("X-Hub-Signature-256", "GitHub's signature of the body with the link's secret.")
+            .header("X-GitHub-Delivery", "Identifies a delivery of GitHub, so that a repeat changes nothing.")
+            .header("X-Gitlab-Event", "GitLab's name for what happened.")
+            .header("X-Gitlab-Token", "The link's secret, as GitLab sends it.")
+            .header(
+                "X-Gitlab-Event-UUID",
+                "Identifies a delivery of GitLab, so that a repeat changes nothing.",
+            )
+            .raw_body("application/json")
+            .raw_body("application/x-www-form-urlencoded")
             .ok::<ReceivedAnswer>(),
     )
 }
 
 /// Receives a webhook. Irrelevant events get 200 too, since forges disable webhooks that fail.
-async fn receive(
+async fn receive_webhook(
     State(state): State<AppState>,
     Segments([app]): Segments<1>,
     headers: HeaderMap,

@@ -8,58 +8,80 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::answer::{created, ok};
-use crate::api::{Api, op};
+use crate::api::{Api, action, op};
 use crate::error::ApiError;
 use crate::extract::{AnyCollaborator, Authorized, JsonBody, Readable, required};
 
 pub(crate) fn api() -> Api {
     const PATH: &str = "/v1/apps/{app}/scm_repo_link";
     Api::of("Source control")
-        .get(PATH, show_link, op("The repository of an app").anybody_known().ok::<LinkAnswer>())
+        .get(
+            PATH,
+            show_scm_link,
+            op("Get the repository link of an app").anybody_known().ok::<ScmLinkAnswer>(),
+        )
         .post(
             PATH,
-            link,
-            op("Link an app to a repository (link_scm)").body::<LinkBody>().created::<LinkAnswer>(),
+            create_scm_link,
+            action("Link an app to a repository")
+                .records(&["link_scm"])
+                .body::<CreateScmLinkBody>()
+                .example(json!({ "scm_repo_link": {
+                    "source": "https://github.com/jane/my-app",
+                    "auth_integration_uuid": "github",
+                    "branch": "main",
+                    "auto_deploy_enabled": true,
+                } }))
+                .created::<ScmLinkAnswer>(),
         )
         .patch(
             PATH,
-            update_link,
-            op("Change what happens by itself (update_scm)").body::<UpdateBody>().ok::<LinkAnswer>(),
+            update_scm_link,
+            action("Change what pushes and pull requests cause")
+                .records(&["update_scm"])
+                .body::<UpdateScmLinkBody>()
+                .example(json!({ "scm_repo_link": { "auto_deploy_enabled": false } }))
+                .ok::<ScmLinkAnswer>(),
         )
-        .delete(PATH, unlink, op("Unlink an app from its repository (unlink_scm)").no_content())
+        .delete(
+            PATH,
+            delete_scm_link,
+            action("Unlink an app from its repository").records(&["unlink_scm"]).no_content(),
+        )
         .get(
             "/v1/apps/{app}/scm_repo_link/hook",
-            show_hook,
-            op("Where the forge is to send its webhooks, and with which secret").ok::<HookAnswer>(),
+            show_scm_hook,
+            op("Get the URL and the secret to set up at the Git hosting service").ok::<ScmHookAnswer>(),
         )
 }
 
 /// Shows the link of an app.
-async fn show_link(State(service): State<Service>, readable: Readable) -> Result<Response, ApiError> {
+async fn show_scm_link(State(service): State<Service>, readable: Readable) -> Result<Response, ApiError> {
     let access = readable.live()?;
     let private = service.private_state(access.app.id).await?;
-    Ok(ok(&LinkAnswer::new(&access.app, &private, access.visibility())?))
+    Ok(ok(&ScmLinkAnswer::new(&access.app, &private, access.visibility())?))
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct LinkBody {
-    scm_repo_link: Option<LinkFields>,
+struct CreateScmLinkBody {
+    scm_repo_link: Option<CreateScmLinkFields>,
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct LinkFields {
+struct CreateScmLinkFields {
     /// The repository's URL.
     source: Option<String>,
     /// The identifier of the integration, as in `/v1/scm_integrations`.
     auth_integration_uuid: Option<String>,
     #[serde(flatten)]
-    settings: SettingsFields,
+    settings: ScmLinkSettings,
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct SettingsFields {
+struct ScmLinkSettings {
     branch: Option<String>,
     auto_deploy_enabled: Option<bool>,
     deploy_review_apps_enabled: Option<bool>,
@@ -70,8 +92,8 @@ struct SettingsFields {
     automatic_creation_from_forks_allowed: Option<bool>,
 }
 
-impl From<SettingsFields> for LinkSettings {
-    fn from(fields: SettingsFields) -> Self {
+impl From<ScmLinkSettings> for LinkSettings {
+    fn from(fields: ScmLinkSettings) -> Self {
         Self {
             branch: fields.branch.filter(|branch| !branch.is_empty()),
             auto_deploy: fields.auto_deploy_enabled,
@@ -86,7 +108,10 @@ impl From<SettingsFields> for LinkSettings {
 }
 
 /// Links an app to a repository.
-async fn link(access: Authorized<Link>, body: JsonBody<LinkBody>) -> Result<Response, ApiError> {
+async fn create_scm_link(
+    access: Authorized<Link>,
+    body: JsonBody<CreateScmLinkBody>,
+) -> Result<Response, ApiError> {
     let fields = required(body.value.scm_repo_link, "scm_repo_link")?;
     let action = Link {
         source: required(fields.source, "source")?,
@@ -94,48 +119,48 @@ async fn link(access: Authorized<Link>, body: JsonBody<LinkBody>) -> Result<Resp
         settings: fields.settings.into(),
     };
     let outcome = access.act(action, &body.bytes).await?;
-    Ok(created(&LinkAnswer::new(&outcome.app, &outcome.private, Visibility::ALL)?))
+    Ok(created(&ScmLinkAnswer::new(&outcome.app, &outcome.private, Visibility::ALL)?))
 }
 
 #[derive(Deserialize, JsonSchema)]
-struct UpdateBody {
-    scm_repo_link: Option<SettingsFields>,
+struct UpdateScmLinkBody {
+    scm_repo_link: Option<ScmLinkSettings>,
 }
 
 /// Changes the automation settings.
-async fn update_link(
+async fn update_scm_link(
     access: Authorized<UpdateLink>,
-    body: JsonBody<UpdateBody>,
+    body: JsonBody<UpdateScmLinkBody>,
 ) -> Result<Response, ApiError> {
     let fields = required(body.value.scm_repo_link, "scm_repo_link")?;
     let outcome = access.act(UpdateLink(fields.into()), &body.bytes).await?;
-    Ok(ok(&LinkAnswer::new(&outcome.app, &outcome.private, Visibility::ALL)?))
+    Ok(ok(&ScmLinkAnswer::new(&outcome.app, &outcome.private, Visibility::ALL)?))
 }
 
 /// Unlinks an app from its repository.
-async fn unlink(access: Authorized<Unlink>) -> Result<Response, ApiError> {
+async fn delete_scm_link(access: Authorized<Unlink>) -> Result<Response, ApiError> {
     access.act(Unlink, b"").await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// Shows the URL and the secret to set up the webhook at the forge.
-async fn show_hook(
+async fn show_scm_hook(
     State(service): State<Service>,
     access: Authorized<AnyCollaborator>,
 ) -> Result<Response, ApiError> {
     let private = service.private_state(access.app.id).await?;
     let secret = private.hook_secret.clone().ok_or(ApiError::NotFound("scm_repo_link"))?;
     let url = format!("{}/v1/apps/{}/scm_repo_link/hook", service.public_url(), access.app.id);
-    Ok(ok(&HookAnswer { hook: HookView { url, secret: secret.0 } }))
+    Ok(ok(&ScmHookAnswer { hook: ScmHookView { url, secret: secret.0 } }))
 }
 
 #[derive(Serialize, JsonSchema)]
-struct LinkAnswer {
-    scm_repo_link: LinkView,
+struct ScmLinkAnswer {
+    scm_repo_link: ScmLinkView,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct LinkView {
+struct ScmLinkView {
     id: EventId,
     app_id: AppId,
     auth_integration_uuid: Option<String>,
@@ -165,7 +190,7 @@ struct LinkerView {
     email: String,
 }
 
-impl LinkAnswer {
+impl ScmLinkAnswer {
     fn new(app: &App, private: &PrivateState, visibility: Visibility) -> Result<Self, ApiError> {
         let mut link = app.scm_link.as_deref().cloned().ok_or(ApiError::NotFound("scm_repo_link"))?;
         link.source = visibility.url(&link.source).unwrap_or_default();
@@ -174,7 +199,7 @@ impl LinkAnswer {
         let url = link.source.strip_suffix(&*repo_name).unwrap_or(&link.source).trim_end_matches('/');
         let scm_type = private.scm_type.clone().unwrap_or_else(|| link.scm_type().to_owned());
         let automation = &link.automation;
-        let scm_repo_link = LinkView {
+        let scm_repo_link = ScmLinkView {
             id: link.id,
             app_id: app.id,
             auth_integration_uuid: private.integration_id.clone(),
@@ -204,12 +229,12 @@ impl LinkAnswer {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct HookAnswer {
-    hook: HookView,
+struct ScmHookAnswer {
+    hook: ScmHookView,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct HookView {
+struct ScmHookView {
     url: String,
     secret: String,
 }

@@ -12,11 +12,15 @@ use crate::api::{Api, op};
 
 pub(crate) fn api() -> Api {
     Api::of("Events")
-        .get("/v1/event_types", list_event_types, op("Every type of event").open().ok::<EventTypesAnswer>())
+        .get(
+            "/v1/event_types",
+            list_event_types,
+            op("List all event types with the schemas of their data").open().ok::<EventTypesAnswer>(),
+        )
         .get(
             "/v1/event_categories",
             list_event_categories,
-            op("What types of events are listed under").open().ok::<CategoriesAnswer>(),
+            op("List the categories of event types").open().ok::<EventCategoriesAnswer>(),
         )
 }
 
@@ -43,9 +47,9 @@ async fn list_event_types() -> Response {
 async fn list_event_categories() -> Response {
     let event_categories = Category::ALL.iter().map(|category| {
         let (name, display_name, position) = category.describe();
-        CategoryView { id: lasting_id("event category", name), name, display_name, position }
+        EventCategoryView { id: lasting_id("event category", name), name, display_name, position }
     });
-    ok(&CategoriesAnswer { event_categories: event_categories.collect() })
+    ok(&EventCategoriesAnswer { event_categories: event_categories.collect() })
 }
 
 /// Returns an identifier in the form that clients know. It is the same in every installation and version.
@@ -76,12 +80,12 @@ struct EventTypeView {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct CategoriesAnswer {
-    event_categories: Vec<CategoryView>,
+struct EventCategoriesAnswer {
+    event_categories: Vec<EventCategoryView>,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct CategoryView {
+struct EventCategoryView {
     id: String,
     name: &'static str,
     display_name: &'static str,

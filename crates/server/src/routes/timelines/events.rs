@@ -7,32 +7,30 @@ use annals_service::{Credential, TimelineId};
 use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
-use crate::api::{Api, op};
+use crate::api::{Api, event_schema, op};
 use crate::error::ApiError;
 use crate::extract::{Caller, LastSegment, Pagination, Readable, Segments, Selection};
 use crate::state::AppState;
 use crate::timeline::Reading;
 
 pub(crate) fn api() -> Api {
-    let list = |summary| {
-        op(summary)
-            .query_number("page", "Which page, from 1, which has the newest events.")
-            .query_number("per_page", "How many events a page has: 20, or up to 100.")
-            .query_number("from", "Instead of a page, all events of that many hours, up to 72.")
-            .ok::<EventsAnswer>()
-    };
+    let list = |summary| op(summary).timeline().ok::<EventsAnswer>();
     Api::of("Events")
         .get(
             "/v1/events",
             list_own_events,
-            list("What you did, on any app, and what happened to your account"),
+            list("List what you did on any app, and what happened to your account"),
         )
-        .get("/v1/users/{user}/events", list_user_events, list("What a user did").anybody_known())
-        .get("/v1/apps/{app}/events", list_app_events, list("The timeline of an app").anybody_known())
-        .get("/v1/apps/{app}/events/{event}", show_event, op("One event").anybody_known().ok::<EventAnswer>())
+        .get("/v1/users/{user}/events", list_user_events, list("List what a user did").anybody_known())
+        .get("/v1/apps/{app}/events", list_app_events, list("List the events of an app").anybody_known())
+        .get(
+            "/v1/apps/{app}/events/{event}",
+            show_event,
+            op("Get an event of an app").anybody_known().ok::<EventAnswer>(),
+        )
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -61,12 +59,8 @@ impl JsonSchema for EventReference {
         "Event".into()
     }
 
-    fn inline_schema() -> bool {
-        true
-    }
-
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "$ref": "#/components/schemas/Event" })
+        event_schema()
     }
 }
 

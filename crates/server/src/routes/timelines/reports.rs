@@ -1,28 +1,73 @@
 //! Reports: events that a trusted component states have happened.
 
-use annals_model::report::{InvalidReports, parse_json, parse_ndjson};
+use annals_model::report::{EVENTS_MAX, InvalidReports, parse_json, parse_ndjson};
+use annals_model::{AppId, EventId, Person, Time};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::header;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use crate::answer::created;
-use crate::api::{Api, op};
+use crate::api::{Api, action};
+use crate::dry_run::DryRun;
 use crate::error::ApiError;
 use crate::extract::{Operator, idempotency, idempotency_key, read, target};
 use crate::limits::REPORT_BYTES_MAX;
 use crate::state::AppState;
 
 pub(crate) fn api() -> Api {
+    let event = json!({
+        "type": "restart",
+        "created_at": "2026-11-01T11:59:00Z",
+        "user": { "username": "jane", "email": "jane@example.com", "id": "us-0e6d8e46-5cd0-42a4-acba-372b2be605ac" },
+        "app_id": "5343eccd646173000a140000",
+        "app_name": "my-app",
+        "type_data": { "scope": ["web"] },
+    });
     Api::of("Events").post(
         "/v1/events",
         report_events,
-        op("Report what happened elsewhere")
+        action("Report events that happened elsewhere: all are recorded, or none")
             .operator()
-            .raw_body(&["application/json", "application/x-ndjson"])
+            .body::<ReportBody>()
+            .example(json!({ "events": [event.clone()] }))
+            .raw_body("application/x-ndjson")
+            .example(format!("{event}\n").into())
             .created::<AcceptedAnswer>(),
     )
+}
+
+/// Only describes the body, which the model parses.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "never constructed")]
+struct ReportBody {
+    /// The events, oldest first.
+    #[schemars(length(max = EVENTS_MAX))]
+    events: Vec<ReportedEvent>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "never constructed")]
+struct ReportedEvent {
+    /// Assigned here if it is missing.
+    id: Option<EventId>,
+    /// When the event happened. Defaults to now. Never before the last event of the app or, without an app, of the user.
+    created_at: Option<Time>,
+    /// Who did it. Required for events of accounts.
+    user: Option<Person>,
+    /// Required for events of apps.
+    app_id: Option<AppId>,
+    /// Required for events of apps.
+    app_name: Option<String>,
+    /// One of the types of `/v1/event_types`.
+    #[schemars(rename = "type")]
+    event_type: String,
+    /// What the type's schema describes.
+    #[schemars(default)]
+    type_data: Map<String, Value>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -68,6 +113,11 @@ async fn report_events(
             "the body is not {{\"events\":[…]}}: {message} (to send one event per line, set Content-Type: application/x-ndjson)"
         )),
     })?;
-    let accepted = state.service.report(reports, idempotency(key.as_ref(), &target(&parts), &body)).await?;
+    let accepted = match DryRun::of(&parts) {
+        DryRun(true) => state.service.check_reports(reports).await?,
+        DryRun(false) => {
+            state.service.report(reports, idempotency(key.as_ref(), &target(&parts), &body)).await?
+        }
+    };
     Ok(created(&AcceptedAnswer { accepted }))
 }

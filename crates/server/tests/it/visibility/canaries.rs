@@ -7,11 +7,11 @@ use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 
 use super::world::{PARENT_APP, person, user_id};
-use super::{ALL, Place, Who};
+use super::{ALL, Subject, Who};
 
 /// A text that is in one field of one event only.
 pub(super) struct Canary {
-    pub(super) place: Place,
+    pub(super) subject: Subject,
     pub(super) actor: Who,
     pub(super) class: Class,
     /// The event type and the field's path, such as `new_variable.value`.
@@ -19,54 +19,54 @@ pub(super) struct Canary {
     pub(super) text: String,
 }
 
-/// Returns the prefix of all canaries of a class and a place: of texts and of IP addresses.
-pub(super) fn marks(class: Class, place: Place) -> [String; 2] {
-    let number = match place {
-        Place::Live => 1,
-        Place::Deleted => 2,
-        Place::Account(who) => 3 + who as u8,
+/// Returns the prefix of all canaries of a class and a subject: of texts and of IP addresses.
+pub(super) fn marks(class: Class, subject: Subject) -> [String; 2] {
+    let number = match subject {
+        Subject::Live => 1,
+        Subject::Deleted => 2,
+        Subject::Account(who) => 3 + who as u8,
     };
     [format!("{class:?}.{number}."), format!("2001:db8:{}:{number:x}::", class as u8 + 1)]
 }
 
 /// Returns a URL with a canary wherever credentials may be, and another one in its public part.
-pub(super) fn canary_url(place: Place, label: &str) -> String {
-    let [hidden, public] = [Class::Url, Class::Public].map(|class| marks(class, place)[0].clone() + label);
+pub(super) fn canary_url(subject: Subject, label: &str) -> String {
+    let [hidden, public] = [Class::Url, Class::Public].map(|class| marks(class, subject)[0].clone() + label);
     format!("https://{hidden}:{hidden}@host.example/{public}?{hidden}#{hidden}")
 }
 
 /// Returns an event of that type, and adds its canaries.
 pub(super) fn event_of(
     event_type: &'static EventType,
-    place: Place,
+    subject: Subject,
     actor: Who,
     canaries: &mut Vec<Canary>,
 ) -> Value {
-    let made = [false, true].into_iter().find_map(|is_uniform| {
+    let built = [false, true].into_iter().find_map(|is_uniform| {
         let root = (event_type.schema)().to_value();
-        let mut maker = Maker { place, actor, event_type, is_uniform, root: &root, made: Vec::new() };
+        let mut maker = Maker { subject, actor, event_type, is_uniform, root: &root, canaries: Vec::new() };
         let data = maker.value(&root, &FieldShape::Object(event_type.fields), "");
         event_type.parse(&to_raw_value(&data).unwrap()).ok()?;
-        Some((data, maker.made))
+        Some((data, maker.canaries))
     });
-    let (type_data, made) =
-        made.unwrap_or_else(|| panic!("{}: no valid event can be built", event_type.name));
+    let (type_data, added) =
+        built.unwrap_or_else(|| panic!("{}: no valid event can be built", event_type.name));
     for class in ALL.iter().filter(|class| **class != Class::Public && event_type.classes.contains(**class)) {
-        assert!(made.iter().any(|canary| canary.class == *class), "{}: {class:?}", event_type.name);
+        assert!(added.iter().any(|canary| canary.class == *class), "{}: {class:?}", event_type.name);
     }
-    canaries.extend(made);
+    canaries.extend(added);
     json!({ "user": person(actor), "type": event_type.name, "type_data": type_data })
 }
 
 /// Builds the `type_data` of one event.
 struct Maker<'a> {
-    place: Place,
+    subject: Subject,
     actor: Who,
     event_type: &'static EventType,
     /// Whether all public texts are equal, for types whose fields must not contradict each other.
     is_uniform: bool,
     root: &'a Value,
-    made: Vec<Canary>,
+    canaries: Vec<Canary>,
 }
 
 impl Maker<'_> {
@@ -122,16 +122,16 @@ impl Maker<'_> {
     fn leaf(&mut self, class: Class, format: &str, path: &str) -> Value {
         let named = if self.is_uniform && class == Class::Public { "" } else { path };
         let label = format!("{:?}.{}{named}", self.actor, self.event_type.name).replace('/', "-");
-        let [text, address] = marks(class, self.place);
+        let [text, address] = marks(class, self.subject);
         match (format, class) {
             // Four digits have no room for a canary.
             _ if path.ends_with(".last4") => "4242".into(),
             ("date-time", _) => "2026-11-01T08:00:00.000Z".into(),
-            ("ip", _) => self.add(class, path, format!("{address}{:x}", self.made.len() + 1)),
+            ("ip", _) => self.add(class, path, format!("{address}{:x}", self.canaries.len() + 1)),
             (_, Class::Url) => {
                 self.add(class, path, text + &label);
-                self.add(Class::Public, path, marks(Class::Public, self.place)[0].clone() + &label);
-                canary_url(self.place, &label).into()
+                self.add(Class::Public, path, marks(Class::Public, self.subject)[0].clone() + &label);
+                canary_url(self.subject, &label).into()
             }
             _ => self.add(class, path, text + &label),
         }
@@ -139,7 +139,7 @@ impl Maker<'_> {
 
     fn add(&mut self, class: Class, path: &str, text: String) -> Value {
         let field = format!("{}{path}", self.event_type.name);
-        self.made.push(Canary { place: self.place, actor: self.actor, class, field, text: text.clone() });
+        self.canaries.push(Canary { subject: self.subject, actor: self.actor, class, field, text: text.clone() });
         text.into()
     }
 }

@@ -10,7 +10,7 @@ use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::canaries::{Canary, canary_url, event_of, marks};
-use super::{APPS, Place, ROLES, Who};
+use super::{APPS, Subject, ROLES, Who};
 use crate::harness::{Answer, OPERATOR, TestService, request};
 
 pub(super) const PARENT_APP: &str = "5343eccd646173000a1400ff";
@@ -68,7 +68,7 @@ pub(super) struct World {
     start: Time,
     pub(super) canaries: Vec<Canary>,
     /// The values of path parameters, by parameter; and, as `secret`, the secrets that the server chose.
-    ids: BTreeMap<(Place, String), Vec<String>>,
+    ids: BTreeMap<(Subject, String), Vec<String>>,
 }
 
 impl World {
@@ -81,7 +81,7 @@ impl World {
         let start = service.clock.now();
         let mut world = Self { service, tokens, start, canaries: Vec::new(), ids: BTreeMap::new() };
         let users = ROLES[1..].iter().map(|(who, ..)| user_id(*who).to_string());
-        world.ids.insert((Place::Live, "user".to_owned()), users.collect());
+        world.ids.insert((Subject::Live, "user".to_owned()), users.collect());
         world.report(members()).await;
         for (number, action) in ACTIONS.iter().enumerate() {
             world.act(*action, number).await;
@@ -110,17 +110,17 @@ impl World {
     }
 
     async fn act(&mut self, (who, method, route, body, kept): Action, number: usize) {
-        let path = &self.paths(route, Place::Live, APPS[0].1)[0];
+        let path = &self.paths(route, Subject::Live, APPS[0].1)[0];
         let label = format!("action-{number}");
         let [secret, personal] =
-            [Class::Secret, Class::Personal].map(|class| marks(class, Place::Live)[0].clone() + &label);
+            [Class::Secret, Class::Personal].map(|class| marks(class, Subject::Live)[0].clone() + &label);
         let body = body.replace("SECRET", &secret).replace("PERSONAL", &personal);
-        let body = body.replace("URL", &canary_url(Place::Live, &label));
+        let body = body.replace("URL", &canary_url(Subject::Live, &label));
         let answer = self.service.play(method, path, &self.tokens[who as usize], "", &body).await;
         assert!(answer.status.is_success(), "{method} {path}: {}", answer.text());
         for (name, pointer) in kept {
             let json = answer.json();
-            let (text, ids) = (json.pointer(pointer).unwrap(), (Place::Live, (*name).to_owned()));
+            let (text, ids) = (json.pointer(pointer).unwrap(), (Subject::Live, (*name).to_owned()));
             let text = text.as_str().unwrap().rsplit('/').next().unwrap();
             self.ids.entry(ids).or_default().push(text.to_owned());
         }
@@ -133,11 +133,11 @@ impl World {
             // Whoever creates an app owns it.
             let actor = if event_type.name == "new_app" { Who::Owner } else { actor };
             if event_type.scope == Scope::Account {
-                events.push(event_of(event_type, Place::Account(actor), actor, &mut self.canaries));
+                events.push(event_of(event_type, Subject::Account(actor), actor, &mut self.canaries));
                 continue;
             }
-            for (place, app) in APPS {
-                let mut event = event_of(event_type, place, actor, &mut self.canaries);
+            for (subject, app) in APPS {
+                let mut event = event_of(event_type, subject, actor, &mut self.canaries);
                 event["app_id"] = app.into();
                 event["app_name"] = event["type_data"].get("new_name").cloned().unwrap_or_else(|| app.into());
                 events.push(event);
@@ -148,13 +148,13 @@ impl World {
 
     async fn find_ids(&mut self) {
         for (name, route, list, field) in LISTS {
-            for (place, app) in APPS {
+            for (subject, app) in APPS {
                 let answer = self.read(Who::Owner, &route.replace("{app}", app), "").await;
                 if answer.status == StatusCode::OK {
                     let answer = answer.json();
                     let listed = answer[list].as_array().unwrap().iter();
                     let ids = listed.map(|one| one[field].to_string().replace('"', "")).collect();
-                    self.ids.insert((place, name.to_owned()), ids);
+                    self.ids.insert((subject, name.to_owned()), ids);
                 }
             }
         }
@@ -162,7 +162,7 @@ impl World {
 
     /// Returns the live app's secrets that the server chose.
     pub(super) fn secrets(&self) -> &[String] {
-        &self.ids[&(Place::Live, "secret".to_owned())]
+        &self.ids[&(Subject::Live, "secret".to_owned())]
     }
 
     pub(super) async fn read(&self, who: Who, path: &str, agent: &str) -> Answer {
@@ -172,12 +172,12 @@ impl World {
     }
 
     /// Returns the paths of a route, with every value of its parameters.
-    pub(super) fn paths(&self, route: &str, place: Place, app: &str) -> Vec<String> {
+    pub(super) fn paths(&self, route: &str, subject: Subject, app: &str) -> Vec<String> {
         let mut paths = vec![route.replace("{app}", app)];
         while let Some((_, rest)) = paths.first().and_then(|path| path.split_once('{')) {
             let name = rest.split_once('}').unwrap().0.to_owned();
             let parameter = format!("{{{name}}}");
-            let ids = self.ids.get(&(place, name)).map(Vec::as_slice).unwrap_or_default();
+            let ids = self.ids.get(&(subject, name)).map(Vec::as_slice).unwrap_or_default();
             paths = paths.iter().flat_map(|path| ids.iter().map(|id| path.replace(&parameter, id))).collect();
         }
         paths
