@@ -1,6 +1,6 @@
 //! `annals demo`: serves a throw-away store with sample data.
 //!
-//! The sample events are not inserted. [`Platform`] sends the requests of users, a forge (a Git hosting service) and an
+//! The sample events are not inserted. [`DemoPlatform`] sends the requests of users, a forge (a Git hosting service) and an
 //! add-on provider to the router that is then served.
 
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use crate::listen;
 use crate::output::say;
 use crate::serve::stop_signal;
 use crate::store::Location;
-use crate::story::{Platform, StoryClock};
+use crate::story::{DemoPlatform, StoryClock};
 
 /// How far the printed difference reaches back: not as far as the variable that changes 20 hours ago and holds a password.
 const DIFFERENCE_MILLIS: u64 = 12 * 60 * 60 * 1000;
@@ -55,7 +55,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         AppState::start(store, Arc::new(clock.clone()), ids, config, metrics).await?;
     let operator_token = operator_token.context("a new store generates an operator token")?;
 
-    let platform = Platform { router: router(state.clone()), clock, operator_token };
+    let platform = DemoPlatform { router: router(state.clone()), clock, operator_token };
     let jane_token = platform.live().await?;
     introduce(&url, &jane_token, &platform.operator_token);
     let background = tokio::spawn(state.service().clone().work());

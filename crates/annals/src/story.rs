@@ -43,13 +43,13 @@ impl Clock for StoryClock {
 }
 
 /// The platform of the story.
-pub(crate) struct Platform {
+pub(crate) struct DemoPlatform {
     pub(crate) router: Router,
     pub(crate) clock: StoryClock,
     pub(crate) operator_token: String,
 }
 
-impl Platform {
+impl DemoPlatform {
     /// Sends the requests of three days. Returns the API token of Jane, who owns the app.
     ///
     /// # Errors

@@ -26,9 +26,11 @@ impl FieldErrors {
 
     /// Joins the errors of several parts; `None` if there are none.
     pub fn all(errors: impl IntoIterator<Item = Self>) -> Option<Self> {
-        Self::any(errors.into_iter().flat_map(|errors| errors.0).flat_map(|(field, messages)| {
-            messages.into_iter().map(move |message| (field.clone(), message))
-        }))
+        Self::any(
+            errors.into_iter().flat_map(|errors| errors.0).flat_map(|(field, messages)| {
+                messages.into_iter().map(move |message| (field.clone(), message))
+            }),
+        )
     }
 
     /// Returns the errors of a part with its fields named from the whole: `name` in `type_data` is `type_data.name`.

@@ -115,7 +115,7 @@ impl ApiError {
             Self::Unauthorized(text) => json!({ "error": text }),
             Self::NotOffered(text) => json!({ "error": text }),
             Self::NotFound(resource) => json!({ "resource": resource, "error": "not found" }),
-            Self::NoSuchPath => json!({ "error": "there is nothing at this path; list: /docs" }),
+            Self::NoSuchPath => json!({ "error": "no such path; list: /docs" }),
             Self::MethodNotAllowed(allowed) => json!({ "error": format!("use {allowed}") }),
             Self::TooLarge(bytes) => {
                 json!({ "error": format!("the body must not be longer than {bytes} bytes") })

@@ -25,12 +25,12 @@ pub(crate) struct Operations(HashMap<String, BTreeMap<String, Operation>>);
 struct Operation {
     /// The query parameters it takes, if it is a listing. A parameter that a listing ignored would return too much.
     listing_parameters: Option<Vec<String>>,
-    body: Option<KnownFields>,
+    body: Option<BodyFields>,
 }
 
 /// The fields that an operation's body may have. Stands in the request's extensions.
 #[derive(Clone)]
-pub(crate) struct KnownFields {
+pub(crate) struct BodyFields {
     document: Arc<Value>,
     /// The JSON Schema of the body, whose references lead into the document.
     schema: Arc<Value>,
@@ -44,8 +44,8 @@ impl Operations {
         let operations = paths.map(|(path, methods)| {
             let methods = methods.as_object().into_iter().flatten();
             let methods = methods.filter(|(method, _)| *method != "parameters");
-            let methods =
-                methods.map(|(method, described)| (method.clone(), Operation::new(path, described, &document)));
+            let methods = methods
+                .map(|(method, described)| (method.clone(), Operation::new(path, described, &document)));
             (path.clone(), methods.collect())
         });
         Self(operations.collect())
@@ -63,7 +63,7 @@ impl Operations {
     }
 
     /// Checks what can be checked before the body is read. Returns what the body is checked against.
-    pub(crate) fn check(&self, request: &Request) -> Result<Option<KnownFields>, ApiError> {
+    pub(crate) fn check(&self, request: &Request) -> Result<Option<BodyFields>, ApiError> {
         let query = request.uri().query().filter(|query| !query.is_empty());
         let is_read = request.method() == Method::GET || request.method() == Method::HEAD;
         if is_read && query.is_none() {
@@ -96,10 +96,9 @@ impl Operation {
         let body = &described["requestBody"]["content"]["application/json"]["schema"];
         Self {
             listing_parameters: is_listing.then(|| names.collect()),
-            body: body.is_object().then(|| KnownFields {
-                document: Arc::clone(document),
-                schema: Arc::new(body.clone()),
-            }),
+            body: body
+                .is_object()
+                .then(|| BodyFields { document: Arc::clone(document), schema: Arc::new(body.clone()) }),
         }
     }
 }
@@ -117,7 +116,7 @@ fn refuse_unknown_parameters(path: &str, known: &[String], query: &str) -> Resul
     errors.map_or(Ok(()), |errors| Err(ApiError::Invalid(errors)))
 }
 
-impl KnownFields {
+impl BodyFields {
     /// Refuses misspelt fields. Other unknown fields are ignored, since official clients send some.
     pub(crate) fn check(&self, body: &[u8]) -> Result<(), ApiError> {
         // A body that is not JSON is refused where it is parsed.
@@ -150,7 +149,8 @@ fn find_misspelt(
             }
         }
         Value::Array(items) => {
-            for schema in alternatives(document, schema).into_iter().filter_map(|schema| schema.get("items")) {
+            for schema in alternatives(document, schema).into_iter().filter_map(|schema| schema.get("items"))
+            {
                 for (index, item) in items.iter().enumerate() {
                     find_misspelt(document, schema, item, &format!("{path}[{index}]"), found);
                 }

@@ -77,7 +77,7 @@ async fn unknown_path(State(state): State<AppState>, uri: Uri) -> ApiError {
     let path = uri.path();
     let meant = || {
         let meant = paths::meant(path, state.operations.get()?.paths())?;
-        Some(format!("there is nothing at this path; did you mean {meant}? list: /docs"))
+        Some(format!("no such path; did you mean {meant}? list: /docs"))
     };
     paths::not_offered(path).or_else(meant).map_or(ApiError::NoSuchPath, ApiError::NotOffered)
 }

@@ -223,10 +223,10 @@ async fn a_backup_holds_the_store_as_it_was_at_the_start_and_a_failed_restore_le
     flipped[backup.len() / 2] ^= 1;
     let longer = [&backup[..], b"x"].concat();
     for (damaged, why) in [
-        (&backup[..backup.len() - 1], "cut off"),
-        (&flipped[..], "changed"),
-        (&longer[..], "changed"),
-        (b"nothing", "cut off"),
+        (&backup[..backup.len() - 1], "truncated"),
+        (&flipped[..], "modified"),
+        (&longer[..], "modified"),
+        (b"nothing", "not an annals backup"),
     ] {
         let refused = embedded::restore(damaged, &elsewhere).unwrap_err();
         assert!(matches!(&refused, Error::Damaged(what) if what.contains(why)), "{refused}");

@@ -21,7 +21,10 @@ fn file_names_work_on_every_system() {
         let is_valid = file.chars().all(is_plain) && file.split('/').all(|part| !part.ends_with('.'));
         !is_valid || file.len() > PATH_BYTES_MAX || !seen.insert(file.to_lowercase())
     });
-    assert_none("short file names of letters, digits, `.`, `_` and `-` that differ in more than case", &findings);
+    assert_none(
+        "short file names of letters, digits, `.`, `_` and `-` that differ in more than case",
+        &findings,
+    );
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! Event types of data access consents and the health data contact.
+
 use std::net::IpAddr;
 
 use schemars::JsonSchema;

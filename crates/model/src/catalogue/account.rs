@@ -1,3 +1,5 @@
+//! Event types of accounts: registration, tokens, keys, connected Git accounts.
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -1,3 +1,5 @@
+//! Event types of add-ons.
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

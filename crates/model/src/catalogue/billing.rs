@@ -1,3 +1,5 @@
+//! Event types of billing: payment methods, credit, vouchers.
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

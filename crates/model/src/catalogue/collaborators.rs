@@ -1,3 +1,5 @@
+//! Event types of collaborators and their invitations.
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

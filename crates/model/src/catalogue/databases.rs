@@ -1,3 +1,5 @@
+//! Event types of databases: features and maintenance.
+
 use std::net::IpAddr;
 
 use schemars::JsonSchema;

@@ -1,3 +1,5 @@
+//! Event types of domains.
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

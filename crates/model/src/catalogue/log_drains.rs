@@ -1,3 +1,5 @@
+//! Event types of log drains, of apps and of add-ons.
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -1,3 +1,5 @@
+//! Event types of signing in and of passwords.
+
 use std::net::IpAddr;
 
 use schemars::JsonSchema;

@@ -1,3 +1,5 @@
+//! Event types of linked repositories and review apps.
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -1,3 +1,5 @@
+//! Event types of environment variables.
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

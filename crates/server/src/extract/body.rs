@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::error::{ApiError, MISSING};
 use crate::limits::BODY_BYTES_MAX;
-use crate::operations::KnownFields;
+use crate::operations::BodyFields;
 use crate::state::AppState;
 
 /// A JSON body. A missing body, an empty one and `null` are read as `{}`, since clients send all of them for "nothing".
@@ -25,7 +25,7 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &AppState) -> Result<Self, ApiError> {
-        let known = request.extensions().get::<KnownFields>().cloned();
+        let known = request.extensions().get::<BodyFields>().cloned();
         let bytes = read(request.into_body(), BODY_BYTES_MAX).await?;
         if let Some(known) = known {
             known.check(&bytes)?;

@@ -58,8 +58,10 @@ const LAST_STEP: Step =
     (Who::Operator, "POST", "/api/databases/{database}/maintenance/{started}/start", "{}", &[]);
 
 /// What an operation's request has besides the example of the document: a query, a body, and names in its path.
+type Addition = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
+
 #[rustfmt::skip]
-const FURTHER: &[(&str, &str, &str, &[(&str, &str)])] = &[
+const FURTHER: &[Addition] = &[
     ("accept_invitation", "", r#"{"token":"{invitation}"}"#, &[]),
     ("accept_invitation_by_link", "?token={invitation}", "", &[]),
     ("delete_variables", "", r#"{"variable_ids":["{variable}"]}"#, &[]),

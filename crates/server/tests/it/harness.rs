@@ -94,7 +94,12 @@ impl TestService {
         Self::start_at(test_store, store, config, clock_at_noon()).await
     }
 
-    async fn start_at(test_store: TestStore, store: Arc<dyn Store>, config: Config, clock: ManualClock) -> Self {
+    async fn start_at(
+        test_store: TestStore,
+        store: Arc<dyn Store>,
+        config: Config,
+        clock: ManualClock,
+    ) -> Self {
         Self::start_as(test_store, store, config, clock, Arc::new(CountingIds::default())).await
     }
 
@@ -247,7 +252,9 @@ impl TestService {
 fn readable(body: &str) -> String {
     const LONG: usize = 600;
     match serde_json::from_str::<Value>(body) {
-        Ok(value) if body.len() > LONG && value.to_string() == body => wrapped(&value, 0),
+        Ok(value) if body.len() > LONG && serde_json::to_vec(&value).unwrap() == body.as_bytes() => {
+            wrapped(&value, 0)
+        }
         _ => body.to_owned(),
     }
 }

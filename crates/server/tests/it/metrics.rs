@@ -123,7 +123,10 @@ async fn a_follower_lags_until_it_has_taken_every_event() {
     assert_eq!((service.metric(EVENTS).await, service.metric(SECONDS).await), (0.0, 0.0));
     service.report_examples().await;
     service.clock.advance(Duration::from_secs(30));
-    assert_eq!((service.metric(EVENTS).await, service.metric(SECONDS).await), (EXAMPLES.lines().count() as f64, 30.0));
+    assert_eq!(
+        (service.metric(EVENTS).await, service.metric(SECONDS).await),
+        (EXAMPLES.lines().count() as f64, 30.0)
+    );
     service.state.service().catch_up().await.unwrap();
     assert_eq!((service.metric(EVENTS).await, service.metric(SECONDS).await), (0.0, 0.0));
     assert_eq!(service.metric(r#"annals_events_total{type="new_app"}"#).await, 1.0);

@@ -381,13 +381,10 @@ async fn a_feature_that_annals_lacks_is_named_with_what_to_use_instead() {
 async fn an_unknown_path_gets_the_one_that_was_meant() {
     let (mut service, jane) = service().await;
     for (path, text) in [
-        ("/apps", "there is nothing at this path; did you mean /v1/apps? list: /docs"),
-        ("/v1/apps/", "there is nothing at this path; did you mean /v1/apps? list: /docs"),
-        (
-            "/v1/app/my-app/event",
-            "there is nothing at this path; did you mean /v1/apps/my-app/events? list: /docs",
-        ),
-        ("/v1/nothing", "there is nothing at this path; list: /docs"),
+        ("/apps", "no such path; did you mean /v1/apps? list: /docs"),
+        ("/v1/apps/", "no such path; did you mean /v1/apps? list: /docs"),
+        ("/v1/app/my-app/event", "no such path; did you mean /v1/apps/my-app/events? list: /docs"),
+        ("/v1/nothing", "no such path; list: /docs"),
     ] {
         let answer = service.get(path, &jane).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");

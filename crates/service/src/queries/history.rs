@@ -49,12 +49,12 @@ pub struct Difference {
     /// The later time.
     pub to: Point,
     /// The values that differ.
-    pub changes: Vec<Change>,
+    pub changes: Vec<StateChange>,
 }
 
 /// A value that differs between two states.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct Change {
+pub struct StateChange {
     /// The place of the value in the state, as a JSON Pointer (RFC 6901).
     pub path: String,
     /// The value before; `null` if there was none.
@@ -148,7 +148,7 @@ impl Service {
 }
 
 /// Adds the leaves that differ between two values.
-fn compare(path: &mut String, before: &Value, after: &Value, changes: &mut Vec<Change>) {
+fn compare(path: &mut String, before: &Value, after: &Value, changes: &mut Vec<StateChange>) {
     match (before, after) {
         (Value::Object(old), Value::Object(new)) => {
             let keys: BTreeSet<_> = old.keys().chain(new.keys()).collect();
@@ -162,7 +162,7 @@ fn compare(path: &mut String, before: &Value, after: &Value, changes: &mut Vec<C
             }
         }
         (before, after) if before != after => {
-            changes.push(Change { path: path.clone(), before: before.clone(), after: after.clone() });
+            changes.push(StateChange { path: path.clone(), before: before.clone(), after: after.clone() });
         }
         _ => {}
     }

@@ -7,4 +7,4 @@ pub(crate) mod page;
 pub(crate) mod timelines;
 mod tokens;
 
-pub use history::{Change, Difference, Point, StateAt};
+pub use history::{Difference, Point, StateAt, StateChange};

@@ -147,7 +147,7 @@ impl Inner {
 
     /// Returns the run that contains `position`, which must be in the timeline.
     pub(super) fn run_with(&self, timeline: TimelineId, position: u64) -> Result<Run, Error> {
-        let guard = self
+        let entry = self
             .runs
             .range(
                 run_key(timeline, position.saturating_sub(u64::from(run::EVENTS_MAX) - 1))
@@ -155,7 +155,7 @@ impl Inner {
             )
             .next_back()
             .ok_or_else(|| Error::Damaged("a timeline has a gap".to_owned()))?;
-        let (key, value) = guard.into_inner()?;
+        let (key, value) = entry.into_inner()?;
         Run::read(&key, value.into())
     }
 

@@ -1,3 +1,5 @@
+//! Steps on add-ons.
+
 use annals_model::Rejection;
 use annals_model::app::{
     AddAddon, AddFeature, ChooseMaintenanceWindow, ConfigureAddon, DeleteAddon, MaintenanceMove,

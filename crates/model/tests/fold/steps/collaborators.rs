@@ -1,3 +1,5 @@
+//! Steps on collaborators.
+
 use annals_model::ResourceId;
 use annals_model::app::{AcceptInvitation, ChangeRole, Invite, RemoveCollaborator, collaborator_id};
 
@@ -32,5 +34,5 @@ fn remove(step: &mut Step<'_>) -> Decided {
 }
 
 fn change_role(step: &mut Step<'_>) -> Decided {
-    step.act(&ChangeRole { id: collaborator(step), is_limited: step.b % 2 == 0 })
+    step.act(&ChangeRole { id: collaborator(step), is_limited: step.b.is_multiple_of(2) })
 }

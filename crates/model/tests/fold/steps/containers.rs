@@ -1,3 +1,5 @@
+//! Steps on containers: scale, restart, run.
+
 use annals_model::app::{Restart, Run, Scale, ScaledType};
 
 use super::{Kind, Step, text};
@@ -27,5 +29,5 @@ fn restart(step: &mut Step<'_>) -> Decided {
 }
 
 fn run(step: &mut Step<'_>) -> Decided {
-    step.act(&Run { command: text(&["ls", ""], step.a), size: None, detached: step.b % 2 == 0 })
+    step.act(&Run { command: text(&["ls", ""], step.a), size: None, detached: step.b.is_multiple_of(2) })
 }

@@ -1,3 +1,5 @@
+//! Steps on deployments.
+
 use annals_model::app::{
     BuildDetails, DeployArchive, DeployBranch, ImportDeployment, MoveDeployment, Progress, Stage,
 };

@@ -1,3 +1,5 @@
+//! Steps on domains.
+
 use annals_model::ResourceId;
 use annals_model::app::{AddDomain, CertificateChange, DeleteDomain, EditDomain, domain_id};
 

@@ -1,3 +1,5 @@
+//! Steps on log drains.
+
 use annals_model::app::{AddAddonLogDrain, AddLogDrain, DeleteAddonLogDrain, DeleteLogDrain, Drain};
 
 use super::{Kind, Step, text};

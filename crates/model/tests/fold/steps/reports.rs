@@ -1,3 +1,5 @@
+//! Steps that are reports instead of actions.
+
 use annals_model::Report;
 
 use super::{Kind, Step};

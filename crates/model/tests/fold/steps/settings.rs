@@ -1,3 +1,5 @@
+//! Steps on the app itself: name, owner, stack, settings, contacts.
+
 use annals_model::app::{
     ChangeStack, DeleteApp, EditApp, GrantConsent, RenameApp, SetHdsContact, TransferApp,
 };

@@ -1,3 +1,5 @@
+//! Steps on the linked repository and its review apps.
+
 use annals_model::Decision;
 use annals_model::app::{
     FollowUp, Link, LinkSettings, PullChange, PullRequest, PushReceived, Unlink, UpdateLink, review_apps,

@@ -1,3 +1,5 @@
+//! Steps on variables.
+
 use annals_model::app::{
     ChangeVariable, DeleteVariable, DeleteVariables, NewValue, SetVariable, SetVariables, variable_id,
 };

@@ -139,7 +139,13 @@ impl Maker<'_> {
 
     fn add(&mut self, class: Class, path: &str, text: String) -> Value {
         let field = format!("{}{path}", self.event_type.name);
-        self.canaries.push(Canary { subject: self.subject, actor: self.actor, class, field, text: text.clone() });
+        self.canaries.push(Canary {
+            subject: self.subject,
+            actor: self.actor,
+            class,
+            field,
+            text: text.clone(),
+        });
         text.into()
     }
 }

@@ -10,7 +10,7 @@ use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::canaries::{Canary, canary_url, event_of, marks};
-use super::{APPS, Subject, ROLES, Who};
+use super::{APPS, ROLES, Subject, Who};
 use crate::harness::{Answer, OPERATOR, TestService, request};
 
 pub(super) const PARENT_APP: &str = "5343eccd646173000a1400ff";
