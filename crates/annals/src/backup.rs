@@ -10,8 +10,8 @@ use bytes::Bytes;
 use clap::{ArgGroup, Args};
 use tempfile::NamedTempFile;
 
-use crate::output::say;
-use crate::store::{Location, Named, because};
+use crate::output::print;
+use crate::store::{Location, Named, explain};
 
 #[derive(Args)]
 #[command(after_help = BACKUP_EXAMPLES)]
@@ -68,7 +68,7 @@ pub(crate) async fn back_up(options: BackupOptions) -> anyhow::Result<()> {
     let directory = options.to.parent().filter(|parent| !parent.as_os_str().is_empty());
     let directory = directory.unwrap_or(Path::new("."));
     // A temporary file is readable by its owner only, as the backup must be: it holds all secrets of the store. It gets its
-    // name once it is complete; an error removes it.
+    // name once it is complete. An error removes it; a killed process leaves it, and no later backup minds.
     let file = NamedTempFile::with_prefix_in(".annals-backup-", directory);
     let mut out =
         BufWriter::new(file.with_context(|| format!("cannot create a file in {}", directory.display()))?);
@@ -79,7 +79,7 @@ pub(crate) async fn back_up(options: BackupOptions) -> anyhow::Result<()> {
     }
     let entries = finish(out, &options.to)?;
     File::open(directory)?.sync_all()?;
-    say(&format!("{}: backup with {entries} entries, complete and verified", options.to.display()));
+    print(&format!("{}: backup with {entries} entries, complete and verified", options.to.display()));
     Ok(())
 }
 
@@ -98,7 +98,7 @@ fn read_store(store: &Location, out: &mut impl Write) -> anyhow::Result<()> {
     };
     let opened = embedded::Options::new(directory).existing(true).open().map_err(|error| match error {
         Error::InUse => anyhow::anyhow!("a process serves it; use --server with its address instead"),
-        error => because(error),
+        error => explain(error),
     });
     let opened = opened.with_context(|| format!("the store {store} cannot be opened"))?;
     for piece in opened.backup().into_iter().flatten() {
@@ -115,12 +115,12 @@ async fn download(server: &str, token: Option<&str>, out: &mut impl Write) -> an
     }
     let url = format!("{}/v1/operator/backup", server.trim_end_matches('/'));
     let request = reqwest::Client::new().get(&url).bearer_auth(token.unwrap_or_default());
-    let mut answer = request.send().await.with_context(|| format!("{url} cannot be reached"))?;
-    if !answer.status().is_success() {
-        let (status, said) = (answer.status(), answer.text().await.unwrap_or_default());
-        bail!("{url} responded {status}: {said}");
+    let mut response = request.send().await.with_context(|| format!("{url} cannot be reached"))?;
+    if !response.status().is_success() {
+        let (status, body) = (response.status(), response.text().await.unwrap_or_default());
+        bail!("{url} responded {status}: {body}");
     }
-    while let Some(piece) = answer.chunk().await.context("the connection broke during the backup")? {
+    while let Some(piece) = response.chunk().await.context("the connection broke during the backup")? {
         let piece: Bytes = piece;
         out.write_all(&piece).context("the backup cannot be written")?;
     }
@@ -137,8 +137,8 @@ pub(crate) fn restore(options: RestoreOptions) -> anyhow::Result<()> {
     let from =
         File::open(&options.from).with_context(|| format!("cannot read {}", options.from.display()))?;
     let entries = embedded::restore(BufReader::new(from), directory)
-        .map_err(because)
+        .map_err(explain)
         .with_context(|| format!("cannot restore {} to {}", options.from.display(), directory.display()))?;
-    say(&format!("{}: all {entries} entries of {} restored", directory.display(), options.from.display()));
+    print(&format!("{}: all {entries} entries of {} restored", directory.display(), options.from.display()));
     Ok(())
 }

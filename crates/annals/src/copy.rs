@@ -6,7 +6,7 @@ use annals_store::{Progress, Step, copy};
 use anyhow::{Context, bail};
 use clap::Args;
 
-use crate::output::{complain, say};
+use crate::output::{eprint, print};
 use crate::store::Named;
 
 /// How often the progress is printed.
@@ -27,10 +27,10 @@ pub(crate) struct Options {
 const EXAMPLES: &str = "\
 Examples:
   annals copy --from ./annals-data --to 'postgres://annals:…@db/annals'
-      Move from a directory to PostgreSQL
+      From a directory to PostgreSQL
 
   annals copy --from 'postgres://annals:…@db/annals' --to ./annals-data
-      Move from PostgreSQL to a directory";
+      From PostgreSQL to a directory";
 
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let (source, target) = (options.from.location("--from")?, options.to.location("--to")?);
@@ -46,13 +46,13 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         });
         if is_due {
             printed = Some((progress.step, Instant::now()));
-            complain(&describe(progress));
+            eprint(&describe(progress));
         }
     })
     .await
     .with_context(|| format!("cannot copy {source} to {target}"))?;
     to.close().await?;
-    say(&format!(
+    print(&format!(
         "copied {} to {}, and verified: {} timelines with {} entries, {} commits, {} rows",
         source, target, copied.timelines, copied.entries, copied.commits, copied.rows
     ));

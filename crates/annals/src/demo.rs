@@ -14,7 +14,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use crate::listen;
-use crate::output::say;
+use crate::output::print;
 use crate::serve::stop_signal;
 use crate::store::Location;
 use crate::story::{DemoPlatform, StoryClock};
@@ -56,7 +56,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let operator_token = operator_token.context("a new store generates an operator token")?;
 
     let platform = DemoPlatform { router: router(state.clone()), clock, operator_token };
-    let jane_token = platform.live().await?;
+    let jane_token = platform.run_story().await?;
     introduce(&url, &jane_token, &platform.operator_token);
     let background = tokio::spawn(state.service().clone().work());
     annals_server::run(listener, platform.router, connections_max, stop).await?;
@@ -67,7 +67,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
 
 fn introduce(url: &str, token: &str, operator_token: &str) {
     let from = SystemClock.now().minus_millis(DIFFERENCE_MILLIS);
-    say(&format!(
+    print(&format!(
         "annals {} demo on {url} (throw-away store; stop with Ctrl-C)
 
   Jane's API token   {token}

@@ -58,7 +58,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            output::complain(&format!("annals: {error:#}"));
+            output::eprint(&format!("annals: {error:#}"));
             ExitCode::FAILURE
         }
     }

@@ -3,12 +3,12 @@
 use std::io::Write;
 
 /// Prints a line to standard output. A closed pipe is not an error.
-pub(crate) fn say(text: &str) {
+pub(crate) fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
 /// Prints a line to standard error.
-pub(crate) fn complain(text: &str) {
+pub(crate) fn eprint(text: &str) {
     _ = writeln!(std::io::stderr().lock(), "{text}");
 }

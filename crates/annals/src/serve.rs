@@ -16,7 +16,7 @@ use reqwest::Url;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::listen;
-use crate::output::say;
+use crate::output::print;
 use crate::store::{Location, Named};
 
 #[derive(Args)]
@@ -195,9 +195,9 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let connections_max = config.connections_max;
     let is_token_stored = config.operator_token.is_none();
     let clock = Arc::new(SystemClock);
-    let (state, made_token) =
+    let (state, new_token) =
         AppState::start(store, clock, Arc::new(RandomIds::default()), config, metrics).await?;
-    introduce(&url, &location, made_token.as_deref(), is_token_stored);
+    introduce(&url, &location, new_token.as_deref(), is_token_stored);
 
     let background = tokio::spawn(state.service().clone().work());
     annals_server::run(listener, router(state.clone()), connections_max, stop).await?;
@@ -208,16 +208,16 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
 }
 
 /// Prints what a first-time user needs next.
-fn introduce(url: &str, store: &Location, made_token: Option<&str>, is_token_stored: bool) {
-    say(&format!("annals {} listens on {url}, store {store}", env!("CARGO_PKG_VERSION")));
-    if let Some(token) = made_token {
-        say(&format!("operator token, shown only once: {token}"));
+fn introduce(url: &str, store: &Location, new_token: Option<&str>, is_token_stored: bool) {
+    print(&format!("annals {} listens on {url}, store {store}", env!("CARGO_PKG_VERSION")));
+    if let Some(token) = new_token {
+        print(&format!("operator token, shown only once: {token}"));
     } else if is_token_stored {
-        say(
+        print(
             "operator token: printed at the first start; if it is lost, set a new one with ANNALS_OPERATOR_TOKEN",
         );
     }
-    say(&format!(
+    print(&format!(
         "to register a user and get a token, with the operator token in ANNALS_OPERATOR_TOKEN:\n  curl -H \"Authorization: Bearer $ANNALS_OPERATOR_TOKEN\" \
          -d '{{\"user\":{{\"username\":\"jane\",\"email\":\"jane@example.com\"}}}}' {url}/v1/users"
     ));

@@ -67,7 +67,7 @@ fn is_scheme(text: &str, scheme: &str) -> bool {
 }
 
 /// Converts the store's error, and names the system user where it lacks a permission.
-pub(crate) fn because(error: Error) -> anyhow::Error {
+pub(crate) fn explain(error: Error) -> anyhow::Error {
     match error {
         Error::NotWritable(path) => {
             anyhow::anyhow!("{} cannot write {}", user::describe(), path.display())
@@ -101,7 +101,7 @@ impl Location {
                 .await
                 .map(|store| Arc::new(store) as _),
         };
-        opened.map_err(because).with_context(|| format!("the store {self} cannot be opened"))
+        opened.map_err(explain).with_context(|| format!("the store {self} cannot be opened"))
     }
 
     /// Returns whether both name the same place. Two addresses of one database count as different if they are written
@@ -150,7 +150,7 @@ impl Location {
             Error::InUse => {
                 anyhow::anyhow!("{self} is being served: stop every annals process that uses it first")
             }
-            error => because(error).context(format!("the store {self} cannot be opened")),
+            error => explain(error).context(format!("the store {self} cannot be opened")),
         })
     }
 }

@@ -55,7 +55,7 @@ impl DemoPlatform {
     /// # Errors
     ///
     /// If a request fails.
-    pub(crate) async fn live(&self) -> anyhow::Result<String> {
+    pub(crate) async fn run_story(&self) -> anyhow::Result<String> {
         let at = |hours_ago: f64| self.clock.set(hours_ago);
         at(72.0);
         self.offer_addons().await?;
