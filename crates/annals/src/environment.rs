@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 
 use anyhow::bail;
-use clap::Command;
+use clap::{Arg, Command};
 
 const PREFIX: &str = "ANNALS_";
 /// How many characters may differ for a name to count as misspelt. More would take the variables that Kubernetes sets for a
@@ -28,7 +28,7 @@ pub(crate) fn check(command: &Command) -> anyhow::Result<()> {
 
 /// Returns the variables of a command and its subcommands.
 fn settings(command: &Command) -> Vec<OsString> {
-    let own = command.get_arguments().filter_map(|option| option.get_env()).map(OsStr::to_owned);
+    let own = command.get_arguments().filter_map(Arg::get_env).map(OsStr::to_owned);
     own.chain(command.get_subcommands().flat_map(settings)).collect()
 }
 
