@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::error::ApiError;
 
-/// Query parameters that official clients send to listings beyond the documented ones.
+/// Query parameters that official clients send to listings, beyond the documented ones.
 const SENT_BY_CLIENTS: &[(&str, &[&str])] = &[
     ("/v1/addon_providers", &["category_id", "dedicated"]),
     ("/v1/addon_providers/{provider}/plans", &["show_all"]),
@@ -44,8 +44,9 @@ impl Operations {
         let operations = paths.map(|(path, methods)| {
             let methods = methods.as_object().into_iter().flatten();
             let methods = methods.filter(|(method, _)| *method != "parameters");
-            let methods = methods
-                .map(|(method, described)| (method.clone(), Operation::new(path, described, &document)));
+            let methods = methods.map(|(method, described)| {
+                (method.clone(), Operation::new(path, method, described, &document))
+            });
             (path.clone(), methods.collect())
         });
         Self(operations.collect())
@@ -77,25 +78,27 @@ impl Operations {
             return Ok(None);
         };
         if let (Some(known), Some(query)) = (&operation.listing_parameters, query) {
-            refuse_unknown_parameters(path, known, query)?;
+            refuse_unknown_parameters(known, query)?;
         }
         Ok(operation.body.clone())
     }
 }
 
 impl Operation {
-    fn new(path: &str, described: &Value, document: &Arc<Value>) -> Self {
+    fn new(path: &str, method: &str, described: &Value, document: &Arc<Value>) -> Self {
         let parameters = described["parameters"].as_array().into_iter().flatten();
         let parameters = parameters.map(|parameter| resolve(document, parameter));
         let parameters = parameters.filter(|parameter| parameter["in"] == "query");
-        let names = parameters.filter_map(|parameter| parameter["name"].as_str().map(str::to_owned));
+        let documented = parameters.filter_map(|parameter| parameter["name"].as_str());
+        let sent = SENT_BY_CLIENTS.iter().filter(|(of, _)| *of == path).flat_map(|(_, names)| *names);
+        let known = documented.chain(sent.copied()).map(str::to_owned).collect();
         let response = resolve(document, &described["responses"]["200"]);
-        let answer = &response["content"]["application/json"]["schema"];
-        let has_list = properties(document, answer).values().any(|field| field["type"] == "array");
-        let is_listing = has_list && !path.ends_with('}');
+        let schema = &response["content"]["application/json"]["schema"];
+        let has_list = properties(document, schema).values().any(|field| field["type"] == "array");
+        let is_listing = method == "get" && has_list && !path.ends_with('}');
         let body = &described["requestBody"]["content"]["application/json"]["schema"];
         Self {
-            listing_parameters: is_listing.then(|| names.collect()),
+            listing_parameters: is_listing.then_some(known),
             body: body
                 .is_object()
                 .then(|| BodyFields { document: Arc::clone(document), schema: Arc::new(body.clone()) }),
@@ -103,11 +106,9 @@ impl Operation {
     }
 }
 
-fn refuse_unknown_parameters(path: &str, known: &[String], query: &str) -> Result<(), ApiError> {
-    let sent = SENT_BY_CLIENTS.iter().filter(|(of, _)| *of == path).flat_map(|(_, names)| *names);
-    let sent: Vec<_> = sent.collect();
+fn refuse_unknown_parameters(known: &[String], query: &str) -> Result<(), ApiError> {
     let names = url::form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name.into_owned());
-    let unknown = names.filter(|name| !known.contains(name) && !sent.contains(&&name.as_str()));
+    let unknown = names.filter(|name| !known.contains(name));
     let message = match known {
         [] => "unknown parameter; this list takes none".to_owned(),
         known => format!("unknown parameter; known: {}", known.join(", ")),

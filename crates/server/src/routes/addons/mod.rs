@@ -1,4 +1,4 @@
-//! What apps have: add-ons, databases, log drains, and what providers do.
+//! Add-ons, databases and log drains of apps, and the API for add-on providers.
 
 use crate::api::Api;
 
