@@ -103,7 +103,11 @@ async fn report_events(
     let body = read(body, REPORT_BYTES_MAX).await?;
     let text = std::str::from_utf8(&body)
         .map_err(|error| ApiError::BadRequest(format!("the body is not UTF-8: {error}")))?;
-    let reports = if is_ndjson { parse_ndjson(text) } else { parse_json(text) };
+    let reports = match text.trim_ascii_start().starts_with('[') {
+        _ if is_ndjson => parse_ndjson(text),
+        true => Err(InvalidReports::Malformed("it is an array".to_owned())),
+        false => parse_json(text),
+    };
     let reports = reports.map_err(|error| match error {
         InvalidReports::Invalid(errors) => ApiError::Invalid(errors),
         InvalidReports::Malformed(message) if is_ndjson => {
