@@ -5,7 +5,9 @@ const WRONG_MAX: usize = 2;
 
 /// Returns the known name that is nearest to the written one; `None` if more than one letter in three would be wrong.
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let near = known.into_iter().filter_map(|name| {
+    // The distance takes time with the product of the lengths, and a client chooses one of them.
+    let is_alike_in_length = |name: &&str| name.len().abs_diff(written.len()) <= 4 * WRONG_MAX;
+    let near = known.into_iter().filter(is_alike_in_length).filter_map(|name| {
         let wrong_max = (written.len().min(name.len()) / 3).clamp(1, WRONG_MAX);
         let wrong = strsim::osa_distance(written, name);
         (wrong <= wrong_max).then_some((wrong, name))

@@ -19,6 +19,9 @@ const SENT_BY_CLIENTS: &[(&str, &[&str])] = &[
     ("/v1/features/container_sizes", &["app_id"]),
 ];
 
+/// The most misspelt fields that a response names.
+const MISSPELT_MAX: usize = 100;
+
 /// The operations of the API, by path and lower-case method.
 pub(crate) struct Operations(HashMap<String, BTreeMap<String, Operation>>);
 
@@ -137,6 +140,7 @@ fn find_misspelt(
     found: &mut Vec<(String, String)>,
 ) {
     match value {
+        _ if found.len() == MISSPELT_MAX => {}
         Value::Object(fields) => {
             let known = properties(document, schema);
             let absent: Vec<_> = known.keys().copied().filter(|name| !fields.contains_key(*name)).collect();
@@ -144,7 +148,9 @@ fn find_misspelt(
                 let field = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 if let Some(schema) = known.get(name.as_str()) {
                     find_misspelt(document, schema, value, &field, found);
-                } else if let Some(meant) = nearest(name, absent.iter().copied()) {
+                } else if found.len() < MISSPELT_MAX
+                    && let Some(meant) = nearest(name, absent.iter().copied())
+                {
                     found.push((field, format!("unknown field, did you mean {meant}?")));
                 }
             }

@@ -283,6 +283,11 @@ async fn every_misspelt_field_is_named_at_once_even_if_it_is_optional() {
         assert_eq!(answer.json(), serde_json::json!({ "errors": errors }), "{body}");
     }
     assert_eq!(service.event_types("my-app", &jane).await, ["new_app"]);
+    // A response names a bounded number of them.
+    let variables = vec![serde_json::json!({ "name": "A", "vale": "" }); 1000];
+    let body = serde_json::json!({ "variables": variables }).to_string();
+    let answer = service.play("PUT", "/v1/apps/my-app/variables", &jane, "", &body).await;
+    assert_eq!(answer.json()["errors"].as_object().unwrap().len(), 100);
 }
 
 #[tokio::test]
