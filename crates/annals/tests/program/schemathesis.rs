@@ -45,7 +45,7 @@ async fn every_response_conforms_to_the_document() {
             .args(["run", &format!("{}/openapi.json", running.url), "--no-color"])
             .args(["--header", &format!("Authorization: Bearer {token}")])
             .args(["--checks", CHECKS, "--phases", "coverage,fuzzing", "--max-examples", "10"])
-            // It learns names from answers, and would delete what it asks about.
+            // It learns names from responses, and would delete the resources it needs.
             .args(["--exclude-operation-id", "delete_app", "--exclude-operation-id", "delete_addon"])
             .args(["--generation-deterministic", "--workers", "1"])
             .output()

@@ -106,8 +106,11 @@ fn published(name: &str) -> String {
     if let Some(stem) = name.strip_suffix("Answer") {
         return format!("{stem}Response");
     }
+    if name == "ErrorBody" {
+        return "Error".to_owned();
+    }
     if let Some(stem) = name.strip_suffix("Body") {
-        return if stem == "Error" { stem.to_owned() } else { format!("{stem}Request") };
+        return format!("{stem}Request");
     }
     name.strip_suffix("View").unwrap_or(name).to_owned()
 }

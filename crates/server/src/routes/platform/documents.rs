@@ -1,4 +1,5 @@
-//! The API's own description: as a document for programs, and as pages for people. Nothing is fetched from elsewhere.
+//! The description of the API as a document and as a page, and the page for new passwords. They load nothing from
+//! elsewhere.
 
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
@@ -30,30 +31,30 @@ pub(crate) fn api() -> Api {
         )
 }
 
-/// The OpenAPI document.
+/// Serves the OpenAPI document.
 async fn show_openapi_document(State(state): State<AppState>) -> Result<Response, ApiError> {
     let documents = state.documents.get().ok_or(ApiError::Internal)?;
     Ok(json_bytes(StatusCode::OK, documents.openapi.clone().into()))
 }
 
-/// The pages, in one.
+/// Serves the page that shows the document.
 async fn show_docs_page(State(state): State<AppState>) -> Result<Response, ApiError> {
     let documents = state.documents.get().ok_or(ApiError::Internal)?;
     Ok(page(documents.page.clone()))
 }
 
-/// How the pages look.
+/// Serves the style of the pages.
 async fn show_docs_style() -> Response {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("../../pages/docs.css"))
         .into_response()
 }
 
-/// A form for a new password.
+/// Serves the form for a new password.
 async fn show_password_page() -> Response {
     page(include_str!("../../pages/password.html").to_owned())
 }
 
-/// What the form does.
+/// Serves the script of the form.
 async fn show_password_script() -> Response {
     ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("../../pages/password.js"))
         .into_response()
