@@ -12,12 +12,9 @@ use serde_json::Value;
 
 use crate::error::ApiError;
 
-/// Query parameters that official clients send to listings, beyond the documented ones.
-const SENT_BY_CLIENTS: &[(&str, &[&str])] = &[
-    ("/v1/addon_providers", &["category_id", "dedicated"]),
-    ("/v1/addon_providers/{provider}/plans", &["show_all"]),
-    ("/v1/features/container_sizes", &["app_id"]),
-];
+/// Query parameters that official clients send to listings and that change nothing here.
+const SENT_BY_CLIENTS: &[(&str, &[&str])] =
+    &[("/v1/addon_providers", &["dedicated"]), ("/v1/features/container_sizes", &["app_id"])];
 
 /// The most misspelt fields that a response names.
 const MISSPELT_MAX: usize = 100;

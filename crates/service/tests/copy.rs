@@ -226,7 +226,7 @@ async fn a_backup_holds_the_store_as_it_was_at_the_start_and_a_failed_restore_le
         (&backup[..backup.len() - 1], "truncated"),
         (&flipped[..], "modified"),
         (&longer[..], "modified"),
-        (b"nothing", "not an annals backup"),
+        (b"nothing", "truncated"),
     ] {
         let refused = embedded::restore(damaged, &elsewhere).unwrap_err();
         assert!(matches!(&refused, Error::Damaged(what) if what.contains(why)), "{refused}");

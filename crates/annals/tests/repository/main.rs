@@ -14,6 +14,7 @@ mod layers;
 mod links;
 mod words;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -28,10 +29,10 @@ fn tracked_files() -> Vec<String> {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let names = String::from_utf8(output.stdout).unwrap();
-    let files: Vec<_> =
-        names.split_terminator('\0').filter(|name| path_of(name).is_file()).map(str::to_owned).collect();
+    // A file in conflict is listed once for each side.
+    let files: BTreeSet<_> = names.split_terminator('\0').filter(|name| path_of(name).is_file()).collect();
     assert!(files.len() > 300, "the whole repository is read");
-    files
+    files.into_iter().map(str::to_owned).collect()
 }
 
 fn path_of(file: &str) -> PathBuf {

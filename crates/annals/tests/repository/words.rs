@@ -49,7 +49,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("ending them in order", "shutting them down gracefully"),
     ("goes on where it was", "resumes"),
     ("whose app it is not", "apps you cannot access return 404"),
-    ("no such path; list: /docs", "what annals does not offer, and what does"),
+    ("there is nothing at this path", "what annals does not offer, and what does"),
     ("whoever answers is believed", "the certificate is not verified"),
     ("with as many processes as it takes", "any number of processes"),
     ("hears of", "receives"),

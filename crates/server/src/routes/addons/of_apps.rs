@@ -27,7 +27,10 @@ pub(crate) fn api() -> Api {
         .get(
             "/v1/addon_providers",
             list_addon_providers,
-            op("List the add-ons on offer").open().ok::<AddonProvidersAnswer>(),
+            op("List the add-ons on offer")
+                .query("category_id", "Lists only the add-ons of this category.")
+                .open()
+                .ok::<AddonProvidersAnswer>(),
         )
         .put(
             "/v1/addon_providers",
@@ -42,7 +45,10 @@ pub(crate) fn api() -> Api {
         .get(
             "/v1/addon_providers/{provider}/plans",
             list_addon_plans,
-            op("List the plans of an add-on").open().ok::<AddonPlansAnswer>(),
+            op("List the plans of an add-on")
+                .query("show_all", "Lists disabled plans too if `true`.")
+                .open()
+                .ok::<AddonPlansAnswer>(),
         )
         .get(ALL, list_addons, op("List the add-ons of an app").anybody_known().ok::<AddonsAnswer>())
         .post(
