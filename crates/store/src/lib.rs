@@ -7,7 +7,7 @@
 //!   [`WriteSet`]: events to append, rows to put and rows to remove. These are committed together or not at all.
 //! - **Timelines:** every app and every user has one ([`TimelineId`]). [`Store::read`] returns events by position,
 //!   [`Store::find`] by identifier. The platform timeline lists the events of all of them in commit order, and
-//!   [`follow`] reads it as it grows.
+//!   [`follow`](fn@follow) reads it as it grows.
 //! - **Rows** are everything else: states, names, tokens, timers, mail. Each [`key`] knows the type of its value, so
 //!   [`TypedRows::get`] returns typed values. `rows/registry.rs` has the table of all kinds.
 //! - **[`copy`]** moves a store from one engine to the other.
