@@ -9,7 +9,7 @@ use crate::{Directory, IdSource, Integration, Person, Role, Time, TypeData, User
 pub struct Decision<C = ()> {
     /// The events, in the order to record them. Empty if the public state does not change.
     pub events: Vec<TypeData>,
-    /// What the action created, for the response to name. A response must never look up the newest thing instead:
+    /// What the action created, which the response names. A response must never look up the newest thing instead:
     /// another action may have created that.
     pub created: C,
 }
@@ -56,7 +56,7 @@ pub struct Context<'a> {
     pub remote_ip: Option<IpAddr>,
     /// The source of new identifiers.
     pub ids: &'a dyn IdSource,
-    /// Lookups beyond the state.
+    /// What the decision may look up besides the state.
     pub lookups: &'a dyn Lookups,
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// A part that copies of a state share until one of them changes it.
+/// A part of a state. Copies of the state share the part until one of them changes it.
 ///
 /// Nearly every event copies a state and changes little of it, so copying an unchanged part must cost nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub struct CowArc<T>(Arc<T>);
 
 impl<T> CowArc<T> {
-    /// Returns whether both share one allocation, and so are equal, without comparing the contents.
+    /// Returns whether both share one allocation. Then they are equal, and their contents need not be compared.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }

@@ -85,7 +85,7 @@ pub fn id_in(json: &[u8]) -> Option<EventId> {
 
 /// Reads the app's identifier from canonical JSON; `None` if the event has no app or the bytes are not canonical.
 pub fn app_id_in(json: &[u8]) -> Option<AppId> {
-    // The key comes before the type. `type_data` comes after it and may have a key of the same name.
+    // `app_id` comes before the type. `type_data` comes after the type, and may have a key of the same name.
     let end = json.windows(TYPE_OPENING.len()).position(|window| window == TYPE_OPENING)?;
     text_of(json.get(..end)?, b",\"app_id\":\"")?.parse().ok()
 }

@@ -143,8 +143,8 @@ impl Field {
     }
 }
 
-/// Hides the fields of an object whose class is hidden. They become null, which every client can read; a URL becomes
-/// its public part. A field without a class is removed. If no class is hidden, the object stays as it is.
+/// Hides every field of an object that has a hidden class. The field becomes null, which every client can read; a URL
+/// becomes its public part. A field without a class is removed. If no class is hidden, the object stays as it is.
 pub fn hide(object: &mut Value, fields: &[Field], hidden: Classes) {
     match object {
         _ if hidden == Classes::NONE => {}

@@ -208,7 +208,7 @@ impl ResourceId {
         Self::of(Sha256::new().chain_update(owner).chain_update(kind).chain_update([0]).chain_update(name))
     }
 
-    /// Returns the identifier that a hash gives.
+    /// Returns the identifier that consists of the first bytes of a hash.
     pub(crate) fn of(hash: Sha256) -> Self {
         let mut id = [0; Self::BYTES];
         id.copy_from_slice(&hash.finalize()[..Self::BYTES]);

@@ -9,8 +9,8 @@ pub(crate) fn write_json(value: &impl Serialize, out: &mut Vec<u8>) {
 
 /// Returns a JSON error as a message for users.
 ///
-/// It omits the position, which would be relative to a part that the sender never saw alone, and the names of Rust
-/// types.
+/// It omits the position, since that counts from the start of a part, not of the body that the sender knows. It also
+/// omits the names of Rust types.
 pub fn plain_message(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let text = text.rfind(" at line ").map_or(text.as_str(), |end| &text[..end]);

@@ -10,7 +10,7 @@
 //! - [`app`] and [`account`] have one file per resource, with its actions and what its events change. [`app::Scale`] is
 //!   the example to copy.
 //! - [`report`] parses reports.
-//! - [`field_class`] decides which fields a reader may see.
+//! - [`field_class`] says what each field may hold, and hides fields by class. The service decides who sees which class.
 //!
 //! Everything here is pure: no clock, no I/O, no async. The time, the acting user and the source of new identifiers
 //! come in as a [`Context`], so the same input gives the same output.

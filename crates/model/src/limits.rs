@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-/// The longest app name, username or email address in a report. They are limited because things are looked up by them.
+/// The longest app name, username or email address in a report. They are limited because they are keys of lookups.
 pub const NAME_BYTES_MAX: usize = 320;
 
 /// The length of an app's name, in characters.

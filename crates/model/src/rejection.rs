@@ -11,7 +11,7 @@ pub enum Rejection {
     Invalid(FieldErrors),
     /// Something that the request names does not exist, or the caller may not see it. The text is the kind of thing.
     NotFound(&'static str),
-    /// The caller's role does not allow this. The text says what would.
+    /// The caller's role does not allow this. The text says what is needed or allowed.
     Forbidden(String),
     /// The request conflicts with the current state.
     Conflict(String),

@@ -5,11 +5,12 @@ use std::fmt;
 /// What a caller may do with an app, from least to most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// May read most of it, restart it, and deploy the linked branch.
+    /// May read the app without secrets and personal data, restart it, deploy the linked branch, delete review apps, and let
+    /// the platform's staff access its data.
     LimitedCollaborator,
     /// May change everything except the app's existence, name and owner.
     Collaborator,
-    /// May do everything that a user can be allowed to do.
+    /// May do everything that any user may do.
     Owner,
     /// The holder of the operator token; also builders, forges and add-ons. No user has this role.
     Operator,

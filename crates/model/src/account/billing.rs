@@ -11,7 +11,7 @@ use crate::catalogue::{self, Billing, BillingProfile, Card};
 use crate::limits::TEXT_CHARS_MAX;
 use crate::{FieldErrors, Rejection, Time};
 
-/// The smallest credit, and the largest that can be added at once, also by a voucher.
+/// The least and the most credit that one request or one voucher can add.
 const CREDIT_MIN: f64 = 5.0;
 const CREDIT_MAX: f64 = 1_000_000.0;
 /// The length of a voucher's code.
@@ -19,7 +19,7 @@ const CODE_BYTES: RangeInclusive<usize> = 4..=64;
 /// The most vouchers one account can use.
 const VOUCHERS_MAX: usize = 1_000;
 
-/// Adds credit, which has the identifier of its event.
+/// Adds credit. The credit has the identifier of its event.
 #[derive(Debug, Clone)]
 pub struct AddCredit {
     /// How the credit was paid for.
@@ -55,7 +55,7 @@ impl AccountAction for AddCredit {
     }
 }
 
-/// Adds a payment method, which has the identifier of its event.
+/// Adds a payment method. It has the identifier of its event.
 #[derive(Debug, Clone)]
 pub struct AddPaymentMethod {
     /// The kind: `stripe`, `sepa`, `paypal`, …

@@ -1,4 +1,4 @@
-//! The forge accounts that a user connected.
+//! Integrations: the forge accounts that a user connected. A forge is a Git hosting service.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ const INTEGRATIONS_MAX: usize = 20;
 const TEXT_BYTES_MAX: usize = 512;
 
 impl Account {
-    /// Returns the integration with this identifier or, as the official CLI requests it, of this kind of forge.
+    /// Returns the integration with this identifier or of this kind of forge. The official CLI names the kind.
     pub fn integration(&self, name: &str) -> Option<&Integration> {
         self.integrations
             .get(name)
@@ -110,8 +110,8 @@ impl AccountAction for Disconnect {
     }
 }
 
-/// Returns whether a text is the base URL of a forge. It must not contain credentials, because a repository's name is
-/// whatever follows it in a URL, and names are public.
+/// Returns whether a text is the base URL of a forge. A base URL must not contain credentials: the rest of a repository's
+/// URL is the repository's name, and names are public.
 fn is_forge_url(url: &str) -> bool {
     let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     url.len() <= TEXT_BYTES_MAX

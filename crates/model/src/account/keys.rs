@@ -110,7 +110,7 @@ fn fingerprint(content: &str) -> Option<String> {
     let mut parts = content.splitn(3, ' ');
     let (kind, blob) = (parts.next()?, parts.next()?);
     let blob = STANDARD.decode(blob).ok()?;
-    // The blob begins with the length of the kind, then the kind again.
+    // The decoded key begins with the length of the kind, followed by the kind again.
     let (length, rest) = blob.split_first_chunk::<4>()?;
     let inner = rest.get(..u32::from_be_bytes(*length) as usize)?;
     let is_good = KINDS.contains(&kind)

@@ -27,7 +27,7 @@ pub use sessions::{
     user_of_token,
 };
 
-/// The most payment methods kept in the state. The events of older ones remain in the timeline.
+/// The most payment methods that the state keeps. The events of older ones remain in the timeline.
 const REMEMBERED: usize = 100;
 
 /// The public state of an account: the result of applying the events of its timeline, and the user who registered.
@@ -36,7 +36,7 @@ pub struct Account {
     /// The user.
     #[serde(flatten)]
     pub person: Person,
-    /// When it was registered; if it is known from reports only, when it was first reported.
+    /// When it was registered. If only reports name the user: when the first of them did.
     pub created_at: Time,
     /// The number of failed sign-ins since the last successful one.
     #[serde(default)]
@@ -103,7 +103,7 @@ pub struct AccountPrivateState {
 
 /// A request that changes an account.
 pub trait AccountAction: Send + Sync {
-    /// What the action creates, for the response to name; `()` if nothing needs naming.
+    /// What the action creates and the response names; `()` if the response names nothing.
     type Created: Clone + Serialize + DeserializeOwned + Send + 'static;
 
     /// Decides the action: returns its events and what it creates, and changes the private state.
@@ -135,7 +135,7 @@ impl Account {
         }
     }
 
-    /// Returns the state after a user's timeline, from its first event on; `None` if there are no events.
+    /// Returns the state that results from a user's whole timeline; `None` if there are no events.
     pub fn fold<'a>(events: impl IntoIterator<Item = &'a Event>) -> Option<Self> {
         let mut state: Option<Arc<Self>> = None;
         for event in events {
@@ -146,7 +146,7 @@ impl Account {
         state.map(Arc::unwrap_or_clone)
     }
 
-    /// Applies an event of the account. An unchanged state keeps its allocation.
+    /// Applies an event of the account. If that changes nothing, the state keeps its allocation.
     pub fn apply(state: &mut Arc<Self>, event: &Event) {
         if let Some(user) = &event.user
             && *user != state.person

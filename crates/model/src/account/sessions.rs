@@ -39,7 +39,7 @@ impl MailedToken {
     }
 }
 
-/// Returns a token made of the user's identifier, by which it is found, and a secret.
+/// Returns a token: the user's identifier, by which the token's account is found, and a secret.
 fn token_of(user: UserId, secret: &[u8]) -> String {
     format!("{}{}", hex::encode(user.as_bytes()), hex::encode(secret))
 }

@@ -1,4 +1,5 @@
-//! The add-ons of an app, and the variables they add.
+//! The add-ons of an app, and the variables they add. Behind each add-on is a *resource* of its provider, such as a
+//! database. The provider's identifier of that resource is the key of the add-on.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -42,7 +43,7 @@ pub struct Addon {
 }
 
 impl Addon {
-    /// Returns the provider's display name; its short name if the directory does not contain it.
+    /// Returns the provider's display name, or its short name if the directory does not contain the provider.
     pub fn display_name<'a>(&'a self, directory: &'a Directory) -> &'a str {
         directory.provider(&self.provider).map_or(&self.provider, |provider| &provider.name)
     }

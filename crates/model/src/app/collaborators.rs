@@ -49,7 +49,7 @@ pub fn collaborator_id(app: AppId, invited_email: &str) -> ResourceId {
 }
 
 impl Collaborator {
-    /// Returns their identifier among the collaborators of an app, which is that of their invitation.
+    /// Returns the identifier of this collaborator of an app. It is that of their invitation.
     pub fn id(&self, app: AppId) -> ResourceId {
         collaborator_id(app, self.invited_email.as_ref().unwrap_or(&self.email))
     }
@@ -141,7 +141,7 @@ impl AcceptInvitation {
             let owner = app.owner.as_ref()?;
             Some(Inviter { email: owner.email.clone(), username: owner.username.clone() })
         });
-        // An invitation to their account's address is removed too: it has become useless.
+        // An invitation to the address of their account is useless now, so it is removed too.
         let is_same =
             |other: &str| other.eq_ignore_ascii_case(&email) || other.eq_ignore_ascii_case(&person.email);
         Arc::make_mut(private).invitations.retain(|invited, _| !is_same(invited));
@@ -194,7 +194,7 @@ impl AppAction for RemoveCollaborator {
                 Arc::make_mut(private).invitations.remove(email);
                 let known = context.lookups.person_with_email(email);
                 let (id, username) = known.map(|known| (known.id, known.username)).unzip();
-                // The same text as in the list: official clients show the username.
+                // The list of collaborators has the same text, because official clients show the username.
                 Removed { id, username: username.or_else(|| Some("n/a".to_owned())), email: email.clone() }
             }
         };

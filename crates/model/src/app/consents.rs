@@ -17,18 +17,18 @@ const MILLIS_MAX: u64 = 30 * 24 * 60 * 60 * 1000;
 pub struct Consent {
     /// The user who last changed it; `None` if unknown.
     pub user_id: Option<UserId>,
-    /// Until when the app's databases may be accessed; `None` for not at all.
+    /// When access to the app's databases ends; `None` if it was never granted.
     pub databases_until: Option<Time>,
-    /// Until when the app's containers may be accessed; `None` for not at all.
+    /// When access to the app's containers ends; `None` if it was never granted.
     pub containers_until: Option<Time>,
 }
 
-/// Gives consent to access data. `None` keeps the current consent.
+/// Gives consent to access data.
 #[derive(Debug, Clone)]
 pub struct GrantConsent {
-    /// Until when the app's databases may be accessed; `None` for not at all.
+    /// When access to the app's databases ends; `None` changes nothing.
     pub databases_until: Option<Time>,
-    /// Until when the app's containers may be accessed; `None` for not at all.
+    /// When access to the app's containers ends; `None` changes nothing.
     pub containers_until: Option<Time>,
 }
 

@@ -36,7 +36,7 @@ pub struct Maintenance {
     pub started_at: Option<Time>,
 }
 
-/// A maintenance in the private state, including failed and cancelled ones, which have no event.
+/// A maintenance in the private state. It may have failed or been cancelled, which no event records.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MaintenanceRecord {
     /// Its identifier.
@@ -328,7 +328,7 @@ pub fn maintenance_window(app: crate::AppId, resource_id: &str, addon: &Addon) -
     })
 }
 
-/// Returns the first start of a weekly window strictly after a time.
+/// Returns when a weekly window next begins after a time.
 fn next_start(window: MaintenanceWindow, after: Time) -> Time {
     // 1970 began on a Thursday, the fourth day after Sunday.
     let into_week = u64::from(window.weekday_utc + 7 - 4) % 7 * DAY_MILLIS

@@ -32,7 +32,7 @@ pub struct Domain {
     pub letsencrypt_enabled: bool,
 }
 
-/// A certificate with its private key, which never leaves the store.
+/// A certificate with its private key. The key never leaves the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
     /// The certificate and its chain, in PEM.

@@ -1,7 +1,7 @@
 //! Apps: their state, the actions on them, and what each event changes.
 //!
 //! Each resource has a file with the same three parts: its actions, their decisions (`decide`), and what its events
-//! change (`apply`). [`Scale`] is the example to copy; a new file's events are named in [`App::apply`].
+//! change (`apply`). To add a resource, copy the file of [`Scale`], and name the new events in [`App::apply`].
 //! [`PrivateState`] holds what no event contains: secrets, and work that has not finished.
 
 mod addons;
@@ -150,10 +150,10 @@ pub struct App {
 
 /// An action on an existing app.
 pub trait AppAction: Send + Sync {
-    /// The least role that may perform it.
+    /// The least role that may perform the action.
     const ROLE: Role;
 
-    /// What the action creates, for the response to name; `()` if nothing needs naming.
+    /// What the action creates and the response names; `()` if the response names nothing.
     type Created: Clone + Serialize + DeserializeOwned + Send + 'static;
 
     /// Returns who acts: the caller, by default.
@@ -209,8 +209,8 @@ impl App {
         }
     }
 
-    /// Returns the state after an app's timeline, from its first event on; `None` if there are no events, or if an event
-    /// has no app.
+    /// Returns the state that results from an app's whole timeline; `None` if there are no events, or if an event has no
+    /// app.
     pub fn fold<'a>(events: impl IntoIterator<Item = &'a Event>) -> Option<Self> {
         let mut state: Option<Arc<Self>> = None;
         for event in events {
@@ -221,7 +221,7 @@ impl App {
         state.map(Arc::unwrap_or_clone)
     }
 
-    /// Applies an event. An unchanged state keeps its allocation, so a holder of the previous state can tell.
+    /// Applies an event. If that changes nothing, the state keeps its allocation: a holder of the previous state can tell.
     pub fn apply(state: &mut Arc<Self>, event: &Event) {
         // Every event names the app, so a rename takes effect even if it was never reported.
         let new_name = event.app.as_ref().map(|app| &app.name).filter(|name| **name != state.name);
@@ -259,7 +259,7 @@ impl App {
         }
     }
 
-    /// Returns a user's role on this app; `None` if they have none, and then the app must seem not to exist.
+    /// Returns a user's role on this app; `None` if they have none. To them, the app must seem not to exist.
     pub fn role_of(&self, user: UserId) -> Option<Role> {
         if self.owner.as_ref().is_some_and(|owner| owner.id == user) {
             return Some(Role::Owner);
@@ -277,7 +277,7 @@ impl App {
         self.owner.iter().map(|owner| owner.id).chain(self.collaborators.keys().copied()).collect()
     }
 
-    /// Returns the app as the event to record names it: a rename already has the new name.
+    /// Returns the app as an event with this data names it. The event of a rename has the new name.
     pub fn named_in(&self, data: &TypeData) -> AppRef {
         let name = match data {
             TypeData::AppOperations(AppOperations::RenameApp(data)) => &data.new_name,

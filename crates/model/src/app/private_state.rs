@@ -50,7 +50,7 @@ pub struct PrivateState {
 }
 
 impl PrivateState {
-    /// Returns the timers: when each is due, and the number of its pull request.
+    /// Returns the timers of review apps: when each app is due to be destroyed, and the number of its pull request.
     pub fn timers(&self) -> impl Iterator<Item = (Time, u64)> {
         self.pull_requests.iter().filter_map(|(&number, pull)| Some((pull.delete_at?, number)))
     }

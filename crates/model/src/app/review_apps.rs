@@ -1,7 +1,7 @@
 //! Review apps: one app per pull request, created and destroyed with it.
 //!
-//! Each changes two apps: the parent, whose timeline records that the review app was created or destroyed, and the
-//! review app itself. This module decides the parent's part, and what must follow.
+//! To create or destroy one changes two apps: the review app itself, and its parent, whose timeline records it. This
+//! module decides the parent's part, and what must follow.
 
 use std::sync::Arc;
 
@@ -23,11 +23,11 @@ const HOUR_MILLIS: u64 = 60 * 60 * 1000;
 /// A review app of an app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReviewApp {
-    /// Its identifier; `None` if it is not known here.
+    /// Its identifier; `None` if a report did not give it.
     pub app_id: Option<AppId>,
     /// When it was created.
     pub created_at: Time,
-    /// Its URL in the dashboard.
+    /// Its URL in the platform's dashboard.
     pub url: Option<String>,
     /// The number of its pull request.
     pub pr_number: u64,
@@ -239,7 +239,7 @@ pub fn destroy(app: &App, private: &mut Arc<PrivateState>, name: &str) -> Result
     Ok(Decision::of(SourceControl::DestroyReviewApp(destroyed)))
 }
 
-/// Removes the timer of a pull request: it has run, or it will not.
+/// Removes the timer of a pull request, because it has run or must not run.
 pub fn forget_timer(private: &mut Arc<PrivateState>, number: u64) {
     if let Some(pull) = Arc::make_mut(private).pull_requests.get_mut(&number) {
         pull.delete_at = None;

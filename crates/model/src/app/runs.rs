@@ -1,4 +1,4 @@
-//! One-off commands: commands that run in a container of their own.
+//! One-off commands (one-offs): commands that run in a container of their own.
 
 use std::sync::Arc;
 

@@ -241,7 +241,7 @@ pub(super) fn set_one(
     }
 }
 
-/// Refuses a list that is longer than an app can have variables, before it is processed.
+/// Refuses a list with more entries than an app can have variables. This bounds the work that follows.
 fn check_count(count: usize, field: &str) -> Result<(), Rejection> {
     if count <= VARIABLES_MAX {
         return Ok(());

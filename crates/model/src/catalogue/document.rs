@@ -68,7 +68,7 @@ fn list_fields(
     rows: &mut String,
 ) {
     let Some(properties) = object.get("properties").and_then(|properties| properties.as_object()) else {
-        // The schema does not list these fields, only the classes do. The last one stands for all others.
+        // Only the classes list these fields; the schema does not. The last field stands for all others.
         for field in fields {
             _ = writeln!(rows, "| `{prefix}{}` | anything | {} | |", field.name, class_of(&field.shape).0);
         }

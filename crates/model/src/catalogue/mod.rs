@@ -6,8 +6,9 @@
 //! Schema, `GET /v1/event_types` and `docs/events.md`. Each shape is followed by the classes of its fields, which
 //! decide who may read them.
 //!
-//! To add a type, add a row, and a shape if none fits. A type that the Events API's contract does not name is a
-//! *further* type: its row is marked `further` after the scope. A row without the mark belongs to the contract.
+//! To add a type, add a row, and a shape if none fits. The *contract* is the documentation of Scalingo's Events API. A type
+//! that the contract does not name is a *further* type: its row is marked `further` after the scope. A row without the
+//! mark belongs to the contract.
 //!
 //! Where the contract contradicts itself (`hostname` or `name`, `amount` or `value`), an event has both fields, and a
 //! report needs only one of them.
@@ -94,7 +95,7 @@ pub enum Scope {
 pub enum Origin {
     /// The Events API's contract.
     Contract,
-    /// Beyond the contract: a further type, which the contract's clients know nonetheless.
+    /// A further type: the contract does not name it, but Scalingo's clients know it.
     Further,
 }
 
@@ -262,7 +263,7 @@ macro_rules! groups {
                 match self { $( Self::$group(data) => data.write_to(out), )+ }
             }
 
-            /// Returns a sentence for users: `scaled web 1 → 2, worker 0 → 1`. It contains public fields only,
+            /// Returns a sentence for users: `scaled web 1 → 2, worker 0 → 1`. It contains only public fields,
             /// because everyone who sees the event sees it.
             pub fn sentence(&self) -> String {
                 match self { $( Self::$group(data) => data.sentence(), )+ }
@@ -327,7 +328,7 @@ impl EventType {
     }
 }
 
-/// Refuses a name that is longer than reports may give.
+/// Refuses a name that is longer than a report may contain.
 fn check_length(field: &str, name: &str) -> Result<(), crate::FieldErrors> {
     use crate::limits::NAME_BYTES_MAX;
     if name.len() <= NAME_BYTES_MAX {
