@@ -15,7 +15,7 @@ pub struct Addon {
     pub addon_provider_name: String,
     /// The plan's name.
     pub plan_name: String,
-    /// The provider's identifier of the resource.
+    /// The identifier of the resource at the provider.
     pub resource_id: String,
 }
 classes!(Addon { addon_provider_name: Public, plan_name: Public, resource_id: Public });
@@ -30,7 +30,7 @@ pub struct UpgradeAddon {
     pub old_plan_name: String,
     /// The name of the new plan.
     pub new_plan_name: String,
-    /// The provider's identifier of the resource.
+    /// The identifier of the resource at the provider.
     pub resource_id: String,
 }
 classes!(UpgradeAddon {
@@ -40,7 +40,7 @@ classes!(UpgradeAddon {
     resource_id: Public,
 });
 
-/// An add-on with a change other than its plan.
+/// An add-on of which something other than the plan changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddonUpdated {
@@ -48,9 +48,9 @@ pub struct AddonUpdated {
     pub addon_id: String,
     /// The plan's name.
     pub addon_plan_name: String,
-    /// The provider's identifier of the resource.
+    /// The identifier of the resource at the provider.
     pub addon_resource_id: String,
-    /// The provider's internal identifier.
+    /// The provider's identifier.
     pub addon_provider_id: String,
     /// The provider's short name.
     pub addon_provider_name: String,
@@ -91,7 +91,7 @@ event_types! {
     /// When an add-on is added to an app.
     NewAddon(Addon) = "new_addon", "Addon added", App:
         |data| format!("added {} with plan {}", data.addon_provider_name, data.plan_name);
-    /// When the plan of an add-on is changed.
+    /// When an add-on is moved to another plan.
     UpgradeAddon(UpgradeAddon) = "upgrade_addon", "Addon plan changed", App: |data| format!(
         "changed the plan of {} from {} to {}",
         data.addon_provider_name, data.old_plan_name, data.new_plan_name

@@ -20,7 +20,7 @@ pub struct Feature {
     pub remote_ip: Option<IpAddr>,
     /// The add-on's identifier: `ad-` and a UUID.
     pub addon_uuid: String,
-    /// The provider's internal identifier.
+    /// The provider's identifier.
     pub addon_provider_id: String,
     /// The provider's short name.
     pub addon_provider_name: String,

@@ -13,11 +13,12 @@ pub fn events_document(example: impl Fn(&str) -> Option<String>) -> String {
     let mut text = String::from(
         "# Event types\n\nGenerated from the catalogue in `crates/model/src/catalogue`. To change this page, change the catalogue.\n\n\
          Every event has `id`, `created_at`, `type` and `type_data`. It has a `user` unless an add-on or the platform \
-         acted, and `app_id` and `app_name` unless it concerns only an account. The tables below list the fields of \
+         acted. It has `app_id` and `app_name` unless it concerns only an account. The tables below list the fields of \
          `type_data`.\n\n\
-         A field's class decides who may read it. A limited collaborator gets null for a **secret** field (it may contain a \
-         credential) and for a **personal** one, and a **URL** without its user information, query and fragment. Fields \
-         without a class here are public.\n",
+         A field's class decides who may read it. A **secret** field may contain a credential. A limited collaborator gets \
+         null for secret and **personal** fields, and a **URL** without its user information, query and fragment. So does a \
+         user without a role in the app, who sees the event in their own timeline. Fields without a class here are \
+         public.\n",
     );
     let mut categories = Category::ALL.to_vec();
     categories.sort_by_key(|category| category.describe().2);
@@ -37,7 +38,7 @@ fn describe(event_type: &EventType, example: Option<String>, text: &mut String) 
     };
     let further = match event_type.origin {
         Origin::Contract => "",
-        Origin::Further => " A further type: not part of the Events API's contract.",
+        Origin::Further => " A further type: the Events API does not document it.",
     };
     _ = write!(
         text,

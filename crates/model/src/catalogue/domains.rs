@@ -74,7 +74,7 @@ event_types! {
 
     /// When a domain is added to an app.
     NewDomain(NewDomain) = "new_domain", "Domain added", App: |data| format!("added domain {}", data.hostname);
-    /// When a domain is modified, or its certificate is set or removed.
+    /// When a domain is changed, or its certificate is set, replaced or removed.
     EditDomain(EditDomain) = "edit_domain", "Domain modified", App: |data| match (data.old_ssl, data.ssl) {
         (false, true) => format!("added a certificate to domain {}", data.hostname),
         (true, false) => format!("removed the certificate of domain {}", data.hostname),

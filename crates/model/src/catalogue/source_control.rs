@@ -68,7 +68,7 @@ classes!(UnlinkScm { repo_name: Public, source: Url, unlinker_username: Public }
 pub struct ReviewApp {
     /// The name of the review app.
     pub review_app_name: String,
-    /// Its URL in the dashboard.
+    /// Its URL in the platform's dashboard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review_app_url: Option<String>,
     /// The source repository of the pull request, as `owner/repository`.
@@ -83,7 +83,7 @@ pub struct ReviewApp {
     pub pr_url: String,
     /// Whether the pull request comes from a fork of the linked repository.
     pub pr_comes_from_a_fork: bool,
-    /// The review app's identifier; omitted if it is not known here.
+    /// The review app's identifier; omitted if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_id: Option<AppId>,
 }

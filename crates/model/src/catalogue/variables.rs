@@ -98,7 +98,7 @@ event_types! {
 
     /// When a variable is added to an app.
     NewVariable(VariableEvent) = "new_variable", "Variable added", App: |data| format!("added variable {}", data.name);
-    /// When a variable is modified.
+    /// When the value of a variable is changed.
     EditVariable(EditVariable) = "edit_variable", "Variable modified", App:
         |data| format!("modified variable {}", data.name);
     /// When variables are changed in bulk.
