@@ -12,10 +12,10 @@ pub struct Config {
     pub operator_token: Option<String>,
     /// The URL under which clients reach the server, without a trailing slash. Responses contain it.
     pub public_url: String,
-    /// How many requests a user may make per minute; unlimited if `None`.
+    /// How many requests a user may make per minute. Unlimited if `None`.
     pub requests_per_minute: Option<NonZeroU32>,
-    /// How many attempts to sign in, reset a password or unlock an account are allowed per minute, per address and per
-    /// account; unlimited if `None`.
+    /// How many attempts are allowed per minute, per address and per account: to sign in, register oneself, reset a password
+    /// or unlock an account, or of an add-on provider. Unlimited if `None`.
     pub attempts_per_minute: Option<NonZeroU32>,
     /// How many connections may be open at once; further ones wait.
     pub connections_max: usize,

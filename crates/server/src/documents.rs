@@ -76,7 +76,7 @@ impl<'a> Page<'a> {
             .collect()
     }
 
-    /// Whether clients use this method where the path has `PATCH` too, so that it need not be read twice.
+    /// Whether this method does the same as the path's `PATCH`. The page shows such an operation once.
     fn is_alias(&self, method: &str, path: &str) -> bool {
         let item = &self.document["paths"][path];
         method == "put" && item["patch"]["summary"] == item["put"]["summary"]
@@ -86,7 +86,7 @@ impl<'a> Page<'a> {
         _ = writeln!(self.out, "<h2 id=\"{}\">{}</h2>", anchor(heading), escape(heading));
     }
 
-    /// What holds for many operations: credentials, headers, errors.
+    /// Writes what holds for many operations: credentials, headers, errors.
     fn write_conventions(&mut self) {
         let components = &self.document["components"];
         self.write_heading("Requests and responses");
@@ -118,7 +118,7 @@ impl<'a> Page<'a> {
         self.write_schema(&components["responses"]["Error"]["content"]["application/json"]["schema"]);
     }
 
-    /// The shared errors with their statuses, which only operations name.
+    /// The shared errors with their statuses. Only the operations say which status an error has.
     fn error_statuses(&self) -> Vec<(&'a str, &'a str)> {
         let operations = self.operations();
         let responses = operations.iter().flat_map(|(_, _, operation)| entries(&operation["responses"]));
@@ -245,7 +245,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// The value that a reference leads to; of alternatives, the first, since the other is null.
+    /// The value that a reference leads to. Of alternatives, this is the first, since the other is null.
     fn resolve(&self, value: &'a Value) -> &'a Value {
         let value = value["anyOf"].get(0).unwrap_or(value);
         let target =

@@ -1,7 +1,7 @@
 //! `X-Dry-Run`: whether a request is only checked.
 //!
 //! Each operation that changes something has one of two layers before its handler, so no handler can overlook the header:
-//! [`honor`] passes it on, [`refuse`] answers that the operation cannot be tried.
+//! [`honor`] passes it on, [`refuse`] responds that the operation cannot be tried.
 
 use axum::extract::{FromRequestParts, Request};
 use axum::middleware::Next;
@@ -32,8 +32,8 @@ impl FromRequestParts<AppState> for DryRun {
     }
 }
 
-/// Passes the header on to a handler that checks [`DryRun`]. Marks the response of a dry run, since it looks like a real
-/// one.
+/// Passes the header on to a handler that checks [`DryRun`]. Marks the response of a dry run, since it looks like that of a
+/// real request.
 pub(crate) async fn honor(mut request: Request, next: Next) -> Response {
     let is_dry_run = match is_requested(request.headers()) {
         Ok(is_dry_run) => is_dry_run,
@@ -43,7 +43,7 @@ pub(crate) async fn honor(mut request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     if is_dry_run {
         response.headers_mut().insert(X_DRY_RUN, HeaderValue::from_static("true"));
-        // It would lead to something that was not created.
+        // `Location` would lead to something that was not created.
         response.headers_mut().remove(header::LOCATION);
     }
     response
@@ -58,8 +58,8 @@ pub(crate) async fn refuse(request: Request, next: Next) -> Response {
     }
 }
 
-/// Reads the header. Anything but `true` and `false` is refused: executing a request that was meant as a dry run is the
-/// worst guess.
+/// Reads the header. Refuses anything but `true` and `false`, since the worst guess would be to execute a request that was
+/// meant as a dry run.
 fn is_requested(headers: &HeaderMap) -> Result<bool, ApiError> {
     let mut is_dry_run = false;
     for value in headers.get_all(X_DRY_RUN) {

@@ -18,7 +18,7 @@ use crate::answer::json_response;
 /// The response to an invalid credential.
 pub(crate) const BAD_CREDENTIALS: ApiError = ApiError::Unauthorized("Invalid credentials");
 
-/// The response to a credential in another form than a bearer token.
+/// The response to a credential that is not a bearer token.
 pub(crate) const USE_BEARER: ApiError = ApiError::Unauthorized("use Authorization: Bearer tk-…");
 
 /// The message for a missing field.
@@ -149,7 +149,7 @@ impl IntoResponse for ApiError {
             _ => None,
         };
         response.headers_mut().extend(further);
-        // `explain` makes it more precise.
+        // `explain` reads the error, to make the response more precise.
         response.extensions_mut().insert(Arc::new(self));
         response
     }
@@ -189,7 +189,7 @@ impl From<Error> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            // The log has it from when it happened.
+            // The failure was logged when it happened.
             StoreError::ReadOnly | StoreError::Closed => Self::Unavailable,
             StoreError::Unavailable(_) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the store is unavailable");

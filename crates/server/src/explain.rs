@@ -1,4 +1,4 @@
-//! Adds to a response what only the whole request tells: that it takes no such field, or was only a read.
+//! Checks a request against its operation before the handler runs, and makes the error of a failed read precise after it.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use http::Method;
 use crate::error::ApiError;
 use crate::state::AppState;
 
-/// Responds to the request. An error is as precise as the request allows.
+/// Checks the request and responds to it.
 pub(crate) async fn explain(state: &AppState, mut request: Request, next: Next) -> Response {
     match state.operations.get().map(|operations| operations.check(&request)).transpose() {
         Ok(known) => _ = known.flatten().map(|known| request.extensions_mut().insert(known)),
@@ -19,7 +19,7 @@ pub(crate) async fn explain(state: &AppState, mut request: Request, next: Next) 
     let is_read = request.method() == Method::GET || request.method() == Method::HEAD;
     let response = next.run(request).await;
     let error = response.extensions().get::<Arc<ApiError>>();
-    // A write may have been carried out before the read that failed.
+    // The request may have been carried out before the read that failed.
     if !is_read && matches!(error.map(|error| &**error), Some(ApiError::Unreadable)) {
         return ApiError::Unavailable.into_response();
     }

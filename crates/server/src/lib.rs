@@ -1,7 +1,8 @@
 //! annals over HTTP. No other crate knows HTTP.
 //!
-//! Start at `router.rs`, the URL table. It names the folders of `routes/`, which have one file per resource; each file
-//! begins with its paths. A handler extracts (the caller, the app, the body), makes one call of the service, and responds:
+//! Start at `router.rs`, the URL table. It names the folders of `routes/`, which have one file per resource. Each file begins
+//! with its paths. A handler extracts what it needs (the caller, the app, the body), makes one call of the service, and
+//! responds. Around the handlers:
 //!
 //! - `extract/` has what handlers extract from requests, and checks who may do what;
 //! - `operations.rs` checks parameters and fields against the OpenAPI document before a handler runs;

@@ -59,7 +59,7 @@ pub async fn run(
         let connection = http.serve_connection(TokioIo::new(Box::pin(stream)), service);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            // Clients may end a connection in any way.
+            // How the connection ended does not matter: clients may end it in any way.
             _ = connection.await;
             drop(permit);
         });

@@ -93,7 +93,7 @@ impl Metrics {
 
     /// Counts a request. `route` is the path's pattern, so that the number of series is bounded.
     pub(crate) fn answered(&self, method: &Method, route: Arc<str>, status: u16, elapsed: Duration) {
-        // Clients can invent methods, and each would be a series for good.
+        // Clients can invent methods, and each would become a series that stays.
         let method = match *method {
             Method::GET => "GET",
             Method::HEAD => "HEAD",
@@ -107,7 +107,7 @@ impl Metrics {
         self.0.request_seconds.observe(elapsed.as_secs_f64());
     }
 
-    /// Returns all metrics as OpenMetrics text. Values missing in the measurements keep their last value.
+    /// Returns all metrics as OpenMetrics text. A value that is missing in the measurements stays as it was.
     pub(crate) fn text(&self, measurements: Measurements) -> String {
         self.0.measured.update(measurements);
         let mut text = String::new();
@@ -116,7 +116,7 @@ impl Metrics {
     }
 }
 
-/// What the service measured last. It counts failures and events itself, so no counter of this file can hold them.
+/// What the service measured last. The service counts failures and events itself, so this file has no counters for them.
 #[derive(Debug, Clone, Default)]
 struct LastMeasured(Arc<Mutex<Measurements>>);
 

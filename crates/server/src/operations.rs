@@ -23,12 +23,12 @@ const MISSPELT_MAX: usize = 100;
 pub(crate) struct Operations(HashMap<String, BTreeMap<String, Operation>>);
 
 struct Operation {
-    /// The query parameters it takes, if it is a listing. A parameter that a listing ignored would return too much.
+    /// The query parameters that it takes, if it is a listing. A listing that ignored a parameter would return too much.
     listing_parameters: Option<Vec<String>>,
     body: Option<BodyFields>,
 }
 
-/// The fields that an operation's body may have. Stands in the request's extensions.
+/// The fields that an operation's body may have. The body's extractor finds this in the request's extensions.
 #[derive(Clone)]
 pub(crate) struct BodyFields {
     document: Arc<Value>,
@@ -128,7 +128,7 @@ impl BodyFields {
     }
 }
 
-/// Finds the fields whose names are near that of a known field which is absent beside them.
+/// Finds unknown fields with a name near that of a known field that the same object lacks.
 fn find_misspelt(
     document: &Value,
     schema: &Value,
@@ -178,7 +178,7 @@ fn alternatives<'a>(document: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
     std::iter::once(schema).chain(composed.flat_map(|schema| alternatives(document, schema))).collect()
 }
 
-/// What a reference leads to (`#/components/…`); a value that is none is itself.
+/// Returns what a reference (`#/components/…`) leads to, or the value itself if it is no reference.
 fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     let target = value["$ref"].as_str().and_then(|path| document.pointer(path.strip_prefix('#')?));
     target.unwrap_or(value)

@@ -55,7 +55,7 @@ const DATABASES: &str =
     "it has the features and the maintenance of an add-on's database, at /api/databases/{addon}";
 const BILLING: &str = "see /v1/account/billing";
 
-/// What to tell a client that asked for this path, if it is that of a feature which annals lacks.
+/// Returns what to tell a client that requested this path; `None` unless it belongs to a feature that annals lacks.
 pub(crate) fn not_offered(path: &str) -> Option<String> {
     let covers = |pattern: &str| {
         let mut segments = path.split('/');
@@ -70,11 +70,12 @@ pub(crate) fn meant<'a>(path: &str, known: impl Iterator<Item = &'a str>) -> Opt
     let path = path.trim_end_matches('/');
     let candidates = [path.to_owned(), format!("/v1{path}"), path.replacen("/api/v1/", "/v1/", 1)];
     let near = known.flat_map(|pattern| candidates.iter().filter_map(|path| corrected(path, pattern)));
-    // The fewest corrections; of these, always the same.
+    // The path with the fewest corrections. Of several, always the same one.
     near.min().map(|(_, path)| path)
 }
 
-/// The path with its misspelt segments written as in the pattern, and how many there are; `None` if it is another path.
+/// Returns the path with its misspelt segments corrected as in the pattern, and the number of these segments; `None` if it
+/// is another path.
 fn corrected(path: &str, pattern: &str) -> Option<(usize, String)> {
     let (segments, parts): (Vec<_>, Vec<_>) = (path.split('/').collect(), pattern.split('/').collect());
     if segments.len() != parts.len() {

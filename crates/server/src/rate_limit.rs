@@ -1,4 +1,4 @@
-//! Rate limits: on requests per user, and on attempts to sign in.
+//! Rate limits: on requests per user, and on attempts of callers who are not signed in.
 
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
@@ -11,7 +11,7 @@ use governor::{DefaultKeyedRateLimiter, Quota};
 
 use crate::error::ApiError;
 
-/// The number of requests between two sweeps, which forget keys with a full bucket.
+/// The number of requests between two sweeps. A sweep forgets keys whose bucket is full.
 const REQUESTS_PER_SWEEP: u32 = 10_000;
 
 /// A token bucket per key: it holds a minute's requests and refills evenly.
@@ -47,8 +47,8 @@ impl<K: Hash + Eq + Clone> RateLimit<K> {
     }
 }
 
-/// Limits attempts to sign in, reset a password or unlock an account. They are counted by address and by account, since an
-/// attacker can vary either.
+/// Limits attempts to sign in, register oneself, reset a password or unlock an account, and attempts of add-on providers.
+/// They are counted by address and by account, since an attacker can vary either.
 pub(crate) struct Attempts {
     by_address: Option<RateLimit<IpAddr>>,
     by_name: Option<RateLimit<String>>,
@@ -76,7 +76,7 @@ impl Attempts {
     }
 }
 
-/// Returns what the addresses of one subscriber have in common: an IPv6 subscriber has a whole /64.
+/// Returns what the addresses of one internet subscriber have in common: an IPv6 subscriber has a whole /64.
 fn subscriber(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,

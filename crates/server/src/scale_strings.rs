@@ -1,8 +1,8 @@
 //! `scale` events for clients that read container counts as strings.
 //!
 //! The contract has integers (`{"web":1}`), which are stored and served. The official Go clients expect amount and size,
-//! `{"web":"1:M"}`, and show an unknown event otherwise. Only for these clients, recognized by their user agent, and only
-//! these values are rewritten. The response then has `Vary: User-Agent`.
+//! `{"web":"1:M"}`, and show an unknown event otherwise. annals recognizes these clients by their user agent, and rewrites
+//! only these values, only for them. The response then has `Vary: User-Agent`.
 
 use http::{HeaderMap, header};
 use serde_json::Value;

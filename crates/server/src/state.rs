@@ -14,7 +14,7 @@ use crate::metrics::Metrics;
 use crate::operations::Operations;
 use crate::rate_limit::{Attempts, RateLimit};
 
-/// The service, and what HTTP needs in addition. Cheap to clone.
+/// The service, and what HTTP needs besides it. Cheap to clone.
 #[derive(Clone)]
 pub struct AppState(Arc<Inner>);
 

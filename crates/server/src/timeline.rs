@@ -86,7 +86,7 @@ impl Reading {
         }
     }
 
-    /// Creates the response. It varies by user agent if some clients get `scale` events in their own form.
+    /// Creates the response. If some clients get `scale` events in their own form, it has `Vary: User-Agent`.
     fn answer(&self, body: Body) -> Response {
         let mut response = json_bytes(StatusCode::OK, body);
         if self.state.config.scale_strings {

@@ -1,4 +1,4 @@
-//! What operations share in the document: parameters, headers, errors, credentials.
+//! What operations share in the OpenAPI document: parameters, headers, errors, credentials.
 
 use serde_json::{Map, Value, json};
 
@@ -73,7 +73,7 @@ pub(super) fn describe(error: &Value) -> Value {
         "securitySchemes": {
             "bearer": {
                 "type": "http", "scheme": "bearer",
-                "description": "A user's API token (`tk-us-…`), or the bearer token it was exchanged for.",
+                "description": "A user's API token (`tk-us-…`), or a bearer token that was issued for it.",
             },
             "operator": {
                 "type": "http", "scheme": "bearer",
@@ -81,7 +81,7 @@ pub(super) fn describe(error: &Value) -> Value {
             },
             "basic": {
                 "type": "http", "scheme": "basic",
-                "description": "A name and a password. An API token is sent as the password of an empty name.",
+                "description": "A name and a password. To send an API token, leave the name empty and send the token as the password.",
             },
         },
     })
@@ -131,7 +131,7 @@ fn describe_parameters() -> Value {
 fn describe_headers() -> Value {
     let text = json!({ "type": "string" });
     json!({
-        "X-Request-Id": { "description": "The request's identifier, as sent or chosen here.", "required": true, "schema": text },
+        "X-Request-Id": { "description": "The request's identifier: the client's own, or one that the server chose.", "required": true, "schema": text },
         "X-Dry-Run": {
             "description": "Only in responses to a dry run: nothing was done.",
             "schema": { "type": "string", "const": "true" },

@@ -16,7 +16,7 @@ pub(crate) fn event_schema() -> Schema {
                 "required": ["type", "type_data"],
                 "properties": {
                     "type": { "const": event_type.name },
-                    // Old clients get sizes instead of counts and some roles see no secrets, so its fields vary.
+                    // Its fields vary: Go clients get counts with sizes, and some roles see no secrets.
                     "type_data": { "type": "object" },
                 },
             })

@@ -75,7 +75,7 @@ impl Api {
         self.add(path, &[("put", MethodFilter::PUT)], handler, operation)
     }
 
-    /// Adds an update, for which clients use either method.
+    /// Adds an update. Clients send either `PATCH` or `PUT` for it.
     pub(crate) fn patch<H: Handler<T, AppState>, T: 'static>(
         self,
         path: &'static str,

@@ -31,7 +31,7 @@ struct Content {
 struct Answer {
     status: StatusCode,
     content: Option<Content>,
-    /// Whether it names an operation that can be followed.
+    /// Whether its `Location` header names a container operation that clients can poll.
     has_location: bool,
 }
 
@@ -194,7 +194,7 @@ impl Operation {
         self
     }
 
-    /// Says that attempts are limited, whoever makes them.
+    /// Says that the number of attempts is limited, even of callers without a credential.
     pub(crate) fn limited(mut self) -> Self {
         self.is_limited = true;
         self

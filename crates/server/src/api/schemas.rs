@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
 const SCHEMAS: &str = "#/components/schemas/";
-/// Where requests refer to until it is known which of their types look the same in responses.
+/// The prefix of references in requests, until it is known which types look the same in responses.
 const REQUESTS: &str = "#/components/requests/";
 
 /// The schemas of all bodies. A type may be written differently than it is read, so each direction has its generator.
@@ -65,7 +65,7 @@ impl Schemas {
             let is_numbered = name.ends_with(|last: char| last.is_ascii_digit());
             let published = names[&format!("{prefix}{name}")].clone();
             let other = schemas.insert(published.clone(), schema);
-            // The generator numbers types of one name, which would tell a reader nothing.
+            // The generator adds numbers to types that have the same name. Numbers would tell a reader nothing.
             assert!(!is_numbered && other.is_none(), "two types are published as {published}: rename one");
         }
         document["components"]["schemas"] = schemas.into_iter().collect::<Map<_, _>>().into();
@@ -77,7 +77,7 @@ impl Schemas {
     }
 }
 
-/// The types that look the same in requests and in responses, and whose parts do.
+/// The types that look the same in requests and in responses, with all their parts.
 fn read_as_written(requests: &Map<String, Value>, responses: &Map<String, Value>) -> BTreeSet<String> {
     let mut shared: BTreeMap<&String, BTreeSet<String>> = requests
         .iter()

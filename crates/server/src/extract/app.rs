@@ -1,4 +1,4 @@
-//! The app a request names, and what the caller may do with it.
+//! The app that a request names, and what the caller may do with it.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -50,14 +50,14 @@ impl Needs for TheOperator {
     const ROLE: Role = Role::Operator;
 }
 
-/// An app with which the caller may do `A`.
+/// An app on which the caller may perform the action `A`.
 pub(crate) struct Authorized<A> {
     pub(crate) app: Arc<App>,
     pub(crate) acting: Acting,
     action: PhantomData<A>,
 }
 
-/// A caller who is about to do something.
+/// The caller of an action, and what the service needs to know of the request.
 pub(crate) struct Acting {
     service: Service,
     credential: Credential,
@@ -78,7 +78,7 @@ impl FromRequestParts<AppState> for Readable {
 }
 
 impl Readable {
-    /// Refuses a deleted app, of which only the timeline can be read.
+    /// Refuses a deleted app: only its timeline can be read.
     pub(crate) fn live(self) -> Result<Access, ApiError> {
         Ok(self.0.live()?)
     }
@@ -120,7 +120,7 @@ impl<A: Needs> FromRequestParts<AppState> for Authorized<A> {
 }
 
 impl<A: AppAction + 'static> Authorized<A> {
-    /// Does it. The role is checked again, with the state that is acted on.
+    /// Performs the action. The service checks the role again, on the state that the action changes.
     pub(crate) async fn act(self, action: A, body: &[u8]) -> Result<Outcome<A::Created>, ApiError> {
         let request = self.acting.request(body);
         Ok(self.acting.service.act(request, self.app.id, action).await?)

@@ -73,12 +73,12 @@ pub(crate) fn required<T>(field: Option<T>, name: &str) -> Result<T, ApiError> {
     field.ok_or_else(|| ApiError::invalid(name, MISSING))
 }
 
-/// Returns a text that is not empty: clients send an empty one for a field they leave out.
+/// Returns the text; `None` if it is empty, since clients send an empty text for a field that they leave out.
 pub(crate) fn given(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }
 
-/// Reads an optional time: Go clients send an empty text, or the first second of year 1, for none.
+/// Reads an optional time. Go clients send an empty text or the first second of year 1 if they have none.
 pub(crate) fn given_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
     match Option::<String>::deserialize(deserializer)? {
         Some(text) if !text.is_empty() && !text.starts_with("0001-01-01T") => {

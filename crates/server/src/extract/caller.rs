@@ -1,7 +1,7 @@
 //! The caller.
 //!
-//! Credentials are sent as `Authorization: Bearer`. Old clients send an API token, or the bearer token it was exchanged
-//! for, as Basic with an empty user.
+//! Clients send credentials as `Authorization: Bearer`. Old clients send an API token, or a bearer token that was issued
+//! for it, as Basic with an empty name.
 
 use annals_service::{Credential, SignedIn};
 use axum::extract::FromRequestParts;
@@ -26,14 +26,14 @@ pub(crate) struct User(pub(crate) SignedIn);
 /// The operator, whose credential is the platform's own.
 pub(crate) struct Operator;
 
-/// A secret that may be an API token.
+/// A secret that may be an API token, to be exchanged for a bearer token.
 pub(crate) struct Exchanging(pub(crate) String);
 
 impl FromRequestParts<AppState> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        // Several extractors need the caller, but a request counts once.
+        // Several extractors need the caller, but the rate limit must count a request once.
         if let Some(known) = parts.extensions.get::<Self>() {
             return Ok(known.clone());
         }

@@ -52,7 +52,8 @@ impl Selection {
         }
     }
 
-    /// Returns the requested positions of a timeline of this length, `before` of which are older than the requested hours.
+    /// Returns the requested positions of a timeline with `length` events. Of these, `before` are older than the requested
+    /// hours.
     pub(crate) fn positions(self, length: u64, before: u64) -> RangeInclusive<u64> {
         match self {
             Self::LastHours(_) => before + 1..=length,

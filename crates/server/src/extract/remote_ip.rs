@@ -1,7 +1,7 @@
-//! The address a request comes from.
+//! The address that a request comes from.
 //!
-//! This is the address of the connection. If that is a trusted proxy's, it is the last address in `X-Forwarded-For` that is
-//! not a trusted proxy's. Clients can forge the addresses before it.
+//! This is the address of the connection. If a trusted proxy has that address, it is the last address in `X-Forwarded-For`
+//! that no trusted proxy has. Clients can forge the addresses before that one.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -16,7 +16,7 @@ use crate::state::AppState;
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
 
-/// The address a request comes from, if known.
+/// The address that a request comes from, if known.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RemoteIp(pub(crate) Option<IpAddr>);
 

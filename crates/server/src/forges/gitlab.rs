@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{Commit, Pull, WebhookEvent, commit_list, is_nothing, null_as_default, parse};
 use crate::error::ApiError;
 
-/// Reads a webhook. Its kind is in the body: for system hooks, the header has another one.
+/// Reads a webhook. The body says its kind. The header does not: for system hooks it names another kind.
 ///
 /// # Errors
 ///

@@ -44,7 +44,7 @@ pub(crate) struct Pull {
 }
 
 impl Pull {
-    /// Converts it to the pull request that is recorded at this time.
+    /// Converts it to the pull request to store, as of this time.
     pub(crate) fn at(self, now: Time) -> PullRequest {
         let text = |text: String| text.chars().take(TEXT_MAX).collect::<String>();
         PullRequest {

@@ -175,7 +175,7 @@ async fn remove_database_feature(
     Ok(ok(&RemovedFeatureAnswer { message }))
 }
 
-/// Lists the maintenance operations of a database, newest first.
+/// Lists the maintenances of a database, newest first.
 async fn list_maintenances(
     State(service): State<Service>,
     readable: Readable,
@@ -195,7 +195,7 @@ async fn list_maintenances(
     Ok(ok(&MaintenancesAnswer { maintenance: items, meta: Meta { pagination } }))
 }
 
-/// Shows a maintenance operation.
+/// Shows a maintenance.
 async fn show_maintenance(
     State(service): State<Service>,
     readable: Readable,
@@ -217,7 +217,7 @@ struct PlanMaintenanceFields {
     kind: Option<String>,
 }
 
-/// Plans a maintenance operation for the next window.
+/// Plans a maintenance for the next window.
 async fn plan_maintenance(
     access: Authorized<PlanMaintenance>,
     Segments([addon_id]): Segments<1>,
@@ -236,7 +236,7 @@ struct MoveMaintenanceBody {
     status: Option<String>,
 }
 
-/// Starts a maintenance operation.
+/// Starts a maintenance.
 async fn start_maintenance(
     access: Authorized<MoveMaintenance>,
     Segments(path): Segments<2>,
@@ -245,7 +245,7 @@ async fn start_maintenance(
     move_on(access, path, MaintenanceMove::Start, &body.bytes).await
 }
 
-/// Completes a maintenance operation.
+/// Completes a maintenance, or marks it as failed.
 async fn complete_maintenance(
     access: Authorized<MoveMaintenance>,
     Segments(path): Segments<2>,
@@ -259,7 +259,7 @@ async fn complete_maintenance(
     move_on(access, path, to, &body.bytes).await
 }
 
-/// Cancels a maintenance operation.
+/// Cancels a maintenance.
 async fn cancel_maintenance(
     access: Authorized<MoveMaintenance>,
     Segments(path): Segments<2>,
@@ -268,7 +268,7 @@ async fn cancel_maintenance(
     move_on(access, path, MaintenanceMove::Cancel, &body.bytes).await
 }
 
-/// Changes the status of a maintenance operation.
+/// Changes the status of a maintenance.
 async fn move_on(
     access: Authorized<MoveMaintenance>,
     [addon_id, id]: [String; 2],
@@ -380,7 +380,7 @@ struct MaintenancesAnswer {
     meta: Meta,
 }
 
-/// A maintenance operation twice: flat, as clients expect it, and nested, as Scalingo's documentation has it.
+/// A maintenance twice: flat, as clients expect it, and nested, as Scalingo's documentation has it.
 #[derive(Serialize, JsonSchema)]
 struct MaintenanceAnswer {
     #[serde(flatten)]

@@ -82,7 +82,7 @@ pub(crate) fn api() -> Api {
         )
 }
 
-/// Lists the add-on providers, those of one category if the query names one.
+/// Lists the add-on providers. If the query names a category, lists those of the category.
 async fn list_addon_providers(
     State(service): State<Service>,
     Query(query): Query<HashMap<String, String>>,

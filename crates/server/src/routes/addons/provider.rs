@@ -1,5 +1,5 @@
-//! The API for add-on providers, with their own credential: they list the apps with their add-on, and change the add-on's
-//! variables, which restarts the app.
+//! The API for add-on providers, who have their own credential. They list the apps with their add-on, and change the
+//! add-on's variables, which restarts the app.
 
 use std::collections::BTreeMap;
 

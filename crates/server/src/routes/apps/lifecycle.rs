@@ -36,7 +36,7 @@ pub(crate) fn api() -> Api {
         .patch(
             "/v1/apps/{app}",
             update_app,
-            action("Change the owner, the stack or the settings of an app, one of them at a time")
+            action("Change the owner, the stack or the settings of an app: one of the three per request")
                 .records(&["transfer_app", "stack_changed", "edit_app"])
                 .query("current_name", "The app's current name, to confirm a transfer.")
                 .body::<UpdateAppBody>()
@@ -46,7 +46,7 @@ pub(crate) fn api() -> Api {
         .delete(
             "/v1/apps/{app}",
             delete_app,
-            action("Delete an app; a review app is closed")
+            action("Delete an app or a review app")
                 .records(&["delete_app", "destroy_review_app"])
                 .query("current_name", "The app's current name, as a confirmation.")
                 .body::<DeleteAppBody>()
@@ -260,7 +260,7 @@ pub(crate) struct AppAnswer {
 }
 
 impl AppAnswer {
-    /// Creates the view for callers who may change the app.
+    /// Creates the view with all fields, for callers who may change the app.
     ///
     /// # Errors
     ///
@@ -269,7 +269,7 @@ impl AppAnswer {
         Self::seen(state, app, Visibility::ALL).await
     }
 
-    /// Creates the view for callers who may see this much.
+    /// Creates the view with what this visibility allows.
     ///
     /// # Errors
     ///

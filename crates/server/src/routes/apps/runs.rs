@@ -116,7 +116,7 @@ async fn stop_container(
     Ok(StatusCode::ACCEPTED.into_response())
 }
 
-/// Shows what was written. The body is a list, unlike that of any other response.
+/// Shows the input and output of a one-off command. The body is a list, unlike that of any other response.
 async fn show_audit_log(
     State(service): State<Service>,
     readable: Readable,
@@ -130,13 +130,13 @@ async fn show_audit_log(
 
 #[derive(Deserialize, JsonSchema)]
 struct WriteAuditLogBody {
-    /// What was written since the last request.
+    /// The input and output since the last request.
     entries: Option<Vec<AuditLogEntry>>,
     /// Whether the command has ended.
     finished: Option<bool>,
 }
 
-/// Appends to what was written.
+/// Appends to the input and output of a one-off command.
 async fn write_audit_log(
     access: Authorized<WriteAuditLog>,
     LastSegment(id): LastSegment,

@@ -26,7 +26,7 @@ pub(crate) fn api() -> Api {
             ALL,
             list_variables,
             op("List the environment variables of an app")
-                .query("aliases", "`true` shows the value of the other variable where a value names one.")
+                .query("aliases", "`true` follows aliases: if a value names another variable (`$OTHER`), shows the value of that variable.")
                 .anybody_known()
                 .ok::<VariablesAnswer>(),
         )

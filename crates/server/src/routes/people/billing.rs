@@ -91,7 +91,7 @@ struct CreditBody {
 
 #[derive(Deserialize, JsonSchema)]
 struct CreditFields {
-    /// How it was paid, such as `paypal`.
+    /// How the credit was paid for, such as `paypal`.
     payment_method: Option<String>,
     /// The amount, with at most two decimals.
     amount: Option<f64>,
@@ -208,7 +208,7 @@ struct UseVoucherFields {
     code: Option<String>,
 }
 
-/// Redeems a voucher.
+/// Uses a voucher.
 async fn use_voucher(
     State(service): State<Service>,
     acting: Acting,
@@ -233,7 +233,7 @@ struct CreateVoucherFields {
     /// The credit it adds.
     amount: Option<f64>,
     expires_at: Option<Time>,
-    /// How often it may be redeemed. The default is 1.
+    /// How often it may be used. The default is 1.
     max_uses: Option<u32>,
 }
 

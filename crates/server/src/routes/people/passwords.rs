@@ -1,6 +1,6 @@
 //! Password resets and account unlocking, with tokens sent by mail.
 //!
-//! Only the account's mail reveals whether an account exists.
+//! Responses do not reveal whether an account exists. Only a mail to its address does.
 
 use annals_model::UserId;
 use annals_model::account::Unlock;
@@ -157,7 +157,7 @@ async fn unlock_account_by_link(
 struct UnlockAccountBody {
     /// The mailed token, to unlock the account.
     unlock_token: Option<String>,
-    /// The account's owner, to request a token.
+    /// The user of the account, to request a token.
     user: Option<EmailFields>,
 }
 

@@ -1,4 +1,4 @@
-//! API tokens, and the bearer tokens they are exchanged for.
+//! API tokens, and the bearer tokens that are issued for them.
 
 use annals_model::Time;
 use annals_model::account::check_token_name;
@@ -36,7 +36,7 @@ pub(crate) fn api() -> Api {
         .post(
             "/v1/tokens/exchange",
             exchange_token,
-            op("Exchange an API token for a bearer token, valid for an hour").basic().ok::<BearerAnswer>(),
+            op("Get a bearer token for an API token, valid for an hour").basic().ok::<BearerAnswer>(),
         )
         .delete(
             "/v1/tokens/{token}",
@@ -50,8 +50,8 @@ pub(crate) fn api() -> Api {
         )
 }
 
-/// Exchanges an API token for a bearer token that is valid for one hour. It is neither a sign-in nor counted by the rate
-/// limit.
+/// Exchanges an API token for a bearer token that is valid for one hour. The API token stays valid. An exchange is not a
+/// sign-in, and the rate limit does not count it.
 async fn exchange_token(
     State(service): State<Service>,
     Exchanging(secret): Exchanging,
@@ -111,7 +111,7 @@ async fn sign_in(
     }
 }
 
-/// The credential that a new token is requested with.
+/// The credential of a request for a new token.
 enum TokenCredential {
     Token(SignedIn),
     Password(NameAndPassword),
@@ -138,7 +138,7 @@ async fn renew_token(
     Ok(ok(&TokenAnswer { token: TokenView::with_secret(&issued) }))
 }
 
-/// Revokes a token and every bearer token it was exchanged for.
+/// Revokes a token, and every bearer token that was issued for it.
 async fn revoke_token(
     State(service): State<Service>,
     User(user): User,

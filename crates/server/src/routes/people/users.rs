@@ -24,7 +24,7 @@ pub(crate) fn api() -> Api {
         .post(
             "/v1/users",
             register_user,
-            op("Register a user; without a credential, yourself where the operator allows it")
+            op("Register a user. Without a credential, if the operator allows it: register yourself")
                 .records(&["new_user"])
                 .operator()
                 .limited()
@@ -70,7 +70,7 @@ async fn register_user(
     }))
 }
 
-/// Lets a user register themself. The default username is the part of the address before the @.
+/// Lets users register themselves. The default username is the part of the email address before the @.
 async fn sign_up(
     state: &AppState,
     remote_ip: RemoteIp,

@@ -71,11 +71,11 @@ struct CreateScmIntegrationBody {
 struct CreateScmIntegrationFields {
     /// github, github-enterprise, gitlab or gitlab-self-hosted.
     scm_type: Option<String>,
-    /// The root URL of the forge, for types with more than one.
+    /// The base URL of the Git hosting service, for types with more than one.
     url: Option<String>,
-    /// The access token for the forge. No response contains it.
+    /// The access token for the Git hosting service. No response contains it.
     access_token: Option<String>,
-    /// The name of the account at the forge.
+    /// The username at the Git hosting service.
     username: Option<String>,
 }
 

@@ -1,7 +1,7 @@
 //! Webhooks of GitHub and GitLab.
 //!
-//! Each link has its own secret, so a webhook cannot concern another app's repository. A repeated delivery changes nothing:
-//! it carries an identifier, which is remembered for a day.
+//! Each link has its own secret, so a webhook cannot concern another app's repository. Each delivery has an identifier, which
+//! annals remembers for a day: a repeated delivery changes nothing.
 
 use annals_model::app::PushReceived;
 use annals_service::{AppReference, Idempotency, Request};

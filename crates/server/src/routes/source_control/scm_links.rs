@@ -40,7 +40,7 @@ pub(crate) fn api() -> Api {
         .patch(
             PATH,
             update_scm_link,
-            action("Change what pushes and pull requests cause")
+            action("Change what pushes and pull requests to the linked repository trigger")
                 .records(&["update_scm"])
                 .body::<UpdateScmLinkBody>()
                 .example(json!({ "scm_repo_link": { "auto_deploy_enabled": false } }))
@@ -165,7 +165,7 @@ struct ScmLinkView {
     app_id: AppId,
     auth_integration_uuid: Option<String>,
     linker: LinkerView,
-    /// The root URL of the forge.
+    /// The base URL of the Git hosting service.
     url: String,
     owner: String,
     repo: String,

@@ -73,7 +73,7 @@ struct EventTypeView {
     template: &'static str,
     /// `app` if its events belong to an app, `account` if they belong to an account only.
     scope: &'static str,
-    /// Whether it is an addition to the Events API.
+    /// Whether it is a further type: one that the Events API does not document.
     further: bool,
     /// The JSON Schema of `type_data`.
     type_data_schema: Value,

@@ -1,4 +1,4 @@
-//! Reports: events that a trusted component states have happened.
+//! Reports: events that a trusted component says have happened.
 
 use annals_model::report::{EVENTS_MAX, InvalidReports, parse_json, parse_ndjson};
 use annals_model::{AppId, EventId, Person, Time};
@@ -39,7 +39,7 @@ pub(crate) fn api() -> Api {
     )
 }
 
-/// Only describes the body, which the model parses.
+/// Only describes the body for the OpenAPI document. The model parses it.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "never constructed")]
 struct ReportBody {
@@ -52,9 +52,9 @@ struct ReportBody {
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "never constructed")]
 struct ReportedEvent {
-    /// Assigned here if it is missing.
+    /// Assigned by annals if it is missing.
     id: Option<EventId>,
-    /// When the event happened. Defaults to now. Never before the last event of the app or, without an app, of the user.
+    /// When the event happened. Defaults to now. Never before the last event of the app's timeline or of the user's.
     created_at: Option<Time>,
     /// Who did it. Required for events of accounts.
     user: Option<Person>,
@@ -65,7 +65,7 @@ struct ReportedEvent {
     /// One of the types of `/v1/event_types`.
     #[schemars(rename = "type")]
     event_type: String,
-    /// What the type's schema describes.
+    /// The fields of the type, as its `type_data_schema` describes them.
     #[schemars(default)]
     type_data: Map<String, Value>,
 }
