@@ -1,7 +1,7 @@
 //! The contract of a storage engine: the trait [`Store`], and the types it exchanges with its callers.
 //!
-//! A caller writes with [`Store::commit`]: it passes a [`Command`], the engine calls [`Command::decide`] with a
-//! [`Snapshot`] and commits the [`WriteSet`] that this returns. Everything else reads.
+//! A caller writes with [`Store::commit`], and passes a [`Command`]. The engine calls [`Command::decide`] with a
+//! [`Snapshot`], and commits the [`WriteSet`] that `decide` returns.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -33,14 +33,14 @@ pub struct Head {
 pub struct NewEvent {
     /// The event's identifier.
     pub id: EventId,
-    /// Whether the identifier came with a report. Identifiers that annals assigns contain their time, so
-    /// [`Store::find`] can search by time; it needs an index for external ones.
+    /// Whether the identifier came with a report, and so is *external*. An identifier that annals assigns contains the
+    /// event's time, by which [`Store::find`] finds the event. An external one needs an index.
     pub has_external_id: bool,
     /// When the event happened.
     pub created_at: Time,
-    /// The name of its type in the catalogue.
+    /// The name of the event's type in the catalogue.
     pub event_type: &'static str,
-    /// The app it belongs to. At least one of `app` and `user` is set.
+    /// The app that the event belongs to. At least one of `app` and `user` is set.
     pub app: Option<AppId>,
     /// The user who caused it.
     pub user: Option<UserId>,
@@ -49,7 +49,7 @@ pub struct NewEvent {
 }
 
 impl NewEvent {
-    /// Returns the event's home, the timeline that owns it: its app's, or its user's if it has no app.
+    /// Returns the event's home: the timeline of its app, or of its user if it has no app.
     pub fn home(&self) -> TimelineId {
         match (self.app, self.user) {
             (Some(app), _) => TimelineId::App(app),
@@ -58,8 +58,8 @@ impl NewEvent {
         }
     }
 
-    /// Returns the other timeline that lists it: its user's, if it has both an app and a user. An engine may store a
-    /// reference there or a second copy of the bytes; reads return the same bytes either way.
+    /// Returns the second timeline that lists the event: its user's, if it has both an app and a user. An engine may
+    /// store there a reference or a second copy of the bytes. Reads return the same bytes either way.
     pub fn reference(&self) -> Option<TimelineId> {
         self.app.and(self.user).map(TimelineId::User)
     }
@@ -75,14 +75,14 @@ pub struct WriteSet {
     pub events: Vec<NewEvent>,
     /// Rows to put or to remove. Putting replaces an existing row; removing a missing row does nothing.
     pub rows: RowWrites,
-    /// Apps whose state in `rows` cannot be rebuilt from their events. For any other app an engine may skip writing
-    /// the state, and rebuild it on reading: it applies the events since the last stored state (the checkpoint) with
-    /// [`App::apply`]. The states of these apps must be written.
+    /// Apps whose state in `rows` cannot be rebuilt from their events, so that the engine must write it. The engine may
+    /// skip writing the state of any other app. A read then starts from the last written state (the checkpoint), and
+    /// applies the events since with [`App::apply`].
     pub force_checkpoint: Vec<AppId>,
 }
 
-/// A consistent view of the store, from which a command decides: everything that was committed before it, including
-/// the commands decided earlier in the same group.
+/// A consistent view of the store, from which a command decides. It contains everything that was committed before the
+/// command, and what was decided before it in the same group.
 pub trait Snapshot {
     /// Returns the end of a timeline.
     ///
@@ -93,9 +93,9 @@ pub trait Snapshot {
 
     /// Returns a row, or `None` if it does not exist.
     ///
-    /// The absence of a row is not locked. A command that depends on it must put that row, or tolerate that
-    /// another process puts it at the same time: an engine over a database can lock rows that exist and detect
-    /// conflicting writes, but nothing else.
+    /// A missing row may appear before the command is committed: an engine over a database can lock rows that exist and
+    /// detect two writes of one row, but cannot lock a row that does not exist. So a command that depends on the absence
+    /// of a row must put this row, or tolerate that another process puts it at the same time.
     ///
     /// # Errors
     ///
@@ -113,22 +113,23 @@ pub trait Snapshot {
 
 /// A unit of work: it reads a snapshot and decides what to write.
 ///
-/// A command must not own a reference to the store. The command, and with it the reference, may be dropped last on the
-/// committing thread, which would then have to shut itself down.
+/// A command must not own a reference to the store. If that were the last reference, the committing thread would drop
+/// the store together with the command, and wait for itself to end.
 pub trait Command: Send {
     /// Decides what to write.
     ///
-    /// The engine may call this several times and commits only the result of the last call, so a call must have no
-    /// effect outside the command that the next call does not replace. Some calls only discover which keys the command
-    /// reads: they see a snapshot from which data is missing, and their result is discarded. Given the same data, a
-    /// command must read the same keys.
+    /// The engine may call this several times, and commits only the result of the last call. So each call must replace
+    /// all effects that an earlier call had outside the command. Some calls only discover which keys the command reads:
+    /// their snapshot lacks data, and their result is discarded. Given the same data, a command must read the same
+    /// keys.
     ///
-    /// The events' `created_at` must not decrease, and none may be earlier than the heads of the event's timelines.
+    /// The `created_at` of an event must not be earlier than that of the event before it in the write set, nor than the
+    /// last times of its timelines.
     ///
     /// # Errors
     ///
-    /// Returns [`CommandError::Rejected`] if the rules forbid it, and [`CommandError::Failed`] if reading the snapshot
-    /// failed. Nothing is written in either case.
+    /// Returns [`CommandError::Rejected`] if the rules forbid the command, and [`CommandError::Failed`] if the snapshot
+    /// could not be read. Nothing is written in either case.
     fn decide(&mut self, snapshot: &dyn Snapshot) -> Result<WriteSet, CommandError>;
 }
 
@@ -141,7 +142,7 @@ impl<F: FnMut(&dyn Snapshot) -> Result<WriteSet, CommandError> + Send> Command f
 /// Why a command wrote nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// The rules forbid it.
+    /// The rules forbid the command.
     #[error("{0}")]
     Rejected(Rejection),
     /// The snapshot could not be read.
@@ -158,7 +159,7 @@ impl From<Rejection> for CommandError {
 /// Why a commit failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
-    /// The rules forbid it. Nothing was recorded.
+    /// The rules forbid the command. Nothing was recorded.
     #[error("{0}")]
     Rejected(Rejection),
     /// The store failed. The command may or may not have been recorded.
@@ -168,8 +169,8 @@ pub enum CommitError {
 
 /// One commit on the platform timeline, which lists every event of the store once, in commit order.
 ///
-/// Commit order agrees with every other timeline, users' timelines included: if an event follows another there, it also
-/// follows it on the platform timeline.
+/// Commit order agrees with the order of every timeline of an app or a user: if one event follows another on such a
+/// timeline, it also follows it on the platform timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PlatformCommit {
     /// The platform position of the first of `events`. The others follow without gaps.
@@ -177,14 +178,14 @@ pub struct PlatformCommit {
     /// When the commit was recorded, by the clock of the process that recorded it. Clocks of processes differ, so this
     /// may decrease from one commit to the next.
     pub recorded_at: Time,
-    /// The time of its earliest event.
+    /// The time of the commit's earliest event.
     pub earliest: Time,
-    /// The time of its latest event.
+    /// The time of the commit's latest event.
     pub latest: Time,
-    /// The types of its events, each once.
+    /// The types of the commit's events, each once.
     pub types: Vec<String>,
-    /// Its events. If [`Store::platform`] was asked to start within this commit, only those from there on; the other
-    /// fields, except `first`, describe the whole commit all the same.
+    /// The commit's events. If [`Store::platform`] was asked to start within this commit, only the events from there on.
+    /// `first` is then the position of the first of these; the other fields still describe the whole commit.
     pub events: Vec<PlatformEvent>,
 }
 
@@ -194,7 +195,7 @@ impl PlatformCommit {
         self.first + self.events.len() as u64 - 1
     }
 
-    /// Returns the type of one of its events.
+    /// Returns the type of one of the commit's events.
     pub fn type_of(&self, event: &PlatformEvent) -> &str {
         &self.types[usize::from(event.event_type)]
     }
@@ -205,9 +206,9 @@ impl PlatformCommit {
 pub struct PlatformEvent {
     /// The event's home.
     pub timeline: TimelineId,
-    /// Its position there.
+    /// The event's position in its home.
     pub position: u64,
-    /// Its type, as an index into [`PlatformCommit::types`].
+    /// The event's type, as an index into [`PlatformCommit::types`].
     pub event_type: u16,
 }
 
@@ -220,12 +221,13 @@ pub struct Statistics {
     pub bytes: u64,
 }
 
-/// The load of a store's committer since the store was opened.
+/// The load of a store's committer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CommitterLoad {
     /// How many commands wait for their commit, including those in the commit that is being written.
     pub waiting_commands: usize,
-    /// How often a group of commands was decided again because another process committed first.
+    /// How often, since the store was opened, a group of commands was decided again because another process committed
+    /// first.
     pub retries: u64,
 }
 
@@ -242,22 +244,23 @@ pub struct CommitSummary {
 
 /// A storage engine: it keeps timelines of events, and rows beside them, durably.
 ///
-/// Every app and every user has a [timeline](TimelineId). The *platform timeline* lists the events of all of them. Rows
-/// hold everything else under typed [keys](RowKey), such as states, names and tokens; an engine stores and lists them
-/// without knowing their kinds, except that it may store the states of apps as checkpoints (see
-/// [`WriteSet::force_checkpoint`]).
+/// Every app and every user has a [timeline](TimelineId). The *platform timeline* lists the events of all timelines.
+/// Rows have all other data under typed [keys](RowKey), such as states, names and tokens. An engine stores and lists
+/// rows without knowing what they mean. The states of apps are an exception: an engine may store them as checkpoints
+/// (see [`WriteSet::force_checkpoint`]).
 ///
 /// # Guarantees
 ///
 /// - **Atomic and durable.** A commit is recorded as a whole or not at all. When [`commit`](Self::commit) returns
 ///   `Ok`, it survives a crash and a power cut, and every later read sees it, in this process and in any other.
-/// - **Serial.** Commits have one order, and each command is decided from a snapshot that contains all earlier
-///   commits.
+/// - **Serial.** Commits have one order. Each command is decided from a snapshot that contains all earlier commits,
+///   except that a row which was missing may have appeared since (see [`Snapshot::row`]).
 /// - **Dense.** The positions of a timeline are 1..=length, and so are those of the platform timeline. A position,
 ///   once assigned, always names the same event.
-/// - **Ordered.** Times never decrease along a timeline. The platform timeline has the events in commit order.
+/// - **Ordered.** The times of events never decrease along a timeline. The platform timeline has the events in commit
+///   order.
 /// - **Immutable.** Reads return an event's bytes exactly as they were committed.
-/// - **Constant time.** Reading a page takes equally long at either end of a timeline and anywhere between.
+/// - **Constant time.** Reading a page takes equally long anywhere in a timeline.
 ///
 /// A failed read has no effect. A failed commit may or may not have been recorded, unless it was
 /// [rejected](CommitError::Rejected).
@@ -265,8 +268,8 @@ pub struct CommitSummary {
 /// # Implementing an engine
 ///
 /// The module `engine` has what engines share: the queue in front of the committer (`CommitQueue`), groups of commands
-/// (`GroupSize`, `decide`), checkpoints, and the encoding of platform commits (`platform`). Rows are stored under the
-/// bytes of `RowKey::to_bytes` with the bytes of `Row::to_bytes`, and listed in the order of their keys' bytes: a
+/// (`GroupSize`, `decide`), checkpoints, and the encoding of platform commits (`platform`). The key of a stored row is
+/// the bytes of `RowKey::to_bytes`, its value those of `Row::to_bytes`. Rows are listed in the order of these keys; a
 /// [`RowRange`] is a range of them.
 ///
 /// An engine also implements [`Portable`](crate::Portable), so that `annals copy` can move a store. It is complete when
@@ -294,8 +297,9 @@ pub trait Store: Send + Sync + 'static {
     /// Fails if the store cannot be read.
     async fn head(&self, timeline: TimelineId) -> Result<Head, Error>;
 
-    /// Returns the state of an app and the end of its timeline, or `None` if the app does not exist. An engine that
-    /// can read both as of one instant overrides this method.
+    /// Returns the state of an app and the end of its timeline, or `None` if the app does not exist. The state is read
+    /// first, so a commit in between may be in the end but not in the state. An engine that can read both at one instant
+    /// overrides this method.
     ///
     /// # Errors
     ///
@@ -307,8 +311,8 @@ pub trait Store: Send + Sync + 'static {
         }
     }
 
-    /// Returns the events at these positions, newest first. It stops before the events exceed `bytes_max` together, but
-    /// returns at least one if there is any. Positions beyond the head are skipped.
+    /// Returns the events at these positions, newest first. Stops before their total length exceeds `bytes_max`, but
+    /// returns at least one event if there is any. Positions beyond the head are skipped.
     ///
     /// # Errors
     ///
@@ -320,8 +324,8 @@ pub trait Store: Send + Sync + 'static {
         bytes_max: usize,
     ) -> Result<Vec<Bytes>, Error>;
 
-    /// Returns how many events of a timeline are earlier than `time`. Since times never decrease, these are the events
-    /// at positions 1 to the returned number.
+    /// Returns how many events of a timeline are earlier than `time`. If there are n, these are the events at positions
+    /// 1 to n, since times never decrease.
     ///
     /// # Errors
     ///
@@ -356,8 +360,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Claims the first `limit` unclaimed rows of a range and returns them, ordered by stored key.
     ///
-    /// A claim is a lease: until it expires, neither this nor any other process can claim the row again. It ends
-    /// earlier when a commit puts or removes the row. A claim does not lock the row, it only divides work between
+    /// A claim is a lease: until it expires, neither this nor any other process can claim the row again. A commit that
+    /// puts or removes the row ends the claim earlier. A claim does not lock the row; it only divides work between
     /// processes. If a process dies, another can claim its rows once the lease has expired.
     ///
     /// Callers use [`TypedRows::claim`](crate::TypedRows::claim).
@@ -372,9 +376,9 @@ pub trait Store: Send + Sync + 'static {
         lease: Duration,
     ) -> Result<Vec<(RowKey, Row)>, Error>;
 
-    /// Returns the commits that have events after the platform position `after`, oldest first: all that begin within
-    /// the next `limit_events` positions, and at least one if there is any. If `after` lies within a commit, that
-    /// commit comes first, with only its events after `after`.
+    /// Returns the commits that have events after the platform position `after`, oldest first. Returns those whose first
+    /// event is at one of the next `limit_events` positions, and at least one commit if there is any. If `after` lies
+    /// within a commit, this commit comes first, with only its events after `after`.
     ///
     /// Callers use [`follow`](crate::follow()), which waits for new commits.
     ///
@@ -396,13 +400,13 @@ pub trait Store: Send + Sync + 'static {
     /// ends, or when the subscriber is slow, so a subscriber that must not miss events also has to poll.
     fn subscribe(&self) -> broadcast::Receiver<TimelineId>;
 
-    /// Returns a snapshot of the store as a stream of bytes, in chunks. `None` if the engine has better means
-    /// of its own, as a database does.
+    /// Returns a backup of the store as a stream of bytes, in chunks; `None` if the engine has other means for backups,
+    /// as a database does.
     fn backup(&self) -> Option<Box<dyn Iterator<Item = Result<Bytes, Error>> + Send>> {
         None
     }
 
-    /// Checks that the store can serve reads and writes now. Takes next to no time, however much is stored.
+    /// Checks that the store can serve reads and writes now. The cost does not depend on how much is stored.
     ///
     /// # Errors
     ///
@@ -419,7 +423,7 @@ pub trait Store: Send + Sync + 'static {
     /// Fails if the store cannot be read.
     async fn statistics(&self) -> Result<Statistics, Error>;
 
-    /// Finishes the commands accepted so far, then stops accepting any. Reads still work.
+    /// Stops accepting commands, and waits until those accepted before are finished. Reads still work.
     ///
     /// # Errors
     ///

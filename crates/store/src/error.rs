@@ -8,7 +8,7 @@ pub enum Error {
     /// Another process has the store open.
     #[error("the store is in use by another process")]
     InUse,
-    /// A newer annals wrote the store, and this one would damage it.
+    /// A newer annals wrote the store. This one could damage it.
     #[error(
         "the store has format {found}, but this program supports formats up to {known}: use a newer annals"
     )]
@@ -18,7 +18,7 @@ pub enum Error {
         /// The newest format supported.
         known: u32,
     },
-    /// The directory contains other files.
+    /// The directory has files, but no store.
     #[error(
         "the directory is not empty and holds no store: name another one, or one that does not exist yet"
     )]
@@ -32,7 +32,7 @@ pub enum Error {
     /// The file to restore is not a backup.
     #[error("{0}")]
     NotABackup(String),
-    /// There is no store where an existing one was to be opened.
+    /// Only an existing store was to be opened, and there is none.
     #[error("there is no store: check the path or address")]
     Missing,
     /// The directory to restore to is not empty.
@@ -41,11 +41,12 @@ pub enum Error {
     /// Stored data is not what was written.
     #[error("the store is damaged: {0}")]
     Damaged(String),
-    /// A write failed, so the store accepts no more until it is opened again. The write that failed may or may not have
+    /// A write failed, so the store accepts no more writes until it is opened again. The failed write may or may not have
     /// been recorded.
     #[error("the store accepts no more writes because one failed; restart annals")]
     ReadOnly,
-    /// The database cannot be reached, or is too slow or full. A commit may or may not have been recorded; retry.
+    /// The database cannot be reached, or is too slow or full. A commit may or may not have been recorded. A retry may
+    /// succeed.
     #[error("the database is unavailable: {}", with_causes(&**.0))]
     Unavailable(Box<dyn std::error::Error + Send + Sync>),
     /// The store is closed, or is closing.
@@ -56,8 +57,8 @@ pub enum Error {
     Engine(Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Returns the error's text with those of all its causes, since many logs show only the text. A cause that the text
-/// contains already is left out: some libraries repeat causes in their own text.
+/// Returns the error's text, followed by the texts of its causes, since many logs show only an error's own text. A cause
+/// whose text is there already is left out: some libraries repeat causes in their own text.
 pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -13,7 +13,7 @@ use crate::timeline::TimelineId;
 
 /// About how many events one read returns.
 const EVENTS_AT_ONCE: usize = 4096;
-/// How often to poll without a notification: notifications may be lost.
+/// How long to wait for a notification before reading anyway, since notifications may be lost.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Follows the platform timeline from the position `after` on: returns every later event once, in order, whichever
@@ -24,8 +24,8 @@ pub fn follow(store: Arc<dyn Store>, after: u64) -> Follow {
     Follow { store, after, notifications }
 }
 
-/// A reader of the platform timeline, made by [`follow`]. Its position is in memory only; a caller that needs it
-/// after a restart has to store it.
+/// A reader of the platform timeline, created by [`follow`]. Its position is in memory only. A caller that needs the
+/// position after a restart has to store it.
 pub struct Follow {
     store: Arc<dyn Store>,
     after: u64,
@@ -33,8 +33,8 @@ pub struct Follow {
 }
 
 impl Follow {
-    /// Returns the platform position of the last event that [`Follow::next`] returned, at first the position to start
-    /// after.
+    /// Returns the platform position of the last event that [`Follow::next`] returned. Before its first call, this is the
+    /// position that was given to [`follow`].
     pub fn position(&self) -> u64 {
         self.after
     }
@@ -47,7 +47,7 @@ impl Follow {
     /// Fails if the store cannot be read; [`Error::Closed`] if it sends no more notifications.
     pub async fn next(&mut self) -> Result<Vec<PlatformCommit>, Error> {
         loop {
-            // The read below includes the events of these notifications.
+            // Discards the notifications of events that the read below returns.
             while !matches!(self.notifications.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)) {}
             let commits = self.store.platform(self.after, EVENTS_AT_ONCE).await?;
             if let Some(last) = commits.last() {

@@ -1,6 +1,6 @@
-//! Stores timelines of events, and rows beside them, durably. It knows nothing of annals' rules and roles.
+//! Durable storage of timelines of events, and of rows beside them. This crate knows no rules and no roles.
 //!
-//! - **[`Store`] is the contract** that every storage engine implements; start reading there. There are two engines:
+//! - **[`Store`] is the trait** that every storage engine implements; start reading there. There are two engines:
 //!   [`EmbeddedStore`] keeps a store in a directory, for one process; [`PostgresStore`] keeps it in a database, for any
 //!   number of processes. One conformance suite (`tests/conformance`) runs against both.
 //! - **Writing:** [`Store::commit`] takes a [`Command`], a closure that reads a [`Snapshot`] and returns a

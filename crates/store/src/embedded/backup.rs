@@ -1,4 +1,4 @@
-//! Backups: a snapshot of a store as a stream of bytes, and restoring one.
+//! Backups: a store as a stream of bytes. Creating, checking and restoring them.
 //!
 //! ```text
 //! header      "annals backup" │ format (u32)                                                 all numbers big-endian
@@ -19,7 +19,7 @@ use super::open::{FORMAT, creation_error};
 use super::{EmbeddedStore, Inner, Options};
 
 const MAGIC: &[u8; 13] = b"annals backup";
-/// The first bytes of compressed files.
+/// The first bytes of compressed files, to tell a user who forgot to decompress a backup.
 const COMPRESSIONS: [(&[u8], &str); 4] = [
     (&[0x1f, 0x8b], "gzip"),
     (&[0x28, 0xb5, 0x2f, 0xfd], "zstd"),
@@ -30,7 +30,7 @@ const COMPRESSIONS: [(&[u8], &str); 4] = [
 const CHUNK_BYTES: usize = 256 << 10;
 /// About how much a restore writes at once.
 const BATCH_BYTES: usize = 4 << 20;
-/// More than the length of any key or value, so that a damaged length cannot allocate much memory.
+/// A limit that no key or value reaches. A greater length is damaged, and must not make a read allocate memory for it.
 const ENTRY_BYTES_MAX: usize = 256 << 20;
 
 impl Inner {
@@ -40,7 +40,7 @@ impl Inner {
     }
 }
 
-/// The stream, in chunks. It contains what was committed when it began, and does not block later commits.
+/// The chunks of a backup. They contain what was committed when the backup began. Later commits are not blocked.
 pub(super) struct Backup {
     snapshot: Snapshot,
     keyspaces: Vec<(u8, Keyspace)>,
@@ -125,14 +125,14 @@ impl Iterator for Backup {
 ///
 /// # Errors
 ///
-/// [`Error::NotABackup`] if it is something else, [`Error::Newer`] if a newer annals wrote it, [`Error::Damaged`] if
-/// it is truncated or was modified, and [`Error::Engine`] if it cannot be read.
+/// [`Error::NotABackup`] if the input is something else, [`Error::Newer`] if a newer annals wrote it, [`Error::Damaged`]
+/// if it is truncated or was modified, and [`Error::Engine`] if it cannot be read.
 pub fn check_backup(backup: impl Read) -> Result<u64, Error> {
     read(backup, |_, _, _| Ok(()))
 }
 
-/// Restores a backup to `directory`, which must be empty or not exist, and returns the number of entries. If it fails,
-/// it leaves no store there.
+/// Restores a backup to `directory`, which must be empty or not exist, and returns the number of entries. A failed
+/// restore leaves no store in `directory`.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! The stored state of an app, which is the value of its row. See `engine/checkpoint.rs` for when it is written.
+//! The encoding of an app's stored state. `engine/checkpoint.rs` says when a state is stored.
 //!
 //! ```text
 //! value   position of the last event included (u64 big-endian) │ the state as JSON

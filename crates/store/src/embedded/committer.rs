@@ -1,8 +1,8 @@
 //! The committer: the one thread that decides and writes.
 //!
 //! It takes all queued commands, decides each from a snapshot that contains those before it, and writes them as one
-//! batch with one sync (group commit): the higher the load, the more commands share a sync. No caller gets a result,
-//! and no reader sees the data, before the sync.
+//! batch with one sync (group commit). The higher the load, the more commands share a sync. No command is acknowledged,
+//! and no reader sees what it wrote, before the sync. A rejected command gets its result at once.
 //!
 //! It also keeps the number of timelines, in the keyspace `counts`:
 //!
@@ -167,7 +167,7 @@ impl<'a> Group<'a> {
     }
 
     fn absorb(&mut self, writes: WriteSet) -> Result<(), Error> {
-        // All reads, which may fail, come before the first append, so that a command is added as a whole or not at all.
+        // Reads may fail. All of them come before the first append, so that a command is added as a whole or not at all.
         for timeline in
             writes.events.iter().flat_map(|event| [Some(event.home()), event.reference()]).flatten()
         {
@@ -202,7 +202,8 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    /// Appends to one timeline. Returns the position, the first position of its run, and the index in the run.
+    /// Appends to one timeline. Returns the position, the first position of the run that has it, and the index in this
+    /// run.
     fn append_to(
         &mut self,
         timeline: TimelineId,
@@ -233,8 +234,8 @@ impl<'a> Group<'a> {
         }
         let inner = self.inner;
         let mut batch = inner.database.batch().durability(Some(PersistMode::SyncData));
-        // The order matters, because fjall makes a batch visible key by key: events come before the references to them,
-        // and earlier positions before later ones.
+        // The order matters, because fjall makes a batch visible key by key. Events come before the references to them,
+        // and earlier positions come before later ones.
         let open_runs =
             self.open_runs.into_iter().map(|(timeline, run)| (run_key(timeline, run.first), run.finish()));
         let (app_runs, user_runs): (Vec<_>, Vec<_>) =
@@ -254,8 +255,8 @@ impl<'a> Group<'a> {
                     let added = self.appended.get(&timeline).copied().unwrap_or_default();
                     let before = inner.row_cache.peek(&key).filter(|before| before.row.is_some());
                     match before.map(|before| (before.bytes, before.checkpoint.plus(added))) {
-                        // Not written: if it has to be read before the next checkpoint, it is rebuilt from its
-                        // timeline.
+                        // The state is only cached. If it is read from disk before the next checkpoint, it is rebuilt
+                        // from its timeline.
                         Some((bytes, checkpoint))
                             if checkpoint.is_good_for(position) && !self.force_checkpoint.contains(id) =>
                         {
@@ -289,7 +290,8 @@ impl<'a> Group<'a> {
 
         inner.timelines.store(timelines, Ordering::Relaxed);
         inner.platform_length.store(platform_length + self.size.events as u64, Ordering::Release);
-        // Heads come first: a state is rebuilt up to the head, and must not miss the events just written.
+        // Heads are cached before states: a concurrent read rebuilds a state up to the cached head, and must include the
+        // events just written.
         for (timeline, head) in &self.heads {
             inner.heads.insert(*timeline, *head);
         }

@@ -1,14 +1,19 @@
 //! Repairing the journal after a power cut.
 //!
-//! Every commit is synced before the next one is written, so a power cut can only tear the journal's last batch: part
-//! of it is missing, or its pages were written out of order. That batch was never acknowledged, so it is cut off.
-//! fjall's own recovery does the same if the batch is incomplete. But it refuses to open if the batch looks complete
-//! and its checksum is wrong, and silently drops everything after an entry that it cannot read. So the journal is
-//! checked here first.
+//! Every commit is synced before the next one is written, so a power cut can only tear the journal's last batch: a part
+//! of the batch is missing, or the disk has written its pages out of order. Nobody has got an acknowledgement for a torn
+//! batch, so it is cut off.
 //!
-//! What is cut off is kept beside the journal as `*.damaged`. Damage that a power cut cannot explain is not repaired,
-//! because acknowledged commits would be lost: it has complete batches after it, and lies more than [`TAIL_BYTES_MAX`]
-//! before the end.
+//! fjall's own recovery also cuts off an incomplete batch. But it refuses to open a journal whose last batch looks
+//! complete and has a wrong checksum, and it silently drops everything after an entry that it cannot read. So the
+//! journal is repaired here before fjall opens it.
+//!
+//! Damage with complete batches after it does not come from a power cut: acknowledged commits are lost. If it is within
+//! the last [`TAIL_BYTES_MAX`] bytes, a disk may have lost data that it had reported as synced. Then everything from the
+//! damage on is cut off, and an error is logged. If it is farther from the end, nothing is repaired, and the store is
+//! not opened.
+//!
+//! The bytes that are cut off are kept in a file `*.damaged` beside the journal.
 //!
 //! The journal's layout is that of fjall 3 (its `journal/entry.rs`), all integers little-endian:
 //!
@@ -29,7 +34,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::Error;
 
-/// A disk that loses data it reported as synced can damage more than the last batch, but hardly more than this.
+/// How much of the journal's end is cut off even if complete batches are lost with it. A disk that loses data which it
+/// had reported as synced hardly loses more than this.
 const TAIL_BYTES_MAX: u64 = 64 << 10;
 
 const START: u8 = 1;
@@ -51,7 +57,7 @@ pub(super) fn repair_journal(engine: &Path) -> Result<(), Error> {
     let whole = whole_batches(&journal);
     let Some(end) = journal.iter().rposition(|&byte| byte != 0).map(|last| last + 1) else { return Ok(()) };
     if end <= whole {
-        // Only the zeros with which the file was preallocated follow the last batch.
+        // Only zeros follow the last batch: fjall preallocates the file.
         return Ok(());
     }
     let torn = &journal[whole..end];

@@ -1,4 +1,5 @@
-//! The index of events whose identifiers came with a report. Other events are found by the time in their identifiers.
+//! The index of external identifiers: those that came with a report. Other events are found by the time in their
+//! identifiers.
 //!
 //! ```text
 //! key     event id (12)

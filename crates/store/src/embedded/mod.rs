@@ -11,8 +11,8 @@
 //!     counts              the number of timelines (`committer`)
 //! ```
 //!
-//! One thread decides and commits (`committer`), and readers never wait for it. Committed data is in memory tables and
-//! in a journal, which is synced before a commit returns.
+//! One thread decides and commits (`committer`). Readers never wait for it. fjall writes committed data to a journal and
+//! to tables in memory, and later to tables on disk. The journal is synced before a commit returns.
 
 mod backup;
 mod checkpoint;
@@ -76,7 +76,7 @@ struct Inner {
     /// Claimed rows, and when their leases expire. Only this process has the store open, so memory suffices.
     claims: Mutex<HashMap<RowKey, Instant>>,
     observer: Observer,
-    // Dropped last, so that the directory is unlocked only when nothing uses it any more.
+    // The last field is dropped last, so the directory is unlocked only when nothing uses it any more.
     _lock: std::fs::File,
 }
 
@@ -121,8 +121,8 @@ impl Store for EmbeddedStore {
         self.inner.head(timeline)
     }
 
-    // Reads run on the caller's thread: a page is a few blocks, nearly always in memory, and handing it to another
-    // thread would cost more than reading it. `bytes_max` bounds long reads.
+    // Reads run on the caller's thread. A page is a few blocks, nearly always in memory, so handing the read to another
+    // thread would cost more than the read itself. `bytes_max` bounds long reads.
     async fn read(
         &self,
         timeline: TimelineId,

@@ -29,6 +29,8 @@ const BLOCK_CACHE_BYTES: u64 = 48 * MIB;
 const ROW_CACHE_BYTES: u64 = 48 * MIB;
 /// How many heads of timelines are cached; each takes about 100 bytes.
 const HEADS_MAX: usize = 100_000;
+/// The estimated number of cached rows.
+const ROWS_ESTIMATE: usize = 100_000;
 /// The size of the journal, which bounds how much the next start has to replay.
 const JOURNAL_BYTES: u64 = 64 * MIB;
 
@@ -39,15 +41,15 @@ pub struct Options {
 }
 
 impl Options {
-    /// Chooses the store's directory, which is created if it does not exist.
+    /// Chooses the directory of the store. The directory is created if it does not exist.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self { directory: directory.into(), common: CommonOptions::default() }
     }
 
-    /// Sets whether to open only an existing store, and fail with [`Error::Missing`] instead of creating one.
+    /// Sets whether the store must exist. If it must and does not, opening fails with [`Error::Missing`].
     #[must_use]
-    pub fn existing(mut self, is_existing: bool) -> Self {
-        self.common.is_existing = is_existing;
+    pub fn existing(mut self, must_exist: bool) -> Self {
+        self.common.must_exist = must_exist;
         self
     }
 
@@ -58,7 +60,7 @@ impl Options {
         self
     }
 
-    /// Opens the store. Takes as long as replaying a journal of at most 64 MiB.
+    /// Opens the store. Replays the journal, which has at most about 64 MiB.
     ///
     /// # Errors
     ///
@@ -69,7 +71,7 @@ impl Options {
     /// - [`Error::Damaged`] if it is damaged.
     /// - [`Error::Engine`] if it cannot be opened for another reason.
     pub fn open(self) -> Result<EmbeddedStore, Error> {
-        if self.common.is_existing && !self.directory.join(FORMAT_FILE).exists() {
+        if self.common.must_exist && !self.directory.join(FORMAT_FILE).exists() {
             return Err(Error::Missing);
         }
         let lock = lock(&self.directory)?;
@@ -81,9 +83,9 @@ impl Options {
         let database = Database::builder(&path)
             .cache_size(BLOCK_CACHE_BYTES)
             .max_journaling_size(JOURNAL_BYTES)
-            // The committing thread, which everybody waits for, would compress a journal that is soon deleted.
+            // Compression would slow down the committing thread, and the journal is soon deleted.
             .journal_compression(CompressionType::None)
-            // With several workers, fjall's first one only flushes, and spins while another compacts.
+            // With several workers, the first one only flushes, and spins while another compacts.
             .worker_threads(1)
             .open()?;
         let keyspace = |name: &str, memtable_bytes: u64, block_bytes: u32| {
@@ -92,8 +94,8 @@ impl Options {
                     .max_memtable_size(memtable_bytes)
                     .data_block_size_policy(BlockSizePolicy::all(block_bytes))
                     .data_block_compression_policy(CompressionPolicy::all(CompressionType::Lz4))
-                    // Runs are long, so scanning for one from the last restart point costs more than storing whole
-                    // keys.
+                    // A key between restart points is found by scanning from the last one. Runs are long, so short
+                    // scans are worth the bytes of more whole keys.
                     .data_block_restart_interval_policy(RestartIntervalPolicy::all(2))
             })
         };
@@ -119,7 +121,7 @@ impl Options {
             ids,
             counts,
             heads: Cache::new(HEADS_MAX),
-            row_cache: Cache::with_weighter(HEADS_MAX, ROW_CACHE_BYTES, RowBytes),
+            row_cache: Cache::with_weighter(ROWS_ESTIMATE, ROW_CACHE_BYTES, RowBytes),
             timelines: AtomicU64::new(timelines),
             platform_length: AtomicU64::new(platform_length),
             writable: AtomicBool::new(true),
@@ -157,7 +159,8 @@ fn lock(directory: &Path) -> Result<File, Error> {
     }
 }
 
-/// Creates a directory, with its parents, that only its owner can enter, whatever the umask. The store holds secrets.
+/// Creates a directory and its missing parents, if it does not exist. Only its owner can enter it, whatever the umask
+/// is, because the store has secrets.
 fn create_private(directory: &Path) -> Result<(), Error> {
     let created = DirBuilder::new().recursive(true).mode(0o700).create(directory);
     created.map_err(|error| creation_error(directory, error))
@@ -181,7 +184,7 @@ fn check_format(directory: &Path) -> Result<(), Error> {
             text.trim().parse::<u32>().map_err(|_| Error::Damaged("the format cannot be read".to_owned()))?
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            // Written to another file and renamed, so that a crash leaves no partial number.
+            // The number is written to another file, which is then renamed, so that a crash leaves no partial number.
             let temporary = directory.join("format.new");
             fs::write(&temporary, format!("{FORMAT}\n"))?;
             File::open(&temporary)?.sync_all()?;

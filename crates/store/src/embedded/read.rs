@@ -79,8 +79,8 @@ impl Inner {
         let mut bytes = 0;
         // The references of a page often point to the same few runs.
         let mut referenced = HashMap::new();
-        // The run that contains the oldest position begins less than one run before it. A narrow range reads fewer
-        // tables.
+        // A run has at most `EVENTS_MAX` events, so the run with the oldest position begins at `lowest` or later. A
+        // narrow range reads fewer tables.
         let lowest = oldest.saturating_sub(u64::from(run::EVENTS_MAX) - 1);
         for guard in self.runs.range(run_key(timeline, lowest)..=run_key(timeline, newest)).rev() {
             let (key, value) = guard.into_inner()?;
@@ -130,8 +130,8 @@ impl Inner {
         if time > head.last_time {
             return Ok(head.length);
         }
-        // Times never decrease, so the events before `time` are a prefix of the timeline. It includes the positions
-        // 1..=low, and excludes those from high + 1 on.
+        // Times never decrease, so the events before `time` are a prefix of the timeline. The prefix includes the
+        // positions up to `low`, and excludes those beyond `high`.
         let (mut low, mut high) = (0, head.length);
         while low < high {
             let middle = low + (high - low).div_ceil(2);
@@ -171,12 +171,14 @@ impl Inner {
         Ok(self.read(home, &(position..=position), usize::MAX)?.pop())
     }
 
-    /// Returns the event with an identifier that annals assigned. It is among the events of the millisecond in it.
+    /// Returns the event with this identifier, if annals assigned it. The identifier then contains the event's time, so
+    /// only the events of that millisecond are read.
     pub(super) fn find_by_time(&self, home: TimelineId, event: EventId) -> Result<Option<Bytes>, Error> {
         Ok(self.locate(home, event, event.time())?.map(|(_, _, json)| json))
     }
 
-    /// Returns the event with this identifier and time, preceded by the first position of its run and its index there.
+    /// Finds the event with this identifier and time. Returns the first position of its run, its index in the run, and its
+    /// JSON.
     pub(super) fn locate(
         &self,
         home: TimelineId,

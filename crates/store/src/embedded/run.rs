@@ -29,10 +29,10 @@ use crate::engine::leb128;
 use crate::error::Error;
 use crate::timeline::TimelineId;
 
-/// The most events of a run: enough that a page reads few runs, and few enough that it reads little it does not need.
+/// The most events of a run. With longer runs, a page reads fewer runs, but also more events that are not on the page.
 pub(super) const EVENTS_MAX: u8 = 64;
 
-/// A run is full once it has this many bytes, so that a page of large events reads little it does not need.
+/// A run is full once it has this many bytes, so that a page of large events reads little that is not on the page.
 pub(super) const BYTES_FULL: usize = 64 << 10;
 
 /// Returns the prefix of the keys of a timeline's runs.
@@ -51,7 +51,7 @@ pub(super) fn timeline_key(timeline: TimelineId) -> Vec<u8> {
     key
 }
 
-/// Reads the timeline at the front of `bytes`; returns it and the bytes after it.
+/// Reads the timeline at the front of `bytes`. Returns the timeline and the remaining bytes.
 pub(super) fn read_timeline(bytes: &[u8]) -> Option<(TimelineId, &[u8])> {
     match bytes.split_first()? {
         (b'a', rest) => {
@@ -180,7 +180,7 @@ pub(super) struct Run {
     value: Bytes,
 }
 
-/// An event or reference of a run: its time, and the range of the value's bytes that it takes.
+/// An event or reference of a run: its time, and where its bytes begin and end in the value.
 #[derive(Debug, Clone, Copy)]
 struct Item {
     time: Time,
@@ -249,7 +249,7 @@ impl Run {
         self.items.last().map_or(Time::EPOCH, |item| item.time)
     }
 
-    /// Returns how many of its events are earlier than `time`.
+    /// Returns how many events of the run are earlier than `time`.
     pub(super) fn count_before(&self, time: Time) -> u64 {
         self.items.partition_point(|item| item.time < time) as u64
     }

@@ -1,8 +1,8 @@
 //! Checkpoints: the states of apps as they are stored.
 //!
-//! Applying the events of an app's timeline in order yields its state, so the state need not be written with every
-//! event. It is written when enough events have followed the last stored one, and rebuilt on reading by applying those.
-//! Commits then write mostly events.
+//! A state can be rebuilt by applying the events of the app's timeline, so it need not be written with every event. It
+//! is written once enough events have followed the last written state. A read applies the events since that state. So
+//! commits write mostly events.
 
 use std::sync::Arc;
 
@@ -10,8 +10,9 @@ use annals_model::{App, Event};
 
 use crate::error::Error;
 
-/// A state is written again after this many events or bytes of events, which bounds the cost of rebuilding it.
+/// A state is written again after this many events, which bounds the cost of rebuilding it.
 const EVENTS_MAX: u64 = 16;
+/// A state is written again after events of this total length.
 const BYTES_MAX: usize = 256 << 10;
 
 /// How far a stored state lags behind its timeline.
@@ -19,7 +20,7 @@ const BYTES_MAX: usize = 256 << 10;
 pub(crate) struct Checkpoint {
     /// The position of the last event included in the stored state.
     pub(crate) position: u64,
-    /// The bytes of the events after that.
+    /// The total length of the events after that.
     pub(crate) bytes_since: usize,
 }
 
@@ -29,12 +30,13 @@ impl Checkpoint {
         Self { position, bytes_since: 0 }
     }
 
-    /// Returns the same checkpoint after `bytes` more bytes of events.
+    /// Returns the same checkpoint after further events of this total length.
     pub(crate) fn plus(self, bytes: usize) -> Self {
         Self { bytes_since: self.bytes_since + bytes, ..self }
     }
 
-    /// Returns whether the state at `position` may be rebuilt from this checkpoint instead of being written.
+    /// Returns whether this checkpoint is recent enough for a timeline that ends at `position`. If not, the state has to be
+    /// written again.
     pub(crate) fn is_good_for(self, position: u64) -> bool {
         position.saturating_sub(self.position) < EVENTS_MAX && self.bytes_since < BYTES_MAX
     }

@@ -14,7 +14,8 @@ const BYTES_FULL: usize = 8 << 20;
 /// A group is full once it has this many commands.
 const COMMANDS_FULL: usize = 1024;
 
-/// The most events of one command, which bounds those of a group. The body of a request has room for far fewer.
+/// The most events of one command. This keeps a group below the most events of a platform entry. The body of a request
+/// has room for far fewer.
 const COMMAND_EVENTS_MAX: usize = platform::EVENTS_MAX - EVENTS_FULL;
 
 /// The size of a group.
@@ -37,7 +38,7 @@ impl GroupSize {
     }
 }
 
-/// Decides a command. A panic in it becomes an error, so that a bug fails the request that hits it and no other.
+/// Decides a command. A panic in the command becomes an error, so that only the request that caused it fails.
 pub(crate) fn decide(command: &mut dyn Command, snapshot: &dyn Snapshot) -> Result<WriteSet, CommitError> {
     match catch_unwind(AssertUnwindSafe(|| command.decide(snapshot))) {
         Ok(Ok(writes)) if writes.events.len() > COMMAND_EVENTS_MAX => {

@@ -9,12 +9,14 @@
 //! per run of a type:   type index × 2 + 1 if this follows:       count of events − 2
 //! ```
 //!
-//! All numbers are LEB128. Timelines and types are listed in the order in which the events first use them.
+//! All numbers are LEB128. Types and timelines (the homes of the events) are listed in the order in which the events
+//! first use them.
 //!
-//! A *range* is a sequence of events that are consecutive both in the commit and in their timeline. Its timeline
-//! number is 0 for the next timeline of the list that no range has used yet, 1 for the first of the list, 2 for the
-//! second, and so on. Positions are skipped in a user's timeline where it has events whose home is an app's. A *run of
-//! a type* is a sequence of events of the same type. The ranges cover all events, and so do the runs.
+//! A *range* is a sequence of events that are consecutive both in the commit and in their timeline. The timeline number
+//! of a range is 0 for the first timeline of the list that no earlier range has used, and otherwise the timeline's
+//! number in the list, counted from 1. A range skips positions of a user's timeline if these have events whose home is
+//! an app's timeline. A *run of a type* is a sequence of events of the same type. The ranges cover all events, and so
+//! do the runs of types.
 
 use annals_model::{AppId, Time, UserId};
 use foldhash::{HashMap, HashMapExt};
@@ -25,7 +27,7 @@ use crate::timeline::TimelineId;
 
 use super::leb128;
 
-/// The most events of an entry, so that a damaged count cannot allocate much memory.
+/// The most events of an entry. A greater count is damaged, and must not make a read allocate memory for it.
 pub(crate) const EVENTS_MAX: usize = 1 << 20;
 
 /// Adds to `commit` an event that was appended to its home at `position`.

@@ -30,10 +30,10 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// Sends the outcome, or gives it back if the caller is gone.
+    /// Sends the outcome to the caller. Returns it as the error if the caller is gone.
     pub(crate) fn send(self, outcome: Result<(), CommitError>) -> Result<(), Result<(), CommitError>> {
         let Self { sender, waiting } = self;
-        // First, so that a caller who has the outcome does not count any more.
+        // Dropped before the outcome is sent, so that a caller who has it no longer counts as waiting.
         drop(waiting);
         sender.send(outcome)
     }
@@ -84,7 +84,7 @@ impl CommitQueue {
         outcome.await.map_err(|_| Error::Closed)?
     }
 
-    /// Waits until the committer has finished the queued commands. It accepts none after them.
+    /// Closes the queue, and waits until the committer has finished the commands in it.
     pub(crate) async fn close(&self) -> Result<(), Error> {
         let (done, closed) = oneshot::channel();
         self.jobs.send(Job::Close { done }).await.map_err(|_| Error::Closed)?;

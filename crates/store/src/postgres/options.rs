@@ -54,10 +54,10 @@ impl Options {
         self
     }
 
-    /// Sets whether to open only an existing store, and fail with [`Error::Missing`] instead of creating one.
+    /// Sets whether the store must exist. If it must and does not, opening fails with [`Error::Missing`].
     #[must_use]
-    pub fn existing(mut self, is_existing: bool) -> Self {
-        self.common.is_existing = is_existing;
+    pub fn existing(mut self, must_exist: bool) -> Self {
+        self.common.must_exist = must_exist;
         self
     }
 
@@ -82,7 +82,7 @@ impl Options {
         let tls = tls::connector(&self.address.verification)?;
         let mut read_pool = ReadPool::new(&self.address, tls.clone(), self.connections)?;
         let mut connection = read_pool.connection().await?;
-        if self.common.is_existing && !schema::is_there(&connection).await? {
+        if self.common.must_exist && !schema::is_there(&connection).await? {
             return Err(Error::Missing);
         }
         read_pool.is_distributed = schema::migrate(&mut connection).await?;

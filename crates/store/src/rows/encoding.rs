@@ -27,7 +27,7 @@ use super::values::{Caller, Setting, TokenHash};
 pub(super) trait KeyPart {
     fn write_to(&self, key: &mut Vec<u8>, is_last: bool);
 
-    /// Returns the length of its text; zero for parts of fixed length.
+    /// Returns the length of the part if it is text; zero for any other part.
     fn text_bytes(&self) -> usize {
         0
     }

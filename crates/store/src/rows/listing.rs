@@ -17,8 +17,8 @@ pub struct RowRange {
     pub(crate) distribution: Distribution,
 }
 
-/// A range of rows whose keys are of type `K`. Each kind of row that can be listed has functions that return listings,
-/// such as [`key::Token::of`].
+/// A range of rows whose keys are of type `K`. A kind of row that can be listed has functions that return a listing, such
+/// as [`key::Token::of`].
 #[derive(Debug, Clone)]
 pub struct Listing<K> {
     range: RowRange,
@@ -41,7 +41,7 @@ impl<K> Listing<K> {
         Self { range: RowRange { keys: start..end, distribution }, kind: PhantomData }
     }
 
-    /// Lists keys that begin with a time, up to and including `time`.
+    /// Lists the rows whose keys begin with a time that is not after `time`.
     fn until(kind: u8, time: Time, distribution: Distribution) -> Self {
         let mut end = vec![kind];
         (time.as_millis() + 1).write_to(&mut end, false);

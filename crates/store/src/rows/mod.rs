@@ -1,8 +1,7 @@
-//! Rows: the key-value data beside the timelines, such as states, names, tokens and responses to repeat.
+//! Rows: the key-value data beside the timelines, such as states, names, tokens and stored responses.
 //!
-//! A key knows the type of its row's value: getting a [`key::AppName`] returns an `AppId`. `registry.rs` has the one
-//! table of all kinds; a new kind is a line there. Engines handle keys and values without knowing their kinds, as
-//! [`RowKey`] and [`Row`].
+//! A key knows the type of its row's value: getting a [`key::AppName`] returns an `AppId`. The table in `registry.rs` has
+//! all kinds of rows; a new kind is a line there. Engines handle keys and values of any kind as [`RowKey`] and [`Row`].
 
 mod distribution;
 mod encoding;

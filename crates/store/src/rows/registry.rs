@@ -1,6 +1,7 @@
 //! The registry of rows: one table of all kinds, from which the types of keys and values are generated.
 //!
-//! `encoding.rs` draws the layout of stored keys and values; golden bytes in the test below hold them still.
+//! `encoding.rs` draws the layout of stored keys and values. The test below compares keys with golden bytes, so that no
+//! stored key changes by accident.
 
 use std::sync::Arc;
 
@@ -14,9 +15,9 @@ use crate::timeline::TimelineId;
 /// The bytes of kinds that no longer exist. They are never used again.
 const RETIRED: &[u8] = b"y";
 
-/// Generates the types of keys and values from the table. A line has the byte that stored keys of the kind begin
-/// with, the key and its parts in stored order, the type of the value, and the distribution of the row in a cluster.
-/// `permanent` rows are never removed once they exist, at least while anybody serves the store.
+/// Generates the types of keys and values from the table. A line has the first byte of stored keys of this kind, the key
+/// and its parts in stored order, the type of the value, and the distribution of the row in a cluster. A `permanent` row
+/// is never removed while a process serves the store.
 macro_rules! rows {
     ($(
         $(#[doc = $doc:literal])+
@@ -107,12 +108,12 @@ macro_rules! rows {
                 }
             }
 
-            /// Returns the byte of its kind.
+            /// Returns the byte of the key's kind.
             pub(crate) const fn kind(&self) -> u8 {
                 match self {$( Self::$kind(_) => $byte, )+}
             }
 
-            /// Returns the total length of its texts.
+            /// Returns the total length of the parts that are text.
             pub(crate) fn text_bytes(&self) -> usize {
                 match self {$(
                     Self::$kind(key::$kind($($part),*)) => {
@@ -122,13 +123,13 @@ macro_rules! rows {
                 )+}
             }
 
-            /// Returns what decides where the row is stored in a cluster.
+            /// Returns what determines the machine of a cluster that stores the row.
             #[allow(unused_variables, reason = "few rows are distributed by a part of their key")]
             pub(crate) fn distribution(&self) -> Distribution {
                 match self {$( Self::$kind(key::$kind($($part),*)) => $distribution, )+}
             }
 
-            /// Returns whether rows of its kind are never removed while anybody serves the store.
+            /// Returns whether rows of this kind are never removed while a process serves the store.
             pub(crate) const fn is_permanent(&self) -> bool {
                 match self {$( Self::$kind(_) => false $(|| rows!(@$permanent))?, )+}
             }
@@ -162,7 +163,7 @@ rows! {
     b'e' Email(address: String) -> UserId, Distribution::KeyHash;
     /// Exists if the user is a member of the app: its owner or a collaborator.
     b'm' Member(user: UserId, app: AppId) -> (), Distribution::user(*user);
-    /// Exists if the user has registered, and was not only named by a report.
+    /// Exists if the user is registered. A user whom only reports have named is not.
     b'r' Registered(user: UserId) -> (), Distribution::user(*user), permanent;
     /// The hash of the user's password, as a PHC string.
     b'p' Password(user: UserId) -> Arc<str>, Distribution::user(*user), permanent;
@@ -172,7 +173,7 @@ rows! {
     b'h' TokenHash(hash: values::TokenHash) -> (UserId, values::TokenId), Distribution::KeyHash;
     /// The stored response to a request with this idempotency key.
     b'i' Answer(caller: values::Caller, idempotency_key: String) -> Arc<values::Answer>, Distribution::KeyHash;
-    /// Exists as long as that response does; it lists responses by when they expire.
+    /// Exists as long as the stored response does. Lists stored responses by when they expire.
     b'x' AnswerExpiry(at: Time, caller: values::Caller, idempotency_key: String) -> (), key::AnswerExpiry::COLOCATED;
     /// A setting.
     b's' Setting(setting: values::Setting) -> Arc<str>, Distribution::KeyHash, permanent;
@@ -184,13 +185,13 @@ rows! {
     b'd' Domain(name: String) -> AppId, Distribution::KeyHash;
     /// The app with this add-on.
     b'a' Addon(id: String) -> AppId, Distribution::KeyHash;
-    /// The app with this add-on; it lists add-ons by provider.
+    /// The app with this add-on. Lists add-ons by provider.
     b'Y' AddonOf(provider: String, id: String) -> AppId, Distribution::Provider(provider.clone());
     /// The app to which the token with this hash invites.
     b'k' Invitation(token: values::TokenHash) -> AppId, Distribution::KeyHash;
     /// The app that a user has joined with the invitation token with this hash.
     b'K' UsedInvitation(token: values::TokenHash) -> AppId, Distribution::KeyHash, permanent;
-    /// A timer of the app's pull request with this number, by when it is due.
+    /// Exists while the app's pull request with this number has a timer. Lists timers by when they are due.
     b'T' Timer(at: Time, app: AppId, number: u64) -> (), key::Timer::COLOCATED;
     /// A queued mail to this user.
     b'o' Mail(user: UserId, id: EventId) -> Arc<values::Mail>, key::Mail::COLOCATED;
@@ -198,13 +199,13 @@ rows! {
     b'v' Voucher(code: String) -> Arc<model::account::Voucher>, key::Voucher::COLOCATED, permanent;
     /// The directory of add-ons on offer, if the operator replaced the default one.
     b'D' Directory() -> Arc<model::Directory>, Distribution::KeyHash, permanent;
-    /// The cursor of a follower: the position of the last event that it has processed on the platform timeline.
+    /// The cursor of a follower: the platform position of the last event that the follower has taken.
     b'c' Cursor(follower: String) -> u64, key::Cursor::COLOCATED, permanent;
     /// How many events of each type were recorded.
     b'E' EventCounts() -> Arc<values::EventCounts>, Distribution::KeyHash, permanent;
 }
 
-/// Checks that no byte is used for two kinds, nor for a retired one.
+/// Checks that no two kinds have the same byte, and that no kind has a retired one.
 const _: () = {
     let mut index = 0;
     while index < KINDS.len() {

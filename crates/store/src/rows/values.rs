@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 /// A queued mail. It waits to be sent or, without a mail server, to be read by the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mail {
-    /// Its identifier, which also lets a recipient recognize a mail that was sent twice.
+    /// The mail's identifier. A recipient can recognize by it a mail that was sent twice.
     pub id: EventId,
     /// The recipient's address.
     pub to: String,
@@ -20,7 +20,7 @@ pub struct Mail {
     pub text: String,
     /// When it was queued.
     pub created_at: Time,
-    /// When it expires; it is not sent after that.
+    /// When the mail expires; it is not sent after that.
     pub expires_at: Time,
 }
 
@@ -86,22 +86,22 @@ pub enum Caller {
     User(UserId),
 }
 
-/// The response to a request with an idempotency key, stored to be repeated.
+/// The stored response to a request with an idempotency key. A repeated request gets it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// The SHA-256 of the request, in hexadecimal.
     pub fingerprint: String,
     /// The outcome of the request, as JSON.
     pub outcome: String,
-    /// When it expires; the key can be used again after that.
+    /// When the stored response expires; the idempotency key can be used for another request after that.
     pub expires_at: Time,
 }
 
-/// How many events of each type were recorded, up to its follower's cursor.
+/// How many events of each type were recorded, up to the cursor of the follower that counts them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventCounts(pub BTreeMap<String, u64>);
 
-/// A setting of the store itself.
+/// A single value that the store keeps for annals itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Setting {
     /// The key that signs bearer tokens, in hexadecimal.

@@ -79,7 +79,8 @@ pub(super) async fn compare_rest(
         copied.commits += source.len() as u64;
         progress(done + copied.commits);
     }
-    // Engines order rows differently, so rows cannot be compared batch by batch. The target has one more: the mark.
+    // Engines order rows differently, so rows cannot be compared batch by batch. The target has one row more: the mark
+    // of an unfinished copy.
     copied.rows = count_rows(from).await?;
     if count_rows(to).await? != copied.rows + 1 {
         return Err(CopyError::Differs("the number of rows".to_owned()));

@@ -94,12 +94,12 @@ async fn copy_events(
     let (mut done, mut after) = (0, None);
     let mut batch = Batch::default();
     while let Some((last, heads)) = next_timelines(from, after).await? {
-        // An interrupted copy has written some of them, perhaps in part.
+        // An interrupted copy may have written some of these timelines, or parts of them.
         let started: HashMap<_, _> = to.timelines(after, TIMELINES_AT_ONCE).await?.into_iter().collect();
         after = Some(last);
         for (timeline, head) in heads {
             if matches!(timeline, TimelineId::User(_)) && batch.has_apps() {
-                // The target may store references from users' timelines to the events of apps.
+                // The target may store users' timelines as references, so the events of apps are written first.
                 batch.put(to).await?;
             }
             let mut copied = started.get(&timeline).map_or(0, |head| head.length);

@@ -7,10 +7,11 @@ use crate::error::Error;
 pub struct Progress {
     /// The current step.
     pub step: Step,
-    /// How many items the step has processed: timeline entries, or external identifiers, commits and rows.
+    /// How many items the step has processed. The items are timeline entries in the steps on events, and external
+    /// identifiers, commits and rows in the steps on the rest.
     pub done: u64,
-    /// How many entries the timelines have together; an event counts once for its app and once for its user. The number
-    /// of the other items is known only after they have been read.
+    /// How many entries all timelines have; an event counts once for its app and once for its user. The number of other
+    /// items is not known in advance.
     pub total: u64,
 }
 

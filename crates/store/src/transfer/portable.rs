@@ -37,10 +37,10 @@ pub enum Part {
     Platform(Vec<PlatformCommit>),
 }
 
-/// An engine whose stores can be exported and imported in parts. During either, no other process may use the store.
+/// An engine whose stores can be exported and imported in parts. Meanwhile, no other process may use the store.
 ///
-/// The exporting methods return items after `after` in an order of the engine's own, `None` meaning from the start,
-/// and at most `limit` of them. An empty result is the end.
+/// An exporting method returns the items that follow `after`, or the first ones if `after` is `None`. It returns at most
+/// `limit` items, and none at the end. Where its rustdoc does not say so, each engine has its own order of items.
 #[async_trait]
 pub trait Portable: Store {
     /// Returns the timelines that have events, and their heads. All apps come before all users.
@@ -70,13 +70,12 @@ pub trait Portable: Store {
 
     /// Imports a part, which is durable when this returns `Ok`.
     ///
-    /// Events must continue their timelines: the first one's position is the timeline's length plus one. Any other
-    /// part may be imported again, which changes nothing. After an import, the store must be reopened before it takes
-    /// commits.
+    /// Events must continue their timeline: the position of the first one is the timeline's length plus one. A part of
+    /// any other kind may be imported a second time, which changes nothing. After an import, the store must be reopened
+    /// before it takes commits.
     ///
     /// # Errors
     ///
-    /// Fails if the store cannot be written, and with [`Error::Damaged`] if events do not continue their
-    /// timeline.
+    /// Fails if the store cannot be written. Fails with [`Error::Damaged`] if events do not continue their timeline.
     async fn put(&self, part: Part) -> Result<(), Error>;
 }

@@ -9,7 +9,8 @@ use crate::timeline::TimelineId;
 use super::outcome::CopyError;
 use super::portable::Portable;
 
-/// The sizes of a batch. Each is durable before the next is read, so an interrupted copy loses one batch at most.
+// The limits of a batch. A copy writes each batch durably before it reads the next, so an interruption loses one batch at
+// most.
 pub(super) const EVENTS_AT_ONCE: usize = 5_000;
 pub(super) const BYTES_AT_ONCE: usize = 8 << 20;
 pub(super) const ROWS_AT_ONCE: usize = 1_000;
@@ -44,7 +45,7 @@ pub(super) async fn read_oldest(
         if read == 0 {
             return Err(CopyError::Differs(format!("{timeline:?} has no event at {first}")));
         }
-        // The read stopped at its limit of bytes. What it left out are the oldest events, which are needed first.
+        // The read stopped at its limit of bytes, and left out the oldest events. These are needed first.
         count = (count / 2).max(1).min(count - 1);
     }
 }
