@@ -1,4 +1,4 @@
-//! Data from the database: the results of lookups, and the cache of earlier ones.
+//! Data from the database: the keys and results of lookups, and the cache of earlier results.
 
 use std::collections::HashSet;
 
@@ -78,8 +78,9 @@ impl Found {
     }
 }
 
-/// Data read or written earlier, which another process may have changed since. It saves most lookups. Commits compare
-/// what they were decided from with the database, and commands rejected because of cached data are decided again.
+/// Data read or written earlier. Another process may have changed it since. The cache saves most lookups. A commit
+/// compares with the database what it was decided from, and a command that is rejected because of cached data is decided
+/// again from a lookup.
 pub(crate) struct Cache {
     pub(crate) heads: sync::Cache<TimelineId, CachedHead>,
     pub(crate) rows: sync::Cache<RowKey, CachedRow, RowBytes>,
@@ -87,6 +88,8 @@ pub(crate) struct Cache {
 
 /// How many heads are cached; each takes about 100 bytes.
 const HEADS_MAX: usize = 100_000;
+/// The estimated number of cached rows.
+const ROWS_ESTIMATE: usize = 100_000;
 /// The size of the cache of rows.
 const ROWS_BYTES_MAX: u64 = 96 << 20;
 
@@ -94,7 +97,7 @@ impl Default for Cache {
     fn default() -> Self {
         Self {
             heads: sync::Cache::new(HEADS_MAX),
-            rows: sync::Cache::with_weighter(HEADS_MAX, ROWS_BYTES_MAX, RowBytes),
+            rows: sync::Cache::with_weighter(ROWS_ESTIMATE, ROWS_BYTES_MAX, RowBytes),
         }
     }
 }

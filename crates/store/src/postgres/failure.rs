@@ -7,7 +7,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::error::Error;
 
-/// An error from the database, without its details: they may contain stored values, which may be secret.
+/// An error from the database, without its detail text. That may contain stored values, which may be secret.
 #[derive(Debug)]
 struct DatabaseError {
     code: String,
@@ -52,7 +52,7 @@ pub(super) fn is_connection_lost(error: &tokio_postgres::Error) -> bool {
     }
 }
 
-/// Converts an error of the database: [`Error::Unavailable`] if it may pass, [`Error::Engine`] if not.
+/// Converts an error of the database: to [`Error::Unavailable`] if a retry may succeed, else to [`Error::Engine`].
 pub(super) fn store_error(error: tokio_postgres::Error) -> Error {
     let is_transient = match error.code() {
         None => error.is_closed() || std::error::Error::source(&error).is_some(),

@@ -1,8 +1,9 @@
 //! The PostgreSQL engine: any number of processes on one database, which the Citus extension can distribute.
 //!
-//! `schema/schema.sql` has the tables. A timeline's length is a row, which a commit that appends locks until it ends,
-//! so positions have no gaps even with several processes. Reads query the database, so they see what every process has
-//! committed. The cache only saves lookups; commits compare what they read from it with the database.
+//! `schema/schema.sql` has the tables. Each timeline has a row with its length. A commit that appends to the timeline
+//! locks this row until the commit ends, so positions have no gaps even with several processes. Reads query the
+//! database, so they see what every process has committed. The cache only saves lookups: a commit compares with the
+//! database what was decided from cached data.
 
 mod cache;
 mod commit;
@@ -144,7 +145,7 @@ impl Store for PostgresStore {
         if self.queue.is_closed() {
             return Err(Error::Closed);
         }
-        // Checked first: if the database is down, that is why the lock is not held.
+        // The database is checked first: if it is down, the lock is not held either, and the error should name the cause.
         self.inner.read_pool.rows("SELECT 1", &[]).await?;
         match *self.inner.is_lock_held.borrow() {
             true => Ok(()),

@@ -30,7 +30,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Chooses the store's database, in which tables are created if they do not exist.
+    /// Chooses the database of the store. The tables are created if they do not exist.
     pub fn new(address: Address) -> Self {
         Self {
             address,
@@ -40,14 +40,15 @@ impl Options {
         }
     }
 
-    /// Sets how many connections serve reads. The store opens three more: two for commits, and one that holds its lock.
+    /// Sets how many connections serve reads. The store opens three more: two for commits, and one that holds the store's
+    /// lock.
     #[must_use]
     pub fn connections(mut self, connections: usize) -> Self {
         self.connections = connections;
         self
     }
 
-    /// Opens the store exclusively: no other process can have it open at the same time.
+    /// Chooses to open the store exclusively, so that no other process can have it open at the same time.
     #[must_use]
     pub fn exclusive(mut self) -> Self {
         self.lock_mode = LockMode::Exclusive;
@@ -72,9 +73,9 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// - [`Error::InUse`] if another process has the store open exclusively, or has it open at all and this one asked
-    ///   for [exclusive](Self::exclusive) use.
-    /// - [`Error::Missing`] if there is no store and only an existing one was to be opened.
+    /// - [`Error::InUse`] if another process has the store open exclusively. With [`exclusive`](Self::exclusive), if
+    ///   another process has it open at all.
+    /// - [`Error::Missing`] if the store must exist and does not.
     /// - [`Error::Newer`] if a newer annals wrote the store.
     /// - [`Error::Unavailable`] if the database cannot be reached.
     /// - [`Error::Engine`] if the database or the TLS certificate cannot be used.
@@ -116,7 +117,7 @@ impl Options {
         let (queue, jobs) = CommitQueue::new();
         let committer = Committer::new(Arc::clone(&inner), jobs, clock);
         let runtime = Handle::current();
-        // Deciding keeps a processor busy. On a thread of its own it does not delay requests.
+        // Deciding keeps a processor busy, so it runs on a thread of its own, where it does not delay requests.
         std::thread::Builder::new()
             .name("committer".to_owned())
             .spawn(move || runtime.block_on(committer.run()))

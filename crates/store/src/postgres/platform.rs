@@ -4,25 +4,26 @@
 //! position, and the reader would never see it. So the next process that reads the platform timeline assigns positions
 //! to the commits that are visible and have none. This is called numbering. One process at a time numbers commits.
 //!
-//! **Order.** Commits are numbered in the order of their clocks, which are hybrid logical clocks. A clock is close to
-//! the time, and greater than the clocks of all earlier commits of the same process and of all earlier commits to the
-//! same timelines. A commit waits for the row locks of its timelines, so it becomes visible after the earlier commits
-//! to them. Therefore a snapshot that shows a commit also shows its predecessors along every timeline, and these have
-//! smaller clocks: they get smaller positions, even if only the first commits of the snapshot are numbered. A commit
-//! that becomes visible later precedes none of these.
+//! **Order.** Commits are numbered in the order of their clocks, which are hybrid logical clocks. The clock of a commit
+//! is close to the time. It is greater than the clocks of all earlier commits of the same process, and of all earlier
+//! commits to the same timelines. A commit waits for the row locks of its timelines, so it becomes visible after the
+//! earlier commits to them. Therefore a snapshot that shows a commit also shows its predecessors along every timeline.
+//! These have smaller clocks, so they get smaller positions, even if only the first commits of the snapshot are
+//! numbered. A commit that becomes visible after the snapshot precedes no commit of it along any timeline.
 //!
 //! **Numbering** takes two transactions, both under the numbering lock. The first reads the length of the platform
 //! timeline and which commits have no position. The second sets their positions, if the length is still the same and
-//! none of them has a position. If a process dies between the two, nothing has happened. If another process numbers
-//! between the two, the second does nothing, and the caller starts again. The lock is an advisory one, because Citus
-//! releases a row on the coordinator before all workers have committed, and releases an advisory lock afterwards.
+//! none of them has a position yet. If a process dies between the two, nothing has happened. If another process numbers
+//! commits between the two, the second does nothing, and the caller starts again. The lock is an advisory one, not a
+//! row lock on the coordinator: Citus releases row locks there before all workers have committed, and advisory locks
+//! only afterwards.
 //!
 //! **Citus.** A commit becomes visible on one worker after another, so a query over all workers is no snapshot.
-//! Commits share a lock until all workers have committed; the first transaction takes this lock exclusively, so that
-//! no commit is in flight and every commit is visible as a whole or not at all. New commits wait for those in flight
-//! and for one query. They do not wait while positions are written. If a worker fails while positions are committed,
-//! its rows stay locked until Citus has recovered the transaction; the next process waits for them, then finds their
-//! positions set, and starts again.
+//! Every commit holds a shared lock until all workers have committed. The first transaction takes this lock
+//! exclusively, so that no commit is in flight, and every commit is visible as a whole or not at all. New commits wait
+//! for the commits in flight and for one query. They do not wait while positions are written. If a worker fails while
+//! positions are committed, its rows stay locked until Citus has recovered the transaction. The next process that
+//! numbers commits waits for these rows, finds their positions set, and starts again.
 
 use futures_util::future::try_join_all;
 
@@ -74,7 +75,7 @@ pub(super) async fn read(
     for row in rows {
         let mut commit = decode(to_u64(row.get(0)), row.get(1))?;
         trim(&mut commit, reached);
-        // Over Citus, one worker may have returned its rows before a commit that another worker shows was complete.
+        // Over Citus, workers answer at different moments, so the rows of one numbering may be there only in part.
         if commit.events.is_empty() || commit.first != reached + 1 {
             break;
         }
@@ -89,8 +90,8 @@ pub(super) async fn length(read_pool: &ReadPool) -> Result<u64, Error> {
     numbered(read_pool).await
 }
 
-/// Returns the greatest clock of the commits that have no position. Later commits need greater clocks than these;
-/// commits with a position precede them anyway.
+/// Returns the greatest clock of the commits that have no position. Commits of this process need greater clocks, to be
+/// numbered after them. Commits that have a position come first anyway.
 pub(super) async fn greatest_clock(read_pool: &ReadPool) -> Result<i64, Error> {
     let rows = read_pool.rows(GREATEST_CLOCK, &[]).await?;
     Ok(rows.first().and_then(|row| row.get::<_, Option<i64>>(0)).unwrap_or_default())
@@ -102,7 +103,7 @@ pub(super) async fn put(read_pool: &ReadPool, commits: &[PlatformCommit]) -> Res
     let putting = async {
         let transaction = connection.transaction().await?;
         let statement = transaction.prepare(PUT).await?;
-        // Pipelined, so that the latency of the database matters little.
+        // The statements are pipelined, so that the latency of the database matters little.
         try_join_all(commits.iter().map(async |commit| {
             let Some(event) = commit.events.first() else { return Ok(0) };
             let (timeline, position) = (timeline_name(event.timeline), to_i64(event.position));
@@ -128,7 +129,7 @@ async fn numbered(read_pool: &ReadPool) -> Result<u64, Error> {
     Ok(to_u64(row.get(0)))
 }
 
-/// Numbers the commits without positions, at least up to the position `enough` if there are so many.
+/// Numbers the commits without positions. Stops early only after the position `enough`.
 async fn number(read_pool: &ReadPool, enough: u64) -> Result<(), Error> {
     while !read_pool.rows(IS_TO_NUMBER, &[]).await?.is_empty() {
         let Numbered { length, is_all } = number_some(read_pool).await?;
@@ -154,7 +155,7 @@ async fn number_some(read_pool: &ReadPool) -> Result<Numbered, Error> {
         if read_pool.is_distributed {
             looking.execute(LOCK_COMMITS_EXCLUSIVELY, &[&COMMIT_LOCK_CLASS]).await?;
         }
-        // After acquiring the locks, because each statement sees what was committed before it began.
+        // A statement sees what was committed before it began, so both of these run after the locks are acquired.
         let before: i64 = looking.query_one(LENGTH, &[]).await?.get(0);
         let rows = looking.query(TO_NUMBER, &[&to_i64(NUMBERED_AT_ONCE as u64)]).await?;
         looking.commit().await?;

@@ -104,8 +104,8 @@ impl Portable for PostgresStore {
 }
 
 impl PostgresStore {
-    /// Returns the effects that import rows. The states of apps include all their events. Timelines that own a row and
-    /// have no events yet are created.
+    /// Returns the effects that import rows. The states of apps already include all events. A timeline that owns a row and
+    /// has no events is created.
     async fn effects_of_rows(&self, rows: Vec<(RowKey, Row)>) -> Result<Effects, Error> {
         let owners: HashSet<_> =
             rows.iter().filter_map(|(key, _)| distribution_key::owning_timeline(key)).collect();

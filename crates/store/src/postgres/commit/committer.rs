@@ -1,12 +1,12 @@
 //! The committer: the thread that decides commands and writes them.
 //!
 //! It takes all queued commands, decides each from a snapshot that contains those before it, and writes them in one
-//! transaction (group commit): the higher the load, the more commands share a transaction. While one group is being
+//! transaction (group commit). The higher the load, the more commands share a transaction. While one group is being
 //! written, the next is decided as if the first were committed. If the first fails, the next is decided again.
 //!
 //! A group is decided from cached data, which is compared with the database when the group is written (optimistic
-//! concurrency control). If another process has changed it in between, the group is decided again with everything it
-//! needs locked, so it cannot conflict twice.
+//! concurrency control). If another process has changed this data in between, the group is decided again. Before that,
+//! everything that the group is known to need is locked, so it rarely conflicts again.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -31,10 +31,10 @@ use super::write::{Begun, WriteError, begin, record};
 /// How long to retry when the database cannot be reached, or after conflicts.
 const RETRY_TIME_MAX: Duration = Duration::from_secs(10);
 const RETRY_DELAY: Duration = Duration::from_millis(100);
-/// How long this process excludes others from committing over Citus after a conflict. Without that, two processes that
-/// lock the same rows in different orders deadlock, which Citus detects only after seconds.
+/// How long after a conflict this process commits over Citus under the exclusive lock. Without it, two processes that
+/// lock the same rows in different orders would deadlock, which Citus detects only after seconds.
 const EXCLUSIVE_TIME: Duration = Duration::from_secs(2);
-/// How many rounds of lookups a group may need: what one round finds may make commands read further keys.
+/// How many rounds of lookups a group may need. After a round, commands may read further keys because of what it found.
 const LOOKUP_ROUNDS_MAX: usize = 64;
 
 /// A group that is being written.
@@ -45,7 +45,7 @@ struct InFlight {
     task: JoinHandle<(Session, Result<(), WriteError>)>,
 }
 
-/// A group that was committed, and is still to be cached and acknowledged.
+/// A group that is committed, but not yet cached and acknowledged.
 struct Committed {
     effects: Arc<Effects>,
     decided: Vec<Decided>,
@@ -64,7 +64,7 @@ pub(crate) struct Committer {
     write_session: Option<Session>,
     in_flight: Option<InFlight>,
     committed: Option<Committed>,
-    /// The greatest clock of the commits of this process, or of those before it.
+    /// The greatest clock of this process's commits, and of the commits that had no position when it started.
     clock: i64,
     /// When a commit last conflicted with another process.
     last_conflict: Option<Instant>,
@@ -92,8 +92,8 @@ impl Committer {
         let (mut group, mut is_ended) = (self.new_group(None), false);
         loop {
             if self.in_flight.is_none() {
-                // A new group is needed even if this one is empty: it would refer to its predecessor's effects for
-                // ever, although these are cached now.
+                // Even an empty group is replaced. It refers to the effects of the group before it, which are cached
+                // now, and would keep them in memory.
                 let next = self.new_group(None);
                 let ready = std::mem::replace(&mut group, next);
                 if !ready.is_empty() {
@@ -101,7 +101,7 @@ impl Committer {
                     let before = self.in_flight.as_ref().map(|in_flight| Arc::clone(&in_flight.effects));
                     group = self.new_group(before);
                 }
-                // After starting the next group, so that the database is busy meanwhile.
+                // The next group was started first, so that the database is busy meanwhile.
                 self.acknowledge();
             }
             if self.in_flight.is_none() && is_ended {
@@ -171,7 +171,7 @@ impl Committer {
         }
     }
 
-    /// Looks up the missing keys, and those that the commands read as a result, all in one snapshot of the database.
+    /// Looks up the missing keys, and the further keys that the commands then read, all in one snapshot of the database.
     async fn look_up_missing(&mut self, group: &mut Group, mut missing: Keys) -> Result<(), Error> {
         let session = match &mut self.lookup_session {
             Some(session) => session,
@@ -234,7 +234,7 @@ impl Committer {
         if !*is_lock_held.borrow() || self.write_session.is_none() {
             self.acknowledge();
         }
-        // `wait_for` returns a guard that blocks the sender, so it is dropped at once.
+        // `wait_for` returns a guard that blocks the sender, so the guard is dropped at once.
         let waited =
             tokio::time::timeout(RETRY_TIME_MAX, is_lock_held.wait_for(|is_lock_held| *is_lock_held));
         let is_lock_held = waited.await.is_ok_and(|held| held.is_ok());
@@ -305,7 +305,8 @@ impl Committer {
         respond(decided);
     }
 
-    /// Commits commands after a conflict: locks everything they are known to read or write before deciding them.
+    /// Commits commands after a conflict or a lost connection. Before it decides them, it locks everything that they are
+    /// known to read or write.
     async fn commit_with_locks(&mut self, decided: Vec<Decided>, mut keys: Keys, started: Instant) {
         let until = Instant::now() + RETRY_TIME_MAX;
         let mut commands: Vec<_> = decided.into_iter().map(|(pending, _)| pending).collect();
@@ -363,8 +364,8 @@ impl Committer {
         }
     }
 
-    /// Commits the commands of a group one by one, because the database refused the group: one of them is to blame, and
-    /// the others must not fail with it.
+    /// Commits the commands of a group one by one, because the database refused the group. One of the commands is the
+    /// cause, and the others must not fail with it.
     async fn commit_one_by_one(&mut self, decided: Vec<Decided>, started: Instant, error: &Error) {
         tracing::warn!(
             error = error as &dyn std::error::Error,
@@ -376,8 +377,8 @@ impl Committer {
     }
 }
 
-/// Begins a transaction, locks `keys` in it, and decides the commands from the locked data. If this fails, the
-/// commands stay in `commands`.
+/// Begins a transaction, locks `keys` in it, and decides the commands from the locked data. On failure, the commands
+/// stay in `commands`.
 async fn decide_locked(
     session: &mut Session,
     commands: &mut Vec<Pending>,
@@ -385,8 +386,7 @@ async fn decide_locked(
     clock: i64,
 ) -> Result<(Effects, Vec<Decided>), Error> {
     bounded(begin(session)).await?;
-    // Over Citus, `begin` has excluded other commits, so no locks are needed; and rows can be locked only one shard at
-    // a time.
+    // Over Citus, rows can be locked only one shard at a time. No locks are needed: `begin` has excluded other commits.
     let locking = if session.is_distributed { Locking::No } else { Locking::Yes };
     let held = look_up(session, keys, locking).await?;
     let mut group = Group::new(Sources { cache: None, before: None }, held);
@@ -424,7 +424,8 @@ async fn write_result(in_flight: Option<&mut InFlight>) -> WriteResult {
     }
 }
 
-/// Returns a version that no row has had. It is odd, as zero means that the row does not exist.
+/// Returns a random version, which no row has had. It is odd, so it is never zero: zero means that the row does not
+/// exist.
 fn new_version() -> i64 {
     rand::random::<i64>() | 1
 }
@@ -447,7 +448,7 @@ fn fail_all(commands: impl IntoIterator<Item = Pending>, error: &Error) {
     }
 }
 
-/// Copies an error for another caller, with its cause as text. The original is logged once.
+/// Copies an error for another caller, with the cause as text. Only the original error is logged.
 fn copy_of(error: &Error) -> Error {
     match error {
         Error::Engine(cause) => Error::Engine(cause.to_string().into()),

@@ -16,13 +16,13 @@ use crate::postgres::cache::{ABSENT, CachedHead, CachedRow, Found, Keys};
 use crate::postgres::schema::distribution_key;
 use crate::postgres::schema::values::{Json, timeline_name};
 
-/// About the length of an encoded row. Encoding a row only to measure it is not worth the cost.
+/// About the length of an encoded row, for the cache's weights. Encoding each row to measure it would cost more.
 const ROW_BYTES: usize = 256;
 
 /// The read set and the write set of a group.
 #[derive(Default)]
 pub(crate) struct Effects {
-    /// The rows read that have a version of their own, and that version.
+    /// The rows read that have a version of their own, with this version.
     pub(crate) read: HashMap<RowKey, i64>,
     /// The timelines read, and their clocks.
     pub(crate) clocks_read: HashMap<TimelineId, i64>,
@@ -106,7 +106,7 @@ impl Effects {
 /// The new head of a timeline, and the entries appended to it.
 #[derive(Debug, Clone)]
 pub(crate) struct NewHead {
-    /// The clock that the commit expects to find.
+    /// The clock that the timeline must still have when the group is written.
     pub(crate) clock_before: i64,
     /// The new clock. It is greater than the previous clocks of all timelines that the group writes.
     pub(crate) clock: i64,

@@ -7,8 +7,8 @@
 //! trailer     -1 (i16)
 //! ```
 //!
-//! Each column is preceded by its length (u32). Entries are encoded when they are decided, while the previous group is
-//! being written.
+//! Each column is preceded by its length (u32). Entries are encoded when their group is decided, while the previous
+//! group is being written.
 
 use annals_model::Time;
 use bytes::Bytes;
@@ -21,7 +21,7 @@ const COPY: &str = "COPY entries (timeline, position, created_at, is_home, event
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
 const COLUMNS: u16 = 5;
-/// The initial capacity for the entries of a timeline: room for two or three, which often are all.
+/// The initial capacity for the entries of a timeline. It has room for two or three; a group often appends no more.
 const FIRST_BYTES: usize = 1536;
 /// About how many bytes are sent at once.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -65,7 +65,7 @@ fn push_column(encoded: &mut Vec<u8>, value: &[u8]) {
     encoded.extend_from_slice(value);
 }
 
-/// Appends entries to the table. That is fastest in the order of the table's key.
+/// Appends entries to the table. This is fastest if they are in the order of the table's key.
 pub(crate) async fn append(client: &Client, all: &[&Entries]) -> Result<(), PgError> {
     if all.iter().all(|entries| entries.encoded.is_empty()) {
         return Ok(());

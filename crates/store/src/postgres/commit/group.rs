@@ -1,9 +1,9 @@
 //! A group: commands that are committed together, decided one after another, each from a snapshot that contains those
 //! before it.
 //!
-//! Deciding does not wait for the database. If a command reads data that is neither cached nor looked up, its key is
-//! noted and the command is set aside. All missing keys are looked up at once, and then these commands are decided
-//! again.
+//! Deciding does not wait for the database. If a command reads data that is neither cached nor looked up, the key of the
+//! data is noted and the command is set aside. All missing keys are looked up at once. Then the commands that were set
+//! aside are decided again.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -24,14 +24,14 @@ use crate::timeline::TimelineId;
 use super::effects::{Effects, NewHead, NewState};
 use super::read_set::ReadSet;
 
-/// A group of up to this many events writes all states, so that SQL queries see current ones except under load.
-const EXACT_EVENTS_MAX: usize = 256;
+/// A group of up to this many events writes all states, so that SQL queries see current states except under load.
+const SMALL_EVENTS_MAX: usize = 256;
 
 /// Where a group's data may come from, besides lookups.
 pub(crate) struct Sources {
     /// The cache, unless cached data may not be used.
     pub(crate) cache: Option<Arc<Cache>>,
-    /// The effects of the group before, if that is still being written.
+    /// The effects of the group before this one, if that is still being written.
     pub(crate) before: Option<Arc<Effects>>,
 }
 
@@ -128,7 +128,7 @@ impl Group {
         GroupSize { commands, ..self.effects.size }.is_full()
     }
 
-    /// Treats what was looked up so far as cached, since it may be older than the command that is added next.
+    /// Treats what was looked up so far as cached data, since it may be older than the command that is added next.
     pub(crate) fn demote_found(&mut self) {
         let found = std::mem::take(&mut self.found);
         self.cached.get_mut().extend(Found { events: HashMap::default(), ..found });
@@ -179,7 +179,7 @@ impl Group {
         effects.heads.values_mut().for_each(|new| new.clock = effects.clock);
         effects.version = version;
         effects.clocks_read.retain(|timeline, _| !effects.heads.contains_key(timeline));
-        let is_small = effects.size.events <= EXACT_EVENTS_MAX;
+        let is_small = effects.size.events <= SMALL_EVENTS_MAX;
         for (key, row) in &effects.rows {
             let (RowKey::App(key::App(app)), Some(row)) = (key, row) else { continue };
             let new = &effects.heads[&TimelineId::App(*app)];
@@ -225,8 +225,8 @@ impl Group {
                 if !unproven.is_empty() {
                     return Attempt::Missing(unproven);
                 }
-                // The versions read first are those that the commit compares. If a later command read another version,
-                // the comparison fails.
+                // If commands of the group read different versions of a row, the commit compares the one that was read
+                // first. The comparison then fails, because the row has changed since.
                 for (key, version) in read_set.rows {
                     self.effects.read.entry(key).or_insert(version);
                 }
@@ -269,18 +269,19 @@ impl Group {
         Some(found)
     }
 
-    /// Returns a row that a timeline owns, as it was before this group. It is current as long as the timeline's clock
-    /// has not moved.
+    /// Returns a row that a timeline owns, as it was before this group. A found or cached row is current if its version is
+    /// the timeline's clock.
     fn owned_row(&self, key: &RowKey, owner: TimelineId, read_set: &mut ReadSet) -> Option<CachedRow> {
         let clock = self.head_before(owner, read_set)?.clock;
         let before = self.sources.before.as_ref();
         if let Some(found) = before.and_then(|before| before.row(key)) {
             return Some(found);
         }
-        // The group before wrote the timeline without the row.
+        // The group before may write the timeline but not the row. The row then still has the clock before that group.
         let clock_before = before.and_then(|before| before.heads.get(&owner)).map(|new| new.clock_before);
         if let Some(found) = self.found.rows.get(key)
-            // If another process has written it since, the group before fails, or this one does.
+            // With a group before, the row may be of another clock. If another process has written the row since, one of
+            // the two groups fails.
             && (found.version == clock || clock_before.is_some())
         {
             return Some(found.clone());

@@ -42,11 +42,11 @@ pub(crate) enum Locking {
     Yes,
 }
 
-/// Looks up `keys`, and the timelines that own them. The result also contains what does not exist.
+/// Looks up `keys`, and the timelines that own rows among them. The result also has what does not exist, as absent.
 pub(crate) async fn look_up(session: &mut Session, keys: &Keys, locking: Locking) -> Result<Found, Error> {
     let mut all = Found::default();
-    // Read before the rows that they own: a commit notices a row that is newer than its clock, but not one that is
-    // older.
+    // Timelines are read before the rows that they own, so a row may be newer than the clock read for it. A commit
+    // notices that, because the clock has moved. It would not notice a row that is older than the clock.
     let timelines: BTreeSet<_> = keys
         .heads
         .iter()

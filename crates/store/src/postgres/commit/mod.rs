@@ -1,7 +1,7 @@
 //! Committing: commands are decided in groups, and each group is written in one transaction.
 //!
-//! `committer` drives it; `group` decides, from the cache and from what `lookup` reads; `read_set` has what a decision
-//! read, and `effects` what a group writes; `write` writes it, with `entries` for COPY.
+//! `committer` is the loop. `group` decides commands from the cache and from what `lookup` reads. `read_set` has what a
+//! decision read, `effects` what a group read and writes. `write` writes the effects, with `entries` for COPY.
 
 pub(super) mod committer;
 pub(super) mod effects;

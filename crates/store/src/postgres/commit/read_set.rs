@@ -11,11 +11,11 @@ use crate::postgres::cache::{ABSENT, CachedRow, Keys};
 /// What one decision read.
 #[derive(Default)]
 pub(super) struct ReadSet {
-    /// What was neither cached nor looked up. The decision is void until it has been.
+    /// What the decision read although it was neither cached nor looked up. If there is anything, the decision is void.
     pub(super) missing: Keys,
     /// What came from the cache.
     pub(super) from_cache: Keys,
-    /// Rows that have a version of their own, and that version.
+    /// Rows that have a version of their own, with this version.
     pub(super) rows: Vec<(RowKey, i64)>,
     /// Timelines, and their clocks.
     pub(super) clocks: Vec<(TimelineId, i64)>,
@@ -24,8 +24,8 @@ pub(super) struct ReadSet {
 }
 
 impl ReadSet {
-    /// Returns what came from the cache and will not be compared with the database when these writes are committed:
-    /// absent rows and timelines that are not written; and everything, if nothing is written.
+    /// Returns what came from the cache and is not compared with the database when these writes are committed: rows and
+    /// timelines that are absent and not written. If nothing is written, everything from the cache.
     pub(super) fn unproven(&self, writes: &WriteSet, written: &HashSet<TimelineId>) -> Keys {
         if writes.events.is_empty() && writes.rows.is_empty() {
             return self.from_cache.clone();

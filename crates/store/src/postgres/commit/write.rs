@@ -2,10 +2,10 @@
 //!
 //! Every process acquires the locks that it waits for in the same order: timelines, then rows that may be removed,
 //! then other rows, then external identifiers, each by key. What was only read is compared at the end, without
-//! waiting. So commits decided for the first time do not deadlock. A commit that is decided again locks what it knows
-//! of first, and may deadlock; the database then aborts one transaction, which is decided again. Over Citus, a
-//! statement locks rows of several workers at once, in no order. There, a process that had a conflict excludes other
-//! commits for a while.
+//! waiting. So groups that are decided for the first time do not deadlock. A group that is decided again first locks
+//! all keys that it is known to need. It may deadlock; the database then aborts one of the transactions, and its group
+//! is decided again. Over Citus, a statement locks rows on several workers at once, in no order. So after a conflict
+//! over Citus, a process excludes the commits of others for a while.
 
 use futures_util::future::try_join_all;
 use tokio::time::timeout;
@@ -25,9 +25,9 @@ use crate::postgres::schema::{COMMIT_LOCK_CLASS, LOCK_CLASS, LOCK_COMMITS_EXCLUS
 use super::effects::{Effects, NewHead};
 use super::entries;
 
-/// Writes a head only if the timeline's clock is still the one that was read, and returns a row for each head written.
-/// The command tag cannot be used for counting: over Citus it is the number of rows given, not written.
-const HEADS: &str = "INSERT INTO timelines (timeline, length, last_time, clock, clock_before) \
+/// Writes a head only if the timeline's clock is still the one that was read, and returns a row for each written head.
+/// The command tag cannot be used for counting: over Citus, it has the number of given rows, not of written ones.
+const PUT_HEADS: &str = "INSERT INTO timelines (timeline, length, last_time, clock, clock_before) \
      SELECT w.timeline, w.length, w.last_time, w.clock, w.clock_before \
      FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::bigint[]) \
          AS w (timeline, length, last_time, clock, clock_before) \
@@ -35,8 +35,8 @@ const HEADS: &str = "INSERT INTO timelines (timeline, length, last_time, clock, 
          clock = EXCLUDED.clock, clock_before = EXCLUDED.clock_before \
      WHERE timelines.clock = EXCLUDED.clock_before RETURNING 1";
 
-/// Locks rows that will be written and that another process could remove meanwhile, and counts those that still have
-/// the version that was read. Other rows are compared when they are written.
+/// Locks the rows that will be written and that another process could remove meanwhile. Counts those that still have the
+/// version that was read. Other rows are compared when they are written.
 const LOCK_ROWS: &str = "SELECT count(locked.version) FROM ( \
          SELECT w.version FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS w (distribution_key, key, version) \
          JOIN rows r ON r.distribution_key = w.distribution_key AND r.key = w.key AND (w.version IS NULL OR r.version = w.version) \
@@ -86,13 +86,14 @@ const REMOVE_ROWS_OF_KEYS: &str = "DELETE FROM rows r \
      USING unnest($1::text[], $2::bytea[]) AS w (distribution_key, key) \
      WHERE r.distribution_key = w.distribution_key AND r.key = w.key AND r.distribution_key = ANY($1)";
 
-const EXTERNAL_IDS: &str = "INSERT INTO external_ids (id, timeline, position) \
+const PUT_EXTERNAL_IDS: &str = "INSERT INTO external_ids (id, timeline, position) \
      SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[]) ON CONFLICT (id) DO NOTHING RETURNING 1";
 
-const COMMIT: &str = "INSERT INTO commits (timeline, position, clock, recorded_at, events, entry) \
+/// Adds the commit to the platform timeline, still without a position.
+const PUT_COMMIT: &str = "INSERT INTO commits (timeline, position, clock, recorded_at, events, entry) \
      VALUES ($1, $2, $3, $4, $5, $6)";
 
-/// Fails if another process has acquired the store's lock exclusively.
+/// Returns false if another process holds the store's lock exclusively.
 const FENCE: &str = "SELECT pg_try_advisory_xact_lock_shared($1, hashtext(current_schema()))";
 /// Over Citus, every commit holds this lock until it is visible on all workers. It is acquired before any other lock.
 const LOCK_COMMITS_SHARED: &str = "SELECT pg_advisory_xact_lock_shared($1, hashtext(current_schema()))";
@@ -105,7 +106,7 @@ pub(crate) enum WriteError {
     ConnectionLost(Error),
     /// The database refused the group, or the store is being copied. Nothing was recorded.
     Refused(Error),
-    /// COMMIT was sent, but its outcome is unknown.
+    /// COMMIT was sent, and its outcome is unknown.
     OutcomeUnknown(Error),
 }
 
@@ -157,8 +158,8 @@ enum Prepared {
     Fenced,
 }
 
-/// Begins a writing transaction. It waits for the response before anything else is sent: if BEGIN failed, each of the
-/// later statements would commit by itself.
+/// Begins a writing transaction. Waits for the response before anything else is sent: if BEGIN failed, each of the later
+/// statements would commit by itself.
 pub(crate) async fn begin(session: &mut Session) -> Result<(), PgError> {
     session.client.batch_execute("BEGIN").await?;
     if session.is_distributed {
@@ -176,7 +177,7 @@ async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Resu
     let is_distributed = session.is_distributed;
     let [fence, put_heads, lock_rows, compare_clocks, compare, put, remove, external_ids, commit] = [
         session.statement(FENCE).await?,
-        session.statement(HEADS).await?,
+        session.statement(PUT_HEADS).await?,
         session.statement(if is_distributed { LOCK_ROWS_OF_KEY } else { LOCK_ROWS }).await?,
         session.statement(if is_distributed { COMPARE_CLOCKS_OF_KEY } else { COMPARE_CLOCKS }).await?,
         session.statement(if is_distributed { COMPARE_ROWS_OF_KEY } else { COMPARE_ROWS }).await?,
@@ -184,8 +185,8 @@ async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Resu
         session
             .statement(for_shards(is_distributed, rows.removed.keys.len(), REMOVE_ROWS, REMOVE_ROWS_OF_KEYS))
             .await?,
-        session.statement(EXTERNAL_IDS).await?,
-        session.statement(COMMIT).await?,
+        session.statement(PUT_EXTERNAL_IDS).await?,
+        session.statement(PUT_COMMIT).await?,
     ];
     if begun == Begun::No {
         begin(session).await?;
@@ -193,13 +194,13 @@ async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Resu
     let client = &session.client;
     // All statements are pipelined: they are sent at once, and run in this order.
     let (
-        is_ours,
-        heads_are_right,
+        is_unfenced,
+        are_heads_put,
         locked,
-        put_are_right,
+        are_rows_put,
         removed,
-        external_ids_are_new,
-        noted,
+        are_external_ids_new,
+        commit_put,
         clocks,
         compared,
     ) = tokio::join!(
@@ -264,18 +265,18 @@ async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Resu
         count_rows(client, &compare, &rows.compared, is_distributed),
     );
     // The first error is the cause: the statements after it fail because the transaction is aborted.
-    let (is_ours, heads_are_right, locked, put_are_right) =
-        (is_ours?, heads_are_right?, locked?, put_are_right?);
+    let (is_unfenced, are_heads_put, locked, are_rows_put) =
+        (is_unfenced?, are_heads_put?, locked?, are_rows_put?);
     removed?;
-    let external_ids_are_new = external_ids_are_new?;
-    noted?;
+    let are_external_ids_new = are_external_ids_new?;
+    commit_put?;
     let (clocks, compared) = (clocks?, compared?);
-    let locked_are_right = locked == rows.locked.versions.iter().flatten().count();
-    let compared_are_right = clocks == heads.compared.keys.len() && compared == rows.compared.keys.len();
-    if !(heads_are_right && locked_are_right && compared_are_right && put_are_right && external_ids_are_new) {
+    let are_locked_same = locked == rows.locked.versions.iter().flatten().count();
+    let are_read_same = clocks == heads.compared.keys.len() && compared == rows.compared.keys.len();
+    if !(are_heads_put && are_locked_same && are_read_same && are_rows_put && are_external_ids_new) {
         return Ok(Prepared::Conflict);
     }
-    if !is_ours {
+    if !is_unfenced {
         return Ok(Prepared::Fenced);
     }
     let all: Vec<_> = new_heads.iter().map(|new| &new.entries).collect();
@@ -283,8 +284,8 @@ async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Resu
     Ok(Prepared::Ready)
 }
 
-/// Counts rows with one statement, or over Citus with one per distribution key, because rows can be locked only one
-/// shard at a time.
+/// Counts rows with one statement. Over Citus, with one statement per distribution key, because rows can be locked only
+/// one shard at a time.
 async fn count_rows(
     client: &Client,
     statement: &Statement,
@@ -299,8 +300,8 @@ async fn count_rows(
         let row = client.query_one(statement, &[&rows.distribution_keys, &rows.keys, &rows.versions]).await?;
         return Ok(count(row));
     }
-    let distribution_keys = rows.by_distribution_key();
-    let counting = distribution_keys.iter().map(async |columns| {
+    let parts = rows.by_distribution_key();
+    let counting = parts.iter().map(async |columns| {
         let KeyColumns { distribution_keys, keys, versions } = columns;
         client
             .query_one(statement, &[distribution_keys, keys, versions, &distribution_keys[0]])
@@ -341,8 +342,7 @@ impl HeadColumns {
     }
 }
 
-/// Keys, and the versions that their rows are expected to have, as parameters. No version is expected of a row that
-/// was not read.
+/// Keys, and the versions that their rows must still have, as parameters. A row that was not read may have any version.
 #[derive(Default)]
 struct KeyColumns {
     distribution_keys: Vec<String>,
@@ -361,19 +361,19 @@ impl KeyColumns {
         self.keys.is_empty()
     }
 
-    /// Splits them by distribution key.
+    /// Splits the keys by distribution key. They must be sorted by it.
     fn by_distribution_key(&self) -> Vec<Self> {
-        let mut distribution_keys: Vec<Self> = Vec::new();
+        let mut parts: Vec<Self> = Vec::new();
         for ((distribution_key, key), version) in
             self.distribution_keys.iter().zip(&self.keys).zip(&self.versions)
         {
-            if distribution_keys.last().is_none_or(|last| last.distribution_keys[0] != *distribution_key) {
-                distribution_keys.push(Self::default());
+            if parts.last().is_none_or(|last| last.distribution_keys[0] != *distribution_key) {
+                parts.push(Self::default());
             }
-            let last = distribution_keys.last_mut().expect("one was just pushed");
+            let last = parts.last_mut().expect("one was just pushed");
             last.push((distribution_key.clone(), key.clone()), *version);
         }
-        distribution_keys
+        parts
     }
 }
 
@@ -424,7 +424,8 @@ impl RowColumns {
                     rows.put.push(stored, version);
                 }
                 None => {
-                    // The row was put and removed within the group. Putting it detects a row of another process.
+                    // The group put the row and removed it again. It is put once more here, because that detects if
+                    // another process has put the row meanwhile.
                     if version == Some(ABSENT) {
                         rows.values.push(None);
                         rows.positions.push(None);

@@ -14,7 +14,7 @@ use crate::error::with_causes;
 
 /// The timeout for connecting.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
-/// How long sent data may stay unacknowledged, and a connection idle before it is probed.
+/// How long sent data may stay unacknowledged, and how long a connection may be idle before it is probed.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 
 /// The address of a database: `postgres://user:password@host:port/database?sslmode=verify-full`.
@@ -96,7 +96,7 @@ impl FromStr for Address {
     }
 }
 
-/// The usual reason why an address is cut short.
+/// Advice in errors: a special character that is not encoded usually cuts the address short.
 const ENCODE: &str =
     "; percent-encode special characters in user and password (%23 for #, %2F for /, %3F for ?, %40 for @)";
 
@@ -145,8 +145,8 @@ fn unknown_parameter(name: &str) -> String {
 const SETTINGS: &str = concat!(
     // Timeouts: of a statement, of waiting for a lock, and of an idle transaction.
     "-c statement_timeout=15s -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s",
-    // Every query finds its rows by key. For a table that it thinks small, the planner would read all of it instead,
-    // or lock rows in another order than the query's.
+    // Every query finds its rows by key. If the planner took a table for small, it would read the whole table, or lock
+    // rows in another order than the query names them.
     " -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off",
     " -c jit=off",
 );

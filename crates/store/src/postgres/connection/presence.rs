@@ -1,5 +1,5 @@
-//! The presence of a process in the database: one connection that holds the store's lock, and that sends and
-//! receives notifications of new events.
+//! The presence of a process in the database: one connection, which holds the store's lock, and sends and receives
+//! notifications of new events.
 //!
 //! Processes that serve a store share its lock; a process that copies a store holds it exclusively. Without the lock,
 //! a process writes nothing.
@@ -25,8 +25,8 @@ use crate::timeline::TimelineId;
 use super::address::Address;
 use super::session::{Param, bounded, connect};
 
-/// How often to try the lock before failing with [`Error::InUse`]: PostgreSQL takes a moment to notice that the
-/// connection of an ended process is gone.
+/// How often to try to acquire the lock before failing with [`Error::InUse`]. PostgreSQL takes a moment to notice that
+/// the connection of an ended process is gone.
 const LOCK_TRIES: u32 = 20;
 const LOCK_TRY_DELAY: Duration = Duration::from_millis(100);
 /// The delay before reconnecting.
@@ -95,7 +95,7 @@ impl Presence {
             }
             tokio::time::sleep(LOCK_TRY_DELAY).await;
         }
-        // Hashed, because a schema's name alone may be as long as a channel's name can be.
+        // The schema's name is hashed, because it may be as long as the whole name of a channel.
         let channel = format!("annals_{:016x}", xxh3_64(schema.as_bytes()));
         bounded(client.batch_execute(&format!("LISTEN {channel}"))).await?;
         let notifications = stream::unfold(notifications, |mut notifications| async move {

@@ -46,8 +46,8 @@ impl ReadPool {
         Ok(self.rows_while(text, params, |_, _| true).await?.0)
     }
 
-    /// Returns rows as long as their first columns, which are JSON, fit into `bytes_max` together; with
-    /// `is_one_needed` at least one row. Also returns whether there are more.
+    /// Returns the first rows whose first columns, which are JSON, fit into `bytes_max` together. With `is_one_needed`,
+    /// returns at least one row if there is any. Also returns whether there are more rows.
     pub(crate) async fn rows_within(
         &self,
         text: &'static str,
@@ -59,10 +59,11 @@ impl ReadPool {
         self.rows_while(text, params, |index, bytes| bytes <= bytes_max || is_first_taken(index)).await
     }
 
-    /// Returns the rows before the first for which `is_taken` is false, given its index and the bytes of the first
-    /// columns up to it. Also returns whether there was such a row.
+    /// Returns the rows before the first one for which `is_taken` returns false. `is_taken` gets the index of a row, and
+    /// the total length of the first columns up to this row. Also returns whether there was such a row.
     ///
-    /// A pooled connection that broke while it was idle fails on its first use, so a lost connection is retried once.
+    /// A pooled connection that broke while it was idle fails on its first use, so the query is retried once if the
+    /// connection is lost.
     async fn rows_while(
         &self,
         text: &'static str,
@@ -91,7 +92,7 @@ impl ReadPool {
                 Ok(Err(error)) if is_connection_lost(&error) && !is_repeat => is_repeat = true,
                 Ok(Err(error)) => return Err(store_error(error)),
                 Err(elapsed) => {
-                    // Removed from the pool, since the rest of the response may still arrive on it.
+                    // The rest of the response may still arrive on the connection, so it leaves the pool.
                     drop(Object::take(connection));
                     return Err(Error::Unavailable(elapsed.into()));
                 }

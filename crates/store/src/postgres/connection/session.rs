@@ -1,4 +1,4 @@
-//! A session: a connection that belongs to the committer. Reads cannot occupy it, and its statements stay prepared.
+//! Sessions: connections that belong to the committer, so that reads cannot occupy them. Also what all connections share.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,18 +14,18 @@ use crate::postgres::failure::store_error;
 
 use super::address::Address;
 
-/// The timeout of one step. The database has shorter timeouts of its own; this one also covers a network that silently
-/// drops packets.
+/// The timeout of one exchange with the database. The database has shorter timeouts of its own; this one also covers a
+/// network that silently drops packets.
 pub(crate) const STEP_TIME_MAX: Duration = Duration::from_secs(20);
 
 pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
 
-/// The most keys for which a statement is pruned to their shards. Pruning costs the square of their number on each
-/// shard, and more keys than this are on nearly all shards anyway.
+/// The most keys for which a statement is limited to the shards of these keys (pruned). The cost of pruning on each shard
+/// grows with the square of the number of keys. More keys than this are on nearly all shards anyway.
 const PRUNED_KEYS_MAX: usize = 64;
 
-/// Chooses between two forms of a statement for `keys` keys: the one that lets Citus prune shards, if that is worth
-/// it, or the plain one.
+/// Chooses between two forms of a statement for this many keys: the one that lets Citus prune shards if that is worth
+/// its cost, else the plain one.
 pub(crate) fn for_shards(
     is_distributed: bool,
     keys: usize,
@@ -73,7 +73,7 @@ pub(crate) struct Session {
     pub(crate) is_distributed: bool,
     /// Whether each transaction checks that no other process has taken the store exclusively.
     pub(crate) is_fenced: bool,
-    /// Whether commits over Citus exclude those of other processes.
+    /// Whether commits over Citus exclude the commits of other processes.
     pub(crate) is_exclusive: bool,
     prepared: HashMap<&'static str, Statement>,
 }
@@ -86,7 +86,7 @@ impl Session {
         is_fenced: bool,
     ) -> Result<Self, Error> {
         let (client, connection) = connect(address, tls).await?;
-        // The task ends with the client, which reports the connection's errors.
+        // The task ends when the client is dropped. The client's calls return the connection's errors.
         tokio::spawn(connection);
         Ok(Self { client, is_distributed, is_fenced, is_exclusive: false, prepared: HashMap::new() })
     }

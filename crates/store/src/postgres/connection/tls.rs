@@ -45,9 +45,8 @@ fn certificates_in(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
     }
 }
 
-/// Accepts any certificate, which is what `prefer` and `require` mean in libpq: no protection from a man in the
-/// middle. Even certificates that the usual verifier cannot parse are accepted, as some PostgreSQL packages generate
-/// them.
+/// Accepts any certificate, as libpq does for `prefer` and `require`. This does not protect from a man in the middle. Even
+/// certificates that the usual verifier cannot parse are accepted, because some PostgreSQL packages generate such ones.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

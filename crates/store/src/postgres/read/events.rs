@@ -14,8 +14,8 @@ use crate::timeline::TimelineId;
 
 use super::search;
 
-/// About the least bytes of an event, which bounds how many rows one query asks for.
-const EVENT_BYTES: usize = 256;
+/// About the length of a short event. It determines how many rows one query asks for.
+const SHORT_EVENT_BYTES: usize = 256;
 
 const HEAD: &str = "SELECT length, last_time FROM timelines WHERE timeline = $1";
 const READ: &str = "SELECT event, position FROM entries WHERE timeline = $1 AND position BETWEEN $2 AND $3 \
@@ -45,7 +45,7 @@ pub(crate) async fn read(
     while oldest <= newest {
         // Events vary in length, so the number of rows that fit is not known in advance.
         let left = bytes_max.saturating_sub(bytes);
-        let limit = left / EVENT_BYTES + 1;
+        let limit = left / SHORT_EVENT_BYTES + 1;
         let params: [Param<'_>; 4] = [&name, &to_i64(oldest), &to_i64(newest), &to_i64(limit as u64)];
         let (rows, is_full) = read_pool.rows_within(READ, &params, left, events.is_empty()).await?;
         for row in &rows {

@@ -19,7 +19,7 @@ use crate::rows::{Row, RowKey, RowRange, key};
 use super::events::head_from;
 use super::states::{State, bring_up_to_date};
 
-/// Returns the state only if the timeline's clock has moved since the cached state's.
+/// Returns the state only if the timeline's clock is not that of the cached state.
 const APP: &str = "SELECT coalesce(t.clock, 0), t.length, t.last_time, r.position, r.key, \
                        CASE WHEN t.clock IS DISTINCT FROM $3 THEN r.value END \
                    FROM rows r LEFT JOIN timelines t ON t.timeline = r.distribution_key \
@@ -38,7 +38,7 @@ const CLAIM: &str = "WITH free AS ( \
      WHERE r.distribution_key = $1 AND r.distribution_key = free.distribution_key AND r.key = free.key \
      RETURNING r.key, r.value";
 
-/// Returns the state of an app, from the cache if its timeline has not moved since.
+/// Returns the state of an app. Takes it from the cache if the timeline's clock has not moved since.
 pub(crate) async fn app(
     read_pool: &ReadPool,
     cache: &Cache,
@@ -106,7 +106,7 @@ fn listed(row: &DatabaseRow) -> Result<(RowKey, Row), Error> {
     Ok((key, found))
 }
 
-/// Decodes a stored row; also returns the length of its value.
+/// Decodes a stored row. Returns its key, its value and the length of the encoded value.
 pub(crate) fn read_stored(key: &[u8], value: Option<Json>) -> Result<(RowKey, Row, usize), Error> {
     let key = engine::read_key(key)?;
     let value = value.map(|Json(value)| value).unwrap_or_default();

@@ -1,4 +1,5 @@
-//! Finding events by time. Times never decrease along a timeline, so a search over positions finds where a time begins.
+//! Finding events by time. Times never decrease along a timeline, so a search over positions finds the first event of a
+//! time.
 //!
 //! Each step queries many positions at once, so a timeline of a million events takes three steps.
 
@@ -27,8 +28,8 @@ const TIMES_OF_TIMELINES: &str = "SELECT e.timeline, e.position, e.created_at \
                                   FROM unnest($1::text[], $2::bigint[]) AS w (timeline, position) \
                                   JOIN entries e ON e.timeline = w.timeline AND e.position = w.position \
                                   WHERE e.timeline = ANY($3)";
-/// An event's JSON begins with `{"id":"` and its identifier. Comparing it here avoids sending all events of a
-/// millisecond.
+/// An event's JSON begins with `{"id":"` and its identifier. The query compares the identifiers, so that the database does
+/// not send all events of a millisecond.
 const RANGES: &str = "SELECT e.timeline, e.event \
                          FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS w (timeline, first, last) \
                          JOIN entries e ON e.timeline = w.timeline AND e.position BETWEEN w.first AND w.last \
@@ -39,7 +40,7 @@ const RANGES_OF_TIMELINES: &str = "SELECT e.timeline, e.event \
      JOIN entries e ON e.timeline = w.timeline AND e.position BETWEEN w.first AND w.last \
      WHERE e.is_home AND substr(e.event, 8, 24) = ANY($4) AND e.timeline = ANY($1)";
 
-/// A search for a time: positions up to `low` are before it, those beyond `high` are not.
+/// A search for a time. The events at positions up to `low` are earlier, those beyond `high` are not.
 struct Search {
     timeline: TimelineId,
     time: Time,
@@ -119,8 +120,8 @@ impl Search {
     }
 }
 
-/// Finds the wanted events among those whose identifiers annals assigned: each is among the events of the millisecond
-/// in its identifier.
+/// Finds those of the wanted events whose identifiers annals assigned. Such an identifier contains the event's time, so
+/// only the events of that millisecond are searched.
 pub(crate) async fn find_assigned(
     database: &mut impl Executor,
     wanted: &[(EventId, TimelineId)],

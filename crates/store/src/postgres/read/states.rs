@@ -36,7 +36,7 @@ impl State {
     }
 }
 
-/// Applies to stored states the events since their checkpoints.
+/// Applies to each stored state the events since its checkpoint.
 pub(crate) async fn bring_up_to_date(
     database: &mut impl Executor,
     states: &mut [State],

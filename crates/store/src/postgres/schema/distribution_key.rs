@@ -1,10 +1,10 @@
-//! The distribution keys of rows: Citus stores rows with equal ones on the same shard.
+//! The distribution keys of rows. Citus stores rows with equal distribution keys on the same shard.
 //!
 //! ```text
-//! of an app or a user          its timeline's name
-//! listed rows                  a fixed name
-//! add-ons of a provider        "provider " │ the provider's name in hexadecimal
-//! any other                    XXH3 of the stored key, as 16 hexadecimal digits
+//! row of an app or a user      its timeline's name
+//! row listed across timelines  a fixed name
+//! add-on of a provider         "provider " │ the provider's name in hexadecimal
+//! any other row                XXH3 of the stored key, as 16 hexadecimal digits
 //! ```
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -36,8 +36,8 @@ fn of_colocated(distribution: &Distribution) -> String {
     }
 }
 
-/// Returns the timeline whose clock is the version of a row, because every commit that writes the row also moves that
-/// clock. `None` if the row has a version of its own.
+/// Returns the timeline that owns a row, or `None` if the row has a version of its own. Every commit that writes an owned
+/// row also moves the clock of its owner, so this clock serves as the row's version.
 pub(crate) const fn owning_timeline(key: &RowKey) -> Option<TimelineId> {
     match key {
         RowKey::App(key::App(app)) => Some(TimelineId::App(*app)),

@@ -49,7 +49,7 @@ pub(crate) async fn migrate(client: &mut Client) -> Result<bool, Error> {
     }
     let known = STEPS.len();
     let migration = client.transaction().await.map_err(store_error)?;
-    // Creating distributed tables takes longer than the limits for requests allow.
+    // Creating distributed tables takes longer than the timeouts of requests allow.
     migration
         .batch_execute("SET LOCAL statement_timeout = '120s'; SET LOCAL lock_timeout = '120s'")
         .await

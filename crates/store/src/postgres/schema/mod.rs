@@ -6,12 +6,13 @@ pub(super) mod values;
 
 pub(super) use migration::{is_there, migrate};
 
-/// The advisory lock of the store, held by every process that has it open. The number distinguishes annals' locks from
-/// those of other programs.
+/// The class of the store's advisory lock, which every process that has the store open holds. The number distinguishes
+/// the locks of annals from those of other programs.
 pub(super) const LOCK_CLASS: i32 = i32::from_be_bytes(*b"anls");
-/// The advisory lock held while numbering commits.
+/// The class of the advisory lock that a process holds while it numbers commits.
 pub(super) const NUMBERING_LOCK_CLASS: i32 = LOCK_CLASS + 2;
-/// The advisory lock that commits over Citus hold, shared or exclusively, until they are visible on all workers.
+/// The class of the advisory lock that a commit over Citus holds, shared or exclusively, until it is visible on all
+/// workers.
 pub(super) const COMMIT_LOCK_CLASS: i32 = LOCK_CLASS + 1;
 pub(super) const LOCK_COMMITS_EXCLUSIVELY: &str =
     "SELECT pg_advisory_xact_lock($1, hashtext(current_schema()))";
