@@ -1,4 +1,4 @@
-//! Authorization: which app a request names, and the caller's role in it. Roles come from here only.
+//! Authorization: which app a request names, and the caller's role in that app. Nothing else determines roles.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{Error, Service};
 /// An app as a request names it.
 #[derive(Debug, Clone, Copy)]
 pub enum AppReference<'a> {
-    /// By name, identifier or UUID. A deleted app is not found by name.
+    /// By name, identifier or UUID. A deleted app has no name any more, so only the others find it.
     App(&'a str),
     /// By the identifier of one of its databases.
     Database(&'a str),
@@ -53,7 +53,8 @@ impl Access {
         Reader::Seeing(self.visibility())
     }
 
-    /// Returns the access if the app is not deleted. Of a deleted app, only the timeline can be accessed.
+    /// Returns the access if the app is not deleted. Requests that also work for a deleted app, such as reading its timeline,
+    /// do not call this.
     ///
     /// # Errors
     ///
@@ -110,8 +111,8 @@ impl Service {
         }
     }
 
-    /// Returns the app and the identifier of the provider's add-on that a request names, by the identifier of the add-on, of
-    /// its resource or of its app.
+    /// Returns the provider's add-on that a request names: its app and its identifier. The request can name it by the
+    /// identifier of the add-on, of its resource or of its app.
     ///
     /// # Errors
     ///
@@ -146,7 +147,8 @@ impl Service {
         Ok((app, id))
     }
 
-    /// Returns the identifier of the app that a request names. The app may not exist.
+    /// Returns the identifier of the app that a request names; `None` if no app has this name. If the request names an
+    /// identifier, the app need not exist.
     async fn identify(&self, app: AppReference<'_>) -> Result<Option<AppId>, Error> {
         match app {
             AppReference::App(text) if text.len() > NAME_BYTES_MAX => Ok(None),
@@ -162,7 +164,7 @@ impl Service {
     }
 }
 
-/// Returns the role of a user in an app: their own, or that in its parent app if it is higher.
+/// Returns the role of a user in an app: the higher of their roles in the app itself and in its parent app.
 pub(crate) fn role_in(app: &App, parent: Option<&App>, user: UserId) -> Option<Role> {
     let parent = parent.filter(|parent| app.deleted_at.is_none() && parent.deleted_at.is_none());
     app.role_of(user).max(parent.and_then(|parent| parent.role_of(user)))

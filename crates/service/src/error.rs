@@ -6,7 +6,7 @@ use annals_store::CommitError;
 /// Why a command or query failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The rules reject it, or it names something that does not exist or is hidden from the caller.
+    /// The rules reject the command, or the caller names something that does not exist or is hidden from them.
     #[error("{0}")]
     Rejected(Rejection),
     /// The credential is not valid.
@@ -18,7 +18,7 @@ pub enum Error {
     /// The caller is a user, but only the operator can do this.
     #[error("this needs the operator token")]
     NeedsOperator,
-    /// The store failed to commit. The store's error says whether the command may have been recorded.
+    /// The store failed to commit. The command may or may not have been recorded.
     #[error(transparent)]
     Commit(annals_store::Error),
     /// The store failed to read.

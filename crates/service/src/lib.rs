@@ -1,14 +1,14 @@
-//! The application layer of annals: what callers may do, and what they may see. It knows no HTTP.
+//! The application layer of annals: what callers may do, and what they may see. This crate knows no HTTP.
 //!
-//! [`Service::start`] puts a [`Service`] over a [`Store`]. Its methods are of four kinds:
+//! [`Service::start`] starts a [`Service`] over a [`Store`]. Its methods are of four kinds:
 //!
-//! - *Commands* (`commands`) change the store. A command takes a [`Request`], which names the caller. The rules of
-//!   `annals-model` decide it, and one transaction (`transaction`) records its events with all rows that follow from them.
+//! - *Commands* (`commands`) change the store. Most take a [`Request`], which names the caller. The rules of `annals-model`
+//!   decide a command, and one transaction (`transaction`) records its events with all rows that follow from them.
 //! - *Queries* (`queries`) read pages of timelines, states at any time, and differences.
 //! - *Access*: [`Service::authenticate`] checks a credential (`credentials`), [`Service::authorize`] returns the caller's
 //!   role in an app (`authorization`), and [`Visibility`] hides the fields that this role may not see (`visibility`).
 //! - *Background work*: [`Service::work`] fires due timers, sends mail (`jobs`), and runs the `followers`, which read
-//!   every recorded event once. [`Service::measure`] reports how all of this is doing.
+//!   every recorded event once. [`Service::measure`] measures the load of the store and of this background work.
 //!
 //! Time, identifiers and settings are inputs of [`Service::start`], so tests control them.
 

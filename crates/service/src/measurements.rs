@@ -15,7 +15,7 @@ pub struct Measurements {
     pub is_writable: bool,
     /// The store's size.
     pub statistics: Option<Statistics>,
-    /// How many events of each type were recorded in the life of the store.
+    /// How many events of each type were recorded since the store was created.
     pub event_counts: Option<Arc<EventCounts>>,
     /// How much mail waits.
     pub outbox: Option<OutboxLoad>,
@@ -28,9 +28,9 @@ pub struct Measurements {
 }
 
 impl Service {
-    /// Measures the service. Costs about the same however much is stored.
+    /// Measures the service. The cost hardly depends on how much is stored.
     pub async fn measure(&self) -> Measurements {
-        // At once, so that a database that hangs costs one timeout, not five.
+        // All at once, so that a database that hangs costs one timeout, not five.
         let (ready, statistics, event_counts, outbox, follower_lags) = tokio::join!(
             self.ready(),
             self.statistics(),

@@ -40,8 +40,8 @@ pub(crate) struct Inner {
 }
 
 impl Service {
-    /// Starts a service over a store. If neither the settings nor the store have an operator token, generates one and
-    /// returns it; only its hash is stored, so it cannot be shown again.
+    /// Starts a service over a store. If neither the settings nor the store has an operator token, generates one and returns
+    /// it. Only the token's hash is stored, so the token cannot be shown again.
     ///
     /// # Errors
     ///
@@ -91,7 +91,7 @@ impl Service {
         &self.0.settings.rules.public_url
     }
 
-    /// Returns a backup of all that is committed, as a stream of bytes. `None` if the engine has better means of its own.
+    /// Returns a backup of the store as a stream of bytes; `None` if the engine has other means for backups.
     pub fn backup(&self) -> Option<Box<dyn Iterator<Item = Result<Bytes, StoreError>> + Send>> {
         self.store().backup()
     }
@@ -109,7 +109,7 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// Fails if the store does not; the error says why.
+    /// Fails if it does not; the error says why.
     pub async fn ready(&self) -> Result<(), Error> {
         Ok(self.store().ready().await?)
     }

@@ -9,7 +9,7 @@ use annals_model::{Directory, Rules};
 pub struct Settings {
     /// The settings of the rules.
     pub rules: Rules,
-    /// Whether only event types of the Events API (the contract) are recorded, and no further types.
+    /// Whether only events of the contract are recorded: of the types that the Events API documents.
     pub contract_only: bool,
     /// The add-ons on offer until the operator replaces them.
     pub default_directory: Arc<Directory>,

@@ -8,7 +8,7 @@
 //! | limited collaborator | yes | no | no | no |
 //! | a user without a role in the app, who reads their own timeline | yes | no | no | no |
 //!
-//! It fails closed: only readers who see all classes see a field without one.
+//! It fails closed: a field without a class is shown only to readers who see all classes.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
@@ -24,7 +24,7 @@ use serde_json::Value;
 
 use crate::{Error, Service};
 
-/// The classes that limited readers do not see.
+/// The classes that limited collaborators, and users without a role, do not see. Fields of these classes are called sensitive.
 const SENSITIVE: Classes = Classes::of(&[Class::Secret, Class::Personal, Class::Url]);
 
 /// The number of apps that are looked up at once for one reader.
@@ -49,7 +49,8 @@ impl Visibility {
         }
     }
 
-    /// Returns an event without its hidden fields, in canonical form; `null` if it cannot be parsed and fields are hidden.
+    /// Returns an event without its hidden fields, in canonical form. Returns `null` if fields have to be hidden and the event
+    /// cannot be parsed.
     pub fn event(self, stored: &Bytes) -> Bytes {
         let event_type = event::type_in(stored).and_then(catalogue::find);
         match event_type {
@@ -75,7 +76,7 @@ impl Visibility {
         state
     }
 
-    /// Returns a URL, without its credentials if these are hidden; `None` if it cannot be parsed then.
+    /// Returns a URL. If credentials are hidden, returns it without them, or `None` if it cannot be parsed.
     pub fn url(self, url: &str) -> Option<String> {
         if self.hidden.contains(Class::Url) { public_url(url) } else { Some(url.to_owned()) }
     }
@@ -86,9 +87,9 @@ impl Visibility {
     }
 }
 
-/// Returns the app whose roles decide who may see the sensitive fields of an event: `None` if the event has no such fields,
-/// `Some(None)` if the app cannot be read. Events of accounts have none: only their user and the operator read them, and
-/// both see all fields.
+/// Returns the app whose roles decide who may see the sensitive fields of an event. Returns `None` if the event has no such
+/// field with a value, and `Some(None)` if it cannot be read which app the event has. For an event of an account, returns
+/// `None`: only its user and the operator read it, and both see all its fields.
 pub(crate) fn app_with_sensitive_fields(stored: &[u8]) -> Option<Option<AppId>> {
     let event_type = event::type_in(stored).and_then(catalogue::find);
     let is_sensitive = event_type.is_none_or(|event_type| {
@@ -98,8 +99,8 @@ pub(crate) fn app_with_sensitive_fields(stored: &[u8]) -> Option<Option<AppId>> 
     is_sensitive.then(|| event::app_id_in(stored))
 }
 
-/// The JSON keys of sensitive fields, by event type. Most events with such keys are deployments, and most of these have no
-/// value there, so that no role has to be looked up for them.
+/// The JSON keys of sensitive fields, by event type. They are searched for in an event to find out whether it has a sensitive
+/// value. Most events with such keys are deployments without such values, and then no role has to be looked up.
 static SENSITIVE_KEYS: LazyLock<HashMap<&'static str, Vec<String>>> = LazyLock::new(|| {
     let keys = |event_type: &&'static EventType| {
         let mut keys = Vec::new();
@@ -123,7 +124,8 @@ fn push_sensitive_keys(fields: &[Field], keys: &mut Vec<String>) {
     }
 }
 
-/// Whether a key has a value. Quotation marks within JSON strings are escaped, so a string never looks like a key.
+/// Returns whether a key has a value anywhere in an event. Quotation marks within JSON strings are escaped, so a string never
+/// looks like a key.
 fn has_a_value(stored: &[u8], key: &str) -> bool {
     let Ok(text) = std::str::from_utf8(stored) else { return true };
     let mut values = text.match_indices(key).map(|(at, _)| &text[at + key.len()..]);
@@ -166,7 +168,8 @@ impl Service {
             Reader::Own(user) => user,
         };
         let apps: BTreeSet<_> = apps.flatten().collect();
-        // A database answers several queries at once, but all at once would take the connections that others need.
+        // A database can serve several queries at once. Sending all of them at once would take the connections that other
+        // requests need.
         let visible = stream::iter(apps).map(async |id| {
             let role = match self.app(id).await? {
                 Some(app) => self.role_in(&app, user).await?,

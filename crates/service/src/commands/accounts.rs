@@ -24,7 +24,7 @@ pub struct AccountOutcome<C = ()> {
     pub created: C,
 }
 
-/// Creates the token to mail; `None` if the account gets no mail.
+/// Decides on a token to mail. Creates `None` if the account gets no mail.
 type DecideToken = fn(&Account, &mut Arc<AccountPrivateState>, &Context<'_>) -> Decision<Option<String>>;
 
 impl Service {
@@ -64,7 +64,7 @@ impl Service {
         .await
     }
 
-    /// Mails a password-reset token to the user with this address. Takes the same time if there is none.
+    /// Mails a password-reset token to the user with this address. Takes the same time if there is no such user.
     ///
     /// # Errors
     ///
@@ -75,7 +75,8 @@ impl Service {
         self.mail_token(request, email, decide, mails::put_reset).await
     }
 
-    /// Mails an unlock token to the user with this address, if their account is locked. Takes the same time if there is none.
+    /// Mails an unlock token to the user with this address, if their account is locked. Takes the same time if there is no such
+    /// user.
     ///
     /// # Errors
     ///
@@ -111,7 +112,7 @@ impl Service {
         Ok(())
     }
 
-    /// Sets a new password with a mailed token. All earlier bearer tokens become invalid.
+    /// Sets a new password with a mailed token. Bearer tokens that were issued before become invalid.
     ///
     /// # Errors
     ///

@@ -72,7 +72,7 @@ impl Service {
             let decided = action.decide(&app, &mut private, &context);
             let events = transaction.decided(decided)?.events;
             transaction.put_private(id, private)?;
-            // A repeat is told that the invitation was accepted, instead of that there is none.
+            // Lets a repeat fail with "already a collaborator", instead of "not found".
             transaction.put(key::UsedInvitation(hash), id);
             let recorded = record_all(transaction, request.actor.as_ref(), id, events)?;
             outcome(transaction, id, recorded)
@@ -137,9 +137,9 @@ pub(super) fn act_on<A: AppAction>(
     let mut private = transaction.private(id)?;
     let caller = request.actor.as_ref();
     let actor = match action.actor(&app, &private, caller) {
-        // The request was refreshed, so the caller is up to date.
+        // The request was refreshed, so the caller's name and address are current.
         Some(actor) if caller.is_some_and(|caller| caller.id == actor.id) => caller.cloned(),
-        noted => transaction.refresh(noted)?,
+        other => transaction.refresh(other)?,
     };
     decide_and_record(transaction, request, (actor.as_ref(), role), &app, &mut private, action)
 }

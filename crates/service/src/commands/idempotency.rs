@@ -1,4 +1,5 @@
-//! Stored outcomes of requests with an idempotency key. A repeat within a day gets the stored outcome.
+//! Stored outcomes of requests with an idempotency key, from which responses are repeated. A repeat within a day gets the
+//! stored outcome.
 
 use annals_model::Rejection;
 use annals_store::{Answer, Caller, CommandError, Error, key};

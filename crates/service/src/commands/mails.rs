@@ -1,13 +1,13 @@
 //! Mails that commands queue in the outbox.
 //!
-//! A mail is queued in the commit that records its event, so there is never one without the other.
+//! A mail is queued in the commit that stores its token, so there is never one without the other.
 
 use annals_model::{Person, UserId};
 use annals_store::{Error, Mail, Store, TypedRows as _, key};
 
 use crate::transaction::Transaction;
 
-/// The most mails to one user that wait; a further one replaces the oldest.
+/// The most mails that wait for one user. A further mail replaces the oldest.
 const WAITING_MAX: usize = 20;
 /// How long a mail waits: as long as its token is valid.
 const WAITING_MS: u64 = 6 * 60 * 60 * 1000;
@@ -15,7 +15,7 @@ const WAITING_MS: u64 = 6 * 60 * 60 * 1000;
 /// Queues a mail with a token to a user, and removes the given surplus mails.
 pub(super) type PutMail = fn(&mut Transaction<'_>, &Person, &str, &[key::Mail]);
 
-/// Returns the waiting mails to a user that a further mail replaces.
+/// Returns the waiting mails of a user that have to be removed to make room for a further one.
 pub(super) async fn surplus(store: &dyn Store, user: UserId) -> Result<Vec<key::Mail>, Error> {
     let waiting = store.list(key::Mail::to(user), WAITING_MAX + 1).await?;
     let surplus = (waiting.len() + 1).saturating_sub(WAITING_MAX);

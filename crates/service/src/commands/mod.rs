@@ -1,7 +1,7 @@
 //! Commands: everything that changes the store.
 //!
-//! The pure rules of `annals-model` decide a command from a snapshot of the store. One commit records the decision with
-//! everything that follows from it: the events, the states they change, the names they take and free.
+//! The pure rules of `annals-model` decide a command from a snapshot of the store. One commit writes everything that follows
+//! from the decision: the events, the states that they change, the names that they take and free.
 
 mod accounts;
 mod apps;
@@ -74,31 +74,32 @@ impl<C> Outcome<C> {
 }
 
 impl Request {
-    /// Returns the caller by whom outcomes are stored.
+    /// Returns the caller, as a part of the key under which an outcome is stored.
     fn caller(&self) -> Caller {
         self.actor.as_ref().map_or(Caller::Operator, |actor| Caller::User(actor.id))
     }
 
-    /// Returns the idempotency key. A dry run has none: it records nothing that a repeat could record again.
+    /// Returns the idempotency key. A dry run has none, because it records nothing that a repeat could record again.
     fn idempotency(&self) -> Option<Idempotency> {
         self.idempotency.clone().filter(|_| !self.dry_run)
     }
 
-    /// Returns the request with its actor's current name and address: these may have changed since the request came.
+    /// Returns the request with its actor's current name and address. These may have changed since the caller was
+    /// authenticated.
     fn refreshed(&self, transaction: &Transaction<'_>) -> Result<Self, CommandError> {
         Ok(Self { actor: transaction.refresh(self.actor.clone())?, ..self.clone() })
     }
 }
 
 impl Service {
-    /// Commits what `decide` writes to the transaction, and returns what it returned.
+    /// Runs `decide` as a command, commits what it writes to the transaction, and returns its result.
     pub(crate) async fn commit<T: Send + 'static>(
         &self,
         mut decide: impl FnMut(&mut Transaction<'_>) -> Result<T, CommandError> + Send + 'static,
     ) -> Result<T, Error> {
         let result = Arc::new(Mutex::new(None));
         let ids = RepeatedIds::new(Arc::clone(&self.inner().ids));
-        // Not the service itself: a command that owned the store would keep it open until the store drops the command.
+        // The command gets the settings, not the service: it must not own the store (see `annals_store::Command`).
         let settings = Arc::clone(&self.inner().settings);
         let now = self.now();
         let command = {
@@ -117,7 +118,7 @@ impl Service {
         decided.ok_or(Error::Commit(annals_store::Error::Closed))
     }
 
-    /// Does the same as [`Service::commit`], but a repeat with the same idempotency key returns the stored outcome.
+    /// Does the same as [`Service::commit`]. But if the idempotency key has a stored outcome, returns that and commits nothing.
     async fn commit_once<T: Serialize + DeserializeOwned + Send + 'static>(
         &self,
         caller: Caller,

@@ -7,7 +7,7 @@ use super::Idempotency;
 use crate::transaction::{Transaction, unassigned};
 use crate::{Error, Service};
 
-/// A report with those of its bytes written that do not depend on when it is recorded.
+/// A report whose event is encoded in advance, except identifier and time, which may be assigned only when it is recorded.
 struct Prepared {
     id: Option<EventId>,
     created_at: Option<Time>,
@@ -16,7 +16,7 @@ struct Prepared {
 }
 
 impl Service {
-    /// Records all reported events in this order, or none. Returns how many there are.
+    /// Records all reported events in this order, or none of them. Returns their number.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Commands on review apps, which involve two apps: the review app and its parent, the app it is created from.
+//! Commands on review apps. They involve two apps: the review app, and its parent, from which it is created.
 
 use std::collections::BTreeSet;
 
@@ -14,8 +14,8 @@ use crate::transaction::{RecordedEvent, Transaction};
 use crate::{Error, Service};
 
 impl Service {
-    /// Creates the review app of a pull request on request. The outcome has the parent as its app, and the review app's name
-    /// as what was created.
+    /// Creates the review app of a pull request because the caller requests it. In the outcome, `app` is the parent, and
+    /// `created` is the name of the review app.
     ///
     /// # Errors
     ///
@@ -116,7 +116,7 @@ impl Service {
             let app = transaction.app(parent)?;
             let set_to = private.pull_requests.get(&number).and_then(|pull| pull.delete_at);
             let (Some(app), true) = (app, set_to == Some(time)) else {
-                // It was fired or moved since it was listed. Left in the store, it would be listed forever.
+                // The timer was fired or moved since it was listed. If it stayed in the store, it would be listed forever.
                 transaction.remove(timer.clone());
                 return Ok(());
             };
@@ -146,7 +146,8 @@ fn create_review_app(
     let app = present(transaction, parent)?;
     let mut private = transaction.private(parent)?;
     let action = review_apps::create_app(&app, number, transaction.now());
-    // Everything that can be rejected is decided before anything is recorded: the caller may go on after a rejection.
+    // Everything that can be rejected is decided before anything is recorded. A webhook continues after a rejection, and
+    // then must not leave a part of the review app in the transaction.
     let creation = decide_creation(transaction, request, actor, &action)?;
     let child = creation.created;
     let context = transaction.context(request.remote_ip, actor, None);
@@ -175,7 +176,7 @@ fn deploy(
     Ok(act_on(transaction, &by_operator, child, &action)?.0)
 }
 
-/// Destroys a review app, after the review apps that it has itself.
+/// Destroys a review app. If it has review apps itself, destroys these first.
 fn destroy(
     transaction: &mut Transaction<'_>,
     request: &Request,
@@ -202,7 +203,7 @@ fn destroy(
             let child = present(transaction, child)?;
             let mut private = transaction.private(child.id)?;
             let by = (actor, Role::Operator);
-            // An app that only a report calls a review app counts as an ordinary one, whose deletion must repeat its name.
+            // If only a report calls the app a review app, the rules take it for an ordinary one. Deleting that needs its name.
             let action = DeleteApp { current_name: Some(child.name.clone()) };
             recorded.extend(decide_and_record(transaction, request, by, &child, &mut private, &action)?.0);
         }

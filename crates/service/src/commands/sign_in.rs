@@ -24,8 +24,8 @@ pub enum SignInOutcome {
 }
 
 impl Service {
-    /// Signs a user in, by username or email address, and creates an API token of the given name. An account that does not
-    /// exist takes the same time and has the same outcome as a wrong password.
+    /// Signs a user in, by username or email address, and creates an API token of the given name. If there is no such account,
+    /// takes the same time and has the same outcome as with a wrong password.
     ///
     /// # Errors
     ///
@@ -48,12 +48,12 @@ impl Service {
             None => None,
         };
         let is_right = passwords::is_right(password, hash.clone()).await?;
-        let right_for = hash.filter(|_| is_right);
+        let verified_hash = hash.filter(|_| is_right);
         let Some(user) = user else {
             self.equalize_timing().await?;
             return Ok(SignInOutcome::Refused);
         };
-        if right_for.is_some() {
+        if verified_hash.is_some() {
             self.require_room_for_token(user).await?;
         }
         let request = Request { remote_ip, ..Request::default() };
@@ -61,7 +61,8 @@ impl Service {
         self.commit(move |transaction| {
             let was_locked = present(transaction, user)?.locked;
             // The password may have been replaced since it was checked.
-            let is_right = right_for.is_some() && right_for == transaction.get(key::Password(user))?;
+            let is_right =
+                verified_hash.is_some() && verified_hash == transaction.get(key::Password(user))?;
             if is_right && !was_locked {
                 act_on(transaction, &request, user, &SignIn)?;
                 let token = issue(transaction, user, token_name.clone(), &secret);
@@ -76,7 +77,8 @@ impl Service {
         .await
     }
 
-    /// Takes as long as a recorded attempt, so that the time of a response does not reveal whether an account exists.
+    /// Makes a commit for an account that does not exist, as is made for one that does. So the time of a response does not
+    /// reveal whether an account exists.
     pub(super) async fn equalize_timing(&self) -> Result<(), Error> {
         self.commit(move |transaction| {
             let now = transaction.now().to_string();

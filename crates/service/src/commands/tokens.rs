@@ -11,7 +11,7 @@ use crate::credentials::new_secret;
 use crate::transaction::Transaction;
 use crate::{Error, Service};
 
-/// The precision of a token's last use: writing each use would cost a commit per request.
+/// How precisely a token's last use is stored. Storing each use would cost a commit per exchange.
 const LAST_USED_MS: u64 = 60 * 1000;
 
 /// A token with its secret, which is shown once and not stored.
@@ -81,7 +81,7 @@ impl Service {
         .await
     }
 
-    /// Stores the time at which a token was used.
+    /// Stores that a token is used now.
     pub(crate) async fn token_used(&self, user: UserId, token: &Token) -> Result<(), Error> {
         if token.last_used_at.is_some_and(|last| last.plus_millis(LAST_USED_MS) > self.now()) {
             return Ok(());

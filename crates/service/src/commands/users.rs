@@ -24,8 +24,8 @@ pub struct NewUser {
     pub email: String,
     /// Their password, if they have one.
     pub password: Option<String>,
-    /// Whether the user signs up, instead of being registered by the operator. The operator's registration records no event:
-    /// it would keep the user's earlier actions from being reported, since times of a timeline never decrease.
+    /// Whether the user signs up themselves. If not, the operator registers them, and no event is recorded: with an event, the
+    /// user's earlier events could not be reported any more, since the times of a timeline never decrease.
     pub signs_up: bool,
 }
 
@@ -71,7 +71,8 @@ impl Service {
 fn registrable(transaction: &Transaction<'_>, user: &NewUser) -> Result<UserId, CommandError> {
     let with_email = transaction.get(key::Email::of(&user.email))?;
     let with_username = transaction.get(key::Username(user.username.clone()))?;
-    // Anybody can sign up with any name, so this does not give them an account that reports have named.
+    // Only the operator can register a user whom reports have named. Anybody can sign up with any name and address, so that
+    // proves nothing.
     let named = with_email.filter(|holder| !user.signs_up && with_username == Some(*holder));
     let id = user.id.or(named).unwrap_or_else(|| transaction.ids().user_id());
     let taken = |holder: Option<UserId>| holder.is_some_and(|holder| holder != id);

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// How long a bearer token is valid.
 const LIFETIME_SECONDS: u64 = 60 * 60;
 
-/// The claims of a bearer token. The names up to `exp` are those that clients know; the last three are ours.
+/// The claims of a bearer token. Clients know the names up to `exp`. Only annals reads the last three.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Claims {
     /// The issuer.
@@ -52,7 +52,7 @@ pub(super) struct SigningKey {
     encoding: EncodingKey,
     decoding: DecodingKey,
     validation: Validation,
-    /// Bearer tokens whose signature was verified: clients send the same token for an hour.
+    /// Bearer tokens whose signature was verified. They are cached because a client sends the same token for an hour.
     verified: Cache<String, Arc<Claims>>,
 }
 
@@ -79,7 +79,8 @@ impl SigningKey {
         credential.bytes().filter(|&byte| byte == b'.').count() == 2
     }
 
-    /// Issues a bearer token for an API token, whose secret was issued at the given time. Limits it to a database if one is given.
+    /// Issues a bearer token for an API token whose secret was issued at the given time. If a database is given, limits the
+    /// bearer token to it.
     pub(super) fn sign(
         &self,
         user: UserId,

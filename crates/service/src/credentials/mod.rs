@@ -1,7 +1,7 @@
 //! Authentication: who the caller is.
 //!
-//! There are three kinds of credentials: the operator token, the API tokens of users (`tk-us-…`), and bearer tokens (JWTs of one
-//! hour), for which API tokens are exchanged. A bearer token becomes invalid with its API token.
+//! There are three kinds of credentials: the operator token, the API tokens of users (`tk-us-…`), and bearer tokens (JWTs that
+//! expire after an hour). A client exchanges an API token for a bearer token, which becomes invalid with that API token.
 
 mod bearer;
 pub(crate) mod passwords;
@@ -64,14 +64,15 @@ impl Credential {
     }
 }
 
-/// The keys that credentials are checked with.
+/// What credentials are checked with.
 pub(crate) struct Credentials {
     operator_token: TokenHash,
     signing_key: SigningKey,
 }
 
 impl Credentials {
-    /// Reads the keys from the store, and generates those it does not have. Returns the operator token too, if it is new.
+    /// Reads the operator token's hash and the signing key from the store, and generates what the store does not have. Also
+    /// returns the operator token, if it was generated.
     pub(crate) async fn of_store(
         store: &Arc<dyn Store>,
         operator_token: Option<&str>,
@@ -94,7 +95,8 @@ impl Credentials {
 }
 
 impl Service {
-    /// Checks a credential. A bearer token that was issued for one database is valid only for requests on that `database`.
+    /// Checks a credential. `database` is the database that the request is on, if any. A bearer token that was issued for one
+    /// database is valid only for requests on that one.
     ///
     /// # Errors
     ///
@@ -156,7 +158,7 @@ pub(crate) fn new_secret(prefix: &str) -> String {
     format!("{prefix}{}", hex::encode(rand::random::<[u8; 24]>()))
 }
 
-/// Returns the value of a setting. Sets it to `default` if it has none.
+/// Returns the value of a setting. If it has none, sets it to `default`.
 async fn setting(store: &Arc<dyn Store>, setting: Setting, default: String) -> Result<String, Error> {
     let key = key::Setting(setting);
     if let Some(value) = store.get(key.clone()).await? {

@@ -20,7 +20,7 @@ const AT_ONCE_MAX: usize = 8;
 
 static PERMITS: Semaphore = Semaphore::const_new(AT_ONCE_MAX);
 
-/// The hash of a random password, verified in place of a missing one so that it takes the same time.
+/// The hash of a random password. It is verified where a user has no password, so that this takes the same time.
 static DUMMY_HASH: LazyLock<Arc<str>> = LazyLock::new(|| {
     let hash = Argon2::default().hash_password(&rand::random::<[u8; 32]>());
     hash.map(|hash| hash.to_string()).expect("a password can be hashed with the usual parameters").into()

@@ -8,7 +8,7 @@ use super::Follower;
 use crate::transaction::Transaction;
 use crate::{Error, Service};
 
-/// Counts each event once. The platform timeline has the types, so it reads no events.
+/// Counts each event once. The platform timeline has the types of events, so the events themselves are not read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EventCounter;
 
@@ -36,7 +36,7 @@ impl Follower for EventCounter {
 }
 
 impl Service {
-    /// Returns how many events of each type were recorded. The counts lag behind by half a second or more.
+    /// Returns how many events of each type were recorded. An event is counted half a second or more after it is recorded.
     ///
     /// # Errors
     ///

@@ -1,12 +1,12 @@
 //! Followers: readers of the platform timeline, which has every event once.
 //!
-//! A follower's cursor is the platform position up to which it has taken events. The cursor is a row, and moves in the same
-//! commit that writes what the follower makes of the events. So a follower takes each event exactly once, even if the
-//! process ends in between. Several processes share a follower: the process that claims its cursor works, and moving
-//! the cursor releases the claim. If that process ends, the others wait for its lease to end.
+//! A follower's cursor is the platform position up to which the follower has taken events. The cursor is a row. One commit
+//! moves it and writes what the follower makes of the events. So a follower takes each event exactly once, even if the
+//! process ends in between. Several processes share a follower: the process that has claimed the cursor does the work, and
+//! moving the cursor ends the claim. If that process ends, the others can claim the cursor once the lease has expired.
 //!
-//! Followers live in this module, because the rows they write are kinds of the store. A reader that keeps its position
-//! elsewhere uses [`annals_store::follow`]; see `examples/deployments_by_app.rs`.
+//! All followers of the service are in this module. A reader that keeps its position elsewhere uses
+//! [`annals_store::follow`]; see `examples/deployments_by_app.rs`.
 
 mod event_counts;
 
@@ -26,9 +26,10 @@ const NAMES: [&str; 1] = [EventCounter::NAME];
 
 /// About how many events a follower takes in one commit.
 const EVENTS_AT_ONCE: usize = 10_000;
-/// How long a process has for that before another one tries.
+/// How long a process has for such a commit before another process tries.
 const LEASE: Duration = Duration::from_secs(10);
-/// How long a follower waits for more events before it takes them: every round is a commit, which delays others.
+/// How long a follower waits, after it was notified, for more events to take with the first ones. Taking events is a commit,
+/// and fewer commits delay others less.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long a follower waits after a failure.
 const RETRY: Duration = Duration::from_secs(2);
@@ -38,8 +39,8 @@ trait Follower: Send + Sync + Copy + 'static {
     /// The name of its cursor in the store. It never changes: a follower with a new name begins with the first event.
     const NAME: &'static str;
 
-    /// Takes the commits that follow those it took before. Its writes and the new cursor are one commit. May run again
-    /// for the same commits if that commit fails.
+    /// Takes the commits that follow those it took before. What it writes to the transaction is committed together with the
+    /// new cursor. If that fails, it runs again for the same commits.
     fn take(self, transaction: &mut Transaction<'_>, commits: &[PlatformCommit]) -> Result<(), CommandError>;
 }
 
@@ -78,7 +79,7 @@ impl Service {
     }
 
     async fn follower_lag(&self, follower: &'static str) -> Result<FollowerLag, Error> {
-        // The cursor first: it may move meanwhile, and must not seem to be beyond the end.
+        // The cursor is read before the length: it may move meanwhile, and must not seem to be beyond the end.
         let cursor = self.cursor(follower).await?.unwrap_or_default();
         let events = self.store().platform_length().await?.saturating_sub(cursor);
         let next = if events > 0 { self.store().platform(cursor, 1).await? } else { Vec::new() };
@@ -90,7 +91,7 @@ impl Service {
     }
 
     async fn keep_following<F: Follower>(&self, follower: F) {
-        // Events recorded while no process ran are taken at once.
+        // Events that were recorded while no process ran are taken without waiting.
         let mut taken = self.advance(follower).await;
         loop {
             if let Err(error) = taken {

@@ -1,4 +1,4 @@
-//! Deletes expired idempotency keys with their stored outcomes.
+//! The job that deletes expired idempotency keys with their stored responses.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::{Error, Service};
 
 /// The number of keys deleted in one commit.
 const BATCH_MAX: usize = 500;
-/// How long one process has them to itself.
+/// How long one process has the keys of a batch to itself.
 const LEASE: Duration = Duration::from_secs(60);
 
 impl Service {

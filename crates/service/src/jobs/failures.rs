@@ -1,4 +1,4 @@
-//! How often background jobs failed.
+//! The background jobs, and how often each has failed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,6 +1,6 @@
 //! Background jobs: due timers, mail, and expired idempotency keys.
 //!
-//! Timers, mails and keys are rows of the store until a job has handled them, so nothing is lost when the process ends.
+//! Timers, mails and keys are rows of the store until a job has handled them. So nothing is lost when the process ends.
 
 mod expiry;
 mod failures;
@@ -39,7 +39,7 @@ impl Service {
         }
     }
 
-    /// Returns how much work a job did; logs and counts its failure as no work.
+    /// Returns how much work a job did. If the job failed, logs and counts the failure, and returns zero.
     fn count_or_log(&self, job: Job, complaint: &str, done: Result<usize, Error>) -> usize {
         done.unwrap_or_else(|error| {
             self.inner().failures.add(job);

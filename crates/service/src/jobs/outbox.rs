@@ -15,7 +15,7 @@ use crate::{Error, Service};
 const LISTED_MAX: usize = 100;
 /// The most mails that a measurement reads, so that its cost does not grow with the outbox.
 const MEASURED_MAX: usize = 1000;
-/// How long a process holds a mail that it claimed: longer than sending it takes. A mail that could not be sent is retried
+/// How long the claim of a mail lasts: longer than sending the mail can take. If the mail could not be sent, it is retried
 /// after this time.
 const LEASE: Duration = Duration::from_secs(90);
 
@@ -60,7 +60,8 @@ impl Service {
 
     async fn send_waiting(&self, mailer: &Mailer) -> Result<(), Error> {
         loop {
-            // One at a time: the lease of a mail that waits its turn could end, and another process would send it too.
+            // Mails are claimed one at a time. In a batch, the lease of a later mail could expire before its turn, and another
+            // process would send it too.
             let claimed = self.store().claim(key::Mail::all(), 1, LEASE).await?;
             let Some((key, mail)) = claimed.into_iter().next() else { return Ok(()) };
             if !self.send_or_give_up(mailer, &mail).await {
@@ -80,7 +81,8 @@ impl Service {
         }
     }
 
-    /// Sends a mail. Returns whether it can be removed from the outbox. Never logs its text, which contains tokens.
+    /// Sends a mail. Returns whether the mail can be removed from the outbox: because it was sent, or because no retry can
+    /// succeed. Never logs its text, which contains a token.
     async fn send_or_give_up(&self, mailer: &Mailer, mail: &Mail) -> bool {
         if mail.expires_at <= self.now() {
             self.inner().failures.add(Job::Mail);

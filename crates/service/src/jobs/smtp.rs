@@ -1,4 +1,4 @@
-//! Sends mail over SMTP.
+//! Sending mail over SMTP.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::settings::MailConfig;
 
 /// The timeout for connecting.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
-/// The timeout for sending one mail: the library has a timeout for the connection only.
+/// The timeout for sending one mail. The library has a timeout for the connection only.
 const SEND_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// A client of the configured mail server.
@@ -51,7 +51,7 @@ impl Mailer {
 
     pub(crate) async fn send(&self, mail: &Mail) -> Result<(), Failure> {
         let to: Address = mail.to.parse().map_err(|error| Failure::Permanent(format!("{error}")))?;
-        // The same for every attempt, so that recipients can tell a mail that was sent twice.
+        // The identifier is the same in every attempt, so that recipients can recognize a mail that was sent twice.
         let id = format!("<{}@annals>", mail.id);
         let message = Message::builder()
             .message_id(Some(id))
@@ -70,7 +70,8 @@ impl Mailer {
     }
 }
 
-/// Whether the server rejects this mail permanently. Codes 530 to 539 are about our credentials, not about the mail.
+/// Returns whether the server rejects this mail permanently. Codes 530 to 539 are about the credentials of annals, not about
+/// the mail.
 fn is_permanent(error: &smtp::Error) -> bool {
     error.is_permanent() && error.status().is_none_or(|code| !(530..540).contains(&u16::from(code)))
 }

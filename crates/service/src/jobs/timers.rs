@@ -1,4 +1,4 @@
-//! Fires due timers.
+//! The job that fires due timers.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::{Error, Service};
 
 /// The number of timers claimed at a time.
 const BATCH_MAX: usize = 100;
-/// How long a process has to fire them before another one tries.
+/// How long a process has to fire the timers of a batch before another process tries.
 const LEASE: Duration = Duration::from_secs(30);
 
 impl Service {
@@ -16,8 +16,8 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// Fails if the timers cannot be read, or with the first timer that could not be fired. Such a timer stays, and is
-    /// tried again; the others of its batch are fired.
+    /// Fails if the timers cannot be read, or if one could not be fired. Such a timer stays and is tried again. The other
+    /// timers of its batch are fired.
     pub async fn fire_due_timers(&self) -> Result<usize, Error> {
         let due = self.store().claim(key::Timer::until(self.now()), BATCH_MAX, LEASE).await?;
         let count = due.len();

@@ -1,5 +1,5 @@
-//! The time machine: the state of an app at any time, folded from its timeline. Folding applies events to a state, one after
-//! another.
+//! The time machine: the state of an app at any time, folded from its timeline. Folding a timeline means to apply its events,
+//! one after another.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::authorization::Access;
 use crate::{Error, Service};
 
-/// While a timeline is folded, the state is cached after every so many events.
+/// While a timeline is folded, the state is cached each time after this many events.
 const FOLD_STEP: u64 = 1_000;
 /// The most bytes of a timeline that are read at once.
 const FOLD_BYTES: usize = 4 << 20;
@@ -93,8 +93,8 @@ impl Service {
         Ok(Difference { from: from.point, to: to.point, changes })
     }
 
-    /// Returns the state after the first `position` events. Caches states on the way, so that the next fold starts from one of
-    /// them: recorded events never change.
+    /// Returns the state after the first `position` events. Caches states on the way, so that a later fold can start from one
+    /// of them. They stay right, because recorded events never change.
     async fn fold(&self, app: AppId, position: u64) -> Result<Option<Arc<App>>, Error> {
         let _permit = self.inner().folds.acquire().await.expect("this semaphore is never closed");
         let states = &self.inner().states;

@@ -65,7 +65,7 @@ impl Page {
         })
     }
 
-    /// Returns the page for a reader with the given visibility of each app.
+    /// Returns the page for a reader. `visibility` returns what the reader may see of an app.
     pub(crate) fn seen(&self, visibility: impl Fn(Option<AppId>) -> Visibility) -> Bytes {
         let mut seen = Vec::new();
         let mut copied = 0;
@@ -93,7 +93,8 @@ pub(crate) struct PageBytes;
 
 impl Weighter<(TimelineId, u64, u64), Page> for PageBytes {
     fn weight(&self, _: &(TimelineId, u64, u64), page: &Page) -> u64 {
-        // The events, their ranges, the key, and the cache's overhead. A page with hidden fields may take twice as much.
+        // The events, their ranges, the key, and the cache's overhead. With the events of limited readers, a page may take
+        // twice as much.
         (page.0.events.len() + size_of_val(&*page.0.at) + 200) as u64
     }
 }

@@ -11,11 +11,11 @@ use crate::credentials::Credential;
 use crate::visibility::{Reader, Visibility};
 use crate::{Error, Service};
 
-/// The bytes of all cached pages.
+/// The size of the cache of pages.
 pub(crate) const PAGES_BYTES_MAX: u64 = 64 << 20;
-/// The estimated number of these pages.
+/// The estimated number of cached pages.
 pub(crate) const PAGES_ESTIMATE: usize = 8_000;
-/// The longest page that is read at once. A longer page is read in parts, so that memory is bounded.
+/// The length of the longest page that is read at once and cached. A longer page is read in parts, so that memory is bounded.
 const PAGE_BYTES_MAX: usize = 256 << 10;
 
 impl Service {
@@ -23,7 +23,7 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// Fails for all other callers, and if there is no such user, with "not found". Fails if the store cannot be read.
+    /// Fails with "not found" for any other caller, and if there is no such user. Fails if the store cannot be read.
     pub async fn user_timeline(
         &self,
         credential: &Credential,
@@ -58,7 +58,7 @@ impl Service {
         Ok(self.store().count_before(timeline, time).await?)
     }
 
-    /// Returns an event of an app as recorded, with all fields. It must not be shown to a caller.
+    /// Returns an event of an app as recorded, with all fields. It must not be shown to callers without hiding fields.
     ///
     /// # Errors
     ///
@@ -68,8 +68,8 @@ impl Service {
         Ok(stored.and_then(|json| Event::from_json(&json)))
     }
 
-    /// Returns an event of a timeline by its identifier. The timeline must be the event's home, which keeps its bytes: the app's
-    /// timeline, or the user's if the event has no app.
+    /// Returns an event by its identifier. `home` must be the event's home: the timeline of its app, or of its user if it has no
+    /// app.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Records events, and applies them to states.
+//! Recording events, and applying them to states.
 
 use std::sync::Arc;
 
@@ -35,8 +35,8 @@ impl Transaction<'_> {
         Ok(RecordedEvent { id: event.id, event_type: event.data.event_type().name.to_owned() })
     }
 
-    /// Records an event whose tail (its JSON after identifier and time) is written already. Assigns the identifier and the time
-    /// that are `None`.
+    /// Records an event whose tail (its JSON after identifier and time) is already encoded. Assigns the identifier if `id` is
+    /// `None`, and the time if `created_at` is `None`.
     pub(crate) fn record_written(
         &mut self,
         event: &mut Event,
@@ -61,7 +61,7 @@ impl Transaction<'_> {
         }
         self.apply(event)?;
         if self.settings.contract_only && event_type.origin != Origin::Contract {
-            // Timelines have only the contract's types here, so the state cannot be rebuilt from them.
+            // The event is not recorded, so the state cannot be rebuilt from the timeline.
             self.force_checkpoint.extend(app);
             return Ok(());
         }
@@ -77,8 +77,9 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Returns the time for an event of these timelines: the given time, rejected if it is before their last event or too far in
-    /// the future. Without a given time, the time is now, or that of their last event if the clock is behind it.
+    /// Returns the time for an event of these timelines. A given time is rejected if it is before the last event of one of
+    /// them, or too far in the future. Without a given time, the time is now, or that of their last event if the clock is
+    /// behind it.
     fn time_for(
         &mut self,
         timelines: [Option<TimelineId>; 2],

@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use annals_model::{AppId, EventId, IdSource, SECRET_BYTES, Time, UserId};
 
-/// A source of new identifiers that repeats them when a command is decided again. An engine looks up the rows that a command
-/// asked for and decides it again. With different identifiers, the command would ask for different rows each time.
+/// A source of new identifiers that repeats them when a command is decided again. An engine may look up the rows that a
+/// command read, and then decide the command again. With other identifiers, the command would read other rows each time.
 pub(crate) struct RepeatedIds {
     source: Arc<dyn IdSource>,
-    /// With their times.
+    /// The identifiers of events, with the times for which they were generated.
     events: Repeated<(Time, EventId)>,
     apps: Repeated<AppId>,
     users: Repeated<UserId>,

@@ -1,6 +1,7 @@
-//! Rows that follow from states: names of apps and accounts, members, add-ons, timers, invitations.
+//! Rows that follow from states: names of apps and accounts, domains, members, add-ons, timers, invitations.
 //!
-//! Only changed parts are compared: an app may have many add-ons, and the identifier of each takes a hash.
+//! Parts of a state that have not changed are not compared item by item: an app may have many add-ons, and computing the
+//! identifier of each takes a hash.
 
 use std::collections::BTreeSet;
 
@@ -28,8 +29,9 @@ impl<K: Key<Value: PartialEq>> Names<K> {
         }
     }
 
-    /// Writes the names. Frees all names before any is taken, so that one holder can take the name of another in any order. If
-    /// reports give one name to two holders, the first keeps it until it gives it up; the other is found by its identifier.
+    /// Writes the names. Frees all names before it gives any, so that a holder can take a name that another one gives up in the
+    /// same transaction, whichever comes first. If reports give one name to two holders, the first one keeps the name until it
+    /// gives it up. The other is found by its identifier only.
     fn index(self, transaction: &mut Transaction<'_>) -> Result<(), Error> {
         for (name, holder) in self.freed {
             if transaction.get(name.clone())?.as_ref() == Some(&holder) {
@@ -148,7 +150,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// Writes the add-ons. No two apps can have the same: an add-on's identifier is derived from its app.
+    /// Writes the add-ons. No two apps can have the same one, because an add-on's identifier is derived from its app.
     fn index_addons(&mut self, touched: &Touched<App>) {
         let (before, now) = touched.live();
         for (provider, id) in addons_only_in(before, now) {
@@ -163,7 +165,7 @@ impl Transaction<'_> {
 }
 
 impl Touched<App> {
-    /// Returns the app before and now; `None` where it is deleted.
+    /// Returns the app before and now; `None` in place of a state in which the app is deleted or does not exist.
     fn live(&self) -> (Option<&App>, Option<&App>) {
         let is_live = |app: &&App| app.deleted_at.is_none();
         (self.found.as_deref().filter(is_live), Some(&*self.now).filter(is_live))

@@ -1,4 +1,4 @@
-//! Lookups of the rules, besides the state that they decide from.
+//! What the rules look up, besides the states that they decide on.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ impl Lookups for Transaction<'_> {
 }
 
 impl Transaction<'_> {
-    /// Returns what a lookup found. Keeps its failure for [`Transaction::decided`].
+    /// Returns what a lookup found. If the lookup failed, keeps the error for [`Transaction::decided`].
     fn looked_up<T>(&self, found: Result<Option<T>, Error>) -> Option<T> {
         found.unwrap_or_else(|error| {
             self.failed_lookup.replace(Some(error));

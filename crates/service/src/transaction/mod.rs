@@ -30,14 +30,14 @@ pub use append::RecordedEvent;
 pub(crate) use append::unassigned;
 pub(crate) use ids::RepeatedIds;
 
-/// What a command reads and writes.
+/// A command's view of the store, with its own writes.
 pub(crate) struct Transaction<'a> {
     snapshot: &'a dyn Snapshot,
     ids: &'a dyn IdSource,
     settings: &'a Settings,
     now: Time,
     last_times: HashMap<TimelineId, Time>,
-    /// In the order of their first use, which decides who gets a name that two of them take.
+    /// In the order of their first use. If two apps take the same name, the first one gets it.
     apps: IndexMap<AppId, Touched<App>, RandomState>,
     accounts: IndexMap<UserId, Touched<Account>, RandomState>,
     private: IndexMap<AppId, Touched<PrivateState>, RandomState>,
@@ -51,7 +51,7 @@ pub(crate) struct Transaction<'a> {
     events: Vec<NewEvent>,
 }
 
-/// A state: as found in the store, and as it is now.
+/// A state that the transaction uses: as found in the store, and as it is now.
 struct Touched<T> {
     found: Option<Arc<T>>,
     now: Arc<T>,
@@ -99,10 +99,10 @@ impl<'a> Transaction<'a> {
         Context { now: self.now, actor, role, remote_ip, ids: self.ids, lookups: self }
     }
 
-    /// Returns a person with their current name and address: these may have changed since the person was noted.
+    /// Returns a person with their current name and address. These may have changed since the given ones were read.
     pub(crate) fn refresh(&self, person: Option<Person>) -> Result<Option<Person>, Error> {
-        let Some(noted) = person else { return Ok(None) };
-        Ok(Some(self.account(noted.id)?.map_or(noted, |account| account.person.clone())))
+        let Some(given) = person else { return Ok(None) };
+        Ok(Some(self.account(given.id)?.map_or(given, |account| account.person.clone())))
     }
 
     /// Returns the decision of the rules, unless one of their lookups failed.
@@ -132,7 +132,8 @@ impl<'a> Transaction<'a> {
         &self.settings.rules.public_url
     }
 
-    /// Returns a row as written or found. [`Self::app`] and [`Self::account`] return states, which events change.
+    /// Returns a row as written in this transaction, or as found in the store. Use [`Self::app`] and [`Self::account`] for
+    /// states: they include the events recorded in this transaction.
     pub(crate) fn get<K: Key>(&self, key: K) -> Result<Option<K::Value>, Error> {
         match self.rows.get(key.clone()) {
             Some(written) => Ok(written),
@@ -220,7 +221,7 @@ impl<'a> Transaction<'a> {
             self.put(key::AccountPrivateState(id), now);
         }
         for (id, Touched { now, .. }) in std::mem::take(&mut self.apps) {
-            // Even if unchanged: the store counts the events since it last wrote the state.
+            // Even an unchanged state is put: the store then counts how many events have followed the written one.
             self.put(key::App(id), now);
         }
         for (id, touched) in std::mem::take(&mut self.accounts) {
