@@ -6,9 +6,10 @@ use anyhow::bail;
 use clap::{Arg, Command};
 
 const PREFIX: &str = "ANNALS_";
-/// How many characters may differ for a name to count as misspelt. More would take the variables that Kubernetes sets for a
-/// service named annals, such as `ANNALS_PORT`, for settings.
+/// How many characters may differ for a name to count as misspelt, and one in how many. More would take the variables that
+/// Kubernetes sets for a service named annals, such as `ANNALS_PORT`, for settings.
 const TYPOS_MAX: usize = 2;
+const TYPOS_ONE_IN: usize = 4;
 
 /// Checks the variables before clap reads them.
 ///
@@ -42,7 +43,9 @@ fn problem(settings: &[OsString], name: &OsStr, value: &OsStr) -> Option<String>
         .iter()
         .filter_map(|setting| setting.to_str())
         .map(|setting| (strsim::osa_distance(name, setting), setting))
-        .filter(|(typos, _)| *typos <= TYPOS_MAX);
+        .filter(|(typos, setting)| {
+            *typos <= TYPOS_MAX.min((setting.len() - PREFIX.len()).div_ceil(TYPOS_ONE_IN))
+        });
     let (_, similar) = similar.min()?;
     Some(format!("is not a setting; did you mean {similar}?"))
 }
@@ -61,6 +64,9 @@ mod tests {
             ("ANNALS_STORE", "", Some("is empty; unset it")),
             ("ANNALS_STROE", "data", Some("is not a setting; did you mean ANNALS_STORE?")),
             ("ANNALS_SIGNUP", "true", Some("is not a setting; did you mean ANNALS_SIGN_UP?")),
+            ("ANNALS_LOGS", "info", Some("is not a setting; did you mean ANNALS_LOG?")),
+            ("ANNALS_TAG", "1.0", None),
+            ("ANNALS_TO", "x", None),
             ("ANNALS_PORT", "tcp://10.0.0.1:80", None),
             ("ANNALS_SERVICE_PORT", "80", None),
             ("ANNAL_STORE", "", None),

@@ -15,7 +15,7 @@ pub(crate) fn start(filter: &str) -> anyhow::Result<()> {
     // The filter would take an unknown word for the name of a module, and silence everything else.
     for word in filter.split(',').map(str::trim).filter(|word| !word.contains('[')) {
         let level = word.rsplit_once('=').map_or(word, |(_module, level)| level);
-        if level.parse::<LevelFilter>().is_err() {
+        if level.is_empty() || level.parse::<LevelFilter>().is_err() {
             bail!(
                 "--log: {level:?} is not a level; use error, warn, info or debug, or a filter such as info,annals_store=debug"
             );

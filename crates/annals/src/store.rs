@@ -55,7 +55,11 @@ impl FromStr for Location {
                 Err("did you mean postgres://?".to_owned())
             }
             None if is_scheme(text, "file") => Err("did you mean file://?".to_owned()),
-            None if text.is_empty() => Err("must be a directory or a postgres:// URL".to_owned()),
+            None if text.trim().is_empty() => Err("must be a directory or a postgres:// URL".to_owned()),
+            // Nobody means such a directory, and the mistake would go unnoticed until the data is missed.
+            None if looks_like_an_address(text) => Err(format!(
+                "must be a directory or a postgres:// URL; for a directory of this name write ./{text}"
+            )),
             None => Ok(Self::Directory(text.into())),
         }
     }
@@ -64,6 +68,14 @@ impl FromStr for Location {
 /// Returns whether the text begins with that scheme and a colon.
 fn is_scheme(text: &str, scheme: &str) -> bool {
     text.split_once(':').is_some_and(|(found, _)| found.eq_ignore_ascii_case(scheme))
+}
+
+/// Returns whether the text begins with a word and a colon, or with the name of a database engine and slashes.
+fn looks_like_an_address(text: &str) -> bool {
+    let word = text.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    let is_database = ["postgres", "postgresql"].iter().any(|name| word.eq_ignore_ascii_case(name));
+    let after = &text[word.len()..];
+    !word.is_empty() && (after.starts_with(':') || (is_database && after.starts_with("//")))
 }
 
 /// Converts the store's error, and names the system user where it lacks a permission.

@@ -12,9 +12,13 @@ use serde_json::Value;
 
 use crate::error::ApiError;
 
-/// Query parameters that official clients send to listings and that change nothing here.
+/// Query parameters that official clients send and that change nothing here.
 const SENT_BY_CLIENTS: &[(&str, &[&str])] =
     &[("/v1/addon_providers", &["dedicated"]), ("/v1/features/container_sizes", &["app_id"])];
+
+/// Paths whose callers may add parameters of their own: monitoring, and forges to the address that they were given.
+const IGNORING_PARAMETERS: &[&str] =
+    &["/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/v1/apps/{app}/scm_repo_link/hook"];
 
 /// The most misspelt fields that a response names.
 const MISSPELT_MAX: usize = 100;
@@ -23,8 +27,9 @@ const MISSPELT_MAX: usize = 100;
 pub(crate) struct Operations(HashMap<String, BTreeMap<String, Operation>>);
 
 struct Operation {
-    /// The query parameters that it takes, if it is a listing. A listing that ignored a parameter would return too much.
-    listing_parameters: Option<Vec<String>>,
+    /// The query parameters that it takes; `None` if it ignores others. A request whose parameter is ignored returns too much,
+    /// or changes what was meant to be only checked.
+    parameters: Option<Vec<String>>,
     body: Option<BodyFields>,
 }
 
@@ -44,9 +49,8 @@ impl Operations {
         let operations = paths.map(|(path, methods)| {
             let methods = methods.as_object().into_iter().flatten();
             let methods = methods.filter(|(method, _)| *method != "parameters");
-            let methods = methods.map(|(method, described)| {
-                (method.clone(), Operation::new(path, method, described, &document))
-            });
+            let methods = methods
+                .map(|(method, described)| (method.clone(), Operation::new(path, described, &document)));
             (path.clone(), methods.collect())
         });
         Self(operations.collect())
@@ -77,7 +81,7 @@ impl Operations {
         let Some(operation) = self.0.get(path).and_then(|methods| methods.get(method)) else {
             return Ok(None);
         };
-        if let (Some(known), Some(query)) = (&operation.listing_parameters, query) {
+        if let (Some(known), Some(query)) = (&operation.parameters, query) {
             refuse_unknown_parameters(known, query)?;
         }
         Ok(operation.body.clone())
@@ -85,20 +89,16 @@ impl Operations {
 }
 
 impl Operation {
-    fn new(path: &str, method: &str, described: &Value, document: &Arc<Value>) -> Self {
+    fn new(path: &str, described: &Value, document: &Arc<Value>) -> Self {
         let parameters = described["parameters"].as_array().into_iter().flatten();
         let parameters = parameters.map(|parameter| resolve(document, parameter));
         let parameters = parameters.filter(|parameter| parameter["in"] == "query");
         let documented = parameters.filter_map(|parameter| parameter["name"].as_str());
         let sent = SENT_BY_CLIENTS.iter().filter(|(of, _)| *of == path).flat_map(|(_, names)| *names);
         let known = documented.chain(sent.copied()).map(str::to_owned).collect();
-        let response = resolve(document, &described["responses"]["200"]);
-        let schema = &response["content"]["application/json"]["schema"];
-        let has_list = properties(document, schema).values().any(|field| field["type"] == "array");
-        let is_listing = method == "get" && has_list && !path.ends_with('}');
         let body = &described["requestBody"]["content"]["application/json"]["schema"];
         Self {
-            listing_parameters: is_listing.then_some(known),
+            parameters: (!IGNORING_PARAMETERS.contains(&path)).then_some(known),
             body: body
                 .is_object()
                 .then(|| BodyFields { document: Arc::clone(document), schema: Arc::new(body.clone()) }),
@@ -110,7 +110,7 @@ fn refuse_unknown_parameters(known: &[String], query: &str) -> Result<(), ApiErr
     let names = url::form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name.into_owned());
     let unknown = names.filter(|name| !known.contains(name));
     let message = match known {
-        [] => "unknown parameter; this list takes none".to_owned(),
+        [] => "unknown parameter; this request takes none".to_owned(),
         known => format!("unknown parameter; known: {}", known.join(", ")),
     };
     let errors = FieldErrors::any(unknown.map(|name| (name, message.clone())));

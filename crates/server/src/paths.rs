@@ -44,8 +44,12 @@ const NOT_OFFERED: &[(&str, &str, &str)] = &[
     ("/v1/users/stop_free_trial", "free trials", BILLING),
     ("/profile", "this path", BILLING),
     ("/profiles", "this path", BILLING),
+    ("/v1/users/roles", "roles of users", "an app's roles are at GET /v1/apps/{app}/collaborators"),
+    ("/api/backups", "database backups", DATABASES),
     ("/api/databases", "database management", DATABASES),
     ("/api/database_types", "database management", DATABASES),
+    ("/api/database_type_versions", "database management", DATABASES),
+    ("/api/firewall", "firewalls", NOTHING_RUNS),
 ];
 
 const NOTHING_RUNS: &str = "it records what happens and runs nothing";

@@ -60,7 +60,10 @@ pub struct DeploymentRecord {
 
 /// The stage of a deployment, or its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "must be queued, building, pushing, starting, success, crashed-error, timeout-error, build-error, hook-error or aborted"
+)]
 pub enum Progress {
     /// It is in progress.
     UnderWay(Stage),

@@ -18,7 +18,8 @@ pub fn events_document(example: impl Fn(&str) -> Option<String>) -> String {
          A field's class decides who may read it. A **secret** field may contain a credential. A limited collaborator gets \
          null for secret and **personal** fields, and a **URL** without its user information, query and fragment. So does a \
          user without a role in the app, who sees the event in their own timeline. Fields without a class here are \
-         public.\n",
+         public.\n\n\
+         A **required** field must be in every report of its event; the others may be left out.\n",
     );
     let mut categories = Category::ALL.to_vec();
     categories.sort_by_key(|category| category.describe().2);
@@ -53,7 +54,7 @@ fn describe(event_type: &EventType, example: Option<String>, text: &mut String) 
     if rows.is_empty() {
         text.push_str("No fields.\n");
     } else {
-        _ = write!(text, "| field | type | class | meaning |\n|---|---|---|---|\n{rows}");
+        _ = write!(text, "| field | type | required | class | meaning |\n|---|---|---|---|---|\n{rows}");
     }
     if let Some(example) = example {
         _ = write!(text, "\n```json\n{example}\n```\n");
@@ -71,7 +72,7 @@ fn list_fields(
     let Some(properties) = object.get("properties").and_then(|properties| properties.as_object()) else {
         // Only the classes list these fields; the schema does not. The last field stands for all others.
         for field in fields {
-            _ = writeln!(rows, "| `{prefix}{}` | anything | {} | |", field.name, class_of(&field.shape).0);
+            _ = writeln!(rows, "| `{prefix}{}` | anything | | {} | |", field.name, class_of(&field.shape).0);
         }
         return;
     };
@@ -79,8 +80,11 @@ fn list_fields(
         let path = format!("{prefix}{name}");
         let meaning = property.get("description").and_then(|text| text.as_str()).unwrap_or_default();
         let (kind, nested) = kind_of(root, property);
+        let is_required =
+            object["required"].as_array().is_some_and(|names| names.iter().any(|it| it == name));
+        let required = if is_required { "yes" } else { "" };
         let (class, within) = Field::find(fields, name).map_or(("", &[][..]), class_of);
-        _ = writeln!(rows, "| `{path}` | {kind} | {class} | {} |", meaning.replace('\n', " "));
+        _ = writeln!(rows, "| `{path}` | {kind} | {required} | {class} | {} |", meaning.replace('\n', " "));
         if let Some(nested) = nested {
             let suffix = if kind.starts_with("array") { "[]." } else { "." };
             list_fields(root, nested, within, &format!("{path}{suffix}"), rows);

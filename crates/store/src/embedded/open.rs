@@ -145,7 +145,8 @@ impl Options {
 /// Creates the directory if it does not exist, and locks it for this process.
 fn lock(directory: &Path) -> Result<File, Error> {
     create_private(directory)?;
-    let is_foreign = !directory.join("lock").exists() && fs::read_dir(directory)?.next().is_some();
+    let mut files = fs::read_dir(directory).map_err(|error| creation_error(directory, error))?;
+    let is_foreign = !directory.join("lock").exists() && files.next().is_some();
     if is_foreign {
         return Err(Error::NotAStore);
     }

@@ -45,7 +45,7 @@ struct RestartBody {
 
 /// Clients send a list or a single entry.
 #[derive(Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "must be an array of strings")]
 enum Scope {
     Many(Vec<String>),
     One(String),

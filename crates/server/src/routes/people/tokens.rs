@@ -36,7 +36,7 @@ pub(crate) fn api() -> Api {
         .post(
             "/v1/tokens/exchange",
             exchange_token,
-            op("Get a bearer token for an API token, valid for an hour").basic().ok::<BearerAnswer>(),
+            op("Get a bearer token, valid for an hour, for an API token: the password of Basic, or a bearer token").basic().ok::<BearerAnswer>(),
         )
         .delete(
             "/v1/tokens/{token}",

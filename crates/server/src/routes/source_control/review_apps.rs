@@ -89,7 +89,7 @@ struct CreateReviewAppBody {
 
 /// Clients send a string; Scalingo's documentation has a number.
 #[derive(Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "must be a whole number")]
 enum Number {
     Number(u64),
     Text(String),

@@ -39,9 +39,9 @@ pub(crate) fn api() -> Api {
     )
 }
 
-/// Only describes the body for the OpenAPI document. The model parses it.
+/// A report.
 #[derive(JsonSchema)]
-#[expect(dead_code, reason = "never constructed")]
+#[expect(dead_code, reason = "it only describes the body; the model parses it")]
 struct ReportBody {
     /// The events, oldest first.
     #[schemars(length(max = EVENTS_MAX))]
