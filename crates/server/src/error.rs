@@ -123,12 +123,12 @@ impl ApiError {
             Self::Invalid(errors) => json!({ "errors": errors.as_map() }),
             Self::TooMany { .. } => json!({ "error": "Retry later" }),
             Self::Unavailable => {
-                json!({ "error": "temporarily unavailable; a change may have been made: repeat the request with the same Idempotency-Key" })
+                json!({ "error": "temporarily unavailable; a change may have been made; repeat the request with the same Idempotency-Key" })
             }
             Self::Unreadable => json!({ "error": "could not be read; retry" }),
             Self::TimedOut { is_read: true } => json!({ "error": "could not be read in time; retry" }),
             Self::TimedOut { is_read: false } => {
-                json!({ "error": "timed out; a change may have been made: repeat the request with the same Idempotency-Key" })
+                json!({ "error": "timed out; a change may have been made; repeat the request with the same Idempotency-Key" })
             }
             Self::Internal => json!({ "error": "internal error; the server's log has the cause" }),
         }

@@ -16,10 +16,6 @@ use crate::error::ApiError;
 const SENT_BY_CLIENTS: &[(&str, &[&str])] =
     &[("/v1/addon_providers", &["dedicated"]), ("/v1/features/container_sizes", &["app_id"])];
 
-/// Paths whose callers may add parameters of their own: monitoring, and forges to the address that they were given.
-const IGNORING_PARAMETERS: &[&str] =
-    &["/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/v1/apps/{app}/scm_repo_link/hook"];
-
 /// The most misspelt fields that a response names.
 const MISSPELT_MAX: usize = 100;
 
@@ -98,12 +94,18 @@ impl Operation {
         let known = documented.chain(sent.copied()).map(str::to_owned).collect();
         let body = &described["requestBody"]["content"]["application/json"]["schema"];
         Self {
-            parameters: (!IGNORING_PARAMETERS.contains(&path)).then_some(known),
+            parameters: is_strict(path).then_some(known),
             body: body
                 .is_object()
                 .then(|| BodyFields { document: Arc::clone(document), schema: Arc::new(body.clone()) }),
         }
     }
+}
+
+/// Returns whether unknown query parameters are refused. Browsers and monitoring add some to other paths than the API's, and
+/// forges to the address of a webhook.
+fn is_strict(path: &str) -> bool {
+    (path.starts_with("/v1/") || path.starts_with("/api/")) && path != "/v1/apps/{app}/scm_repo_link/hook"
 }
 
 fn refuse_unknown_parameters(known: &[String], query: &str) -> Result<(), ApiError> {

@@ -41,6 +41,9 @@ fn wrong_values_of_options_are_rejected() {
     for (options, expected) in [
         (vec!["--store", "postgres:/annals"], "annals: --store: did you mean postgres://?"),
         (vec!["--store", "postgresql:annals"], "annals: --store: did you mean postgres://?"),
+        (vec!["--store", "postgres//host/db"], "for a directory of this name write ./postgres//host/db"),
+        (vec!["--store", "sqlite:annals.db"], "for a directory of this name write ./sqlite:annals.db"),
+        (vec!["--store", " "], "annals: --store: must be a directory or a postgres:// URL"),
         (
             vec!["--store", &format!("{long}?sslmode=verify-ca")],
             "annals: --store: sslmode=verify-ca is not supported, use verify-full",
@@ -54,6 +57,7 @@ fn wrong_values_of_options_are_rejected() {
             vec!["--log", "loud"],
             "annals: --log: \"loud\" is not a level; use error, warn, info or debug, or a filter such as info,annals_store=debug",
         ),
+        (vec!["--log", ""], "annals: --log: \"\" is not a level"),
         (vec!["--log", "info,loud"], "annals: --log: \"loud\" is not a level"),
         (vec!["--log", "annals_store=loud"], "annals: --log: \"loud\" is not a level"),
         (vec!["--public-url", "annals.example.com"], "must begin with http:// or https://"),
@@ -202,7 +206,13 @@ fn a_store_that_cannot_be_created_says_why() {
     if is_superuser {
         fs::remove_dir(closed.join("probe")).unwrap();
     }
-    for store in [closed.clone(), closed.join("below/store")] {
+    // A store of somebody else.
+    let private = directory.path().join("private");
+    fs::create_dir(&private).unwrap();
+    fs::set_permissions(&private, PermissionsExt::from_mode(0o000)).unwrap();
+    for (store, named) in
+        [(closed.clone(), &closed), (closed.join("below/store"), &closed), (private.clone(), &private)]
+    {
         let mut serve = serve(&store);
         if is_superuser {
             // The other user may be unable to reach the program where it was built.
@@ -221,8 +231,9 @@ fn a_store_that_cannot_be_created_says_why() {
         let is_named =
             ["user ", "the user with uid "].iter().any(|user| complained[first.len()..].starts_with(user));
         assert!(is_named, "{complained}");
-        assert!(complained.contains(&format!(" cannot write {}", closed.display())), "{complained}");
+        assert!(complained.contains(&format!(" cannot write {}", named.display())), "{complained}");
     }
+    fs::set_permissions(&private, PermissionsExt::from_mode(0o700)).unwrap();
 }
 
 #[test]

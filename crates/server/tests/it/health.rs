@@ -218,7 +218,7 @@ async fn an_unavailable_store_is_a_503_that_tells_reads_from_writes() {
     assert_eq!(answer.text(), r#"{"error":"could not be read; retry"}"#);
     let answer = service.post(&format!("/v1/apps/{JOHNS_APP}/restart"), OPERATOR, "").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
-    let text = r#"{"error":"temporarily unavailable; the request may or may not have been carried out"}"#;
+    let text = r#"{"error":"temporarily unavailable; a change may have been made; repeat the request with the same Idempotency-Key"}"#;
     assert_eq!(answer.text(), text);
 }
 
@@ -268,5 +268,8 @@ async fn a_request_that_takes_too_long_gets_a_503() {
     assert_eq!(answer.text(), r#"{"error":"could not be read in time; retry"}"#);
     let answer =
         service.send(request(Method::POST, &format!("/v1/apps/{JOHNS_APP}/restart"), OPERATOR, "")).await;
-    assert_eq!(answer.text(), r#"{"error":"timed out; the request may or may not have been carried out"}"#);
+    assert_eq!(
+        answer.text(),
+        r#"{"error":"timed out; a change may have been made; repeat the request with the same Idempotency-Key"}"#
+    );
 }
