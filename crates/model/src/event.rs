@@ -17,7 +17,7 @@ pub struct AppRef {
 pub struct Event {
     /// Unique over all timelines.
     pub id: EventId,
-    /// When it happened. Never before the event at the previous position of a timeline.
+    /// When it happened. Events before it in a timeline may have happened later: reports may come late.
     pub created_at: Time,
     /// Who did it; `None` if an add-on or the platform did.
     pub user: Option<Person>,
@@ -80,6 +80,13 @@ const TYPE_OPENING: &[u8] = b",\"type\":\"";
 /// Reads the identifier from canonical JSON; `None` if the bytes are not canonical.
 pub fn id_in(json: &[u8]) -> Option<EventId> {
     let text = json.strip_prefix(ID_OPENING)?.get(..EventId::BYTES * 2)?;
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// Reads the time from canonical JSON; `None` if the bytes are not canonical.
+pub fn created_at_in(json: &[u8]) -> Option<Time> {
+    let rest = json.strip_prefix(ID_OPENING)?.get(EventId::BYTES * 2..)?;
+    let text = rest.strip_prefix(CREATED_AT_OPENING)?.get(..Time::TEXT_BYTES)?;
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 

@@ -1,9 +1,7 @@
 //! Responses that contain a part of a timeline: stored bytes, joined.
 
-use std::ops::RangeInclusive;
-
 use annals_model::EventId;
-use annals_service::{Reader, TimelineId};
+use annals_service::{Head, Reader, Span, TimelineId};
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -35,28 +33,26 @@ impl Reading {
         Self { state: state.clone(), timeline, reader, has_scale_strings }
     }
 
-    /// Responds with `{"events":[…],"meta":{"pagination":…}}`, newest first. `length` is the timeline's length. A response
-    /// that takes more than one read is streamed, so memory is bounded for any request.
-    ///
-    /// # Errors
-    ///
-    /// [`ApiError::Unreadable`] if the store cannot be read.
-    pub(crate) async fn respond(self, length: u64, selection: Selection) -> Result<Response, ApiError> {
+    /// Responds with `{"events":[…],"meta":{"pagination":…}}` of a timeline with this head, newest first. A response that does not
+    /// fit into one read is streamed, so memory is bounded whatever is asked for.
+    pub(crate) async fn respond(self, head: Head, selection: Selection) -> Result<Response, ApiError> {
         let service = &self.state.service;
-        let before = match selection.since(service.now()) {
-            Some(since) => service.count_before(self.timeline, since).await?.min(length),
-            None => 0,
-        };
-        let end = end_of_answer(selection, length, before);
-        let positions = selection.positions(length, before);
-        if matches!(selection, Selection::Page { .. })
+        let positions = selection.positions(head.length);
+        let since = selection.since(service.now());
+        if since.is_none()
             && !self.has_scale_strings
             && let Some(events) = service.page(self.reader, self.timeline, &positions).await?
         {
-            let body = [OPENING, &events, &end].concat();
+            let body = [OPENING, &events, &closing(selection, head.length)].concat();
             return Ok(self.answer(body.into()));
         }
-        let mut outgoing = EventStream { reading: self, left: positions, progress: Progress::Opening, end };
+        let span = match since {
+            Some(since) => service.since(self.timeline, head, since).await?,
+            None => Span::of(positions),
+        };
+        let total_count = since.is_none().then_some(head.length);
+        let mut outgoing =
+            EventStream { reading: self, span, progress: Progress::Opening, selection, total_count, sent: 0 };
         let first = outgoing.read().await?;
         let answer = outgoing.reading.answer(Body::empty());
         let body = match outgoing.progress {
@@ -106,33 +102,32 @@ enum Progress {
 /// A part of a timeline that is being sent.
 struct EventStream {
     reading: Reading,
-    left: RangeInclusive<u64>,
+    span: Span,
     progress: Progress,
-    end: Vec<u8>,
+    selection: Selection,
+    /// The number of events that the response tells; `None` if it is the number of those sent.
+    total_count: Option<u64>,
+    sent: u64,
 }
 
 impl EventStream {
-    /// Reads the next bytes of the response.
+    /// Returns the next bytes of the response.
     async fn read(&mut self) -> Result<Bytes, ApiError> {
         let Reading { state, timeline, reader, .. } = &self.reading;
-        let events = match self.left.is_empty() {
-            true => Vec::new(),
-            false => state.service.events(*reader, *timeline, self.left.clone(), READ_BYTES).await?,
-        };
+        let events = state.service.next_events(*reader, *timeline, &mut self.span, READ_BYTES).await?;
         let bytes: usize = events.iter().map(|event| event.len() + 1).sum();
-        let mut out = Vec::with_capacity(bytes + self.end.len() + 16);
+        let mut out = Vec::with_capacity(bytes + 256);
         for event in &events {
             out.extend_from_slice(if self.progress == Progress::Opening { OPENING } else { b"," });
             self.progress = Progress::Events;
             self.reading.write(event, &mut out);
         }
-        let read = events.len() as u64;
-        self.left = *self.left.start()..=self.left.end().saturating_sub(read);
-        if self.left.is_empty() || *self.left.end() == 0 || read == 0 {
+        self.sent += events.len() as u64;
+        if self.span.is_empty() {
             if self.progress == Progress::Opening {
                 out.extend_from_slice(OPENING);
             }
-            out.extend_from_slice(&self.end);
+            out.extend_from_slice(&closing(self.selection, self.total_count.unwrap_or(self.sent)));
             self.progress = Progress::Done;
         }
         Ok(out.into())
@@ -155,14 +150,14 @@ async fn read_on(
 }
 
 /// Returns what follows the events.
-fn end_of_answer(selection: Selection, length: u64, before: u64) -> Vec<u8> {
+fn closing(selection: Selection, total_count: u64) -> Vec<u8> {
     #[derive(Serialize)]
     struct Meta {
         pagination: Pagination,
     }
-    let mut end = b"],\"meta\":".to_vec();
-    let meta = Meta { pagination: selection.pagination(length, before) };
-    serde_json::to_writer(&mut end, &meta).expect("numbers can always be written to memory");
-    end.push(b'}');
-    end
+    let mut closing = b"],\"meta\":".to_vec();
+    let meta = Meta { pagination: selection.pagination(total_count) };
+    serde_json::to_writer(&mut closing, &meta).expect("numbers can always be written to memory");
+    closing.push(b'}');
+    closing
 }

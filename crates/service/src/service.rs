@@ -1,5 +1,6 @@
 //! The service: what commands, queries and jobs share.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use annals_model::{App, AppId, IdSource, Time};
@@ -33,8 +34,8 @@ pub(crate) struct Inner {
     pub(crate) failures: Failures,
     /// One permit per timeline that is being folded.
     pub(crate) folds: Semaphore,
-    /// States at points within timelines, by app and number of events.
-    pub(crate) states: Cache<(AppId, u64), Arc<App>>,
+    /// States at points within timelines, by app and the positions of the events that they result from.
+    pub(crate) states: Cache<(AppId, Vec<RangeInclusive<u64>>), Arc<App>>,
     /// Pages of timelines, by their first and last position.
     pub(crate) pages: Cache<(TimelineId, u64, u64), Page, PageBytes>,
 }

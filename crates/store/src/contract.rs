@@ -21,8 +21,25 @@ use crate::timeline::TimelineId;
 pub struct Head {
     /// The number of events, which is the position of the last one: positions are 1..=length, without gaps.
     pub length: u64,
-    /// The time of the last event; the epoch if there is none.
-    pub last_time: Time,
+    /// The latest time of any event; the epoch if there is none. It never decreases as a timeline grows.
+    pub latest: Time,
+    /// The position of the last late event; zero if there is none.
+    pub last_late: u64,
+}
+
+impl Head {
+    /// Returns whether an event of that time is late: it happened before an event that the timeline already has.
+    pub fn is_late(&self, created_at: Time) -> bool {
+        created_at < self.latest
+    }
+
+    /// Returns the head after an event of that time is appended.
+    #[must_use]
+    pub fn append(self, created_at: Time) -> Self {
+        let length = self.length + 1;
+        let last_late = if self.is_late(created_at) { length } else { self.last_late };
+        Self { length, latest: self.latest.max(created_at), last_late }
+    }
 }
 
 /// An event to append, in canonical form.
@@ -33,9 +50,9 @@ pub struct Head {
 pub struct NewEvent {
     /// The event's identifier.
     pub id: EventId,
-    /// Whether the identifier came with a report, and so is *external*. An identifier that annals assigns contains the
-    /// event's time, by which [`Store::find`] finds the event. An external one needs an index.
-    pub has_external_id: bool,
+    /// Whether [`Store::find`] needs an index to find it. It searches by the time that an identifier contains, which does
+    /// not find an external identifier, nor a late event.
+    pub is_indexed: bool,
     /// When the event happened.
     pub created_at: Time,
     /// The name of the event's type in the catalogue.
@@ -102,8 +119,7 @@ pub trait Snapshot {
     /// Fails if the store cannot be read, or if the stored row is damaged.
     fn row(&self, key: &RowKey) -> Result<Option<Row>, Error>;
 
-    /// Returns whether an event with this identifier is recorded: in any timeline if the identifier is external, in
-    /// `home` if annals assigned it.
+    /// Returns whether an event with this identifier is recorded: in any timeline if it is indexed, otherwise in `home`.
     ///
     /// # Errors
     ///
@@ -123,8 +139,7 @@ pub trait Command: Send {
     /// their snapshot lacks data, and their result is discarded. Given the same data, a command must read the same
     /// keys.
     ///
-    /// The `created_at` of an event must not be earlier than that of the event before it in the write set, nor than the
-    /// last times of its timelines.
+    /// Events may be late. A late event must be [indexed](NewEvent::is_indexed).
     ///
     /// # Errors
     ///
@@ -257,8 +272,8 @@ pub struct CommitSummary {
 ///   except that a row which was missing may have appeared since (see [`Snapshot::row`]).
 /// - **Dense.** The positions of a timeline are 1..=length, and so are those of the platform timeline. A position,
 ///   once assigned, always names the same event.
-/// - **Ordered.** The times of events never decrease along a timeline. The platform timeline has the events in commit
-///   order.
+/// - **Ordered.** Positions follow the order in which events are recorded, whatever their times are. The platform timeline
+///   has the events in commit order.
 /// - **Immutable.** Reads return an event's bytes exactly as they were committed.
 /// - **Constant time.** Reading a page takes equally long anywhere in a timeline.
 ///
@@ -324,13 +339,13 @@ pub trait Store: Send + Sync + 'static {
         bytes_max: usize,
     ) -> Result<Vec<Bytes>, Error>;
 
-    /// Returns how many events of a timeline are earlier than `time`. If there are n, these are the events at positions
-    /// 1 to n, since times never decrease.
+    /// Returns how long a timeline was when it first received an event at or after `time`. So the events at positions 1 to
+    /// the returned number are all earlier than `time`. Of those after it, only late ones may be earlier.
     ///
     /// # Errors
     ///
     /// Fails if the store cannot be read, or if what it holds is damaged.
-    async fn count_before(&self, timeline: TimelineId, time: Time) -> Result<u64, Error>;
+    async fn length_before(&self, timeline: TimelineId, time: Time) -> Result<u64, Error>;
 
     /// Returns the event with this identifier, or `None` if there is none or `home` is not its
     /// [home](NewEvent::home).

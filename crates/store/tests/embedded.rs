@@ -23,7 +23,7 @@ async fn append(store: &EmbeddedStore, numbers: std::ops::Range<u64>) {
     let events: Vec<_> = numbers
         .map(|number| NewEvent {
             id: EventId::assigned(Time::from_millis(number), 0, 0),
-            has_external_id: false,
+            is_indexed: false,
             created_at: Time::from_millis(number),
             event_type: "restart",
             app: Some(APP),

@@ -38,7 +38,7 @@ pub fn event(ids: &RandomIds, app: Option<AppId>, user: Option<UserId>, time: Ti
     let id = ids.event_id(time);
     let json =
         format!(r#"{{"id":"{id}","created_at":"{time}","type":"restart","type_data":{{}}}}"#).into_bytes();
-    NewEvent { id, has_external_id: false, created_at: time, event_type: "restart", app, user, json }
+    NewEvent { id, is_indexed: false, created_at: time, event_type: "restart", app, user, json }
 }
 
 /// Reads an event as `POST /v1/events` takes it.

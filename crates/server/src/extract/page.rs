@@ -52,11 +52,10 @@ impl Selection {
         }
     }
 
-    /// Returns the requested positions of a timeline with `length` events. Of these, `before` are older than the requested
-    /// hours.
-    pub(crate) fn positions(self, length: u64, before: u64) -> RangeInclusive<u64> {
+    /// Returns the requested positions of a timeline of this length: a page, or all if hours are requested.
+    pub(crate) fn positions(self, length: u64) -> RangeInclusive<u64> {
         match self {
-            Self::LastHours(_) => before + 1..=length,
+            Self::LastHours(_) => 1..=length,
             Self::Page { page, per_page } => {
                 let newer = (page - 1).saturating_mul(per_page);
                 let newest = length.saturating_sub(newer);
@@ -65,24 +64,21 @@ impl Selection {
         }
     }
 
-    /// Describes the page for the response.
-    pub(crate) fn pagination(self, length: u64, before: u64) -> Pagination {
+    /// Describes the page for the response. `total_count` is the number of events in the requested hours, or of all events if a
+    /// page is requested.
+    pub(crate) fn pagination(self, total_count: u64) -> Pagination {
         match self {
-            Self::LastHours(_) => Pagination {
-                current_page: 1,
-                next_page: None,
-                prev_page: None,
-                total_pages: 1,
-                total_count: length - before,
-            },
+            Self::LastHours(_) => {
+                Pagination { current_page: 1, next_page: None, prev_page: None, total_pages: 1, total_count }
+            }
             Self::Page { page, per_page } => {
-                let total_pages = length.div_ceil(per_page).max(1);
+                let total_pages = total_count.div_ceil(per_page).max(1);
                 Pagination {
                     current_page: page,
                     next_page: (page < total_pages).then(|| page + 1),
                     prev_page: (page > 1).then(|| (page - 1).min(total_pages)),
                     total_pages,
-                    total_count: length,
+                    total_count,
                 }
             }
         }
@@ -99,7 +95,7 @@ impl Selection {
     /// Cuts the requested page out of a list whose oldest item comes first. The page has the newest item first.
     pub(crate) fn page_of<T>(self, list: Vec<T>) -> Paged<T> {
         let length = list.len() as u64;
-        let positions = self.positions(length, 0);
+        let positions = self.positions(length);
         let is_asked_for = |index: usize| positions.contains(&(index as u64 + 1));
         let mut items: Vec<T> = list
             .into_iter()
@@ -108,7 +104,7 @@ impl Selection {
             .map(|(_, item)| item)
             .collect();
         items.reverse();
-        Paged { items, pagination: self.pagination(length, 0) }
+        Paged { items, pagination: self.pagination(length) }
     }
 }
 
@@ -173,24 +169,24 @@ mod tests {
     fn pages_cover_a_timeline_once_and_say_where_they_are() {
         for length in [0_u64, 1, 19, 20, 21, 61, 252] {
             let page_of = |page| Selection::Page { page, per_page: 20 };
-            let total_pages = page_of(1).pagination(length, 0).total_pages;
+            let total_pages = page_of(1).pagination(length).total_pages;
             assert_eq!(total_pages, length.div_ceil(20).max(1));
             let mut covered: Vec<u64> = (1..=total_pages)
-                .flat_map(|page| page_of(page).positions(length, 0).rev())
+                .flat_map(|page| page_of(page).positions(length).rev())
                 .filter(|&p| p > 0)
                 .collect();
             covered.reverse();
             assert_eq!(covered, (1..=length).collect::<Vec<_>>());
         }
         let middle = Selection::Page { page: 2, per_page: 20 };
-        assert_eq!(middle.positions(61, 0), 22..=41);
-        let Pagination { next_page, prev_page, total_pages, .. } = middle.pagination(61, 0);
+        assert_eq!(middle.positions(61), 22..=41);
+        let Pagination { next_page, prev_page, total_pages, .. } = middle.pagination(61);
         assert_eq!((next_page, prev_page, total_pages), (Some(3), Some(1), 4));
         let beyond = Selection::Page { page: u64::MAX, per_page: 100 };
-        assert!(beyond.positions(61, 0).is_empty() || *beyond.positions(61, 0).end() == 0);
-        assert_eq!(beyond.pagination(61, 0).prev_page, Some(1));
+        assert!(beyond.positions(61).is_empty() || *beyond.positions(61).end() == 0);
+        assert_eq!(beyond.pagination(61).prev_page, Some(1));
         let hours = Selection::LastHours(2);
-        assert_eq!(hours.positions(61, 50), 51..=61);
-        assert_eq!(hours.pagination(61, 50).total_count, 11);
+        assert_eq!(hours.positions(61), 1..=61);
+        assert_eq!(hours.pagination(11).total_count, 11);
     }
 }

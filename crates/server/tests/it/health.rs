@@ -109,8 +109,8 @@ impl Store for Failing {
         self.store.read(timeline, positions, max).await
     }
 
-    async fn count_before(&self, timeline: TimelineId, time: Time) -> Result<u64, Error> {
-        self.store.count_before(timeline, time).await
+    async fn length_before(&self, timeline: TimelineId, time: Time) -> Result<u64, Error> {
+        self.store.length_before(timeline, time).await
     }
 
     async fn find(&self, home: TimelineId, event: EventId) -> Result<Option<Bytes>, Error> {

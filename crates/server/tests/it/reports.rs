@@ -33,8 +33,7 @@ async fn an_invalid_event_is_named_by_index_and_field_and_nothing_is_recorded() 
         format!(r#"{{{app},"type":"restart","type_data":[]}}"#),
         format!(r#"{{{app},"type":"restart","id":"5343ECCD646173000A140000"}}"#),
         format!(r#"{{{app},"type":"restart","created_at":"yesterday"}}"#),
-        format!(r#"{{{app},"type":"restart","created_at":"2026-11-01T13:00:00.001Z"}}"#),
-        format!(r#"{{{app},"type":"restart","created_at":"2026-11-01T11:59:59Z"}}"#),
+        format!(r#"{{{app},"type":"restart","created_at":"2026-11-01T12:05:00.001Z"}}"#),
         format!(
             r#"{{{app},"type":"restart","user":{{"username":"j","email":"e","id":"51e6bc626edfe40bbb000001"}}}}"#
         ),
@@ -64,6 +63,47 @@ async fn an_invalid_event_is_named_by_index_and_field_and_nothing_is_recorded() 
         service.get(&format!("/v1/apps/{JOHNS_APP}/events"), OPERATOR).await.status,
         StatusCode::NOT_FOUND
     );
+}
+
+#[tokio::test]
+async fn late_reports_are_in_the_hours_and_the_state_they_belong_to() {
+    let mut service = TestService::start().await;
+    let set = |at: &str, value: &str| {
+        json!({
+            "created_at": at, "app_id": JOHNS_APP, "app_name": "my-app", "type": "new_variable",
+            "type_data": {"name": "A", "value": value},
+        })
+    };
+    // The clock stands at noon. In order of recording: an hour ago, just now, three hours ago, half an hour ago.
+    for (at, value) in [("11:00:00", "1"), ("12:00:00", "2"), ("09:00:00", "3"), ("11:30:00", "4")] {
+        let body = json!({ "events": [set(&format!("2026-11-01T{at}Z"), value)] }).to_string();
+        assert_eq!(service.post("/v1/events", OPERATOR, &body).await.text(), r#"{"accepted":1}"#);
+    }
+    let path = format!("/v1/apps/{JOHNS_APP}");
+    for (hours, values) in
+        [("1", vec!["4", "2", "1"]), ("2", vec!["4", "2", "1"]), ("3", vec!["4", "3", "2", "1"])]
+    {
+        let answer = service.get(&format!("{path}/events?from={hours}"), OPERATOR).await.json();
+        let shown: Vec<_> =
+            answer["events"].as_array().unwrap().iter().map(|event| &event["type_data"]["value"]).collect();
+        assert_eq!(shown, values, "{hours}");
+        assert_eq!(answer["meta"]["pagination"]["total_count"], values.len(), "{hours}");
+    }
+    for (at, value, position) in
+        [("10:00:00", "3", 1), ("11:15:00", "3", 2), ("11:45:00", "4", 3), ("12:00:00", "4", 4)]
+    {
+        let answer = service.get(&format!("{path}/state?at=2026-11-01T{at}Z"), OPERATOR).await.json();
+        assert_eq!(
+            (&answer["state"]["variables"]["A"], &answer["position"]),
+            (&json!(value), &json!(position)),
+            "{at}"
+        );
+    }
+    let page = service.get(&format!("{path}/events"), OPERATOR).await.json();
+    for event in page["events"].as_array().unwrap() {
+        let found = service.get(&format!("{path}/events/{}", event["id"].as_str().unwrap()), OPERATOR).await;
+        assert_eq!(found.json()["event"], *event);
+    }
 }
 
 #[tokio::test]

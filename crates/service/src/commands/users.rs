@@ -24,8 +24,8 @@ pub struct NewUser {
     pub email: String,
     /// Their password, if they have one.
     pub password: Option<String>,
-    /// Whether the user signs up themselves. If not, the operator registers them, and no event is recorded: with an event, the
-    /// user's earlier events could not be reported any more, since the times of a timeline never decrease.
+    /// Whether the user signs up themselves. If not, the operator registers them, and no event is recorded: the user may have
+    /// existed before, and their platform reports when they joined.
     pub signs_up: bool,
 }
 

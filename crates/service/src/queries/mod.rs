@@ -4,7 +4,9 @@ mod accounts;
 mod apps;
 pub(crate) mod history;
 pub(crate) mod page;
+mod spans;
 pub(crate) mod timelines;
 mod tokens;
 
 pub use history::{Difference, Point, StateAt, StateChange};
+pub use timelines::Span;

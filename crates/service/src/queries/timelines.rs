@@ -2,11 +2,12 @@
 
 use std::ops::RangeInclusive;
 
-use annals_model::{AppId, Event, EventId, Rejection, Time, UserId};
-use annals_store::TimelineId;
+use annals_model::{AppId, Event, EventId, Rejection, Time, UserId, event};
+use annals_store::{Head, TimelineId};
 use bytes::Bytes;
 
 use super::page::Page;
+use super::spans::Segment;
 use crate::credentials::Credential;
 use crate::visibility::{Reader, Visibility};
 use crate::{Error, Service};
@@ -17,6 +18,33 @@ pub(crate) const PAGES_BYTES_MAX: u64 = 64 << 20;
 pub(crate) const PAGES_ESTIMATE: usize = 8_000;
 /// The length of the longest page that is read at once and cached. A longer page is read in parts, so that memory is bounded.
 const PAGE_BYTES_MAX: usize = 256 << 10;
+
+/// The events of a timeline since a time, or at some positions, that are still to be read.
+#[derive(Debug, Clone)]
+pub struct Span {
+    since: Time,
+    /// Oldest first.
+    left: Vec<Segment>,
+}
+
+impl Span {
+    /// Returns the span of the events at these positions.
+    pub fn of(positions: RangeInclusive<u64>) -> Self {
+        let is_empty = positions.is_empty() || *positions.end() == 0;
+        let left = if is_empty { Vec::new() } else { vec![Segment { positions, is_whole: true }] };
+        Self { since: Time::EPOCH, left }
+    }
+
+    /// Returns the number of positions that are left to be read.
+    pub fn positions(&self) -> u64 {
+        self.left.iter().map(|Segment { positions, .. }| positions.end() - positions.start() + 1).sum()
+    }
+
+    /// Returns whether nothing is left to be read. What is left may turn out to be earlier than the span.
+    pub fn is_empty(&self) -> bool {
+        self.left.is_empty()
+    }
+}
 
 impl Service {
     /// Returns a user's timeline, and the caller as its reader: the user or the operator.
@@ -40,22 +68,22 @@ impl Service {
         }
     }
 
-    /// Returns the number of events in a timeline.
+    /// Returns the end of a timeline.
     ///
     /// # Errors
     ///
     /// Fails if the store cannot be read.
-    pub async fn timeline_length(&self, timeline: TimelineId) -> Result<u64, Error> {
-        Ok(self.store().head(timeline).await?.length)
+    pub async fn head(&self, timeline: TimelineId) -> Result<Head, Error> {
+        Ok(self.store().head(timeline).await?)
     }
 
-    /// Returns the number of events in a timeline before a time.
+    /// Returns where a timeline with this head has its events at or after `since`, whatever order they came in.
     ///
     /// # Errors
     ///
     /// Fails if the store cannot be read.
-    pub async fn count_before(&self, timeline: TimelineId, time: Time) -> Result<u64, Error> {
-        Ok(self.store().count_before(timeline, time).await?)
+    pub async fn since(&self, timeline: TimelineId, head: Head, since: Time) -> Result<Span, Error> {
+        Ok(Span { since, left: self.segments_since(timeline, head, since).await? })
     }
 
     /// Returns an event of an app as recorded, with all fields. It must not be shown to callers without hiding fields.
@@ -80,20 +108,32 @@ impl Service {
         Ok(seen.into_iter().next().unwrap_or_default())
     }
 
-    /// Returns the events at the given positions, newest first: about as many as `bytes_max` holds, and at least one.
+    /// Returns the next events of a span, newest first: about as many as `bytes_max` holds. None are left if there are none.
     ///
     /// # Errors
     ///
     /// Fails if the store cannot be read.
-    pub async fn events(
+    pub async fn next_events(
         &self,
         reader: Reader,
         timeline: TimelineId,
-        positions: RangeInclusive<u64>,
+        span: &mut Span,
         bytes_max: usize,
     ) -> Result<Vec<Bytes>, Error> {
-        let events = self.store().read(timeline, positions, bytes_max).await?;
-        self.as_seen(reader, events).await
+        while let Some(Segment { positions, is_whole }) = span.left.pop() {
+            let mut events = self.store().read(timeline, positions.clone(), bytes_max).await?;
+            let rest = *positions.start()..=positions.end() - events.len() as u64;
+            if !events.is_empty() && !rest.is_empty() {
+                span.left.push(Segment { positions: rest, is_whole });
+            }
+            if !is_whole {
+                events.retain(|json| event::created_at_in(json).is_some_and(|time| time >= span.since));
+            }
+            if !events.is_empty() {
+                return self.as_seen(reader, events).await;
+            }
+        }
+        Ok(Vec::new())
     }
 
     /// Returns the events at the given positions, newest first and joined by commas. `None` if the page is so long that it has

@@ -48,7 +48,10 @@ impl Transaction<'_> {
         let user = event.user.as_ref().map(|user| user.id);
         let event_type = event.data.event_type();
         let timelines = [app.map(TimelineId::App), user.map(TimelineId::User)];
-        event.created_at = self.time_for(timelines, created_at)?;
+        event.created_at = match created_at {
+            Some(given) => self.require_not_ahead(given)?,
+            None => self.now,
+        };
         event.id = match id {
             None => self.ids.event_id(event.created_at),
             Some(id) => {
@@ -56,18 +59,20 @@ impl Transaction<'_> {
                 id
             }
         };
-        for timeline in timelines.into_iter().flatten() {
-            self.last_times.insert(timeline, event.created_at);
-        }
         self.apply(event)?;
         if self.settings.contract_only && event_type.origin != Origin::Contract {
             // The event is not recorded, so the state cannot be rebuilt from the timeline.
             self.force_checkpoint.extend(app);
             return Ok(());
         }
+        let mut is_late_at_home = None;
+        for timeline in timelines.into_iter().flatten() {
+            let is_late = self.extend(timeline, event.created_at)?;
+            is_late_at_home.get_or_insert(is_late);
+        }
         self.events.push(NewEvent {
             id: event.id,
-            has_external_id: id.is_some(),
+            is_indexed: id.is_some() || is_late_at_home == Some(true),
             created_at: event.created_at,
             event_type: event_type.name,
             app,
@@ -77,41 +82,13 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Returns the time for an event of these timelines. A given time is rejected if it is before the last event of one of
-    /// them, or too far in the future. Without a given time, the time is now, or that of their last event if the clock is
-    /// behind it.
-    fn time_for(
-        &mut self,
-        timelines: [Option<TimelineId>; 2],
-        given: Option<Time>,
-    ) -> Result<Time, CommandError> {
-        let mut earliest = Time::EPOCH;
-        for timeline in timelines.into_iter().flatten() {
-            let last = match self.last_times.get(&timeline) {
-                Some(time) => *time,
-                None => self.snapshot.head(timeline)?.last_time,
-            };
-            if let Some(given) = given
-                && given < last
-            {
-                let whose = match timeline {
-                    TimelineId::App(app) => format!("app {app}"),
-                    TimelineId::User(user) => format!("user {user}"),
-                };
-                let message = format!("must not be before the last event of {whose}, {last}");
-                return Err(Rejection::invalid("created_at", message).into());
-            }
-            earliest = earliest.max(last);
+    /// Returns the time of a report, rejected if it is too far in the future. It may be as late as it is.
+    fn require_not_ahead(&self, given: Time) -> Result<Time, CommandError> {
+        if given > self.now.plus_millis(AHEAD_MILLIS_MAX) {
+            let message = "must not be more than five minutes ahead of the server's clock";
+            return Err(Rejection::invalid("created_at", message).into());
         }
-        let latest = self.now.plus_millis(AHEAD_MILLIS_MAX);
-        match given {
-            Some(given) if given > latest && given > earliest => {
-                Err(Rejection::invalid("created_at", "must not be more than an hour ahead of the clock")
-                    .into())
-            }
-            Some(given) => Ok(given),
-            None => Ok(self.now.max(earliest)),
-        }
+        Ok(given)
     }
 
     fn require_new_id(

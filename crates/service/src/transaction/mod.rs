@@ -5,6 +5,7 @@
 //! other states through it (`lookups`).
 
 mod append;
+mod heads;
 mod ids;
 mod indexes;
 mod lookups;
@@ -18,7 +19,9 @@ use annals_model::{
     Account, App, AppId, Context, Directory, EventId, IdSource, Person, PrivateState, Rejection, Role, Time,
     UserId,
 };
-use annals_store::{CommandError, Error, Key, NewEvent, RowWrites, Snapshot, TimelineId, WriteSet, key};
+use annals_store::{
+    CommandError, Error, Head, Key, NewEvent, RowWrites, Snapshot, TimelineId, WriteSet, key,
+};
 use foldhash::fast::RandomState;
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use indexmap::IndexMap;
@@ -36,8 +39,8 @@ pub(crate) struct Transaction<'a> {
     ids: &'a dyn IdSource,
     settings: &'a Settings,
     now: Time,
-    last_times: HashMap<TimelineId, Time>,
-    /// In the order of their first use. If two apps take the same name, the first one gets it.
+    heads: HashMap<TimelineId, Head>,
+    /// In the order of their first use, which decides who gets a name that two of them take.
     apps: IndexMap<AppId, Touched<App>, RandomState>,
     accounts: IndexMap<UserId, Touched<Account>, RandomState>,
     private: IndexMap<AppId, Touched<PrivateState>, RandomState>,
@@ -75,7 +78,7 @@ impl<'a> Transaction<'a> {
             ids,
             settings,
             now,
-            last_times: HashMap::new(),
+            heads: HashMap::new(),
             apps: IndexMap::default(),
             accounts: IndexMap::default(),
             private: IndexMap::default(),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and prints its seed")]
 
 mod histories;
+mod late;
 mod reports;
 mod requests;
 mod review_apps;

@@ -68,8 +68,7 @@ async fn a_report_with_one_invalid_event_is_refused_whole_and_the_error_names_it
     world.service().await.report(vec![with(json!({"id": id, "created_at": now}))], None).await.unwrap();
     let before = world.timeline(TimelineId::App(app)).await;
     for (second, field) in [
-        (json!({"created_at": now.minus_millis(1)}), "events[1].created_at"),
-        (json!({"created_at": now.plus_millis(60 * 60 * 1000 + 1)}), "events[1].created_at"),
+        (json!({"created_at": now.plus_millis(5 * 60 * 1000 + 1)}), "events[1].created_at"),
         (json!({ "id": id }), "events[1].id"),
         (json!({"id": before[0].id}), "events[1].id"),
     ] {

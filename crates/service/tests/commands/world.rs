@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use annals_model::app::CreateApp;
-use annals_model::{Account, App, AppId, Event, RandomIds, Rejection, UserId};
+use annals_model::{Account, App, AppId, Event, RandomIds, Rejection, Time, UserId};
 use annals_service::{Error, Outcome, Request, Service, Settings};
 use annals_store::{Store, TimelineId, TypedRows as _, key};
 use annals_testing::{ManualClock, START, TestStore, person};
@@ -27,6 +27,11 @@ impl World {
         drop(store);
         let store = test_store.open().await;
         Self { test_store, store, clock }
+    }
+
+    /// Reopens the store with the clock at that time.
+    pub(crate) async fn reopen_at(self, time: Time) -> Self {
+        Self { clock: ManualClock::at(time), ..self.reopen().await }
     }
 
     pub(crate) async fn service(&self) -> Service {
@@ -72,7 +77,6 @@ pub(crate) async fn check_states(world: &World) {
     for timeline in timelines {
         let TimelineId::App(id) = timeline else { continue };
         let events = world.timeline(timeline).await;
-        assert!(events.is_sorted_by_key(|event| event.created_at));
         let state = world.app(id).await;
         assert_eq!(App::fold(&events), state);
         let state = state.unwrap();
@@ -91,7 +95,6 @@ pub(crate) async fn check_states(world: &World) {
     }
     for user in (1..=4).map(|number| person(number).id) {
         let events = world.timeline(TimelineId::User(user)).await;
-        assert!(events.is_sorted_by_key(|event| event.created_at));
         let Some(folded) = Account::fold(&events) else { continue };
         let state = world.account(user).await.unwrap();
         // An account may have been named, as an owner, before its first own event.

@@ -133,7 +133,7 @@ impl Snapshot for Group<'_> {
     fn contains_event(&self, event: EventId, home: TimelineId) -> Result<bool, Error> {
         Ok(self.external_ids.contains_key(&event)
             || self.inner.ids.contains_key(event.as_bytes())?
-            || self.inner.find_by_time(home, event)?.is_some())
+            || self.inner.find_by_time(home, event, event.time())?.is_some())
     }
 }
 
@@ -186,7 +186,7 @@ impl<'a> Group<'a> {
         let home = event.home();
         let (position, first, index) =
             self.append_to(home, |run| run.push_event(event.created_at, &event.json), event)?;
-        if event.has_external_id {
+        if event.is_indexed {
             self.external_ids.insert(event.id, (home, position));
         }
         *self.appended.entry(home).or_default() += event.json.len();
@@ -211,8 +211,6 @@ impl<'a> Group<'a> {
         event: &NewEvent,
     ) -> Result<(u64, u64, u8), Error> {
         let head = self.head(timeline)?;
-        assert!(event.created_at >= head.last_time, "a command never goes back in time");
-        let position = head.length + 1;
         if head.length == 0 {
             self.new_timelines += 1;
         }
@@ -220,11 +218,12 @@ impl<'a> Group<'a> {
             let full = self.open_runs.remove(&timeline).expect("the line above found it");
             self.full_runs.push((run_key(timeline, full.first), full.finish()));
         }
-        let run = self.open_runs.entry(timeline).or_insert_with(|| RunBuilder::new(position));
+        let run = self.open_runs.entry(timeline).or_insert_with(|| RunBuilder::new(head));
         let index = push(run);
         let first = run.first;
-        self.heads.insert(timeline, Head { length: position, last_time: event.created_at });
-        Ok((position, first, index))
+        let head = head.append(event.created_at);
+        self.heads.insert(timeline, head);
+        Ok((head.length, first, index))
     }
 
     /// Writes and syncs the group, then makes it visible to readers.

@@ -132,8 +132,8 @@ impl Store for EmbeddedStore {
         self.inner.read(timeline, &positions, bytes_max)
     }
 
-    async fn count_before(&self, timeline: TimelineId, time: Time) -> Result<u64, Error> {
-        self.inner.count_before(timeline, time)
+    async fn length_before(&self, timeline: TimelineId, time: Time) -> Result<u64, Error> {
+        self.inner.length_before(timeline, time)
     }
 
     async fn find(&self, home: TimelineId, event: EventId) -> Result<Option<Bytes>, Error> {

@@ -17,6 +17,15 @@ use crate::timeline::TimelineId;
 use super::run::{self, Content, Run, run_key, timeline_key};
 use super::{CachedRow, Inner, checkpoint, ids};
 
+/// An event, and its place.
+pub(super) struct Found {
+    /// The position of the first event of its run.
+    pub(super) first: u64,
+    /// Its index in the run.
+    pub(super) index: u8,
+    pub(super) json: Bytes,
+}
+
 impl Inner {
     pub(super) fn list(&self, range: &RowRange) -> impl Iterator<Item = Result<(RowKey, Row), Error>> {
         self.rows.range(range.keys.clone()).map(|guard| {
@@ -34,8 +43,7 @@ impl Inner {
                 return Ok(Head::default());
             };
             let (key, value) = guard.into_inner()?;
-            let run = Run::read(&key, value.into())?;
-            Ok(Head { length: run.last(), last_time: run.last_time() })
+            Ok(Run::read(&key, value.into())?.head())
         })
     }
 
@@ -125,18 +133,18 @@ impl Inner {
         }
     }
 
-    pub(super) fn count_before(&self, timeline: TimelineId, time: Time) -> Result<u64, Error> {
+    pub(super) fn length_before(&self, timeline: TimelineId, time: Time) -> Result<u64, Error> {
         let head = self.head(timeline)?;
-        if time > head.last_time {
+        if time > head.latest {
             return Ok(head.length);
         }
-        // Times never decrease, so the events before `time` are a prefix of the timeline. The prefix includes the
-        // positions up to `low`, and excludes those beyond `high`.
+        // The latest time so far never decreases along a timeline. At positions 1..=low it is before `time`, from
+        // high + 1 on it is not.
         let (mut low, mut high) = (0, head.length);
         while low < high {
             let middle = low + (high - low).div_ceil(2);
             let run = self.run_with(timeline, middle)?;
-            match run.count_before(time) {
+            match run.length_before(time) {
                 0 => high = run.first - 1,
                 count if run.first + count > run.last() => low = run.last(),
                 count => return Ok(run.first + count - 1),
@@ -160,51 +168,58 @@ impl Inner {
     }
 
     pub(super) fn find(&self, home: TimelineId, event: EventId) -> Result<Option<Bytes>, Error> {
-        if let Some(found) = self.find_by_time(home, event)? {
-            return Ok(Some(found));
+        if let Some(found) = self.find_by_time(home, event, event.time())? {
+            return Ok(Some(found.json));
         }
+        Ok(self.find_by_index(home, event)?.map(|found| found.json))
+    }
+
+    /// Returns an indexed event.
+    pub(super) fn find_by_index(&self, home: TimelineId, event: EventId) -> Result<Option<Found>, Error> {
         let Some(value) = self.ids.get(event.as_bytes())? else { return Ok(None) };
         let (timeline, position) = ids::read(&value)?;
         if timeline != home {
             return Ok(None);
         }
-        Ok(self.read(home, &(position..=position), usize::MAX)?.pop())
+        let run = self.run_with(home, position)?;
+        let index = position - run.first;
+        match run.content(usize::try_from(index).expect("a run has at most 64 events"))? {
+            Content::Event(json) => {
+                let index = u8::try_from(index).expect("a run has at most 64 events");
+                Ok(Some(Found { first: run.first, index, json }))
+            }
+            Content::Reference(_) => Err(Error::Damaged("an index names a reference as an event".to_owned())),
+        }
     }
 
-    /// Returns the event with this identifier, if annals assigned it. The identifier then contains the event's time, so
-    /// only the events of that millisecond are read.
-    pub(super) fn find_by_time(&self, home: TimelineId, event: EventId) -> Result<Option<Bytes>, Error> {
-        Ok(self.locate(home, event, event.time())?.map(|(_, _, json)| json))
-    }
-
-    /// Finds the event with this identifier and time. Returns the first position of its run, its index in the run, and its
-    /// JSON.
-    pub(super) fn locate(
+    /// Returns the event with that identifier and time, unless it is late: it is among those at which the timeline first
+    /// has that time as its latest.
+    pub(super) fn find_by_time(
         &self,
         home: TimelineId,
         event: EventId,
         time: Time,
-    ) -> Result<Option<(u64, u8, Bytes)>, Error> {
+    ) -> Result<Option<Found>, Error> {
         let head = self.head(home)?;
-        if head.length == 0 || time > head.last_time {
+        if head.length == 0 || time > head.latest {
             return Ok(None);
         }
-        let first = self.count_before(home, time)? + 1;
+        let first = self.length_before(home, time)? + 1;
         let start = self.run_with(home, first)?.first;
         for guard in self.runs.range(run_key(home, start)..=run_key(home, u64::MAX)) {
             let (key, value) = guard.into_inner()?;
             let run = Run::read(&key, value.into())?;
-            let mut index = usize::try_from(run.count_before(time)).expect("a run has at most 64 events");
-            while run.time(index) == Some(time) {
+            let mut index = usize::try_from(run.length_before(time)).expect("a run has at most 64 events");
+            while run.latest_at(index) == Some(time) {
                 if let Content::Event(json) = run.content(index)?
                     && annals_model::event::id_in(&json) == Some(event)
                 {
                     let index = u8::try_from(index).expect("a run has at most 64 events");
-                    return Ok(Some((run.first, index, json)));
+                    return Ok(Some(Found { first: run.first, index, json }));
                 }
                 index += 1;
             }
-            if run.last_time() > time {
+            if run.head().latest > time {
                 break;
             }
         }

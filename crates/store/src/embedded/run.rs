@@ -8,11 +8,15 @@
 //! u user id (16)      │ u64 big-endian
 //! ```
 //!
-//! The value is a header with the time and length of each event, followed by the events:
+//! The value is a header, followed by the events. The header has the length of each event, and the latest time of any event
+//! up to it. That time never decreases along a timeline, so a binary search finds where a timeline reaches a time.
 //!
 //! ```text
-//! count of events (u8, 1..=64) │ time of the first event in ms (u64 big-endian)
-//! per event, as LEB128:  ms since the previous event (0 for the first) │ length × 2 + 1 if it is a reference
+//! count of events (u8, 1..=64), plus 128 if a late event is recorded before the run
+//! ms of the latest time at the first event (u64 big-endian)
+//! position of the last late event before the run (LEB128), if there is one
+//! per event, as LEB128:  ms by which it raises the latest time (0 for the first) │
+//!                        length × 4 + 2 if it is late + 1 if it is a reference
 //! per event:             its JSON, or the reference
 //! ```
 //!
@@ -25,6 +29,7 @@
 use annals_model::{AppId, Time, UserId};
 use bytes::Bytes;
 
+use crate::contract::Head;
 use crate::engine::leb128;
 use crate::error::Error;
 use crate::timeline::TimelineId;
@@ -34,6 +39,9 @@ pub(super) const EVENTS_MAX: u8 = 64;
 
 /// A run is full once it has this many bytes, so that a page of large events reads little that is not on the page.
 pub(super) const BYTES_FULL: usize = 64 << 10;
+
+/// Set in a run's count if a late event is recorded before the run.
+const LATE_BEFORE: u8 = 1 << 7;
 
 /// Returns the prefix of the keys of a timeline's runs.
 pub(super) fn timeline_key(timeline: TimelineId) -> Vec<u8> {
@@ -115,19 +123,25 @@ pub(super) struct RunBuilder {
     /// The position of its first event.
     pub(super) first: u64,
     count: u8,
-    first_time: Time,
-    last_time: Time,
+    last_late_before: u64,
+    /// The latest time at its first event.
+    first_latest: Time,
+    /// The head of the timeline after its last event so far.
+    head: Head,
     header: Vec<u8>,
     bytes: Vec<u8>,
 }
 
 impl RunBuilder {
-    pub(super) fn new(first: u64) -> Self {
+    /// Begins a run after the head of a timeline.
+    pub(super) fn new(before: Head) -> Self {
+        let first = before.length + 1;
         Self {
             first,
             count: 0,
-            first_time: Time::EPOCH,
-            last_time: Time::EPOCH,
+            last_late_before: before.last_late,
+            first_latest: Time::EPOCH,
+            head: before,
             header: Vec::new(),
             bytes: Vec::new(),
         }
@@ -148,23 +162,30 @@ impl RunBuilder {
     }
 
     fn push(&mut self, time: Time, bytes: &[u8], is_reference: bool) -> u8 {
+        let is_late = self.head.is_late(time);
+        let head = self.head.append(time);
         if self.count == 0 {
-            (self.first_time, self.last_time) = (time, time);
+            self.first_latest = head.latest;
         }
-        assert!(time >= self.last_time, "times never decrease along a timeline");
-        leb128::write(time.as_millis() - self.last_time.as_millis(), &mut self.header);
-        leb128::write(((bytes.len() as u64) << 1) | u64::from(is_reference), &mut self.header);
+        let latest_before = if self.count == 0 { head.latest } else { self.head.latest };
+        leb128::write(head.latest.as_millis() - latest_before.as_millis(), &mut self.header);
+        let length = (bytes.len() as u64) << 2;
+        leb128::write(length | u64::from(is_late) << 1 | u64::from(is_reference), &mut self.header);
         self.bytes.extend_from_slice(bytes);
-        self.last_time = time;
+        self.head = head;
         self.count += 1;
         self.count - 1
     }
 
     /// Encodes the value.
     pub(super) fn finish(self) -> Vec<u8> {
-        let mut value = Vec::with_capacity(9 + self.header.len() + self.bytes.len());
-        value.push(self.count);
-        value.extend_from_slice(&self.first_time.as_millis().to_be_bytes());
+        let mut value = Vec::with_capacity(14 + self.header.len() + self.bytes.len());
+        let has_late_before = self.last_late_before > 0;
+        value.push(self.count | if has_late_before { LATE_BEFORE } else { 0 });
+        value.extend_from_slice(&self.first_latest.as_millis().to_be_bytes());
+        if has_late_before {
+            leb128::write(self.last_late_before, &mut value);
+        }
         value.extend_from_slice(&self.header);
         value.extend_from_slice(&self.bytes);
         value
@@ -176,14 +197,17 @@ impl RunBuilder {
 pub(super) struct Run {
     /// The position of its first event.
     pub(super) first: u64,
+    last_late_before: u64,
     items: Vec<Item>,
     value: Bytes,
 }
 
-/// An event or reference of a run: its time, and where its bytes begin and end in the value.
+/// An event or reference of a run, and the range of the value's bytes that it takes.
 #[derive(Debug, Clone, Copy)]
 struct Item {
-    time: Time,
+    /// The latest time of any event of the timeline, up to this one.
+    latest: Time,
+    is_late: bool,
     start: u32,
     end: u32,
     is_reference: bool,
@@ -200,22 +224,25 @@ impl Run {
     pub(super) fn read(key: &[u8], value: Bytes) -> Result<Self, Error> {
         let damaged = || Error::Damaged("a run of events cannot be read".to_owned());
         let first = first_position(key).ok_or_else(damaged)?;
-        let items = Self::read_header(&value).ok_or_else(damaged)?;
-        Ok(Self { first, items, value })
+        let (last_late_before, items) = Self::read_header(&value).ok_or_else(damaged)?;
+        Ok(Self { first, last_late_before, items, value })
     }
 
-    fn read_header(value: &[u8]) -> Option<Vec<Item>> {
-        let (&count, rest) = value.split_first()?;
-        let (time, mut rest) = rest.split_first_chunk()?;
-        let mut time = u64::from_be_bytes(*time);
+    fn read_header(value: &[u8]) -> Option<(u64, Vec<Item>)> {
+        let (&flagged_count, rest) = value.split_first()?;
+        let (latest, mut rest) = rest.split_first_chunk()?;
+        let mut latest = u64::from_be_bytes(*latest);
+        let count = flagged_count & !LATE_BEFORE;
+        let last_late_before = if count < flagged_count { leb128::read(&mut rest)? } else { 0 };
         let mut items = Vec::with_capacity(usize::from(count));
         let mut offset = 0_u64;
         for _ in 0..count {
-            time = time.checked_add(leb128::read(&mut rest)?)?;
+            latest = latest.checked_add(leb128::read(&mut rest)?)?;
             let length = leb128::read(&mut rest)?;
-            let end = offset.checked_add(length >> 1)?;
+            let end = offset.checked_add(length >> 2)?;
             items.push(Item {
-                time: Time::from_millis(time),
+                latest: Time::from_millis(latest),
+                is_late: length & 2 == 2,
                 start: u32::try_from(offset).ok()?,
                 end: u32::try_from(end).ok()?,
                 is_reference: length & 1 == 1,
@@ -231,7 +258,7 @@ impl Run {
             item.start += header_bytes;
             item.end += header_bytes;
         }
-        Some(items)
+        Some((last_late_before, items))
     }
 
     /// Returns the position of the last event.
@@ -239,19 +266,24 @@ impl Run {
         self.first + self.items.len() as u64 - 1
     }
 
-    /// Returns the time of the event at `index`; `None` beyond the last.
-    pub(super) fn time(&self, index: usize) -> Option<Time> {
-        self.items.get(index).map(|item| item.time)
+    /// Returns the latest time of any event of the timeline up to the one at `index`; `None` beyond the last.
+    pub(super) fn latest_at(&self, index: usize) -> Option<Time> {
+        self.items.get(index).map(|item| item.latest)
     }
 
-    /// Returns the time of the last event.
-    pub(super) fn last_time(&self) -> Time {
-        self.items.last().map_or(Time::EPOCH, |item| item.time)
+    /// Returns the head of the timeline after this run.
+    pub(super) fn head(&self) -> Head {
+        let last_late = self.items.iter().rposition(|item| item.is_late);
+        Head {
+            length: self.last(),
+            latest: self.items.last().map_or(Time::EPOCH, |item| item.latest),
+            last_late: last_late.map_or(self.last_late_before, |index| self.first + index as u64),
+        }
     }
 
-    /// Returns how many events of the run are earlier than `time`.
-    pub(super) fn count_before(&self, time: Time) -> u64 {
-        self.items.partition_point(|item| item.time < time) as u64
+    /// Returns how many of its events come before the timeline reaches `time`.
+    pub(super) fn length_before(&self, time: Time) -> u64 {
+        self.items.partition_point(|item| item.latest < time) as u64
     }
 
     /// Returns the event or reference at `index`.
@@ -294,27 +326,29 @@ mod tests {
         }
     }
 
+    fn millis(millis: u64) -> Time {
+        Time::from_millis(millis)
+    }
+
     #[test]
     fn runs_have_their_golden_bytes() {
-        let mut builder = RunBuilder::new(7);
-        assert_eq!(builder.push_event(Time::from_millis(1000), b"{\"a\":1}"), 0);
-        assert_eq!(builder.push_event(Time::from_millis(1300), b"{}"), 1);
-        builder.push_reference(Time::from_millis(1300), Reference { app: app(), first: 3, index: 5 });
+        let mut builder = RunBuilder::new(Head { length: 6, latest: millis(900), last_late: 0 });
+        assert_eq!(builder.push_event(millis(1000), b"{\"a\":1}"), 0);
+        assert_eq!(builder.push_event(millis(1300), b"{}"), 1);
+        builder.push_reference(millis(1300), Reference { app: app(), first: 3, index: 5 });
         let value = builder.finish();
         assert_eq!(
             hex::encode(&value),
             "0300000000000003e8\
-             000eac0204002b\
-             7b2261223a317d7b7d\
+             001cac0208005\
+             57b2261223a317d7b7d\
              5343eccd646173000a140000000000000000000305"
         );
         let run = Run::read(&run_key(TimelineId::App(app()), 7), value.into()).unwrap();
         assert_eq!((run.first, run.last()), (7, 9));
-        assert_eq!((run.time(0), run.time(3)), (Some(Time::from_millis(1000)), None));
-        assert_eq!(
-            [999, 1000, 1001, 1300, 1301].map(|ms| run.count_before(Time::from_millis(ms))),
-            [0, 0, 1, 1, 3]
-        );
+        assert_eq!((run.latest_at(0), run.latest_at(3)), (Some(millis(1000)), None));
+        assert_eq!(run.head(), Head { length: 9, latest: millis(1300), last_late: 0 });
+        assert_eq!([999, 1000, 1001, 1300, 1301].map(|ms| run.length_before(millis(ms))), [0, 0, 1, 1, 3]);
         assert!(matches!(run.content(0), Ok(Content::Event(json)) if json == b"{\"a\":1}".as_slice()));
         assert!(matches!(
             run.content(2),
@@ -324,8 +358,27 @@ mod tests {
     }
 
     #[test]
+    fn runs_with_late_events_have_their_golden_bytes() {
+        let mut builder = RunBuilder::new(Head { length: 300, latest: millis(1000), last_late: 299 });
+        builder.push_event(millis(400), b"{}");
+        builder.push_event(millis(1000), b"{}");
+        builder.push_event(millis(1001), b"{}");
+        let value = builder.finish();
+        assert_eq!(hex::encode(&value), "8300000000000003e8ab02000a000801087b7d7b7d7b7d");
+        let run = Run::read(&run_key(TimelineId::App(app()), 301), value.into()).unwrap();
+        assert_eq!(run.head(), Head { length: 303, latest: millis(1001), last_late: 301 });
+        assert_eq!([400, 1000, 1001, 1002].map(|ms| run.length_before(millis(ms))), [0, 0, 2, 3]);
+
+        let mut builder = RunBuilder::new(run.head());
+        builder.push_event(millis(2000), b"{}");
+        let value = builder.finish();
+        let run = Run::read(&run_key(TimelineId::App(app()), 304), value.into()).unwrap();
+        assert_eq!(run.head(), Head { length: 304, latest: millis(2000), last_late: 301 });
+    }
+
+    #[test]
     fn a_damaged_run_is_never_read_as_another() {
-        let mut builder = RunBuilder::new(1);
+        let mut builder = RunBuilder::new(Head::default());
         builder.push_event(Time::from_millis(1000), b"{\"a\":1}");
         let value = builder.finish();
         let key = run_key(TimelineId::App(app()), 1);

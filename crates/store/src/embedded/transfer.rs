@@ -15,6 +15,7 @@ use crate::rows::{Row, RowKey, key};
 use crate::timeline::TimelineId;
 use crate::transfer::{Events, ExternalId, Part, Portable};
 
+use super::read::Found;
 use super::run::{Reference, RunBuilder, read_timeline, run_key, timeline_key};
 use super::{EmbeddedStore, Inner, checkpoint, committer, ids, platform};
 
@@ -113,14 +114,14 @@ impl Inner {
                 return Err(Error::Damaged("events do not continue their timeline".to_owned()));
             }
             timelines += u64::from(head.length == 0);
-            let mut run = RunBuilder::new(*first);
+            let mut run = RunBuilder::new(head);
             for json in events {
                 if run.is_full() {
-                    let full = std::mem::replace(&mut run, RunBuilder::new(head.length + 1));
+                    let full = std::mem::replace(&mut run, RunBuilder::new(head));
                     batch.insert(&self.runs, run_key(*timeline, full.first), full.finish());
                 }
                 let event = event_from(json)?;
-                head = Head { length: head.length + 1, last_time: event.created_at };
+                head = head.append(event.created_at);
                 match (timeline, &event.app) {
                     (TimelineId::User(_), Some(app)) => {
                         run.push_reference(event.created_at, self.reference_to(app.id, &event)?)
@@ -142,8 +143,13 @@ impl Inner {
 
     /// Returns a reference to an event in an app's timeline.
     fn reference_to(&self, app: AppId, event: &Event) -> Result<Reference, Error> {
-        match self.locate(TimelineId::App(app), event.id, event.created_at)? {
-            Some((first, index, _)) => Ok(Reference { app, first, index }),
+        let home = TimelineId::App(app);
+        let found = match self.find_by_time(home, event.id, event.created_at)? {
+            None => self.find_by_index(home, event.id)?,
+            found => found,
+        };
+        match found {
+            Some(Found { first, index, .. }) => Ok(Reference { app, first, index }),
             None => {
                 Err(Error::Damaged(format!("event {} of a user is missing in its app's timeline", event.id)))
             }

@@ -222,7 +222,7 @@ mod tests {
             let created_at = Time::from_millis(1000 + index as u64);
             let id = EventId::from_bytes([0; 12]);
             let json = Vec::new();
-            let event = NewEvent { id, has_external_id: false, created_at, event_type, app, user, json };
+            let event = NewEvent { id, is_indexed: false, created_at, event_type, app, user, json };
             push(&mut commit, &event, *position);
         }
         commit

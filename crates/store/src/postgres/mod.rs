@@ -100,8 +100,8 @@ impl Store for PostgresStore {
         events::read(&self.inner.read_pool, timeline, positions, bytes_max).await
     }
 
-    async fn count_before(&self, timeline: TimelineId, time: Time) -> Result<u64, Error> {
-        let counts = search::counts_before(&mut &self.inner.read_pool, &[(timeline, time)]).await?;
+    async fn length_before(&self, timeline: TimelineId, time: Time) -> Result<u64, Error> {
+        let counts = search::lengths_before(&mut &self.inner.read_pool, &[(timeline, time)]).await?;
         Ok(counts.first().copied().unwrap_or_default())
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use annals_model::{Event, EventId, Time};
+use annals_model::{Event, EventId};
 use async_trait::async_trait;
 use foldhash::HashMap;
 
@@ -17,15 +17,16 @@ use super::cache::ABSENT;
 use super::commit::effects::{Effects, NewHead, NewState};
 use super::commit::write::{Begun, WriteError, record};
 use super::connection::session::bounded;
+use super::read::events::head_from;
 use super::read::rows::read_stored;
 use super::read::states::{State, bring_up_to_date};
 use super::schema::distribution_key;
-use super::schema::values::{Timestamp, parse_timeline_name, timeline_name, to_i64, to_u64};
+use super::schema::values::{parse_timeline_name, timeline_name, to_i64, to_u64};
 use super::{PostgresStore, platform};
 
-const TIMELINES: &str = "SELECT timeline, length, last_time FROM timelines WHERE timeline > $1 AND length > 0 \
+const TIMELINES: &str = "SELECT timeline, length, latest, last_late FROM timelines WHERE timeline > $1 AND length > 0 \
                          ORDER BY timeline LIMIT $2";
-const LENGTHS: &str = "SELECT timeline, length FROM timelines WHERE timeline = ANY($1)";
+const HEADS: &str = "SELECT timeline, length, latest, last_late FROM timelines WHERE timeline = ANY($1)";
 const ROWS: &str = "SELECT r.key, r.value, r.position, t.length \
                     FROM rows r LEFT JOIN timelines t ON t.timeline = r.distribution_key \
                     WHERE (r.distribution_key, r.key) > ($1, $2) ORDER BY r.distribution_key, r.key LIMIT $3";
@@ -43,10 +44,7 @@ impl Portable for PostgresStore {
         let after = after.map(timeline_name).unwrap_or_default();
         let rows = self.inner.read_pool.rows(TIMELINES, &[&after, &to_i64(limit as u64)]).await?;
         rows.iter()
-            .map(|row| {
-                let Timestamp(last_time) = row.get(2);
-                Ok((parse_timeline_name(row.get(0))?, Head { length: to_u64(row.get(1)), last_time }))
-            })
+            .map(|row| Ok((parse_timeline_name(row.get(0))?, head_from(row.get(1), row.get(2), row.get(3)))))
             .collect()
     }
 
@@ -88,7 +86,7 @@ impl Portable for PostgresStore {
             return Err(Error::Unavailable("the store's lock was lost".into()));
         }
         let effects = match part {
-            Part::Events(events) => effects_of(events)?,
+            Part::Events(events) => self.effects_of_events(events).await?,
             Part::Rows(rows) => self.effects_of_rows(rows).await?,
             Part::ExternalIds(external_ids) => return self.put_external_ids(external_ids).await,
             Part::Platform(commits) => return platform::put(&self.inner.read_pool, &commits).await,
@@ -104,14 +102,38 @@ impl Portable for PostgresStore {
 }
 
 impl PostgresStore {
-    /// Returns the effects that import rows. The states of apps already include all events. A timeline that owns a row and
-    /// has no events is created.
+    /// Events to be put, each timeline's after those that are there.
+    async fn effects_of_events(&self, all: Vec<Events>) -> Result<Effects, Error> {
+        let names: Vec<_> = all.iter().map(|events| timeline_name(events.timeline)).collect();
+        let mut heads = HashMap::default();
+        for row in self.inner.read_pool.rows(HEADS, &[&names]).await? {
+            let head = head_from(row.get(1), row.get(2), row.get(3));
+            heads.insert(parse_timeline_name(row.get(0))?, head);
+        }
+        let mut effects = Effects::default();
+        for Events { timeline, first, events } in all {
+            let before = heads.get(&timeline).copied().unwrap_or_default();
+            let new = effects.heads.entry(timeline);
+            // The clock of a copy is the length, so that what does not follow is noticed.
+            let new = new.or_insert_with(|| NewHead::after(before, to_i64(first - 1), timeline));
+            for json in events {
+                let event = Event::from_json(&json)
+                    .ok_or_else(|| Error::Damaged("an event cannot be read".to_owned()))?;
+                let is_home = matches!(timeline, TimelineId::App(_)) || event.app.is_none();
+                new.append(event.created_at, is_home, &json);
+            }
+            new.clock = to_i64(new.head.length);
+        }
+        Ok(effects)
+    }
+
+    /// Rows to be put. States are written whole, with all events in them that are there; what owns a row comes with it.
     async fn effects_of_rows(&self, rows: Vec<(RowKey, Row)>) -> Result<Effects, Error> {
         let owners: HashSet<_> =
             rows.iter().filter_map(|(key, _)| distribution_key::owning_timeline(key)).collect();
         let names: Vec<_> = owners.iter().copied().map(timeline_name).collect();
         let mut lengths = HashMap::default();
-        for row in self.inner.read_pool.rows(LENGTHS, &[&names]).await? {
+        for row in self.inner.read_pool.rows(HEADS, &[&names]).await? {
             lengths.insert(parse_timeline_name(row.get(0))?, to_u64(row.get(1)));
         }
         let mut effects = Effects { version: rand::random::<i64>() | 1, ..Effects::default() };
@@ -139,22 +161,4 @@ impl PostgresStore {
         bounded(connection.execute(text, &[&ids, &timelines, &positions])).await?;
         Ok(())
     }
-}
-
-fn effects_of(all: Vec<Events>) -> Result<Effects, Error> {
-    let mut effects = Effects::default();
-    for Events { timeline, first, events } in all {
-        let before = Head { length: first - 1, last_time: Time::EPOCH };
-        let new = effects.heads.entry(timeline);
-        let new = new.or_insert_with(|| NewHead::after(before, to_i64(first - 1), timeline));
-        for json in events {
-            let event = Event::from_json(&json)
-                .ok_or_else(|| Error::Damaged("an event cannot be read".to_owned()))?;
-            let is_home = matches!(timeline, TimelineId::App(_)) || event.app.is_none();
-            new.append(event.created_at, is_home, &json);
-        }
-        // An imported timeline's clock is its length, so that events that do not continue it are a conflict.
-        new.clock = to_i64(new.head.length);
-    }
-    Ok(effects)
 }

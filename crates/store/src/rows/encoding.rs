@@ -11,6 +11,7 @@
 //! text, the last part      UTF-8
 //! text, any other part     length in bytes (u32 big-endian) │ UTF-8
 //! caller                   "o" for the operator, or "u" │ user (16)
+//! timeline                 "a" │ app (12), or "u" │ user (16)
 //! setting                  its name, in ASCII
 //! ```
 //!
@@ -22,6 +23,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::values::{Caller, Setting, TokenHash};
+use crate::timeline::TimelineId;
 
 /// A part of a key.
 pub(super) trait KeyPart {
@@ -112,6 +114,31 @@ impl ReadKeyPart for Caller {
     fn read_from(key: &[u8], _: bool) -> Option<(Self, &[u8])> {
         match key.split_first()? {
             (b'o', rest) => Some((Self::Operator, rest)),
+            (b'u', rest) => UserId::read_from(rest, false).map(|(user, rest)| (Self::User(user), rest)),
+            _ => None,
+        }
+    }
+}
+
+impl KeyPart for TimelineId {
+    fn write_to(&self, key: &mut Vec<u8>, _: bool) {
+        match self {
+            Self::App(app) => {
+                key.push(b'a');
+                key.extend_from_slice(app.as_bytes());
+            }
+            Self::User(user) => {
+                key.push(b'u');
+                key.extend_from_slice(user.as_bytes());
+            }
+        }
+    }
+}
+
+impl ReadKeyPart for TimelineId {
+    fn read_from(key: &[u8], _: bool) -> Option<(Self, &[u8])> {
+        match key.split_first()? {
+            (b'a', rest) => AppId::read_from(rest, false).map(|(app, rest)| (Self::App(app), rest)),
             (b'u', rest) => UserId::read_from(rest, false).map(|(user, rest)| (Self::User(user), rest)),
             _ => None,
         }

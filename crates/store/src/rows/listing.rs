@@ -8,6 +8,7 @@ use annals_model::{Time, UserId};
 use super::distribution::Distribution;
 use super::encoding::KeyPart;
 use super::registry::{RowKey, key};
+use crate::timeline::TimelineId;
 
 /// A range of stored keys of one kind, whose rows are all stored together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,6 +123,16 @@ impl key::Cursor {
         end.push(0);
         let range = RowRange { keys: start..end, distribution: Self::COLOCATED };
         Listing { range, kind: PhantomData }
+    }
+}
+
+impl key::LateBlock {
+    /// Lists the blocks with late events of a timeline, from that block on.
+    pub fn from(timeline: TimelineId, block: u64) -> Listing<Self> {
+        let distribution = Distribution::Timeline(timeline);
+        let mut listing: Listing<Self> = Listing::with_prefix(Self::KIND, &timeline, distribution);
+        listing.range.keys.start = RowKey::LateBlock(Self(timeline, block)).to_bytes();
+        listing
     }
 }
 

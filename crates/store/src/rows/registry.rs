@@ -201,6 +201,8 @@ rows! {
     b'D' Directory() -> Arc<model::Directory>, Distribution::KeyHash, permanent;
     /// The cursor of a follower: the platform position of the last event that the follower has taken.
     b'c' Cursor(follower: String) -> u64, key::Cursor::COLOCATED, permanent;
+    /// The times in a block of positions that has a late event: positions `block * LateBlock::EVENTS + 1` and following.
+    b'L' LateBlock(timeline: TimelineId, block: u64) -> values::LateBlock, Distribution::Timeline(*timeline), permanent;
     /// How many events of each type were recorded.
     b'E' EventCounts() -> Arc<values::EventCounts>, Distribution::KeyHash, permanent;
 }
@@ -275,6 +277,8 @@ mod tests {
             (key::Directory().into_row_key(), text("44")),
             (key::Cursor(text("counts")).into_row_key(), text("63636f756e7473")),
             (key::EventCounts().into_row_key(), text("45")),
+            (key::LateBlock(TimelineId::App(app), 258).into_row_key(), format!("4c61{a}0000000000000102")),
+            (key::LateBlock(TimelineId::User(user), 1).into_row_key(), format!("4c75{u}0000000000000001")),
         ];
         for (key, bytes) in keys {
             assert_eq!(hex::encode(key.to_bytes()), *bytes, "{key:?}");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use annals_model::{EventId, Time, UserId};
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,32 @@ pub struct Mail {
     pub created_at: Time,
     /// When the mail expires; it is not sent after that.
     pub expires_at: Time,
+}
+
+/// The times of a block of positions in a timeline, which has a late event. By them, a search by time skips blocks that
+/// came late as a whole, such as another platform's history. In blocks without late events times never decrease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LateBlock {
+    /// The earliest time of a late event in the block.
+    pub earliest_late: Time,
+    /// The latest time of any event in the block.
+    pub latest: Time,
+}
+
+impl LateBlock {
+    /// The number of positions in a block. Few, so that little is read for one late event; many, so that a long history
+    /// has few blocks.
+    pub const EVENTS: u64 = 1024;
+
+    /// Returns the block that has this position.
+    pub const fn of_position(position: u64) -> u64 {
+        (position - 1) / Self::EVENTS
+    }
+
+    /// Returns the positions of a block.
+    pub const fn positions(block: u64) -> RangeInclusive<u64> {
+        block * Self::EVENTS + 1..=(block + 1) * Self::EVENTS
+    }
 }
 
 /// The identifier of an API token.

@@ -38,8 +38,9 @@ pub async fn copy(
     }
     let total = copied.entries;
     let mut notify = |step, done| progress(Progress { step, done, total });
+    let external_ids = copy_external_ids(from, to).await?;
     copy_events(from, to, |done| notify(Step::CopyingEvents, done)).await?;
-    copy_rest(from, to, |done| notify(Step::CopyingRest, done)).await?;
+    copy_rest(from, to, external_ids, |done| notify(Step::CopyingRest, done)).await?;
     compare_events(from, to, |done| notify(Step::ComparingEvents, done)).await?;
     compare_rest(from, to, &mut copied, |done| notify(Step::ComparingRest, done)).await?;
     set_mark(to, None).await?;
@@ -84,6 +85,18 @@ async fn set_mark(store: &dyn Portable, identity: Option<String>) -> Result<(), 
         CommitError::Failed(error) => CopyError::Store(error),
         CommitError::Rejected(rejection) => CopyError::Differs(rejection.to_string()),
     })
+}
+
+/// Copies the index of events, by which an engine finds late ones while it writes events. Returns how many entries it has.
+async fn copy_external_ids(from: &dyn Portable, to: &dyn Portable) -> Result<u64, CopyError> {
+    let (mut done, mut after) = (0, None);
+    loop {
+        let external_ids = from.external_ids(after, ROWS_AT_ONCE).await?;
+        let Some((last, ..)) = external_ids.last() else { return Ok(done) };
+        after = Some(*last);
+        done += external_ids.len() as u64;
+        to.put(Part::ExternalIds(external_ids)).await?;
+    }
 }
 
 async fn copy_events(
@@ -155,17 +168,9 @@ impl Batch {
 async fn copy_rest(
     from: &dyn Portable,
     to: &dyn Portable,
+    mut done: u64,
     mut progress: impl FnMut(u64) + Send,
 ) -> Result<(), CopyError> {
-    let (mut done, mut after) = (0, None);
-    loop {
-        let external_ids = from.external_ids(after, ROWS_AT_ONCE).await?;
-        let Some((last, ..)) = external_ids.last() else { break };
-        after = Some(*last);
-        done += external_ids.len() as u64;
-        to.put(Part::ExternalIds(external_ids)).await?;
-        progress(done);
-    }
     let mut after = 0;
     loop {
         let commits = from.platform(after, EVENTS_AT_ONCE).await?;

@@ -43,6 +43,7 @@ conformance! {
         events_read_as_they_were_written_newest_first,
         a_read_stops_at_its_limit_but_returns_at_least_one_event,
         events_before_a_time_are_counted,
+        late_events_keep_their_position_and_are_found,
         events_are_found_by_identifier,
         notifications_of_timelines_are_received,
         a_refused_command_changes_nothing,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use annals_model::{RandomIds, Time};
-use annals_store::{NewEvent, PlatformCommit, PlatformEvent, Store, TimelineId};
+use annals_store::{Head, NewEvent, PlatformCommit, PlatformEvent, Store, TimelineId};
 use annals_testing::{START, app, event, user};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -15,7 +15,7 @@ use crate::suite::{check_platform, recorded_at};
 pub(crate) struct Oracle {
     timelines: BTreeMap<TimelineId, Vec<NewEvent>>,
     platform: Vec<PlatformCommit>,
-    last_time: Time,
+    latest: Time,
 }
 
 pub(crate) enum Step {
@@ -34,21 +34,32 @@ impl History {
         Self { random: StdRng::seed_from_u64(seed), ids: RandomIds::starting_at(1, 0) }
     }
 
-    /// Returns the next step. Apps, users and times are few, so that they collide; commits have one event or hundreds.
+    /// Returns the next step. Apps, users and times are few, so that they collide; commits have one event or hundreds. Some
+    /// events are late.
     pub(crate) fn next(&mut self, oracle: &Oracle) -> Step {
         match self.random.random_range(0..20) {
             0 => Step::Reopen,
             1..8 => Step::Read,
             _ => {
                 let count = *[1, 1, 1, 2, 5, 63, 64, 65, 300].get(self.random.random_range(0..9)).unwrap();
-                let mut time = oracle.last_time.max(START);
+                let mut latest = oracle.latest.max(START);
+                let late_of_ten = *[0, 0, 1, 9].get(self.random.random_range(0..4)).unwrap();
+                let mut heads: BTreeMap<TimelineId, Head> = BTreeMap::new();
                 let events = (0..count).map(|_| {
-                    time = time.plus_millis(self.random.random_range(0..3));
+                    latest = latest.plus_millis(self.random.random_range(0..3));
+                    let time = match self.random.random_range(0..10) < late_of_ten {
+                        true => latest.minus_millis(self.random.random_range(0..2000)),
+                        false => latest,
+                    };
                     let app =
                         (self.random.random_range(0..5) > 0).then(|| app(self.random.random_range(0..4)));
                     let user =
                         (app.is_none() || self.random.random()).then(|| user(self.random.random_range(0..3)));
                     let mut event = event(&self.ids, app, user, time);
+                    let home = event.home();
+                    let head = heads.entry(home).or_insert_with(|| oracle.head(home));
+                    event.is_indexed = head.is_late(time);
+                    *head = head.append(time);
                     event.event_type =
                         ["restart", "scale", "database/add_feature"][self.random.random_range(0..3)];
                     event
@@ -60,6 +71,19 @@ impl History {
 }
 
 impl Oracle {
+    /// Returns the head of a timeline, by looking at all its events.
+    fn head(&self, timeline: TimelineId) -> Head {
+        let events = self.timelines.get(&timeline).map(Vec::as_slice).unwrap_or_default();
+        let is_late = |index: &usize| {
+            events[..*index].iter().any(|before| before.created_at > events[*index].created_at)
+        };
+        Head {
+            length: events.len() as u64,
+            latest: events.iter().map(|event| event.created_at).max().unwrap_or_default(),
+            last_late: (0..events.len()).rev().find(is_late).map_or(0, |index| index as u64 + 1),
+        }
+    }
+
     pub(crate) fn append(&mut self, events: &[NewEvent]) {
         let mut commit = PlatformCommit {
             first: self.platform.last().map_or(1, |last| last.last() + 1),
@@ -72,7 +96,7 @@ impl Oracle {
             for timeline in [Some(event.home()), event.reference()].into_iter().flatten() {
                 self.timelines.entry(timeline).or_default().push(event.clone());
             }
-            self.last_time = event.created_at;
+            self.latest = self.latest.max(event.created_at);
             if !commit.types.iter().any(|name| name == event.event_type) {
                 commit.types.push(event.event_type.to_owned());
             }
@@ -118,8 +142,8 @@ impl Oracle {
             events[oldest - 1..newest].iter().rev().map(|event| event.json.clone()).collect();
         assert_eq!(page, expected, "{timeline:?} {oldest}..={newest}");
         let picked = &events[newest - 1];
-        let before = events.iter().filter(|event| event.created_at < picked.created_at).count();
-        assert_eq!(store.count_before(*timeline, picked.created_at).await.unwrap(), before as u64);
+        let reached = events.iter().position(|event| event.created_at >= picked.created_at).unwrap();
+        assert_eq!(store.length_before(*timeline, picked.created_at).await.unwrap(), reached as u64);
         let found = store.find(picked.home(), picked.id).await.unwrap();
         assert_eq!(found.as_deref(), Some(picked.json.as_slice()));
     }
@@ -127,8 +151,7 @@ impl Oracle {
     pub(crate) async fn check_everything(&self, store: &dyn Store) {
         for (timeline, events) in &self.timelines {
             let head = store.head(*timeline).await.unwrap();
-            assert_eq!(head.length, events.len() as u64);
-            assert_eq!(head.last_time, events.last().unwrap().created_at);
+            assert_eq!(head, self.head(*timeline), "{timeline:?}");
             let all = store.read(*timeline, 1..=head.length, usize::MAX).await.unwrap();
             let expected: Vec<_> = events.iter().rev().map(|event| event.json.clone()).collect();
             assert_eq!(all, expected);

@@ -43,7 +43,7 @@ pub(crate) async fn an_empty_timeline_has_no_events(test_store: &TestStore) {
     let timeline = TimelineId::App(app(1));
     assert_eq!(store.head(timeline).await.unwrap(), Head::default());
     assert!(read(&*store, timeline, 1..=10).await.is_empty());
-    assert_eq!(store.count_before(timeline, START).await.unwrap(), 0);
+    assert_eq!(store.length_before(timeline, START).await.unwrap(), 0);
     assert_eq!(store.find(timeline, EventId::assigned(START, 1, 1)).await.unwrap(), None);
     assert_eq!(store.statistics().await.unwrap().timelines, 0);
 }
@@ -60,7 +60,7 @@ pub(crate) async fn events_read_as_they_were_written_newest_first(test_store: &T
     let newest_first: Vec<_> = events.iter().rev().map(|event| event.json.clone()).collect();
     for timeline in [TimelineId::App(app(1)), TimelineId::User(user(1))] {
         let head = store.head(timeline).await.unwrap();
-        assert_eq!(head, Head { length: 200, last_time: START.plus_millis(199) });
+        assert_eq!(head, Head { length: 200, latest: START.plus_millis(199), last_late: 0 });
         assert_eq!(read(&*store, timeline, 1..=200).await, newest_first);
         for (oldest, newest) in [(1, 1), (200, 200), (60, 70), (1, 30), (171, 200), (64, 65), (190, 500)] {
             let expected =
@@ -100,10 +100,52 @@ pub(crate) async fn events_before_a_time_are_counted(test_store: &TestStore) {
         for millis in 0..=301_u64 {
             let time = START.plus_millis(millis);
             let before = all.iter().filter(|event| event.created_at < time).count();
-            assert_eq!(store.count_before(timeline, time).await.unwrap(), before as u64, "{millis}");
+            assert_eq!(store.length_before(timeline, time).await.unwrap(), before as u64, "{millis}");
         }
-        assert_eq!(store.count_before(timeline, Time::EPOCH).await.unwrap(), 0);
-        assert_eq!(store.count_before(timeline, Time::MAX).await.unwrap(), 300);
+        assert_eq!(store.length_before(timeline, Time::EPOCH).await.unwrap(), 0);
+        assert_eq!(store.length_before(timeline, Time::MAX).await.unwrap(), 300);
+    }
+}
+
+pub(crate) async fn late_events_keep_their_position_and_are_found(test_store: &TestStore) {
+    let store = test_store.open().await;
+    let ids = RandomIds::starting_at(1, 0);
+    // In order of recording: by 100 ms each, but for two late ones, of which the first is very late.
+    let offsets = [10_000, 10_100, 0, 10_200, 10_150, 10_300];
+    let events: Vec<_> = offsets
+        .map(|millis| {
+            let mut event = event(&ids, Some(app(1)), Some(user(1)), START.plus_millis(millis));
+            event.is_indexed = [0, 10_150].contains(&millis);
+            event
+        })
+        .into();
+    for part in [0..1, 1..5, 5..6] {
+        append(&*store, events[part].to_vec()).await;
+    }
+    drop(store);
+    let store = test_store.open().await;
+    let newest_first: Vec<_> = events.iter().rev().map(|event| event.json.clone()).collect();
+    for timeline in [TimelineId::App(app(1)), TimelineId::User(user(1))] {
+        let head = Head { length: 6, latest: START.plus_millis(10_300), last_late: 5 };
+        assert_eq!(store.head(timeline).await.unwrap(), head);
+        assert_eq!(read(&*store, timeline, 1..=6).await, newest_first);
+        for (millis, length) in [
+            (0, 0),
+            (10_000, 0),
+            (10_001, 1),
+            (10_100, 1),
+            (10_150, 3),
+            (10_200, 3),
+            (10_201, 5),
+            (10_301, 6),
+        ] {
+            let time = START.plus_millis(millis);
+            assert_eq!(store.length_before(timeline, time).await.unwrap(), length, "{millis}");
+        }
+    }
+    for event in &events {
+        let found = store.find(event.home(), event.id).await.unwrap();
+        assert_eq!(found.as_deref(), Some(event.json.as_slice()));
     }
 }
 
@@ -112,7 +154,7 @@ pub(crate) async fn events_are_found_by_identifier(test_store: &TestStore) {
     let mut events = events(100, Some(user(1)));
     for (index, event) in events.iter_mut().enumerate().filter(|(index, _)| index % 3 == 0) {
         event.id = EventId::from_bytes([u8::try_from(index).unwrap(); 12]);
-        event.has_external_id = true;
+        event.is_indexed = true;
         let time = event.created_at;
         event.json = format!(r#"{{"id":"{}","created_at":"{time}"}}"#, event.id).into_bytes();
     }
@@ -120,7 +162,7 @@ pub(crate) async fn events_are_found_by_identifier(test_store: &TestStore) {
     for part in events.chunks(17) {
         let part = part.to_vec();
         commit(&*store, move |view| {
-            for event in part.iter().filter(|event| event.has_external_id) {
+            for event in part.iter().filter(|event| event.is_indexed) {
                 assert!(!view.contains_event(event.id, event.home()).unwrap());
             }
             Ok(WriteSet { events: part.clone(), ..WriteSet::default() })
@@ -224,7 +266,7 @@ pub(crate) async fn concurrent_commits_leave_no_gap(test_store: &TestStore) {
                     let time = timelines
                         .into_iter()
                         .chain([TimelineId::User(user(task))])
-                        .map(|timeline| view.head(timeline).unwrap().last_time)
+                        .map(|timeline| view.head(timeline).unwrap().latest)
                         .fold(START, Time::max)
                         .plus_millis(1);
                     let events = [shared, own, shared].map(|app| event(&ids, app, Some(user(task)), time));

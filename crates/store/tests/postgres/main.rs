@@ -23,9 +23,9 @@ async fn append(
 ) -> Result<(), CommitError> {
     let ids = Arc::clone(ids);
     commit(store, move |view| {
-        let mut time = START.max(view.head(TimelineId::User(who))?.last_time);
+        let mut time = START.max(view.head(TimelineId::User(who))?.latest);
         for app in &apps {
-            time = time.max(view.head(TimelineId::App(*app))?.last_time);
+            time = time.max(view.head(TimelineId::App(*app))?.latest);
         }
         let events = apps.iter().map(|app| event(&ids, Some(*app), Some(who), time));
         Ok(WriteSet { events: events.collect(), ..WriteSet::default() })

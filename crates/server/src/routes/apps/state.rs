@@ -41,12 +41,10 @@ async fn show_app_state(
             .transpose()
             .map_err(|error: annals_model::InvalidTime| ApiError::invalid(field, &error.to_string()))
     };
-    let now = service.now();
     let answer = match (instant("from")?, instant("to")?, instant("at")?) {
-        (None, None, at) => StateAnswer::At(service.state_at(&access, at.unwrap_or(now)).await?),
-        (Some(from), to, None) => {
-            StateAnswer::Between(service.difference(&access, from, to.unwrap_or(now)).await?)
-        }
+        (None, None, None) => StateAnswer::At(service.state_now(&access)),
+        (None, None, Some(at)) => StateAnswer::At(service.state_at(&access, at).await?),
+        (Some(from), to, None) => StateAnswer::Between(service.difference(&access, from, to).await?),
         (None, Some(_), None) => return Err(ApiError::invalid("from", "is missing")),
         (_, _, Some(_)) => {
             return Err(ApiError::invalid("at", "cannot be combined with from or to"));

@@ -72,7 +72,7 @@ async fn list_app_events(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let reading = Reading::new(&state, TimelineId::App(access.app.id), access.reader(), &headers);
-    reading.respond(access.head.length, selection).await
+    reading.respond(access.head, selection).await
 }
 
 /// Shows one event of an app.
@@ -122,6 +122,6 @@ async fn list_events_of(
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
     let (timeline, reader) = state.service.user_timeline(credential, user).await?;
-    let length = state.service.timeline_length(timeline).await?;
-    Reading::new(state, timeline, reader, headers).respond(length, selection).await
+    let head = state.service.head(timeline).await?;
+    Reading::new(state, timeline, reader, headers).respond(head, selection).await
 }

@@ -54,7 +54,7 @@ struct ReportBody {
 struct ReportedEvent {
     /// Assigned by annals if it is missing.
     id: Option<EventId>,
-    /// When the event happened. Defaults to now. Never before the last event of the app's timeline or of the user's.
+    /// When the event happened. Defaults to now. It may be however late, and up to five minutes ahead of the server's clock.
     created_at: Option<Time>,
     /// Who did it. Required for events of accounts.
     user: Option<Person>,

@@ -123,9 +123,9 @@ impl NewHead {
 
     /// Appends an event and returns its position.
     pub(crate) fn append(&mut self, created_at: Time, is_home: bool, json: &[u8]) -> u64 {
-        assert!(created_at >= self.head.last_time, "a command never goes back in time");
-        self.head = Head { length: self.head.length + 1, last_time: created_at };
-        self.entries.push(self.head.length, created_at, is_home, json);
+        let latest = self.head.latest;
+        self.head = self.head.append(created_at);
+        self.entries.push(self.head.length, created_at, latest, is_home, json);
         self.head.length
     }
 }

@@ -354,7 +354,7 @@ impl Group {
         if let Some(timeline) = event.reference() {
             self.new_head(timeline).append(event.created_at, false, &event.json);
         }
-        if event.has_external_id {
+        if event.is_indexed {
             self.effects.external_ids.insert(event.id, (home, position));
         }
         platform::push(&mut self.effects.platform, &event, position);

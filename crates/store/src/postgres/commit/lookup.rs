@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use tokio_postgres::Row as DatabaseRow;
 
-use crate::contract::Head;
 use crate::engine::checkpoint::Checkpoint;
 use crate::error::Error;
 use crate::rows::{Row, RowKey, key};
@@ -13,14 +12,16 @@ use crate::timeline::TimelineId;
 
 use crate::postgres::cache::{ABSENT, CachedHead, CachedRow, Found, Keys};
 use crate::postgres::connection::session::{Executor, Session, for_shards};
+use crate::postgres::read::events::head_from;
 use crate::postgres::read::rows::read_stored;
 use crate::postgres::read::search;
 use crate::postgres::read::states::{State, bring_up_to_date};
 use crate::postgres::schema::distribution_key;
-use crate::postgres::schema::values::{Timestamp, parse_timeline_name, timeline_name, to_i64, to_u64};
+use crate::postgres::schema::values::{parse_timeline_name, timeline_name, to_i64};
 
-const HEADS: &str = "SELECT timeline, length, last_time, clock FROM timelines WHERE timeline = ANY($1)";
-const HEADS_LOCKED: &str = "SELECT timeline, length, last_time, clock FROM timelines WHERE timeline = ANY($1) \
+const HEADS: &str =
+    "SELECT timeline, length, latest, last_late, clock FROM timelines WHERE timeline = ANY($1)";
+const HEADS_LOCKED: &str = "SELECT timeline, length, latest, last_late, clock FROM timelines WHERE timeline = ANY($1) \
                           ORDER BY timeline FOR NO KEY UPDATE";
 const ROWS: &str = "SELECT r.key, r.value, r.version, r.position \
                     FROM unnest($1::text[], $2::bytea[]) AS w (distribution_key, key) \
@@ -54,9 +55,8 @@ pub(crate) async fn look_up(session: &mut Session, keys: &Keys, locking: Locking
         .chain(keys.rows.iter().filter_map(distribution_key::owning_timeline))
         .collect();
     for row in heads(session, &timelines, locking).await? {
-        let Timestamp(last_time) = row.get(2);
-        let head = Head { length: to_u64(row.get(1)), last_time };
-        all.heads.insert(parse_timeline_name(row.get(0))?, CachedHead { head, clock: row.get(3) });
+        let head = head_from(row.get(1), row.get(2), row.get(3));
+        all.heads.insert(parse_timeline_name(row.get(0))?, CachedHead { head, clock: row.get(4) });
     }
     for timeline in timelines {
         all.heads.entry(timeline).or_default();

@@ -25,13 +25,14 @@ use crate::postgres::schema::{COMMIT_LOCK_CLASS, LOCK_CLASS, LOCK_COMMITS_EXCLUS
 use super::effects::{Effects, NewHead};
 use super::entries;
 
-/// Writes a head only if the timeline's clock is still the one that was read, and returns a row for each written head.
-/// The command tag cannot be used for counting: over Citus, it has the number of given rows, not of written ones.
-const PUT_HEADS: &str = "INSERT INTO timelines (timeline, length, last_time, clock, clock_before) \
-     SELECT w.timeline, w.length, w.last_time, w.clock, w.clock_before \
-     FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::bigint[]) \
-         AS w (timeline, length, last_time, clock, clock_before) \
-     ON CONFLICT (timeline) DO UPDATE SET length = EXCLUDED.length, last_time = EXCLUDED.last_time, \
+/// Writes a head only if the timeline's clock is still the one that was read, and returns a row for each head written.
+/// The command tag cannot be used for counting: over Citus it is the number of rows given, not written.
+const PUT_HEADS: &str = "INSERT INTO timelines (timeline, length, latest, last_late, clock, clock_before) \
+     SELECT w.timeline, w.length, w.latest, w.last_late, w.clock, w.clock_before \
+     FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::bigint[], $6::bigint[]) \
+         AS w (timeline, length, latest, last_late, clock, clock_before) \
+     ON CONFLICT (timeline) DO UPDATE SET length = EXCLUDED.length, latest = EXCLUDED.latest, \
+         last_late = EXCLUDED.last_late, \
          clock = EXCLUDED.clock, clock_before = EXCLUDED.clock_before \
      WHERE timelines.clock = EXCLUDED.clock_before RETURNING 1";
 
@@ -212,12 +213,12 @@ async fn prepare(session: &mut Session, effects: &Effects, begun: Begun) -> Resu
             Ok(client.query_one(&fence, &[&LOCK_CLASS]).await?.get(0))
         },
         async {
-            let HeadColumns { timelines, lengths, last_times, clocks, clocks_before, .. } = &heads;
+            let HeadColumns { timelines, lengths, latest, last_late, clocks, clocks_before, .. } = &heads;
             if timelines.is_empty() {
                 return Ok(true);
             }
-            let params: [Param<'_>; 5] =
-                [timelines, lengths, last_times, clocks, clocks_before];
+            let params: [Param<'_>; 6] =
+                [timelines, lengths, latest, last_late, clocks, clocks_before];
             Ok(client.query(&put_heads, &params).await?.len() == timelines.len())
         },
         count_rows(client, &lock_rows, &rows.locked, is_distributed),
@@ -316,7 +317,8 @@ async fn count_rows(
 struct HeadColumns {
     timelines: Vec<String>,
     lengths: Vec<i64>,
-    last_times: Vec<Timestamp>,
+    latest: Vec<Timestamp>,
+    last_late: Vec<i64>,
     clocks: Vec<i64>,
     clocks_before: Vec<i64>,
     /// The timelines that are only read.
@@ -329,7 +331,8 @@ impl HeadColumns {
         for new in sorted {
             heads.timelines.push(new.entries.timeline().to_owned());
             heads.lengths.push(to_i64(new.head.length));
-            heads.last_times.push(Timestamp(new.head.last_time));
+            heads.latest.push(Timestamp(new.head.latest));
+            heads.last_late.push(to_i64(new.head.last_late));
             heads.clocks.push(new.clock);
             heads.clocks_before.push(new.clock_before);
         }

@@ -17,20 +17,23 @@ use super::search;
 /// About the length of a short event. It determines how many rows one query asks for.
 const SHORT_EVENT_BYTES: usize = 256;
 
-const HEAD: &str = "SELECT length, last_time FROM timelines WHERE timeline = $1";
+const HEAD: &str = "SELECT length, latest, last_late FROM timelines WHERE timeline = $1";
 const READ: &str = "SELECT event, position FROM entries WHERE timeline = $1 AND position BETWEEN $2 AND $3 \
                     ORDER BY position DESC LIMIT $4";
 const FIND_EXTERNAL: &str = "SELECT position FROM external_ids WHERE id = $1 AND timeline = $2";
 
 pub(crate) async fn head(read_pool: &ReadPool, timeline: TimelineId) -> Result<Head, Error> {
     let rows = read_pool.rows(HEAD, &[&timeline_name(timeline)]).await?;
-    Ok(rows.first().map_or_else(Head::default, |row| head_from(row.get(0), row.get(1))))
+    Ok(rows.first().map_or_else(Head::default, |row| head_from(row.get(0), row.get(1), row.get(2))))
 }
 
 /// Returns a head from the columns of its row, which are null if the timeline has no row.
-pub(crate) fn head_from(length: Option<i64>, last_time: Option<Timestamp>) -> Head {
-    let Timestamp(last_time) = last_time.unwrap_or(Timestamp(Time::EPOCH));
-    Head { length: to_u64(length.unwrap_or_default()), last_time }
+pub(crate) fn head_from(length: Option<i64>, latest: Option<Timestamp>, last_late: Option<i64>) -> Head {
+    Head {
+        length: to_u64(length.unwrap_or_default()),
+        latest: latest.map_or(Time::EPOCH, |Timestamp(latest)| latest),
+        last_late: to_u64(last_late.unwrap_or_default()),
+    }
 }
 
 pub(crate) async fn read(

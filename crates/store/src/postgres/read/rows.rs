@@ -19,8 +19,8 @@ use crate::rows::{Row, RowKey, RowRange, key};
 use super::events::head_from;
 use super::states::{State, bring_up_to_date};
 
-/// Returns the state only if the timeline's clock is not that of the cached state.
-const APP: &str = "SELECT coalesce(t.clock, 0), t.length, t.last_time, r.position, r.key, \
+/// Returns the state only if the timeline's clock has moved since the cached state's.
+const APP: &str = "SELECT coalesce(t.clock, 0), t.length, t.latest, t.last_late, r.position, r.key, \
                        CASE WHEN t.clock IS DISTINCT FROM $3 THEN r.value END \
                    FROM rows r LEFT JOIN timelines t ON t.timeline = r.distribution_key \
                    WHERE r.distribution_key = $1 AND r.key = $2";
@@ -53,16 +53,16 @@ pub(crate) async fn app(
     let params: [Param<'_>; 3] = [&distribution_key::of_row(&key), &key.to_bytes(), &clock];
     let rows = read_pool.rows(APP, &params).await?;
     let Some(row) = rows.first() else { return Ok(None) };
-    let head = head_from(row.get(1), row.get(2));
+    let head = head_from(row.get(1), row.get(2), row.get(3));
     if let Some((app, clock)) = cached
         && clock == row.get::<_, i64>(0)
     {
         return Ok(Some((app, head)));
     }
-    let (_, Row::App(app), bytes) = read_stored(row.get(4), row.get(5))? else {
+    let (_, Row::App(app), bytes) = read_stored(row.get(5), row.get(6))? else {
         return Err(Error::Damaged("the row of an app's state holds something else".to_owned()));
     };
-    let mut states = [State::read(app, row.get(3), row.get(1))];
+    let mut states = [State::read(app, row.get(4), row.get(1))];
     bring_up_to_date(&mut &*read_pool, &mut states).await?;
     let [State { app, checkpoint, .. }] = states;
     let found = Some(Row::App(Arc::clone(&app)));

@@ -1,5 +1,5 @@
-//! Finding events by time. Times never decrease along a timeline, so a search over positions finds the first event of a
-//! time.
+//! Finding events by time. The latest time so far never decreases along a timeline, so a binary search over positions finds
+//! where a timeline reaches a time.
 //!
 //! Each step queries many positions at once, so a timeline of a million events takes three steps.
 
@@ -9,9 +9,11 @@ use annals_model::{EventId, Time};
 use bytes::Bytes;
 use foldhash::{HashMap, HashMapExt};
 
+use crate::contract::Head;
 use crate::error::Error;
 use crate::timeline::TimelineId;
 
+use super::events::head_from;
 use crate::postgres::connection::session::{Executor, for_shards};
 use crate::postgres::schema::values::{Json, Timestamp, parse_timeline_name, timeline_name, to_i64, to_u64};
 
@@ -20,11 +22,11 @@ const PROBES_MAX: usize = 4096;
 /// How many positions a step queries in one timeline.
 const PROBES_OF_ONE_MAX: usize = 128;
 
-const HEADS: &str = "SELECT timeline, length, last_time FROM timelines WHERE timeline = ANY($1)";
-const TIMES: &str = "SELECT e.timeline, e.position, e.created_at \
+const HEADS: &str = "SELECT timeline, length, latest, last_late FROM timelines WHERE timeline = ANY($1)";
+const TIMES: &str = "SELECT e.timeline, e.position, coalesce(e.latest, e.created_at) \
                      FROM unnest($1::text[], $2::bigint[]) AS w (timeline, position) \
                      JOIN entries e ON e.timeline = w.timeline AND e.position = w.position";
-const TIMES_OF_TIMELINES: &str = "SELECT e.timeline, e.position, e.created_at \
+const TIMES_OF_TIMELINES: &str = "SELECT e.timeline, e.position, coalesce(e.latest, e.created_at) \
                                   FROM unnest($1::text[], $2::bigint[]) AS w (timeline, position) \
                                   JOIN entries e ON e.timeline = w.timeline AND e.position = w.position \
                                   WHERE e.timeline = ANY($3)";
@@ -40,7 +42,7 @@ const RANGES_OF_TIMELINES: &str = "SELECT e.timeline, e.event \
      JOIN entries e ON e.timeline = w.timeline AND e.position BETWEEN w.first AND w.last \
      WHERE e.is_home AND substr(e.event, 8, 24) = ANY($4) AND e.timeline = ANY($1)";
 
-/// A search for a time. The events at positions up to `low` are earlier, those beyond `high` are not.
+/// A search for where a timeline reaches a time: at `low` it has not, after `high` it has.
 struct Search {
     timeline: TimelineId,
     time: Time,
@@ -48,22 +50,21 @@ struct Search {
     high: u64,
 }
 
-/// Returns for each timeline and time how many of its events are earlier.
-pub(crate) async fn counts_before(
+/// Returns how long each timeline was when it reached each time.
+pub(crate) async fn lengths_before(
     database: &mut impl Executor,
     wanted: &[(TimelineId, Time)],
 ) -> Result<Vec<u64>, Error> {
     let names: Vec<_> = wanted.iter().map(|(timeline, _)| timeline_name(*timeline)).collect();
     let mut heads = HashMap::new();
     for row in database.query(HEADS, &[&names]).await? {
-        let Timestamp(last_time) = row.get(2);
-        heads.insert(parse_timeline_name(row.get(0))?, (to_u64(row.get(1)), last_time));
+        heads.insert(parse_timeline_name(row.get(0))?, head_from(row.get(1), row.get(2), row.get(3)));
     }
     let mut searches: Vec<_> = wanted
         .iter()
         .map(|&(timeline, time)| {
-            let (length, last_time) = heads.get(&timeline).copied().unwrap_or_default();
-            Search { timeline, time, low: if time > last_time { length } else { 0 }, high: length }
+            let Head { length, latest, .. } = heads.get(&timeline).copied().unwrap_or_default();
+            Search { timeline, time, low: if time > latest { length } else { 0 }, high: length }
         })
         .collect();
     loop {
@@ -131,7 +132,7 @@ pub(crate) async fn find_assigned(
         .iter()
         .flat_map(|(id, home)| [(*home, id.time()), (*home, id.time().plus_millis(1))])
         .collect();
-    let counts = counts_before(database, &bounds).await?;
+    let counts = lengths_before(database, &bounds).await?;
     let (mut names, mut firsts, mut lasts) = (Vec::new(), Vec::new(), Vec::new());
     // A set, since several wanted events may have the same millisecond.
     let ranges: BTreeSet<_> = wanted

@@ -2,7 +2,8 @@
 CREATE TABLE timelines (
     timeline text COLLATE "C" PRIMARY KEY,  -- an app's identifier, or a user's (us-…)
     length bigint NOT NULL,                 -- the position of its last event; zero if it has a state but no events
-    last_time timestamptz NOT NULL,         -- the time of its last event
+    latest timestamptz NOT NULL,            -- the latest time of any event
+    last_late bigint NOT NULL,              -- the position of the last late event, or zero
     clock bigint NOT NULL,                  -- a hybrid logical clock, the same for all timelines that a commit writes
     clock_before bigint NOT NULL            -- the clock that the last commit expected to find; another one was a conflict
 ) WITH (fillfactor = 50);
@@ -11,9 +12,10 @@ CREATE TABLE timelines (
 CREATE TABLE entries (
     timeline text COLLATE "C" NOT NULL,
     position bigint NOT NULL,
-    created_at timestamptz NOT NULL,
-    is_home boolean NOT NULL,               -- false in a user's timeline if the event also is in an app's
-    event text NOT NULL,                    -- JSON, byte for byte as it is served
+    created_at timestamptz NOT NULL,        -- when it happened
+    latest timestamptz,                     -- of a late event: the latest time of any event recorded before it
+    is_home boolean NOT NULL,               -- false in a user's timeline where the event is in an app's too
+    event text NOT NULL,                    -- JSON: the bytes as they are served
     PRIMARY KEY (timeline, position)
 );
 
@@ -29,7 +31,7 @@ CREATE TABLE rows (
     PRIMARY KEY (distribution_key, key)
 ) WITH (fillfactor = 70);
 
--- The positions of events whose identifiers came with a report. Other events are found by the time in their identifiers.
+-- Where the events are whose identifiers came with a report, and late ones. The others are found by the time in them.
 CREATE TABLE external_ids (
     id text COLLATE "C" PRIMARY KEY,
     timeline text COLLATE "C" NOT NULL,
