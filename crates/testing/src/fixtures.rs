@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use annals_model::{AppId, Event, IdSource, Person, RandomIds, Report, Time, UserId};
-use annals_service::{Service, Settings, SystemClock};
-use annals_store::{CommandError, CommitError, NewEvent, RowWrites, Snapshot, Store, TimelineId, WriteSet};
+use annals_service::{Reader, Service, Settings, SystemClock, Visibility};
+use annals_store::{
+    CommandError, CommitError, Head, NewEvent, RowWrites, Snapshot, Store, TimelineId, WriteSet,
+};
 use serde_json::Value;
 
 /// The time of the first event.
@@ -91,4 +93,33 @@ pub async fn serve(store: Arc<dyn Store>) -> Service {
     let (clock, ids) = (Arc::new(SystemClock), Arc::new(RandomIds::default()));
     let started = Service::start(store, clock, ids, Settings::default()).await;
     started.expect("the service can start").0
+}
+
+/// Reads the events of a timeline at or after a time, newest first, about `bytes_max` bytes at once.
+pub async fn events_since(
+    service: &Service,
+    timeline: TimelineId,
+    since: Time,
+    bytes_max: usize,
+) -> Vec<Event> {
+    let head = service.head(timeline).await.expect("the timeline can be read");
+    let mut span = service.since(timeline, head, since).await.expect("the timeline can be read");
+    let mut all = Vec::new();
+    while !span.is_empty() {
+        let reader = Reader::Seeing(Visibility::ALL);
+        let events = service.next_events(reader, timeline, &mut span, bytes_max).await;
+        all.extend(events.expect("the timeline can be read"));
+    }
+    all.iter().map(|json| Event::from_json(json).expect("stored events are valid")).collect()
+}
+
+/// Returns the head of a timeline with these events, oldest first, by comparing each with all before it.
+pub fn head_of(events: &[Event]) -> Head {
+    let times: Vec<_> = events.iter().map(|event| event.created_at).collect();
+    let is_late = |index: &usize| times[..*index].iter().any(|before| *before > times[*index]);
+    Head {
+        length: times.len() as u64,
+        latest: times.iter().copied().max().unwrap_or_default(),
+        last_late: (0..times.len()).rev().find(is_late).map_or(0, |index| index as u64 + 1),
+    }
 }

@@ -23,7 +23,8 @@ use url::Url;
 pub use clock::ManualClock;
 pub use failures::Failures;
 pub use fixtures::{
-    EXAMPLES, START, app, commit, count_by_type, event, person, report, serve, timeline, user, write_rows,
+    EXAMPLES, START, app, commit, count_by_type, event, events_since, head_of, person, report, serve,
+    timeline, user, write_rows,
 };
 
 /// A private place for a store, which can be opened there again and again.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use annals_model::{App, AppId, Event};
 use annals_service::{Clock, SystemClock};
 use annals_store::{Store, TimelineId, TypedRows as _, key};
-use annals_testing::{TestStore, count_by_type};
+use annals_testing::{TestStore, count_by_type, events_since, head_of, serve};
 use rand::RngExt;
 use serde_json::{Value, json};
 
@@ -181,9 +181,15 @@ async fn write(
         let events: Vec<_> = commands
             .iter()
             .map(|command| {
+                // One in four happened within the hour before.
+                let late = if rand::rng().random_range(0..4) == 0 {
+                    rand::rng().random_range(0..3_600_000)
+                } else {
+                    0
+                };
                 json!({
-                    "user": person, "app_id": app_id(app), "app_name": app_name(app), "type": "run",
-                    "type_data": {"command": command},
+                    "created_at": SystemClock.now().minus_millis(late), "user": person, "app_id": app_id(app),
+                    "app_name": app_name(app), "type": "run", "type_data": {"command": command},
                 })
             })
             .collect();
@@ -234,25 +240,34 @@ fn tear_the_journal(store: &Path) {
     std::fs::write(newest, bytes).unwrap();
 }
 
-/// Checks that every acknowledged event is there, positions are dense, times do not decrease, and states equal their folded
-/// timelines.
+/// Checks that every acknowledged event is there, positions are dense, searches by time are exact, and states equal their
+/// folded timelines.
 async fn check_store(test_store: &TestStore, acknowledged: &Acknowledged) {
     let store = test_store.open().await;
+    let service = serve(Arc::clone(&store)).await;
     for app in 0..APPS {
         let id: AppId = app_id(app).parse().unwrap();
         let timeline = TimelineId::App(id);
         // A database may still be executing what the program sent before it was killed.
-        let (length, stored, state) = loop {
-            let length = store.head(timeline).await.unwrap().length;
-            let stored = store.read(timeline, 1..=length.max(1), usize::MAX).await.unwrap();
+        let since = SystemClock.now().minus_millis(rand::rng().random_range(0..3_600_000));
+        let (head, stored, found, state) = loop {
+            let head = store.head(timeline).await.unwrap();
+            let stored = store.read(timeline, 1..=head.length.max(1), usize::MAX).await.unwrap();
+            let found = events_since(&service, timeline, since, 100_000).await;
             let state = store.get(key::App(id)).await.unwrap().map(|app| (*app).clone());
-            if store.head(timeline).await.unwrap().length == length {
-                break (length, stored, state);
+            if store.head(timeline).await.unwrap() == head {
+                break (head, stored, found, state);
             }
         };
-        assert_eq!(stored.len() as u64, length, "positions are not dense");
+        assert_eq!(stored.len() as u64, head.length, "positions are not dense");
         let events: Vec<Event> = stored.iter().rev().map(|json| Event::from_json(json).unwrap()).collect();
-        assert!(events.is_sorted_by_key(|event| event.created_at));
+        assert_eq!(head, head_of(&events));
+        let expected = events.iter().rev().filter(|event| event.created_at >= since);
+        assert!(found.iter().eq(expected), "the events since {since}");
+        if let Some(picked) = events.get(rand::rng().random_range(0..=events.len())) {
+            let found = store.find(timeline, picked.id).await.unwrap();
+            assert_eq!(found.as_deref(), Some(picked.to_json().as_slice()));
+        }
         let commands: BTreeSet<_> = events
             .iter()
             .filter_map(|event| match &event.data {

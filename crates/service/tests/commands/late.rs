@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use annals_model::app::{NewValue, SetVariable};
 use annals_model::{App, AppId, Event, Report, Time};
-use annals_service::{AppReference, Clock as _, Credential, Reader, Service, Visibility};
+use annals_service::{AppReference, Clock as _, Credential, Service, Visibility};
 use annals_store::{LateBlock, TimelineId};
-use annals_testing::{START, app, person, report};
+use annals_testing::{START, app, events_since, person, report};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
@@ -44,18 +44,6 @@ async fn state(service: &Service, app: AppId, at: Option<Time>) -> (Value, u64) 
         None => service.state_now(&access),
     };
     (found.state, found.point.position)
-}
-
-/// Returns the events of a timeline since a time, newest first.
-async fn events_since(service: &Service, timeline: TimelineId, since: Time, bytes_max: usize) -> Vec<Event> {
-    let head = service.head(timeline).await.unwrap();
-    let mut span = service.since(timeline, head, since).await.unwrap();
-    let mut all = Vec::new();
-    while !span.is_empty() {
-        let reader = Reader::Seeing(Visibility::ALL);
-        all.extend(service.next_events(reader, timeline, &mut span, bytes_max).await.unwrap());
-    }
-    all.iter().map(|json| Event::from_json(json).unwrap()).collect()
 }
 
 #[tokio::test]
