@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use annals_service::{Idempotency, NewUser};
+use annals_service::{Clock as _, Idempotency, NewUser, SystemClock};
 use annals_store::{
     CopyError, EmbeddedStore, Error, Events, Key as _, Part, Portable, PostgresStore, Setting, Step, Store,
     TimelineId, TokenHash, TypedRows as _, copy, embedded, key,
@@ -34,15 +34,15 @@ async fn mark_of(source: &dyn Portable) -> String {
     TokenHash::of(&source.get(key::Setting(Setting::SigningKey)).await.unwrap().unwrap()).to_string()
 }
 
-/// The number of external identifiers in the reports of [`fill`].
+/// The number of identifiers that come with the reports of [`fill`].
 const EXTERNAL_IDS: u64 = 20 * 38;
 
 fn user_id(number: usize) -> String {
     format!("us-00000000-0000-4000-8000-{number:012}")
 }
 
-/// Fills the store with everything that it keeps in a separate place: events of apps and of accounts, external identifiers,
-/// names, tokens, stored responses, many commits.
+/// Fills the store with everything that it keeps in a separate place: events of apps and of accounts, late ones, external
+/// identifiers, names, tokens, stored responses, many commits.
 async fn fill(store: Arc<dyn Store>) {
     let service = serve(store).await;
     let jane = NewUser {
@@ -74,6 +74,9 @@ async fn fill(store: Arc<dyn Store>) {
                 event["type"] = "run".into();
                 event["type_data"] = json!({"command": format!("rake {batch} {index}"), "detached": false});
             }
+            if index % 5 == 1 {
+                event["created_at"] = SystemClock.now().minus_millis(3_600_000).to_string().into();
+            }
             if index % 4 == 0 {
                 event["id"] = format!("aa{:022x}", batch * 1000 + index).into();
             }
@@ -96,7 +99,9 @@ async fn a_store_copied_to_a_database_and_back_is_unchanged() {
     assert_eq!((there.timelines, there.commits), (12, 20));
     let last = |step| steps.iter().rfind(|progress| progress.step == step).unwrap().done;
     assert_eq!([Step::CopyingEvents, Step::ComparingEvents].map(last), [there.entries; 2]);
-    let rest = there.rows + there.commits + EXTERNAL_IDS;
+    let indexed = source.external_ids(None, 10_000).await.unwrap().len() as u64;
+    assert!(indexed > EXTERNAL_IDS + 20 * 20, "late events are indexed too: {indexed}");
+    let rest = there.rows + there.commits + indexed;
     assert_eq!([Step::CopyingRest, Step::ComparingRest].map(last), [rest; 2]);
     assert!(steps.is_sorted_by_key(|progress| (progress.step as u8, progress.done)));
     assert!(steps.iter().all(|progress| progress.total == there.entries));
