@@ -101,12 +101,14 @@ impl Service {
         let ids = RepeatedIds::new(Arc::clone(&self.inner().ids));
         // The command gets the settings, not the service: it must not own the store (see `annals_store::Command`).
         let settings = Arc::clone(&self.inner().settings);
-        let now = self.now();
+        let clock = Arc::clone(&self.inner().clock);
         let command = {
             let result = Arc::clone(&result);
             move |snapshot: &dyn Snapshot| -> Result<_, CommandError> {
                 ids.repeat();
-                let mut transaction = Transaction::new(snapshot, &ids, &settings, now);
+                // The time of the decision, not of the request: commands wait in a queue that is in no order of their requests,
+                // and of two on one timeline, one would be late.
+                let mut transaction = Transaction::new(snapshot, &ids, &settings, clock.now());
                 let decided = decide(&mut transaction)?;
                 let writes = transaction.finish()?;
                 *result.lock().expect("nothing panics while it holds this lock") = Some(decided);

@@ -17,11 +17,10 @@ use super::cache::ABSENT;
 use super::commit::effects::{Effects, NewHead, NewState};
 use super::commit::write::{Begun, WriteError, record};
 use super::connection::session::bounded;
-use super::read::events::head_from;
 use super::read::rows::read_stored;
 use super::read::states::{State, bring_up_to_date};
 use super::schema::distribution_key;
-use super::schema::values::{parse_timeline_name, timeline_name, to_i64, to_u64};
+use super::schema::values::{head_from, parse_timeline_name, timeline_name, to_i64, to_u64};
 use super::{PostgresStore, platform};
 
 const TIMELINES: &str = "SELECT timeline, length, latest, last_late FROM timelines WHERE timeline > $1 AND length > 0 \

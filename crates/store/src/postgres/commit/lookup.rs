@@ -12,12 +12,11 @@ use crate::timeline::TimelineId;
 
 use crate::postgres::cache::{ABSENT, CachedHead, CachedRow, Found, Keys};
 use crate::postgres::connection::session::{Executor, Session, for_shards};
-use crate::postgres::read::events::head_from;
 use crate::postgres::read::rows::read_stored;
 use crate::postgres::read::search;
 use crate::postgres::read::states::{State, bring_up_to_date};
 use crate::postgres::schema::distribution_key;
-use crate::postgres::schema::values::{parse_timeline_name, timeline_name, to_i64};
+use crate::postgres::schema::values::{head_from, parse_timeline_name, timeline_name, to_i64};
 
 const HEADS: &str =
     "SELECT timeline, length, latest, last_late, clock FROM timelines WHERE timeline = ANY($1)";

@@ -2,14 +2,14 @@
 
 use std::ops::RangeInclusive;
 
-use annals_model::{EventId, Time};
+use annals_model::EventId;
 use bytes::Bytes;
 
 use crate::contract::Head;
 use crate::error::Error;
 use crate::postgres::connection::read_pool::ReadPool;
 use crate::postgres::connection::session::Param;
-use crate::postgres::schema::values::{Json, Timestamp, timeline_name, to_i64, to_u64};
+use crate::postgres::schema::values::{Json, head_from, timeline_name, to_i64, to_u64};
 use crate::timeline::TimelineId;
 
 use super::search;
@@ -25,15 +25,6 @@ const FIND_EXTERNAL: &str = "SELECT position FROM external_ids WHERE id = $1 AND
 pub(crate) async fn head(read_pool: &ReadPool, timeline: TimelineId) -> Result<Head, Error> {
     let rows = read_pool.rows(HEAD, &[&timeline_name(timeline)]).await?;
     Ok(rows.first().map_or_else(Head::default, |row| head_from(row.get(0), row.get(1), row.get(2))))
-}
-
-/// Returns a head from the columns of its row, which are null if the timeline has no row.
-pub(crate) fn head_from(length: Option<i64>, latest: Option<Timestamp>, last_late: Option<i64>) -> Head {
-    Head {
-        length: to_u64(length.unwrap_or_default()),
-        latest: latest.map_or(Time::EPOCH, |Timestamp(latest)| latest),
-        last_late: to_u64(last_late.unwrap_or_default()),
-    }
 }
 
 pub(crate) async fn read(

@@ -13,10 +13,9 @@ use crate::postgres::cache::{Cache, CachedRow};
 use crate::postgres::connection::read_pool::ReadPool;
 use crate::postgres::connection::session::Param;
 use crate::postgres::schema::distribution_key;
-use crate::postgres::schema::values::{Json, to_i64};
+use crate::postgres::schema::values::{Json, head_from, to_i64};
 use crate::rows::{Row, RowKey, RowRange, key};
 
-use super::events::head_from;
 use super::states::{State, bring_up_to_date};
 
 /// Returns the state only if the timeline's clock has moved since the cached state's.

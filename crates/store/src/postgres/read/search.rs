@@ -13,9 +13,10 @@ use crate::contract::Head;
 use crate::error::Error;
 use crate::timeline::TimelineId;
 
-use super::events::head_from;
 use crate::postgres::connection::session::{Executor, for_shards};
-use crate::postgres::schema::values::{Json, Timestamp, parse_timeline_name, timeline_name, to_i64, to_u64};
+use crate::postgres::schema::values::{
+    Json, Timestamp, head_from, parse_timeline_name, timeline_name, to_i64, to_u64,
+};
 
 /// How many positions a step queries in all timelines together.
 const PROBES_MAX: usize = 4096;

@@ -7,6 +7,7 @@ use annals_model::Time;
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
 
+use crate::contract::Head;
 use crate::error::Error;
 use crate::timeline::TimelineId;
 
@@ -39,6 +40,15 @@ impl<'a> FromSql<'a> for Timestamp {
     }
 
     accepts!(TIMESTAMPTZ);
+}
+
+/// Returns a head from the columns of its row, which are null if the timeline has no row.
+pub(crate) fn head_from(length: Option<i64>, latest: Option<Timestamp>, last_late: Option<i64>) -> Head {
+    Head {
+        length: to_u64(length.unwrap_or_default()),
+        latest: latest.map_or(Time::EPOCH, |Timestamp(latest)| latest),
+        last_late: to_u64(last_late.unwrap_or_default()),
+    }
 }
 
 /// JSON, byte for byte.
