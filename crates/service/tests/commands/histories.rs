@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use annals_model::app::{
-    CreateApp, DeleteApp, DeleteVariables, NewValue, RenameApp, Scale, ScaledType, SetVariable, SetVariables,
-    variable_id,
+    ChangeRole, CreateApp, DeleteApp, DeleteVariables, EditApp, NewValue, RenameApp, Scale, ScaledType,
+    SetVariable, SetVariables, variable_id,
 };
 use annals_model::catalogue::AppOperations;
 use annals_model::{AppId, Report, TypeData};
@@ -32,7 +32,7 @@ async fn do_something(world: &World, random: &mut StdRng, apps: &mut Vec<AppId>)
         name: ["A", "B", "C"][random.random_range(0..3)].to_owned(),
         value: ["1", "2", ""][random.random_range(0..3)].to_owned(),
     };
-    let done = match random.random_range(0..9) {
+    let done = match random.random_range(0..12) {
         0 => done(service.create_app(request(actor), CreateApp { name, ..CreateApp::default() }).await),
         1 => done(service.act(request(actor), id, RenameApp { current_name, new_name: name }).await),
         2 if random.random_range(0..3) == 0 => {
@@ -49,6 +49,17 @@ async fn do_something(world: &World, random: &mut StdRng, apps: &mut Vec<AppId>)
         4 => done(service.act(request(actor), id, SetVariable(value(random))).await),
         5 => done(service.act(request(actor), id, SetVariables(vec![value(random), value(random)])).await),
         6 => done(service.act(request(actor), id, DeleteVariables(vec![variable_id(id, "A")])).await),
+        7 => {
+            let force_https = Some(random.random());
+            done(service.act(request(actor), id, EditApp { force_https, ..EditApp::default() }).await)
+        }
+        8 => {
+            let app = world.app(id).await;
+            let collaborator = app.as_ref().and_then(|app| Some(app.collaborators.values().next()?.id(id)));
+            let Some(collaborator) = collaborator else { return };
+            let action = ChangeRole { id: collaborator, is_limited: random.random() };
+            done(service.act(request(actor), id, action).await)
+        }
         _ => {
             let examples: Vec<_> = EXAMPLES.lines().collect();
             let reports = (0..random.random_range(1..100)).map(|_| {
@@ -96,6 +107,44 @@ async fn after_a_random_history_every_state_equals_its_folded_timeline() {
             }
             check_states(&world).await;
             world = world.reopen().await;
+            check_states(&world).await;
+        }
+    }
+}
+
+/// Reopens the store, and checks that all states are as they were.
+async fn reopen_unchanged(world: World, apps: &[AppId]) -> World {
+    let ids: Vec<_> = (0..3).map(app).chain(apps.iter().copied()).collect();
+    let states = async |world: &World| {
+        let (mut apps, mut accounts) = (Vec::new(), Vec::new());
+        for id in &ids {
+            apps.push(world.app(*id).await);
+        }
+        for number in 1..=4 {
+            accounts.push(world.account(person(number).id).await);
+        }
+        (apps, accounts)
+    };
+    let before = states(&world).await;
+    let world = world.reopen().await;
+    assert_eq!(states(&world).await, before);
+    world
+}
+
+#[tokio::test]
+async fn after_a_random_history_of_the_contract_only_every_state_survives_a_restart() {
+    let seed = rand::random();
+    eprintln!("seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    for _ in 0..8 {
+        let mut world = World::contract_only().await;
+        let mut apps = Vec::new();
+        for _ in 0..8 {
+            for _ in 0..random.random_range(1..15) {
+                do_something(&world, &mut random, &mut apps).await;
+            }
+            check_states(&world).await;
+            world = reopen_unchanged(world, &apps).await;
             check_states(&world).await;
         }
     }

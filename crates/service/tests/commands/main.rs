@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and prints its seed")]
 
+mod contract_only;
 mod histories;
 mod late;
 mod reports;

@@ -168,9 +168,13 @@ impl<'a> Group<'a> {
 
     fn absorb(&mut self, writes: WriteSet) -> Result<(), Error> {
         // Reads may fail. All of them come before the first append, so that a command is added as a whole or not at all.
-        for timeline in
-            writes.events.iter().flat_map(|event| [Some(event.home()), event.reference()]).flatten()
-        {
+        let of_events = writes.events.iter().flat_map(|event| [Some(event.home()), event.reference()]);
+        // A state is stored with the position that it includes, also if no event comes with it.
+        let of_states = writes.rows.iter().map(|(key, _)| match key {
+            RowKey::App(key::App(app)) => Some(TimelineId::App(*app)),
+            _ => None,
+        });
+        for timeline in of_events.chain(of_states).flatten() {
             self.head(timeline)?;
         }
         self.platform.recorded_at = self.platform.recorded_at.max(writes.recorded_at);
@@ -232,6 +236,7 @@ impl<'a> Group<'a> {
             return Ok(());
         }
         let inner = self.inner;
+        let found_heads = self.found_heads.take();
         let mut batch = inner.database.batch().durability(Some(PersistMode::SyncData));
         // The order matters, because fjall makes a batch visible key by key. Events come before the references to them,
         // and earlier positions come before later ones.
@@ -250,7 +255,8 @@ impl<'a> Group<'a> {
             let stored = match (&key, &row) {
                 (RowKey::App(key::App(id)), Some(Row::App(app))) => {
                     let timeline = TimelineId::App(*id);
-                    let position = self.heads.get(&timeline).map_or(0, |head| head.length);
+                    let head = self.heads.get(&timeline).or_else(|| found_heads.get(&timeline));
+                    let position = head.expect("the heads of all states were read before").length;
                     let added = self.appended.get(&timeline).copied().unwrap_or_default();
                     let before = inner.row_cache.peek(&key).filter(|before| before.row.is_some());
                     match before.map(|before| (before.bytes, before.checkpoint.plus(added))) {

@@ -52,6 +52,7 @@ conformance! {
         concurrent_commits_leave_no_gap,
         the_platform_timeline_has_every_event_once_and_in_order,
         a_follower_receives_new_events,
+        a_state_without_an_event_includes_the_timeline,
         a_closed_store_refuses_commits,
         a_random_history_reads_as_the_oracle_predicts;
 }

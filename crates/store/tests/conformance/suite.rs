@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use annals_model::{EventId, RandomIds, Rejection, Time, UserId};
+use annals_model::{App, AppRef, EventId, RandomIds, Rejection, Time, UserId};
 use annals_store::{
     CommandError, CommitError, Error, Follow, Head, NewEvent, PlatformEvent, Setting, Store, TimelineId,
     TypedRows as _, WriteSet, follow, key,
@@ -394,6 +394,54 @@ pub(crate) async fn a_follower_receives_new_events(test_store: &TestStore) {
     append(&*store, vec![later]).await;
     let (commits, position) = waiting.await.unwrap();
     assert_eq!((commits[0].first, position), (4, 4));
+}
+
+/// Such a state is stored with the whole timeline in it, although nothing is appended: events that it includes are not applied
+/// again.
+pub(crate) async fn a_state_without_an_event_includes_the_timeline(test_store: &TestStore) {
+    let mut store = test_store.open().await;
+    let named = AppRef { id: app(1), name: "old-name".to_owned() };
+    let ids = RandomIds::starting_at(1, 0);
+    let restarts = |count: usize, name: &'static str| {
+        let mut events: Vec<_> = (0..count).map(|_| event(&ids, Some(app(1)), None, START)).collect();
+        for event in &mut events {
+            event.json = format!(
+                r#"{{"id":"{}","created_at":"{START}","app_id":"{}","app_name":"{name}","type":"restart","type_data":{{}}}}"#,
+                event.id,
+                app(1)
+            )
+            .into_bytes();
+        }
+        events
+    };
+    let state = |name: &str| Arc::new(App { name: name.to_owned(), ..App::first_seen(&named, START) });
+    let put = async |store: &dyn Store, events: Vec<NewEvent>, state: Arc<App>, force: bool| {
+        commit(store, move |_| {
+            let mut writes = WriteSet { recorded_at: START, events: events.clone(), ..WriteSet::default() };
+            writes.rows.put(key::App(app(1)), Arc::clone(&state));
+            writes.force_checkpoint.extend(force.then_some(app(1)));
+            Ok(writes)
+        })
+        .await
+        .unwrap();
+    };
+    for turn in 0..6 {
+        // With and without the head in the cache, and behind different numbers of events.
+        put(&*store, restarts(1 + turn * 7, "old-name"), state("old-name"), false).await;
+        if turn % 2 == 0 {
+            drop(store);
+            store = test_store.open().await;
+        }
+        put(&*store, Vec::new(), state("unrecorded"), true).await;
+        drop(store);
+        store = test_store.open().await;
+        assert_eq!(store.get(key::App(app(1))).await.unwrap(), Some(state("unrecorded")), "{turn}");
+        let next = state("next-name");
+        put(&*store, restarts(1, "next-name"), Arc::clone(&next), false).await;
+        drop(store);
+        store = test_store.open().await;
+        assert_eq!(store.get(key::App(app(1))).await.unwrap(), Some(next), "{turn}");
+    }
 }
 
 pub(crate) async fn a_closed_store_refuses_commits(test_store: &TestStore) {
