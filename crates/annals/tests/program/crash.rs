@@ -24,16 +24,33 @@ const APPS: usize = 5;
 /// The acknowledged `run` events: their commands, which are unique, by app.
 type Acknowledged = Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>;
 
+/// The settings of an app that its own writer has changed: a number of three bits, as acknowledged and as last sent. With
+/// `--contract-only`, no event tells them.
+type Settings = Arc<Mutex<BTreeMap<usize, (u8, u8)>>>;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn acknowledged_events_survive_a_kill() {
-    let rounds = std::env::var_os("ANNALS_CRASH_ROUNDS")
-        .map_or(ROUNDS, |rounds| rounds.to_str().unwrap().parse().expect("ANNALS_CRASH_ROUNDS is a number"));
+    kill_again_and_again(rounds(), &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn acknowledged_changes_that_no_event_tells_survive_a_kill() {
+    kill_again_and_again(rounds().div_ceil(2), &["--contract-only"]).await;
+}
+
+fn rounds() -> usize {
+    std::env::var_os("ANNALS_CRASH_ROUNDS")
+        .map_or(ROUNDS, |rounds| rounds.to_str().unwrap().parse().expect("ANNALS_CRASH_ROUNDS is a number"))
+}
+
+async fn kill_again_and_again(rounds: usize, options: &[&str]) {
     let test_store = TestStore::create().await;
     let store = PathBuf::from(test_store.location());
     let acknowledged = Acknowledged::default();
+    let settings = Settings::default();
     let mut jane = None;
     for round in 0..rounds {
-        let running = Running::serve(&store);
+        let running = Running::serve_with(&store, options);
         let client = reqwest::Client::new();
         if jane.is_none() {
             jane = Some(prepare(&client, &running.url).await);
@@ -47,7 +64,7 @@ async fn acknowledged_events_survive_a_kill() {
                     jane.clone(),
                     round,
                     writer,
-                    Arc::clone(&acknowledged),
+                    (Arc::clone(&acknowledged), Arc::clone(&settings)),
                 );
                 tokio::spawn(work)
             })
@@ -61,8 +78,9 @@ async fn acknowledged_events_survive_a_kill() {
         if round % 10 == 0 && matches!(test_store, TestStore::Directory(_)) {
             tear_the_journal(&store);
         }
-        check_store(&test_store, &acknowledged).await;
+        check_store(&test_store, &acknowledged, &settings).await;
     }
+    assert!(settings.lock().unwrap().values().any(|(acknowledged, _)| *acknowledged > 0));
     let length = {
         let store = test_store.open().await;
         let length = store.platform_length().await.unwrap();
@@ -70,7 +88,7 @@ async fn acknowledged_events_survive_a_kill() {
         length
     };
     // The program serves every acknowledged event.
-    let running = Running::serve(&store);
+    let running = Running::serve_with(&store, options);
     let client = reqwest::Client::new();
     let mut total = 0;
     let acknowledged = acknowledged.lock().unwrap().clone();
@@ -128,6 +146,10 @@ fn app_name(app: usize) -> String {
     format!("app-number-{app}")
 }
 
+fn bits(settings: u8) -> [bool; 3] {
+    [0, 1, 2].map(|bit| settings >> bit & 1 == 1)
+}
+
 /// Returns a random action that changes the state of an app.
 fn any_action(writer: usize) -> (&'static str, Value) {
     let number: u32 = rand::rng().random_range(1..=10);
@@ -157,9 +179,26 @@ async fn write(
     (token, person): (String, Value),
     round: usize,
     writer: usize,
-    acknowledged: Acknowledged,
+    (acknowledged, settings): (Acknowledged, Settings),
 ) {
     for turn in 0.. {
+        if turn % 4 == 1 && writer < APPS {
+            let wanted = {
+                let mut settings = settings.lock().unwrap();
+                let (before, sent) = settings.entry(writer).or_default();
+                *sent = (*before + 1) % 8;
+                *sent
+            };
+            let path = format!("{url}/v1/apps/{}", app_name(writer));
+            let [force_https, sticky_session, router_logs] = bits(wanted);
+            let body = json!({"app": {
+                "force_https": force_https, "sticky_session": sticky_session, "router_logs": router_logs,
+            }});
+            let Ok(answer) = client.patch(path).bearer_auth(&token).json(&body).send().await else { return };
+            assert_eq!(answer.status(), 200);
+            settings.lock().unwrap().insert(writer, (wanted, wanted));
+            continue;
+        }
         let app = rand::rng().random_range(0..APPS);
         if turn % 3 == 0 {
             let (path, body) = any_action(writer);
@@ -241,8 +280,8 @@ fn tear_the_journal(store: &Path) {
 }
 
 /// Checks that every acknowledged event is there, positions are dense, searches by time are exact, and states equal their
-/// folded timelines.
-async fn check_store(test_store: &TestStore, acknowledged: &Acknowledged) {
+/// folded timelines with the settings that were set.
+async fn check_store(test_store: &TestStore, acknowledged: &Acknowledged, settings: &Settings) {
     let store = test_store.open().await;
     let service = serve(Arc::clone(&store)).await;
     for app in 0..APPS {
@@ -254,7 +293,7 @@ async fn check_store(test_store: &TestStore, acknowledged: &Acknowledged) {
             let head = store.head(timeline).await.unwrap();
             let stored = store.read(timeline, 1..=head.length.max(1), usize::MAX).await.unwrap();
             let found = events_since(&service, timeline, since, 100_000).await;
-            let state = store.get(key::App(id)).await.unwrap().map(|app| (*app).clone());
+            let state = store.get(key::App(id)).await.unwrap();
             if store.head(timeline).await.unwrap() == head {
                 break (head, stored, found, state);
             }
@@ -281,7 +320,18 @@ async fn check_store(test_store: &TestStore, acknowledged: &Acknowledged) {
             let lost: Vec<_> = expected.difference(&commands).collect();
             assert!(lost.is_empty(), "acknowledged events were lost: {lost:?}");
         }
-        assert_eq!(App::fold(&events), state);
+        let state = state.unwrap();
+        let found = [state.force_https, state.sticky_session, state.router_logs];
+        let (kept, sent) = settings.lock().unwrap().get(&app).copied().unwrap_or_default();
+        assert!(found == bits(kept) || found == bits(sent), "{found:?} is neither {kept:03b} nor {sent:03b}");
+        // If the last change was recorded but not acknowledged, it counts from now on.
+        let stands = if found == bits(kept) { kept } else { sent };
+        settings.lock().unwrap().insert(app, (stands, stands));
+        let [force_https, sticky_session, router_logs] = found;
+        let updated_at = state.updated_at;
+        let folded = App::fold(&events).unwrap();
+        let folded = App { force_https, sticky_session, router_logs, updated_at, ..folded };
+        assert_eq!(folded, *state);
     }
     check_counts(&*store).await;
     store.close().await.unwrap();
