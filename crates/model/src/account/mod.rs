@@ -38,7 +38,7 @@ pub struct Account {
     pub person: Person,
     /// When it was registered. If only reports name the user: when the first of them did.
     pub created_at: Time,
-    /// The number of failed sign-ins since the last successful one.
+    /// The number of failed sign-ins since the last successful one, without those while it was locked.
     #[serde(default)]
     pub failed_logins: u32,
     /// Whether it is locked.
@@ -99,6 +99,9 @@ pub struct AccountPrivateState {
     /// The token for unlocking the account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unlock: Option<MailedToken>,
+    /// The number of attempts to sign in since the account was locked.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub refused_logins: u64,
 }
 
 /// A request that changes an account.

@@ -71,7 +71,8 @@ impl AccountAction for SignIn {
     }
 }
 
-/// Records a failed sign-in: the password was wrong, or the account is locked.
+/// Records a failed sign-in: the password was wrong. If the account is locked, only counts it: anybody can try as often as
+/// they like, and the timeline must not grow with that.
 #[derive(Debug, Clone)]
 pub struct FailLogin;
 
@@ -81,12 +82,18 @@ impl AccountAction for FailLogin {
     fn decide(
         &self,
         account: &Account,
-        _: &mut Arc<AccountPrivateState>,
+        private: &mut Arc<AccountPrivateState>,
         context: &Context<'_>,
     ) -> Result<Decision, Rejection> {
+        if account.locked {
+            let private = Arc::make_mut(private);
+            private.refused_logins = private.refused_logins.saturating_add(1);
+            return Ok(Decision::none());
+        }
         let mut events = vec![Sessions::LoginFailure(from(context)).into()];
-        if !account.locked && account.failed_logins + 1 >= FAILED_LOGINS_MAX {
+        if account.failed_logins.saturating_add(1) >= FAILED_LOGINS_MAX {
             events.push(Sessions::LoginLock(from(context)).into());
+            Arc::make_mut(private).refused_logins = 0;
         }
         Ok(events.into())
     }
@@ -150,7 +157,7 @@ impl AccountAction for Reset {
             return Err(Rejection::invalid("reset_password_token", "is unknown, used or expired"));
         }
         let private = Arc::make_mut(private);
-        (private.reset, private.unlock) = (None, None);
+        (private.reset, private.unlock, private.refused_logins) = (None, None, 0);
         let mut events = vec![Sessions::PasswordResetSuccess(from(context)).into()];
         if account.locked {
             events.push(Sessions::LoginUnlockSuccess(from(context)).into());
@@ -180,8 +187,9 @@ impl AccountAction for Unlock {
         {
             return Err(Rejection::invalid("unlock_token", "is unknown, used or expired"));
         }
-        if private.unlock.is_some() {
-            Arc::make_mut(private).unlock = None;
+        if private.unlock.is_some() || private.refused_logins > 0 {
+            let private = Arc::make_mut(private);
+            (private.unlock, private.refused_logins) = (None, 0);
         }
         if !account.locked {
             return Ok(Decision::none());

@@ -24,7 +24,7 @@ event_types! {
 
     /// When a user signs in.
     LoginSuccess(RemoteAct) = "login_success", "Signed in", Account: |_| "signed in";
-    /// When an attempt to sign in fails.
+    /// When an attempt to sign in fails. Attempts while the account is locked are only counted.
     LoginFailure(RemoteAct) = "login_failure", "Sign-in failed", Account: |_| "failed to sign in";
     /// When a password reset is requested.
     PasswordResetQuery(RemoteAct) = "password_reset_query", "Password reset requested", Account:

@@ -103,7 +103,7 @@ impl Service {
             transaction.put_account_private(user, private)?;
             record_all(transaction, &account.person, decision.events)?;
             if let Some(token) = &decision.created {
-                put_mail(transaction, &account.person, token, &surplus);
+                put_mail(transaction, &account.person, token, &surplus)?;
             }
             Ok(())
         })

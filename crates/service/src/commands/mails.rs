@@ -13,7 +13,7 @@ const WAITING_MAX: usize = 20;
 const WAITING_MS: u64 = 6 * 60 * 60 * 1000;
 
 /// Queues a mail with a token to a user, and removes the given surplus mails.
-pub(super) type PutMail = fn(&mut Transaction<'_>, &Person, &str, &[key::Mail]);
+pub(super) type PutMail = fn(&mut Transaction<'_>, &Person, &str, &[key::Mail]) -> Result<(), Error>;
 
 /// Returns the waiting mails of a user that have to be removed to make room for a further one.
 pub(super) async fn surplus(store: &dyn Store, user: UserId) -> Result<Vec<key::Mail>, Error> {
@@ -23,7 +23,12 @@ pub(super) async fn surplus(store: &dyn Store, user: UserId) -> Result<Vec<key::
 }
 
 /// Queues the password-reset mail.
-pub(super) fn put_reset(transaction: &mut Transaction<'_>, to: &Person, token: &str, surplus: &[key::Mail]) {
+pub(super) fn put_reset(
+    transaction: &mut Transaction<'_>,
+    to: &Person,
+    token: &str,
+    surplus: &[key::Mail],
+) -> Result<(), Error> {
     let (username, public_url) = (&to.username, transaction.public_url());
     let text = format!(
         "Someone, probably you, requested a new password for the account {username}.\n\n\
@@ -31,17 +36,29 @@ pub(super) fn put_reset(transaction: &mut Transaction<'_>, to: &Person, token: &
          If it was not you, ignore this mail.\n"
     );
     put(transaction, to, "Set a new password", text, surplus);
+    Ok(())
 }
 
 /// Queues the mail to unlock an account.
-pub(super) fn put_unlock(transaction: &mut Transaction<'_>, to: &Person, token: &str, surplus: &[key::Mail]) {
+pub(super) fn put_unlock(
+    transaction: &mut Transaction<'_>,
+    to: &Person,
+    token: &str,
+    surplus: &[key::Mail],
+) -> Result<(), Error> {
     let (username, public_url) = (&to.username, transaction.public_url());
+    let since = match transaction.account_private(to.id)?.refused_logins {
+        0 => String::new(),
+        1 => " There was 1 more attempt since.".to_owned(),
+        more => format!(" There were {more} more attempts since."),
+    };
     let text = format!(
-        "The account {username} is locked because ten attempts to sign in failed.\n\n\
+        "The account {username} is locked because ten attempts to sign in failed.{since}\n\n\
          Unlock it here within six hours:\n\n  {public_url}/v1/users/unlock?unlock_token={token}\n\n\
          If these attempts were not yours, choose a longer password.\n"
     );
     put(transaction, to, "Your account is locked", text, surplus);
+    Ok(())
 }
 
 fn put(transaction: &mut Transaction<'_>, to: &Person, subject: &str, text: String, surplus: &[key::Mail]) {

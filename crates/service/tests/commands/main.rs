@@ -8,4 +8,5 @@ mod late;
 mod reports;
 mod requests;
 mod review_apps;
+mod sign_in;
 mod world;
