@@ -8,10 +8,10 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use annals_testing::TestDatabase;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::database::Server;
-use super::running::{OPERATOR, Running, command, serve};
+use super::running::{OPERATOR, Running, command, get, serve};
 
 /// Runs a command that must fail, and returns what it prints to standard error.
 fn complaint(command: &mut Command) -> String {
@@ -378,4 +378,62 @@ async fn a_database_that_is_down_is_named_in_readiness_and_log() {
     let log = fs::read_to_string(log.path()).unwrap();
     let lines: Vec<_> = log.lines().filter(|line| line.contains("the store is unavailable")).collect();
     assert!(lines.iter().any(|line| line.contains("Connection refused")), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_that_contradicts_the_state_is_recorded_and_named_in_the_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let mut command = serve(&directory.path().join("store"));
+    command.args(["--listen", "127.0.0.1:0", "--operator-token", OPERATOR]);
+    let running = Running::start_logging(command, log.reopen().unwrap());
+    let (first, second) = ("5343eccd646173000a140001", "5343eccd646173000a140002");
+    let person = json!({"username": "jane", "email": "jane@example.com", "id": "us-0e6d8e46-5cd0-42a4-acba-372b2be605ac"});
+    let event = |app: &str, name: &str, review_app: &str| {
+        let data = json!({
+            "review_app_name": "some-review-app", "source_repo_name": "a/b",
+            "source_repo_url": "https://github.com/a/b", "pr_name": "a change", "pr_number": 1,
+            "pr_url": "https://github.com/a/b/pull/1", "pr_comes_from_a_fork": false, "app_id": review_app,
+        });
+        json!({
+            "user": person, "app_id": app, "app_name": name, "type": "create_review_app", "type_data": data,
+        })
+    };
+    let client = reqwest::Client::new();
+    let report = async |events: Vec<Value>, is_dry: bool| {
+        let request = client.post(format!("{}/v1/events", running.url)).bearer_auth(OPERATOR);
+        let request = request.header("X-Dry-Run", is_dry.to_string()).json(&json!({ "events": events }));
+        assert!(request.send().await.unwrap().status().is_success());
+    };
+    let itself = event(first, "first-app", first);
+    report(vec![itself.clone()], true).await;
+    report(vec![itself.clone(), itself], false).await;
+    report(vec![event(first, "first-app", second)], false).await;
+    report(vec![event(second, "second-app", first)], false).await;
+    let delete = format!("{}/v1/apps/{first}?current_name=first-app", running.url);
+    assert_eq!(client.delete(delete).bearer_auth(OPERATOR).send().await.unwrap().status(), 204);
+    for app in [first, second] {
+        let state = get(&client, &format!("{}/v1/apps/{app}/state", running.url), OPERATOR).await;
+        assert!(state["state"]["deleted_at"].is_string(), "{state}");
+    }
+    assert!(running.stop().success());
+    let log = fs::read_to_string(log.path()).unwrap();
+    let lines: Vec<Value> = log
+        .lines()
+        .filter(|line| line.contains("recorded events contradict the state of their app"))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let found: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            let field = |name: &str| line.get(name).or_else(|| line["fields"].get(name)).cloned().unwrap();
+            (field("app_id"), field("events"), line["level"].clone())
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [(json!(first), json!(2), json!("WARN")), (json!(second), json!(1), json!("WARN"))],
+        "{log}"
+    );
+    assert!(!log.contains("first-app") && !log.contains("some-review-app"));
 }

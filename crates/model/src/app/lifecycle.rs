@@ -122,10 +122,19 @@ impl AppAction for DeleteApp {
     }
 }
 
+pub(super) fn contradiction(app: &App, data: &catalogue::NewApp) -> Option<&'static str> {
+    let parent = data.parent_app_id?;
+    if parent == app.id {
+        return Some("an app cannot be its own parent: it has none");
+    }
+    let is_review_app = app.review_apps.values().any(|review_app| review_app.app_id == Some(parent));
+    is_review_app.then_some("the parent of an app cannot be its review app: it has no parent")
+}
+
 pub(super) fn apply_new(app: &mut App, data: &catalogue::NewApp, event: &Event) {
     app.git_source.clone_from(&data.git_source);
     app.stack.clone_from(&data.stack);
-    app.parent = data.parent_app_id;
+    app.parent = data.parent_app_id.filter(|_| contradiction(app, data).is_none());
     app.pull_request = data.pull_request;
     app.hds_resource = data.hds_resource;
     app.created_at = event.created_at;

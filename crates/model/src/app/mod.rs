@@ -31,7 +31,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Context, Decision};
-use crate::catalogue::{Access, AppOperations, HdsContact, TypeData, is_false};
+use crate::catalogue::{Access, AppOperations, HdsContact, SourceControl, TypeData, is_false};
 use crate::cow_arc::CowArc;
 use crate::{AppId, AppRef, Event, Person, Rejection, Role, Time, UserId};
 
@@ -225,7 +225,7 @@ impl App {
     pub fn apply(state: &mut Arc<Self>, event: &Event) {
         // Every event names the app, so a rename takes effect even if it was never reported.
         let new_name = event.app.as_ref().map(|app| &app.name).filter(|name| **name != state.name);
-        if leaves_state(&event.data) && new_name.is_none() {
+        if (leaves_state(&event.data) || is_impossible_review_app(state, &event.data)) && new_name.is_none() {
             return;
         }
         let app = Arc::make_mut(state);
@@ -256,6 +256,17 @@ impl App {
         app.updated_at = event.created_at;
         if let Some(new_name) = new_name {
             app.name.clone_from(new_name);
+        }
+    }
+
+    /// Returns what in an event contradicts this state, and therefore has no effect on it; `None` if nothing does.
+    pub fn contradiction(&self, data: &TypeData) -> Option<&'static str> {
+        match data {
+            TypeData::AppOperations(AppOperations::NewApp(data)) => lifecycle::contradiction(self, data),
+            TypeData::SourceControl(SourceControl::CreateReviewApp(data)) => {
+                review_apps::contradiction(self, data)
+            }
+            _ => None,
         }
     }
 
@@ -293,6 +304,12 @@ fn push_bounded<T>(list: &mut Vec<T>, new: T, max: usize) {
         list.drain(..=list.len() - max);
     }
     list.push(new);
+}
+
+/// Returns whether an event makes an app the review app of one that it cannot belong to.
+fn is_impossible_review_app(app: &App, data: &TypeData) -> bool {
+    matches!(data, TypeData::SourceControl(SourceControl::CreateReviewApp(_)))
+        && app.contradiction(data).is_some()
 }
 
 /// Returns whether an event changes nothing in an app's state, except perhaps its name.

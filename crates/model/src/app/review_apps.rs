@@ -274,7 +274,19 @@ pub(super) fn reschedule(app: &App, private: &mut Arc<PrivateState>, automation:
     }
 }
 
+pub(super) fn contradiction(app: &App, data: &catalogue::ReviewApp) -> Option<&'static str> {
+    let review_app = data.app_id?;
+    if review_app == app.id {
+        return Some("an app cannot be its own review app: it does not become one");
+    }
+    (app.parent == Some(review_app))
+        .then_some("the parent of an app cannot be its review app: it does not become one")
+}
+
 pub(super) fn apply_created(app: &mut App, data: &catalogue::ReviewApp, at: Time) {
+    if contradiction(app, data).is_some() {
+        return;
+    }
     let review_app = ReviewApp {
         app_id: data.app_id,
         created_at: at,

@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::harness::{TestService, request};
+use crate::harness::{OPERATOR, TestService, request};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_of_two_hundred_concurrent_actions_starts_from_the_state_before_it() {
@@ -99,6 +99,50 @@ async fn each_of_two_hundred_concurrent_actions_starts_from_the_state_before_it(
     assert_eq!(count("new_domain"), accepted[&5]);
     let times: Vec<_> = events.iter().map(|event| event["created_at"].as_str().unwrap()).collect();
     assert!(times.is_sorted());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn closing_a_pull_request_keeps_what_a_concurrent_push_changed() {
+    const PULLS: u64 = 120;
+    let mut service = TestService::start().await;
+    let jane = service.register("jane", None).await;
+    service.post("/v1/apps", &jane, r#"{"app":{"name":"my-app"}}"#).await;
+    let integration = r#"{"scm_integration":{"scm_type":"github","access_token":"ghp_secret"}}"#;
+    service.post("/v1/scm_integrations", &jane, integration).await;
+    let link =
+        r#"{"scm_repo_link":{"source":"https://github.com/jane/my-app","auth_integration_uuid":"github"}}"#;
+    let linked = service.post("/v1/apps/my-app/scm_repo_link", &jane, link).await;
+    assert!(linked.status.is_success(), "{}", linked.text());
+    let path = "/v1/apps/my-app/scm_repo_link/pulls";
+    let pull = |number: u64, head: &str| {
+        let fields = json!({
+            "number": number, "title": "A change", "html_url": "https://github.com/jane/my-app/pull/1",
+            "source_repo_name": "jane/my-app", "head": head,
+        });
+        json!({ "pull": fields }).to_string()
+    };
+    for number in 1..=PULLS {
+        let opened = service.post(path, OPERATOR, &pull(number, "before")).await;
+        assert_eq!(opened.status, StatusCode::OK, "{}", opened.text());
+    }
+    let app =
+        service.get("/v1/apps/my-app", &jane).await.json()["app"]["id"].as_str().unwrap().parse().unwrap();
+    let service = Arc::new(service);
+    let mut tasks = JoinSet::new();
+    for number in 1..=PULLS {
+        let close = request(Method::POST, &format!("{path}/{number}/close"), OPERATOR, "");
+        let push = request(Method::POST, path, OPERATOR, pull(number, "pushed"));
+        // Either may come first.
+        let both = if number % 2 == 0 { [close, push] } else { [push, close] };
+        for request in both {
+            let service = Arc::clone(&service);
+            tasks.spawn(async move { service.send(request).await.status });
+        }
+    }
+    assert!(tasks.join_all().await.into_iter().all(|status| status == StatusCode::OK));
+    let private = service.state.service().private_state(app).await.unwrap();
+    let lost = private.pull_requests.values().filter(|pull| pull.head != "pushed").count();
+    assert_eq!((lost, private.pull_requests.len() as u64), (0, PULLS));
 }
 
 /// Checks that the previous values in each event are those that the events before it left.

@@ -23,7 +23,7 @@ use annals_store::{Caller, CommandError, Snapshot};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::transaction::{RecordedEvent, RepeatedIds, Transaction};
+use crate::transaction::{Contradiction, RecordedEvent, RepeatedIds, Transaction};
 use crate::{Error, Service};
 
 pub use accounts::AccountOutcome;
@@ -110,14 +110,18 @@ impl Service {
                 // and of two on one timeline, one would be late.
                 let mut transaction = Transaction::new(snapshot, &ids, &settings, clock.now());
                 let decided = decide(&mut transaction)?;
+                let contradictions = transaction.take_contradictions();
                 let writes = transaction.finish()?;
-                *result.lock().expect("nothing panics while it holds this lock") = Some(decided);
+                *result.lock().expect("nothing panics while it holds this lock") =
+                    Some((decided, contradictions));
                 Ok(writes)
             }
         };
         self.store().commit(Box::new(command)).await?;
         let decided = result.lock().expect("nothing panics while it holds this lock").take();
-        decided.ok_or(Error::Commit(annals_store::Error::Closed))
+        let (decided, contradictions) = decided.ok_or(Error::Commit(annals_store::Error::Closed))?;
+        Contradiction::log(&contradictions);
+        Ok(decided)
     }
 
     /// Does the same as [`Service::commit`]. But if the idempotency key has a stored outcome, returns that and commits nothing.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use annals_model::app::{DeleteApp, DeployCommit, FollowUp, PullChange, PullRequest, linker, review_apps};
-use annals_model::{AppId, Person, Role};
+use annals_model::{AppId, Person, Rejection, Role};
 use annals_store::{CommandError, key};
 
 use super::apps::{
@@ -50,30 +50,29 @@ impl Service {
         change: PullChange,
     ) -> Result<Outcome, Error> {
         self.act_once(request, move |transaction, request| {
-            let app = present(transaction, parent)?;
-            require_role(transaction, request, &app, Role::Operator)?;
-            let mut private = transaction.private(parent)?;
-            let (pull, now) = (received.clone(), transaction.now());
-            let follow_up = review_apps::pull_request_received(&app, &mut private, pull, change, now)?;
-            transaction.put_private(parent, private)?;
-            let actor = transaction.refresh(linker(&app))?;
-            let actor = actor.as_ref();
-            let recorded = match follow_up {
-                FollowUp::Nothing => Vec::new(),
-                FollowUp::Create => {
-                    // The forge can do nothing about a rejection, such as a name that is taken.
-                    match create_review_app(transaction, request, actor, parent, received.number) {
-                        Err(CommandError::Rejected(_)) => Vec::new(),
-                        created => created?.0,
-                    }
-                }
-                FollowUp::Deploy(child) => deploy(transaction, request, actor, child, &received.head)?,
-                FollowUp::Destroy => match review_apps::of_pull(&app, received.number) {
-                    Some((name, _)) => destroy(transaction, request, actor, parent, &name.clone())?,
-                    None => Vec::new(),
-                },
-            };
-            outcome(transaction, parent, recorded)
+            receive(transaction, request, parent, received.clone(), change)
+        })
+        .await
+    }
+
+    /// Records that a pull request is closed, and destroys the review app accordingly. The rest of the pull request stays as it
+    /// was received last.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the caller is not the operator, if the pull request is unknown, if the rules reject the change, or if the store
+    /// fails.
+    pub async fn close_pull_request(
+        &self,
+        request: Request,
+        parent: AppId,
+        number: u64,
+    ) -> Result<Outcome, Error> {
+        self.act_once(request, move |transaction, request| {
+            // Read in the command, because it may be received anew at the same time.
+            let known = transaction.private(parent)?.pull_requests.get(&number).cloned();
+            let known = known.ok_or(Rejection::NotFound("pull_request"))?;
+            receive(transaction, request, parent, known, PullChange::Closed)
         })
         .await
     }
@@ -135,6 +134,45 @@ impl Service {
     }
 }
 
+/// Records the state of a pull request, and does what must follow.
+fn receive(
+    transaction: &mut Transaction<'_>,
+    request: &Request,
+    parent: AppId,
+    received: PullRequest,
+    change: PullChange,
+) -> Result<Outcome, CommandError> {
+    let app = present(transaction, parent)?;
+    require_role(transaction, request, &app, Role::Operator)?;
+    let mut private = transaction.private(parent)?;
+    let (number, head, now) = (received.number, received.head.clone(), transaction.now());
+    let follow_up = review_apps::pull_request_received(&app, &mut private, received, change, now)?;
+    transaction.put_private(parent, private)?;
+    let actor = transaction.refresh(linker(&app))?;
+    let actor = actor.as_ref();
+    let recorded = match follow_up {
+        FollowUp::Nothing => Vec::new(),
+        FollowUp::Create => {
+            let part = transaction
+                .part(|transaction| create_review_app(transaction, request, actor, parent, number))?;
+            // The forge can do nothing about a rejection, such as a name that is taken. Its pull request is stored,
+            // without a time to delete what is not there.
+            part.map(|(recorded, _)| recorded).or_else(|_| {
+                let mut private = transaction.private(parent)?;
+                review_apps::forget_timer(&mut private, number);
+                transaction.put_private(parent, private)?;
+                Ok::<_, CommandError>(Vec::new())
+            })?
+        }
+        FollowUp::Deploy(child) => deploy(transaction, request, actor, child, &head)?,
+        FollowUp::Destroy => match review_apps::of_pull(&app, number) {
+            Some((name, _)) => destroy(transaction, request, actor, parent, &name.clone())?,
+            None => Vec::new(),
+        },
+    };
+    outcome(transaction, parent, recorded)
+}
+
 /// Creates the review app of a pull request: the parent's event, the app, and its first deployment. Returns its name.
 fn create_review_app(
     transaction: &mut Transaction<'_>,
@@ -146,8 +184,6 @@ fn create_review_app(
     let app = present(transaction, parent)?;
     let mut private = transaction.private(parent)?;
     let action = review_apps::create_app(&app, number, transaction.now());
-    // Everything that can be rejected is decided before anything is recorded. A webhook continues after a rejection, and
-    // then must not leave a part of the review app in the transaction.
     let creation = decide_creation(transaction, request, actor, &action)?;
     let child = creation.created;
     let context = transaction.context(request.remote_ip, actor, None);

@@ -111,6 +111,7 @@ impl Transaction<'_> {
             Account::apply(&mut self.touch_account(user, event.created_at)?.now, event);
         }
         if let Some(app) = &event.app {
+            self.note_contradiction(app, event)?;
             let touched = self.touch_app(app, event.created_at)?;
             let owner_of = |app: &App| app.owner.as_ref().map(|owner| owner.id);
             let owner_before = owner_of(&touched.now);
@@ -125,7 +126,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    fn touch_app(&mut self, app: &AppRef, at: Time) -> Result<&mut Touched<App>, Error> {
+    pub(super) fn touch_app(&mut self, app: &AppRef, at: Time) -> Result<&mut Touched<App>, Error> {
         match self.apps.entry(app.id) {
             Entry::Occupied(entry) => Ok(entry.into_mut()),
             Entry::Vacant(entry) => {

@@ -5,6 +5,7 @@
 //! other states through it (`lookups`).
 
 mod append;
+mod contradictions;
 mod heads;
 mod ids;
 mod indexes;
@@ -31,6 +32,7 @@ use crate::settings::Settings;
 
 pub use append::RecordedEvent;
 pub(crate) use append::unassigned;
+pub(crate) use contradictions::Contradiction;
 pub(crate) use ids::RepeatedIds;
 
 /// A command's view of the store, with its own writes.
@@ -52,9 +54,11 @@ pub(crate) struct Transaction<'a> {
     external_ids: HashSet<EventId>,
     rows: RowWrites,
     events: Vec<NewEvent>,
+    contradictions: Vec<Contradiction>,
 }
 
 /// A state that the transaction uses: as found in the store, and as it is now.
+#[derive(Clone)]
 struct Touched<T> {
     found: Option<Arc<T>>,
     now: Arc<T>,
@@ -89,6 +93,47 @@ impl<'a> Transaction<'a> {
             external_ids: HashSet::new(),
             rows: RowWrites::default(),
             events: Vec::new(),
+            contradictions: Vec::new(),
+        }
+    }
+
+    /// Decides a part of a command that may be rejected without the rest. A rejection undoes what the part has written, and
+    /// exactly that.
+    pub(crate) fn part<T>(
+        &mut self,
+        decide: impl FnOnce(&mut Self) -> Result<T, CommandError>,
+    ) -> Result<Result<T, Rejection>, CommandError> {
+        let before = self.savepoint();
+        match decide(self) {
+            Ok(decided) => Ok(Ok(decided)),
+            Err(CommandError::Rejected(rejection)) => {
+                *self = before;
+                Ok(Err(rejection))
+            }
+            Err(failed) => Err(failed),
+        }
+    }
+
+    /// Returns the transaction as it is now.
+    fn savepoint(&self) -> Self {
+        Self {
+            snapshot: self.snapshot,
+            ids: self.ids,
+            settings: self.settings,
+            now: self.now,
+            heads: self.heads.clone(),
+            apps: self.apps.clone(),
+            accounts: self.accounts.clone(),
+            private: self.private.clone(),
+            account_private: self.account_private.clone(),
+            directory: self.directory.clone(),
+            // A lookup that failed has already failed the command.
+            failed_lookup: RefCell::default(),
+            force_checkpoint: self.force_checkpoint.clone(),
+            external_ids: self.external_ids.clone(),
+            rows: self.rows.clone(),
+            events: self.events.clone(),
+            contradictions: self.contradictions.clone(),
         }
     }
 
@@ -246,5 +291,69 @@ fn touch<Id: std::hash::Hash + Eq, T>(
     if !Arc::ptr_eq(&found, &now) {
         let first = Touched { found: Some(found), now: Arc::clone(&now) };
         all.entry(id).or_insert(first).now = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use annals_model::{RandomIds, Report};
+    use serde_json::json;
+
+    use super::*;
+
+    /// A store that has nothing.
+    struct Nothing;
+
+    impl Snapshot for Nothing {
+        fn head(&self, _: TimelineId) -> Result<Head, Error> {
+            Ok(Head::default())
+        }
+
+        fn row(&self, _: &annals_store::RowKey) -> Result<Option<annals_store::Row>, Error> {
+            Ok(None)
+        }
+
+        fn contains_event(&self, _: EventId, _: TimelineId) -> Result<bool, Error> {
+            Ok(false)
+        }
+    }
+
+    fn create(transaction: &mut Transaction<'_>, app: u8) -> Result<(), CommandError> {
+        let id = AppId::from_bytes([app; 12]);
+        let name = format!("app-number-{app}");
+        let person = json!({
+            "id": "us-0e6d8e46-5cd0-42a4-acba-372b2be605ac", "username": name, "email": "user@example.com",
+        });
+        let new_app = json!({ "user": person, "app_id": id, "app_name": name, "type": "new_app" });
+        let new_app = Report::parse(&new_app.to_string()).expect("the report is valid");
+        transaction.record(unassigned(new_app.user.as_ref(), new_app.app, new_app.data))?;
+        transaction.put(key::UsedInvitation(annals_store::TokenHash::of(&name)), id);
+        let mut private = transaction.private(id)?;
+        Arc::make_mut(&mut private).hook_secret = Some(annals_model::Secret(name));
+        transaction.put_private(id, private)?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_rejected_part_is_undone_and_nothing_else() {
+        let settings = Settings::default();
+        let written = |apps: &[(u8, bool)]| {
+            let ids = RandomIds::starting_at(1, 0);
+            let mut transaction = Transaction::new(&Nothing, &ids, &settings, Time::from_millis(1000));
+            for (app, is_rejected) in apps {
+                let part = transaction.part(|transaction| {
+                    create(transaction, *app)?;
+                    if *is_rejected { Err(Rejection::NotFound("app").into()) } else { Ok(*app) }
+                });
+                let expected = if *is_rejected { Err(Rejection::NotFound("app")) } else { Ok(*app) };
+                assert_eq!(part.expect("the store can be read"), expected);
+            }
+            let WriteSet { events, rows, .. } = transaction.finish().expect("the store can be read");
+            let events: Vec<_> = events.into_iter().map(|event| (event.app, event.user)).collect();
+            (events, rows.into_iter().collect::<std::collections::HashMap<_, _>>())
+        };
+        let expected = written(&[(1, false), (3, false)]);
+        assert_eq!(expected.0.len(), 2);
+        assert_eq!(written(&[(1, false), (2, true), (1, true), (3, false), (4, true)]), expected);
     }
 }

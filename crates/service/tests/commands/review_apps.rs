@@ -3,10 +3,11 @@
 use annals_model::Report;
 use annals_model::app::{DeleteApp, PullChange, PullRequest};
 use annals_service::{Clock as _, Request};
+use annals_store::TimelineId;
 use annals_testing::{app, person, report};
 use serde_json::json;
 
-use super::world::{World, new_app, request};
+use super::world::{World, check_states, new_app, request};
 
 /// Reports that the second app is the first app's review app for that pull request.
 fn review_app(parent: u8, child: u8, number: u64) -> Report {
@@ -36,7 +37,7 @@ async fn deleting_an_app_deletes_all_its_reported_review_apps_even_in_a_cycle() 
         new_app(3),
         review_app(1, 2, 1),
         review_app(2, 3, 1),
-        // Its own review app, and review apps of each other.
+        // It cannot be its own review app, so this has no effect. But they are review apps of each other.
         review_app(1, 1, 2),
         review_app(3, 1, 1),
         review_app(3, 2, 2),
@@ -46,10 +47,76 @@ async fn deleting_an_app_deletes_all_its_reported_review_apps_even_in_a_cycle() 
     let outcome = world.service().await.delete_app(request(1), app(1), action).await.unwrap();
     let deleted = outcome.recorded.iter().filter(|event| event.event_type == "delete_app").count();
     let destroyed = outcome.recorded.iter().filter(|event| event.event_type == "destroy_review_app").count();
-    assert_eq!((deleted, destroyed), (3, 5));
+    assert_eq!((deleted, destroyed), (3, 4));
     for number in 1..=3 {
         assert!(world.app(app(number)).await.unwrap().deleted_at.is_some(), "{number}");
     }
+}
+
+#[tokio::test]
+async fn links_that_contradict_the_state_have_no_effect_on_it() {
+    let world = World::new().await;
+    let new_app = |number: u8, parent: u8| {
+        report(&json!({
+            "user": person(1), "app_id": app(number), "app_name": format!("app-number-{number}"),
+            "type": "new_app", "type_data": {"parent_app_id": app(parent)},
+        }))
+    };
+    let reports = vec![
+        // Its own parent, and the parent of its parent.
+        new_app(1, 1),
+        new_app(2, 1),
+        review_app(1, 2, 1),
+        review_app(1, 1, 2),
+        review_app(2, 1, 1),
+        new_app(1, 2),
+    ];
+    world.service().await.report(reports, None).await.unwrap();
+    let (first, second) = (world.app(app(1)).await.unwrap(), world.app(app(2)).await.unwrap());
+    assert_eq!((first.parent, second.parent), (None, Some(app(1))));
+    assert_eq!(first.review_apps.keys().collect::<Vec<_>>(), ["app-number-2"]);
+    assert!(second.review_apps.is_empty());
+    assert_eq!(world.timeline(TimelineId::App(app(1))).await.len(), 4, "facts are recorded all the same");
+    check_states(&world).await;
+    let action = DeleteApp { current_name: Some("app-number-2".to_owned()) };
+    world.service().await.delete_app(request(1), app(2), action).await.unwrap();
+    assert!(world.app(app(1)).await.unwrap().review_apps.is_empty());
+    assert!(world.app(app(1)).await.unwrap().deleted_at.is_none());
+    let action = DeleteApp { current_name: Some("app-number-1".to_owned()) };
+    world.service().await.delete_app(request(1), app(1), action).await.unwrap();
+    check_states(&world).await;
+}
+
+#[tokio::test]
+async fn a_chain_of_any_length_is_deleted() {
+    const LENGTH: u32 = 3_000;
+    let world = World::new().await;
+    let id = |number: u32| format!("{number:024x}");
+    let reports = (1..LENGTH).flat_map(|number| {
+        let new_app = json!({
+            "user": person(1), "app_id": id(number), "app_name": format!("app-{number}"), "type": "new_app",
+        });
+        let data = json!({
+            "review_app_name": format!("app-{}", number + 1), "source_repo_name": "a/b",
+            "source_repo_url": "https://github.com/a/b", "pr_name": "a change", "pr_number": 1,
+            "pr_url": "https://github.com/a/b/pull/1", "pr_comes_from_a_fork": false,
+            "app_id": id(number % (LENGTH - 1) + 1),
+        });
+        let review_app = json!({
+            "user": person(1), "app_id": id(number), "app_name": format!("app-{number}"),
+            "type": "create_review_app", "type_data": data,
+        });
+        [report(&new_app), report(&review_app)]
+    });
+    let reports: Vec<_> = reports.collect();
+    for part in reports.chunks(2_000) {
+        world.service().await.report(part.to_vec(), None).await.unwrap();
+    }
+    let action = DeleteApp { current_name: Some("app-1".to_owned()) };
+    let first = id(1).parse().unwrap();
+    let outcome = world.service().await.delete_app(request(1), first, action).await.unwrap();
+    let deleted = outcome.recorded.iter().filter(|event| event.event_type == "delete_app").count();
+    assert_eq!(deleted, LENGTH as usize - 1);
 }
 
 #[tokio::test]
@@ -58,8 +125,8 @@ async fn a_review_app_that_cannot_be_deployed_is_not_created() {
     let parent = new_app(&world, "parent-app").await.app.id;
     let link = json!({
         "repo_name": "a/b", "linker_username": person(1).username, "source": "https://github.com/a/b",
-        "auto_deploy": false, "auto_deploy_review_apps": true, "delete_on_close": false, "delete_stale": false,
-        "hours_before_delete_on_close": 0, "hours_before_delete_stale": 0, "creation_from_forks_allowed": false,
+        "auto_deploy": false, "auto_deploy_review_apps": true, "delete_on_close": false, "delete_stale": true,
+        "hours_before_delete_on_close": 0, "hours_before_delete_stale": 1, "creation_from_forks_allowed": false,
     });
     let linked = report(&json!({
         "user": person(1), "app_id": parent, "app_name": "parent-app", "type": "link_scm", "type_data": link,
@@ -95,6 +162,7 @@ async fn a_review_app_that_cannot_be_deployed_is_not_created() {
             made > 0,
             "{head}"
         );
-        assert!(outcome.private.pull_requests.contains_key(&number), "{head}");
+        let pull = &outcome.private.pull_requests[&number];
+        assert_eq!(pull.delete_at.is_some(), made > 0, "there is nothing to delete: {head}");
     }
 }

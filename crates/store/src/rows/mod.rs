@@ -38,7 +38,7 @@ pub trait Key: Clone + Eq + Hash + Send + Sync + 'static {
 }
 
 /// Rows to put and rows to remove.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct RowWrites(HashMap<RowKey, Option<Row>>);
 
 impl RowWrites {

@@ -201,10 +201,7 @@ async fn close_pull_request(
     Segments([_, number]): Segments<2>,
 ) -> Result<Response, ApiError> {
     let number = parse_number(&number)?;
-    let private = service.private_state(access.app.id).await?;
-    let received = private.pull_requests.get(&number).cloned().ok_or(ApiError::NotFound("pull_request"))?;
-    let request = access.acting.request(b"");
-    let outcome = service.pull_request_received(request, access.app.id, received, PullChange::Closed).await?;
+    let outcome = service.close_pull_request(access.acting.request(b""), access.app.id, number).await?;
     Ok(ok(&PullRequestAnswer::new(&outcome.private, number, Visibility::ALL)?))
 }
 
