@@ -405,13 +405,21 @@ async fn a_report_that_contradicts_the_state_is_recorded_and_named_in_the_log() 
         let request = request.header("X-Dry-Run", is_dry.to_string()).json(&json!({ "events": events }));
         assert!(request.send().await.unwrap().status().is_success());
     };
+    let users = format!("{}/v1/users", running.url);
+    let registered =
+        client.post(users).bearer_auth(OPERATOR).json(&json!({ "user": person })).send().await.unwrap();
+    let registered: Value = registered.json().await.unwrap();
+    let jane = registered["token"]["token"].as_str().unwrap();
+    let new_app =
+        |app: &str, name: &str| json!({ "user": person, "app_id": app, "app_name": name, "type": "new_app" });
+    report(vec![new_app(first, "first-app"), new_app(second, "second-app")], false).await;
     let itself = event(first, "first-app", first);
     report(vec![itself.clone()], true).await;
     report(vec![itself.clone(), itself], false).await;
     report(vec![event(first, "first-app", second)], false).await;
     report(vec![event(second, "second-app", first)], false).await;
     let delete = format!("{}/v1/apps/{first}?current_name=first-app", running.url);
-    assert_eq!(client.delete(delete).bearer_auth(OPERATOR).send().await.unwrap().status(), 204);
+    assert_eq!(client.delete(delete).bearer_auth(jane).send().await.unwrap().status(), 204);
     for app in [first, second] {
         let state = get(&client, &format!("{}/v1/apps/{app}/state", running.url), OPERATOR).await;
         assert!(state["state"]["deleted_at"].is_string(), "{state}");
