@@ -63,9 +63,9 @@ pub(crate) async fn refuse(request: Request, next: Next) -> Response {
 fn is_requested(headers: &HeaderMap) -> Result<bool, ApiError> {
     let mut is_dry_run = false;
     for value in headers.get_all(X_DRY_RUN) {
-        if value.as_bytes().eq_ignore_ascii_case(b"true") {
+        if value == "true" {
             is_dry_run = true;
-        } else if !value.as_bytes().eq_ignore_ascii_case(b"false") {
+        } else if value != "false" {
             return Err(bad_request("X-Dry-Run must be true or false; nothing was done"));
         }
     }

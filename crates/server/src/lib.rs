@@ -20,6 +20,7 @@ mod error;
 mod explain;
 mod extract;
 mod forges;
+mod idempotency;
 mod limits;
 mod listen;
 mod metrics;

@@ -52,7 +52,7 @@ async fn fill(store: Arc<dyn Store>) {
         password: Some("correct horse".to_owned()),
         signs_up: false,
     };
-    service.register_user(jane).await.unwrap();
+    service.register_user(jane, None).await.unwrap();
     let bystander = NewUser {
         id: None,
         username: "bystander".to_owned(),
@@ -60,7 +60,7 @@ async fn fill(store: Arc<dyn Store>) {
         password: None,
         signs_up: false,
     };
-    service.register_user(bystander).await.unwrap();
+    service.register_user(bystander, None).await.unwrap();
     for batch in 0..20 {
         let reports = (0..150).map(|index| {
             let (app, user) = (index % 7, (index / 3) % 5);

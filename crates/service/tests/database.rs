@@ -129,7 +129,8 @@ async fn only_one_of_two_processes_gives_out_a_name() {
         password: None,
         signs_up: false,
     };
-    let registered = tokio::join!(services[0].register_user(jane.clone()), services[1].register_user(jane),);
+    let registered =
+        tokio::join!(services[0].register_user(jane.clone(), None), services[1].register_user(jane, None),);
     let accounts: Vec<_> = [registered.0, registered.1].into_iter().flatten().collect();
     assert_eq!(accounts.len(), 1, "an address and a username belong to one user");
     let person: Person = accounts[0].0.person.clone();

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use uuid::Uuid;
-
 use super::{Account, AccountAction, AccountPrivateState};
 use crate::action::{Context, Decision};
 use crate::catalogue::AccountChanges;
@@ -90,8 +88,8 @@ impl AccountAction for Connect {
 /// Disconnects a forge account. Apps linked through it stay linked.
 #[derive(Debug, Clone)]
 pub struct Disconnect {
-    /// The integration's identifier.
-    pub id: Uuid,
+    /// The integration's identifier, or its kind of forge.
+    pub name: String,
 }
 
 impl AccountAction for Disconnect {
@@ -103,9 +101,8 @@ impl AccountAction for Disconnect {
         private: &mut Arc<AccountPrivateState>,
         _: &Context<'_>,
     ) -> Result<Decision, Rejection> {
-        let id = self.id.hyphenated().to_string();
-        let integration = account.integrations.get(&id).ok_or(Rejection::NotFound("scm_integration"))?;
-        Arc::make_mut(private).forge_tokens.remove(&id);
+        let integration = account.integration(&self.name).ok_or(Rejection::NotFound("scm_integration"))?;
+        Arc::make_mut(private).forge_tokens.remove(&integration.id);
         Ok(Decision::of(AccountChanges::DeleteIntegration(integration.event())))
     }
 }

@@ -115,23 +115,23 @@ impl Drain {
     }
 }
 
-/// Adds a log drain to an app. Creates its URL.
+/// Adds a log drain to an app. Creates nothing that has an identifier: the drain is known by its URL, which is secret.
 #[derive(Debug, Clone)]
 pub struct AddLogDrain(pub Drain);
 
 impl AppAction for AddLogDrain {
     const ROLE: Role = Role::Collaborator;
-    type Created = String;
+    type Created = ();
 
     fn decide(
         &self,
         app: &App,
         _private: &mut Arc<PrivateState>,
         _: &Context<'_>,
-    ) -> Result<Decision<String>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         let url = self.0.clone().into_url()?;
         check_new(app.log_drains.iter(), &url)?;
-        Ok(Decision::creating(url.clone(), LogDrains::NewLogDrain(LogDrain { url })))
+        Ok(Decision::of(LogDrains::NewLogDrain(LogDrain { url })))
     }
 }
 
@@ -157,7 +157,7 @@ impl AppAction for DeleteLogDrain {
     }
 }
 
-/// Adds a log drain to an add-on. Creates its URL.
+/// Adds a log drain to an add-on.
 #[derive(Debug, Clone)]
 pub struct AddAddonLogDrain {
     /// The add-on's identifier.
@@ -168,22 +168,20 @@ pub struct AddAddonLogDrain {
 
 impl AppAction for AddAddonLogDrain {
     const ROLE: Role = Role::Collaborator;
-    type Created = String;
+    type Created = ();
 
     fn decide(
         &self,
         app: &App,
         _private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Decision<String>, Rejection> {
+    ) -> Result<Decision, Rejection> {
         let (resource_id, addon) = find(app, &self.addon_id)?;
         let url = self.drain.clone().into_url()?;
         check_new(addon.log_drains.iter(), &url)?;
         let addon_uuid = addon_id(app.id, resource_id);
         let addon_name = addon.display_name(context.lookups.directory()).to_owned();
-        let created = url.clone();
-        let added = LogDrains::NewAddonLogDrain(AddonLogDrain { url, addon_uuid, addon_name });
-        Ok(Decision::creating(created, added))
+        Ok(Decision::of(LogDrains::NewAddonLogDrain(AddonLogDrain { url, addon_uuid, addon_name })))
     }
 }
 

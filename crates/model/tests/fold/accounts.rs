@@ -213,6 +213,6 @@ fn connect_a_forge(step: Step<'_>) -> Decided {
 }
 
 fn disconnect_a_forge(step: Step<'_>) -> Decided {
-    let id = step.account.integrations.keys().next().and_then(|id| id.parse().ok());
-    step.act(&Disconnect { id: id.unwrap_or_default() })
+    let name = step.account.integrations.keys().next().cloned();
+    step.act(&Disconnect { name: name.unwrap_or_default() })
 }

@@ -21,10 +21,11 @@ use serde_json::{Map, Value, json};
 
 use crate::dry_run;
 use crate::error::ErrorBody;
+use crate::idempotency;
 use crate::state::AppState;
 
 pub(crate) use event_schema::event_schema;
-use operation::DryRunSupport;
+use operation::Support;
 pub(crate) use operation::{Operation, action, op};
 use schemas::Schemas;
 
@@ -105,9 +106,14 @@ impl Api {
         for (index, (method, filter)) in methods.iter().enumerate() {
             let route = on(*filter, handler.clone());
             let route = match operation.dry_run_support(method) {
-                DryRunSupport::Needless => route,
-                DryRunSupport::Honored => route.route_layer(from_fn(dry_run::honor)),
-                DryRunSupport::Refused => route.route_layer(from_fn(dry_run::refuse)),
+                Support::Needless => route,
+                Support::Honored => route.route_layer(from_fn(dry_run::honor)),
+                Support::Refused => route.route_layer(from_fn(dry_run::refuse)),
+            };
+            let route = match operation.repeat_support(method) {
+                Support::Needless => route,
+                Support::Honored => route.route_layer(from_fn(idempotency::honor)),
+                Support::Refused => route.route_layer(from_fn(idempotency::refuse)),
             };
             self.router = self.router.route(path, route);
             let mut id = name_of::<H>().to_owned();

@@ -17,6 +17,7 @@ pub(crate) struct Operation {
     body: Vec<Content>,
     responses: Vec<Answer>,
     is_action: bool,
+    is_repeatable: bool,
     has_effects: bool,
     is_limited: bool,
 }
@@ -35,19 +36,19 @@ struct Answer {
     has_location: bool,
 }
 
-/// How an operation treats `X-Dry-Run: true`.
+/// How an operation treats `X-Dry-Run: true`, or an `Idempotency-Key`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum DryRunSupport {
+pub(super) enum Support {
     /// It changes nothing anyway.
     Needless,
-    /// It checks the request and changes nothing.
+    /// It does what the header asks for.
     Honored,
-    /// It cannot be checked without being done.
+    /// It cannot be checked without being done, or a repeat of it would be done again.
     Refused,
 }
 
 /// Begins the description of an operation. By default it takes a user's credential and no body. If it changes something,
-/// dry runs of it are refused.
+/// `Idempotency-Key` and `X-Dry-Run: true` are refused.
 pub(crate) fn op(summary: &'static str) -> Operation {
     Operation {
         summary,
@@ -57,6 +58,7 @@ pub(crate) fn op(summary: &'static str) -> Operation {
         body: Vec::new(),
         responses: Vec::new(),
         is_action: false,
+        is_repeatable: false,
         has_effects: false,
         is_limited: false,
     }
@@ -64,7 +66,7 @@ pub(crate) fn op(summary: &'static str) -> Operation {
 
 /// Begins the description of an operation whose handler honors `Idempotency-Key` and `X-Dry-Run`.
 pub(crate) fn action(summary: &'static str) -> Operation {
-    Operation { is_action: true, ..op(summary) }
+    Operation { is_action: true, is_repeatable: true, ..op(summary) }
 }
 
 impl Operation {
@@ -206,20 +208,33 @@ impl Operation {
         self
     }
 
-    pub(super) fn dry_run_support(&self, method: &str) -> DryRunSupport {
+    /// Says that the handler honors `Idempotency-Key`, though not `X-Dry-Run`.
+    pub(crate) fn repeatable(mut self) -> Self {
+        self.is_repeatable = true;
+        self
+    }
+
+    pub(super) fn dry_run_support(&self, method: &str) -> Support {
+        self.support(method, self.is_action)
+    }
+
+    pub(super) fn repeat_support(&self, method: &str) -> Support {
+        self.support(method, self.is_repeatable)
+    }
+
+    fn support(&self, method: &str, is_honored: bool) -> Support {
         match () {
-            () if self.is_action => DryRunSupport::Honored,
-            () if self.has_effects || method != "get" => DryRunSupport::Refused,
-            () => DryRunSupport::Needless,
+            () if is_honored => Support::Honored,
+            () if self.has_effects || method != "get" => Support::Refused,
+            () => Support::Needless,
         }
     }
 
     /// Describes the operation in the document.
     pub(super) fn describe(&self, id: &str, tag: &str, path: &str, schemas: &mut Schemas) -> Value {
         let mut parameters = self.parameters.clone();
-        if self.is_action {
-            parameters.extend(["Idempotency-Key", "X-Dry-Run"].map(components::parameter));
-        }
+        parameters.extend(self.is_repeatable.then(|| components::parameter("Idempotency-Key")));
+        parameters.extend(self.is_action.then(|| components::parameter("X-Dry-Run")));
         let security: Vec<Value> = self.schemes.iter().map(|scheme| json!({ *scheme: [] })).collect();
         let mut described = json!({
             "tags": [tag],

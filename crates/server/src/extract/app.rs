@@ -10,11 +10,11 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 
 use super::caller::Caller;
-use super::idempotency::{idempotency, idempotency_key, target};
 use super::path::segment;
 use super::remote_ip::RemoteIp;
 use crate::dry_run::DryRun;
 use crate::error::ApiError;
+use crate::idempotency::Repeatable;
 use crate::state::AppState;
 
 /// An app that the caller may read. Only the last owner and the operator may read a deleted app.
@@ -62,9 +62,7 @@ pub(crate) struct Acting {
     service: Service,
     credential: Credential,
     remote_ip: RemoteIp,
-    idempotency_key: Option<String>,
-    /// The method and the URI.
-    target: String,
+    repeatable: Repeatable,
     dry_run: DryRun,
 }
 
@@ -98,8 +96,7 @@ impl FromRequestParts<AppState> for Acting {
             service: state.service.clone(),
             credential,
             remote_ip: RemoteIp::of(parts, &state.config.trusted_proxies),
-            idempotency_key: idempotency_key(&parts.headers)?,
-            target: target(parts),
+            repeatable: Repeatable::of(parts),
             dry_run: DryRun::of(parts),
         })
     }
@@ -140,7 +137,7 @@ impl Acting {
         Request {
             actor: self.credential.user().ok().map(|user| user.person().clone()),
             remote_ip: self.remote_ip.0,
-            idempotency: idempotency(self.idempotency_key.as_ref(), &self.target, body),
+            idempotency: self.repeatable.idempotency(body),
             dry_run: self.dry_run.0,
         }
     }

@@ -3,7 +3,6 @@
 mod app;
 mod body;
 mod caller;
-mod idempotency;
 mod page;
 mod path;
 mod query;
@@ -12,7 +11,6 @@ mod remote_ip;
 pub(crate) use app::{Acting, AnyCollaborator, AnyMember, Authorized, Readable, TheOperator};
 pub(crate) use body::{JsonBody, given, given_time, read, required};
 pub(crate) use caller::{Caller, Exchanging, NameAndPassword, Operator, User, name_and_password};
-pub(crate) use idempotency::{idempotency, idempotency_key, target};
 pub(crate) use page::{Paged, Pagination, Selection};
 pub(crate) use path::{LastSegment, Segments};
 pub(crate) use query::refuse_unknown;

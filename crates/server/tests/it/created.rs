@@ -182,7 +182,7 @@ impl World {
         let ask = || {
             let mut request = request(method.parse().unwrap(), &path, token, body.clone());
             if self.processes.len() > 1 {
-                request.headers_mut().insert("idempotency-key", format!("{path} {n}").parse().unwrap());
+                request.headers_mut().insert("idempotency-key", format!("{path}#{n}").parse().unwrap());
             }
             request
         };

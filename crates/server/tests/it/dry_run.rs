@@ -14,7 +14,7 @@ const NOT_A_VALUE: &str = r#"{"error":"X-Dry-Run must be true or false; nothing 
 const NOT_SUPPORTED: &str = r#"{"error":"X-Dry-Run is not supported here; nothing was done"}"#;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Who {
+pub(crate) enum Who {
     Jane,
     Kim,
     Operator,
@@ -48,6 +48,7 @@ const STEPS: &[Step] = &[
     (Who::Jane, "GET", "/v1/apps/bare-app/collaborators", "", &[("invitation", "/collaborators/0/invitation_link")]),
     (Who::Operator, "POST", "/v1/apps/bare-app/deployments", r#"{"deployment":{"git_ref":"v1","status":"building"}}"#, &[("deployment", "/deployment/id")]),
     (Who::Jane, "POST", "/v1/keys", r#"{"key":{"name":"laptop","content":"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFphaG92fYSLkpmgp661vMPK0djf5u30+wIJEBceJSwz jane"}}"#, &[("key", "/key/id")]),
+    (Who::Jane, "POST", "/v1/tokens", r#"{"token":{"name":"spare"}}"#, &[("token", "/token/id")]),
     (Who::Operator, "POST", "/v1/operator/vouchers", r#"{"voucher":{"code":"WELCOME-5","amount":5}}"#, &[]),
     (Who::Jane, "PATCH", "/api/databases/{database}", r#"{"database":{"maintenance_window":{"weekday_utc":0,"starting_hour_utc":13}}}"#, &[]),
     (Who::Operator, "POST", "/api/databases/{database}/maintenance", r#"{"maintenance":{"type":"db-upgrade"}}"#, &[("maintenance", "/id"), ("planned", "/id")]),
@@ -71,14 +72,14 @@ const FURTHER: &[Addition] = &[
     ("complete_maintenance", "", "", &[("maintenance", "{started}")]),
 ];
 
-struct World {
-    service: TestService,
-    tokens: [String; 3],
+pub(crate) struct World {
+    pub(crate) service: TestService,
+    pub(crate) tokens: [String; 3],
     names: BTreeMap<String, String>,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let config = Config { instant_builder: true, ..Config::default() };
         let store = TestStore::embedded();
         let opened = store.open().await;
@@ -105,47 +106,51 @@ impl World {
         }
     }
 
-    async fn ask(&mut self, who: Who, method: &str, path: &str, head: &str, body: &str) -> Answer {
+    pub(crate) async fn ask(&mut self, who: Who, method: &str, path: &str, head: &str, body: &str) -> Answer {
         let token = self.tokens[who as usize].clone();
         let (path, body) = (self.filled(path), self.filled(body));
         self.service.play(method, &path, &token, head, &body).await
     }
 
-    fn filled(&self, text: &str) -> String {
+    pub(crate) fn filled(&self, text: &str) -> String {
         let fill =
             |text: String, (name, value): (&String, &String)| text.replace(&format!("{{{name}}}"), value);
         self.names.iter().fold(text.to_owned(), fill)
     }
 
     /// All that is stored.
-    fn stored(&self) -> Vec<u8> {
+    pub(crate) fn stored(&self) -> Vec<u8> {
         let pieces = self.service.state.service().backup().unwrap();
         pieces.flat_map(|piece| piece.unwrap().to_vec()).collect()
     }
 }
 
 /// A request of an operation, as the document shows it.
-struct Call {
-    id: String,
-    who: Who,
-    method: String,
-    path: String,
-    kind: String,
-    body: String,
+pub(crate) struct Call {
+    pub(crate) id: String,
+    pub(crate) who: Who,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) kind: String,
+    pub(crate) body: String,
+    /// Whether it can be a dry run.
     is_supported: bool,
+    pub(crate) is_repeatable: bool,
 }
 
 /// The requests of all operations that change something.
-fn calls() -> Vec<Call> {
+pub(crate) fn calls() -> Vec<Call> {
     let document = annals_server::openapi();
     let mut calls = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap().iter().filter(|(name, _)| *name != "parameters")
         {
             let id = operation["operationId"].as_str().unwrap();
-            let reference = json!({ "$ref": "#/components/parameters/X-Dry-Run" });
-            let is_supported =
-                operation["parameters"].as_array().is_some_and(|parameters| parameters.contains(&reference));
+            let takes = |name: &str| {
+                let reference = json!({ "$ref": format!("#/components/parameters/{name}") });
+                operation["parameters"].as_array().is_some_and(|parameters| parameters.contains(&reference))
+            };
+            let (is_supported, is_repeatable) = (takes("X-Dry-Run"), takes("Idempotency-Key"));
             if method == "get" && !is_supported && id != "unlock_account_by_link" {
                 continue;
             }
@@ -169,6 +174,7 @@ fn calls() -> Vec<Call> {
                 kind: kind.to_owned(),
                 body: body.to_owned(),
                 is_supported,
+                is_repeatable,
             };
             let content = operation["requestBody"]["content"].as_object();
             let examples = content.into_iter().flatten().filter_map(|(kind, content)| {
@@ -196,8 +202,8 @@ async fn a_dry_run_of_any_operation_changes_nothing() {
     let before = world.stored();
     let (mut supported, mut refused) = (0, 0);
     for call in calls() {
-        let Call { id, who, method, path, kind, body, is_supported } = &call;
-        for value in ["true", "1"] {
+        let Call { id, who, method, path, kind, body, is_supported, .. } = &call;
+        for value in ["true", "1", "True"] {
             let head = format!("x-dry-run: {value}\ncontent-type: {kind}");
             let answer = world.ask(*who, method, path, &head, body).await;
             let text = String::from_utf8_lossy(&answer.body);
@@ -250,21 +256,35 @@ async fn a_dry_run_is_refused_where_the_request_would_be() {
 }
 
 #[tokio::test]
-async fn the_header_is_true_or_false_in_any_case_and_all_of_its_values_count() {
+async fn the_header_is_exactly_true_or_false_and_all_of_its_values_count() {
     let mut world = World::new().await;
     let before = world.stored();
-    for value in ["yes", "", "0", "no", "on", "truee", "true, true", "\"true\"", "false\nx-dry-run: 1"] {
+    for value in [
+        "True",
+        "TRUE",
+        "False",
+        "1",
+        "yes",
+        "",
+        "0",
+        "no",
+        "on",
+        "truee",
+        "true, true",
+        "\"true\"",
+        "false\nx-dry-run: 1",
+    ] {
         let head = format!("x-dry-run: {value}");
         let answer = world.ask(Who::Jane, "POST", "/v1/apps/my-app/restart", &head, "").await;
         assert_eq!((answer.status, answer.text()), (StatusCode::BAD_REQUEST, NOT_A_VALUE), "{value}");
     }
-    for value in ["TRUE", "false\nx-dry-run: true", "true\nx-dry-run: false"] {
+    for value in ["true", "false\nx-dry-run: true", "true\nx-dry-run: false"] {
         let head = format!("x-dry-run: {value}");
         let answer = world.ask(Who::Jane, "POST", "/v1/apps/my-app/restart", &head, "").await;
         assert_eq!(answer.status, StatusCode::ACCEPTED, "{value}");
     }
     assert!(world.stored() == before);
-    let answer = world.ask(Who::Jane, "POST", "/v1/apps/my-app/restart", "x-dry-run: False", "").await;
+    let answer = world.ask(Who::Jane, "POST", "/v1/apps/my-app/restart", "x-dry-run: false", "").await;
     assert_eq!(answer.status, StatusCode::ACCEPTED);
     assert!(world.stored() != before);
     // Reading is no run of anything.

@@ -33,6 +33,7 @@ mod timers;
 mod bounds;
 mod dry_run;
 mod hostile;
+mod idempotency;
 mod mistakes;
 
 // What operators configure and watch: `--contract-only`, health, readiness, metrics, stores that fail.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use annals_model::app::{AcceptInvitation, AppAction, CreateApp};
 use annals_model::{App, AppId, AppRef, Decision, Person, PrivateState, Rejection, Role, TypeData};
-use annals_store::{CommandError, TokenHash, key};
+use annals_store::{CommandError, TimelineId, TokenHash, key};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -88,40 +88,82 @@ impl Service {
         + 'static,
     ) -> Result<Outcome<C>, Error> {
         let (caller, idempotency) = (request.caller(), request.idempotency());
-        self.commit(move |transaction| {
+        let once = self.commit(move |transaction| {
             if let Some(idempotency) = &idempotency
-                && let Some(stored) = idempotency::find(transaction, caller, idempotency)?
+                && let Some(stored) = idempotency::find::<StoredOutcome<C>>(transaction, caller, idempotency)?
             {
-                let StoredOutcome { app, recorded, created } = stored;
-                return Ok(outcome(transaction, app, recorded)?.with(created));
+                // The app may be somebody else's since.
+                let app = present(transaction, stored.app)?;
+                let role = role(transaction, &request, &app)?.ok_or(Rejection::NotFound("app"))?;
+                return Ok(Once::Repeated(stored, role));
             }
-            let outcome = decide(transaction, &request.refreshed(transaction)?)?;
+            let mut outcome = decide(transaction, &request.refreshed(transaction)?)?;
+            outcome.role = role(transaction, &request, &outcome.app)?;
             if request.dry_run {
                 transaction.discard();
             }
             if let Some(idempotency) = &idempotency {
-                let Outcome { app, recorded, created, .. } = outcome.clone();
-                let stored = StoredOutcome { app: app.id, recorded, created };
+                let stored = StoredOutcome::new(transaction, &outcome)?;
                 idempotency::remember(transaction, caller, idempotency, &stored);
             }
-            Ok(outcome)
-        })
-        .await
+            Ok(Once::First(outcome))
+        });
+        match once.await? {
+            Once::First(outcome) => Ok(outcome),
+            Once::Repeated(stored, role) => self.repeated(stored, role).await,
+        }
+    }
+
+    /// Returns a stored outcome with the app as it was then.
+    async fn repeated<C>(&self, stored: StoredOutcome<C>, role: Role) -> Result<Outcome<C>, Error> {
+        let StoredOutcome { app: id, position, records, recorded, created } = stored;
+        let (now, head) = self.store().app(id).await?.ok_or(Rejection::NotFound("app"))?;
+        let app = match position {
+            Some(position) if position != head.length => self.state_after(id, position).await?.unwrap_or(now),
+            _ => now,
+        };
+        let private = Arc::new(self.private_state(id).await?.with_records(records));
+        Ok(Outcome { app, private, role: Some(role), recorded, created })
     }
 }
 
-/// The part of an outcome that is stored for repeats. The app is left out: its secrets would be stored a second time.
+/// An outcome, or what is stored of the first one.
+enum Once<C> {
+    First(Outcome<C>),
+    Repeated(StoredOutcome<C>, Role),
+}
+
+/// The part of an outcome that is stored for repeats. The app is left out, because its secrets would be stored a second time:
+/// it is folded from its timeline again.
 #[derive(Serialize, Deserialize)]
 struct StoredOutcome<C> {
     app: AppId,
+    /// The length of the app's timeline; `None` if the state does not follow from it. The app is then shown as it is now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<u64>,
+    /// The records of the private state that changed, which are in no event.
+    records: PrivateState,
     recorded: Vec<RecordedEvent>,
     created: C,
 }
 
+impl<C: Clone> StoredOutcome<C> {
+    fn new(transaction: &Transaction<'_>, outcome: &Outcome<C>) -> Result<Self, CommandError> {
+        let app = outcome.app.id;
+        let position = match transaction.folds() {
+            true => Some(transaction.head(TimelineId::App(app))?.length),
+            false => None,
+        };
+        let records = outcome.private.records_changed(&*transaction.private_before(app)?);
+        let (recorded, created) = (outcome.recorded.clone(), outcome.created.clone());
+        Ok(Self { app, position, records, recorded, created })
+    }
+}
+
 impl Outcome {
     pub(super) fn with<C>(self, created: C) -> Outcome<C> {
-        let Self { app, private, recorded, created: () } = self;
-        Outcome { app, private, recorded, created }
+        let Self { app, private, role, recorded, created: () } = self;
+        Outcome { app, private, role, recorded, created }
     }
 }
 
@@ -212,7 +254,7 @@ pub(super) fn outcome(
     recorded: Vec<RecordedEvent>,
 ) -> Result<Outcome, CommandError> {
     let (app, private) = (present(transaction, id)?, transaction.private(id)?);
-    Ok(Outcome { app, private, recorded, created: () })
+    Ok(Outcome { app, private, role: None, recorded, created: () })
 }
 
 pub(super) fn present(transaction: &Transaction<'_>, id: AppId) -> Result<Arc<App>, CommandError> {
@@ -226,12 +268,17 @@ pub(super) fn require_role(
     app: &App,
     needed: Role,
 ) -> Result<Role, CommandError> {
-    let role = match &request.actor {
-        None => Some(Role::Operator),
-        Some(actor) => transaction.role_of(app, actor.id)?,
-    };
+    let role = role(transaction, request, app)?;
     let role = role.filter(|_| app.deleted_at.is_none()).ok_or(Rejection::NotFound("app"))?;
     if role < needed { Err(Rejection::needs(needed).into()) } else { Ok(role) }
+}
+
+/// Returns the caller's role in an app; `None` if they cannot access it.
+fn role(transaction: &Transaction<'_>, request: &Request, app: &App) -> Result<Option<Role>, CommandError> {
+    match &request.actor {
+        None => Ok(Some(Role::Operator)),
+        Some(actor) => Ok(transaction.role_of(app, actor.id)?),
+    }
 }
 
 /// Returns the reason why there is no invitation with a token.

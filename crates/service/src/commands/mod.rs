@@ -18,7 +18,7 @@ mod vouchers;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
-use annals_model::{App, Person, PrivateState};
+use annals_model::{App, Person, PrivateState, Role};
 use annals_store::{Caller, CommandError, Snapshot};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -60,6 +60,8 @@ pub struct Outcome<C = ()> {
     pub app: Arc<App>,
     /// The app's private state after the action.
     pub private: Arc<PrivateState>,
+    /// The caller's role in the app after the action, or now if the outcome is repeated.
+    pub role: Option<Role>,
     /// The recorded events; empty if nothing changed.
     pub recorded: Vec<RecordedEvent>,
     /// What the action created.

@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use annals_model::account::{FailLogin, SignIn, check_token_name};
 use annals_model::limits::NAME_BYTES_MAX;
-use annals_store::{Setting, TypedRows as _, key};
+use annals_store::{Caller, Setting, TypedRows as _, key};
 
-use super::Request;
 use super::accounts::{act_on, present};
 use super::tokens::{IssuedToken, issue};
+use super::{Idempotency, Request, idempotency};
 use crate::credentials::{new_secret, passwords};
 use crate::{Error, Service};
 
@@ -25,17 +25,20 @@ pub enum SignInOutcome {
 
 impl Service {
     /// Signs a user in, by username or email address, and creates an API token of the given name. If there is no such account,
-    /// takes the same time and has the same outcome as with a wrong password.
+    /// takes the same time and has the same outcome as with a wrong password. A repeat of a successful attempt needs the password again, and only then
+    /// counts as none.
     ///
     /// # Errors
     ///
-    /// Fails if the token's name is invalid, if the user has the maximum number of tokens, or if the store fails.
+    /// Fails if the token's name is invalid, if the user has the maximum number of tokens, if the idempotency key was used for
+    /// another request, or if the store fails.
     pub async fn sign_in(
         &self,
         remote_ip: Option<IpAddr>,
         name: &str,
         password: String,
         token_name: String,
+        idempotency: Option<Idempotency>,
     ) -> Result<SignInOutcome, Error> {
         check_token_name(&token_name)?;
         let name: String = name.chars().take(NAME_BYTES_MAX).collect();
@@ -53,9 +56,10 @@ impl Service {
             self.equalize_timing().await?;
             return Ok(SignInOutcome::Refused);
         };
-        if verified_hash.is_some() {
-            self.require_room_for_token(user).await?;
-        }
+        let room = match verified_hash {
+            Some(_) => self.room_for_token(user).await?,
+            None => Ok(()),
+        };
         let request = Request { remote_ip, ..Request::default() };
         let secret = new_secret("tk-us-");
         self.commit(move |transaction| {
@@ -64,9 +68,19 @@ impl Service {
             let is_right =
                 verified_hash.is_some() && verified_hash == transaction.get(key::Password(user))?;
             if is_right && !was_locked {
+                let caller = Caller::User(user);
+                if let Some(idempotency) = &idempotency
+                    && let Some(token) = idempotency::find(transaction, caller, idempotency)?
+                {
+                    return Ok(SignInOutcome::SignedIn(IssuedToken::new(token, &secret)));
+                }
+                room.clone()?;
                 act_on(transaction, &request, user, &SignIn)?;
                 let token = issue(transaction, user, token_name.clone(), &secret);
-                return Ok(SignInOutcome::SignedIn(IssuedToken { token, secret: secret.clone() }));
+                if let Some(idempotency) = &idempotency {
+                    idempotency::remember(transaction, caller, idempotency, &token);
+                }
+                return Ok(SignInOutcome::SignedIn(IssuedToken::new(token, &secret)));
             }
             act_on(transaction, &request, user, &FailLogin)?;
             Ok(match present(transaction, user)?.locked {

@@ -4,8 +4,9 @@ use annals_model::account::check_token_name;
 use annals_model::catalogue::{AccountChanges, TokenEvent};
 use annals_model::limits::TOKENS_MAX;
 use annals_model::{Rejection, UserId};
-use annals_store::{CommandError, Token, TokenHash, TokenId, TypedRows as _, key};
+use annals_store::{Caller, CommandError, Token, TokenHash, TokenId, TypedRows as _, key};
 
+use super::Idempotency;
 use super::accounts::{present, record_all};
 use crate::credentials::new_secret;
 use crate::transaction::Transaction;
@@ -19,8 +20,16 @@ const LAST_USED_MS: u64 = 60 * 1000;
 pub struct IssuedToken {
     /// The token, without its secret.
     pub token: Token,
-    /// The secret that the user presents.
-    pub secret: String,
+    /// The secret that the user presents; `None` in a repeated outcome, because outcomes are stored without secrets.
+    pub secret: Option<String>,
+}
+
+impl IssuedToken {
+    /// Joins a token with a secret that was generated for it. A token that was issued before has another one.
+    pub(super) fn new(token: Token, secret: &str) -> Self {
+        let is_of_token = token.hash == TokenHash::of(secret).to_string();
+        Self { token, secret: is_of_token.then(|| secret.to_owned()) }
+    }
 }
 
 impl Service {
@@ -28,53 +37,77 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// Fails if the name is invalid, if the user has the maximum number of tokens, or if the store fails.
-    pub async fn create_token(&self, user: UserId, name: String) -> Result<IssuedToken, Error> {
+    /// Fails if the name is invalid, if the user has the maximum number of tokens, if the idempotency key was used for another
+    /// request, or if the store fails.
+    pub async fn create_token(
+        &self,
+        user: UserId,
+        name: String,
+        idempotency: Option<Idempotency>,
+    ) -> Result<IssuedToken, Error> {
         check_token_name(&name)?;
-        self.require_room_for_token(user).await?;
+        let room = self.room_for_token(user).await?;
         let secret = new_secret("tk-us-");
-        self.commit(move |transaction| {
-            let token = issue(transaction, user, name.clone(), &secret);
-            record_of_token(transaction, user, &token, AccountChanges::NewToken)?;
-            Ok(IssuedToken { token, secret: secret.clone() })
-        })
-        .await
+        let issued = secret.clone();
+        let token = self
+            .commit_once(Caller::User(user), idempotency, move |transaction| {
+                room.clone()?;
+                let token = issue(transaction, user, name.clone(), &secret);
+                record_of_token(transaction, user, &token, AccountChanges::NewToken)?;
+                Ok(token)
+            })
+            .await?;
+        Ok(IssuedToken::new(token, &issued))
     }
 
-    /// Rejects a further token if the user has the maximum number.
-    pub(super) async fn require_room_for_token(&self, user: UserId) -> Result<(), Error> {
+    /// Returns the rejection of a further token if the user has the maximum number. A repeat needs no room, so its command
+    /// decides whether it matters.
+    pub(super) async fn room_for_token(&self, user: UserId) -> Result<Result<(), Rejection>, Error> {
         if self.store().list(key::Token::of(user), TOKENS_MAX).await?.len() < TOKENS_MAX {
-            return Ok(());
+            return Ok(Ok(()));
         }
         let message = format!("limit reached ({TOKENS_MAX}): revoke a token first");
-        Err(Rejection::invalid("name", message).into())
+        Ok(Err(Rejection::invalid("name", message)))
     }
 
     /// Replaces a token's secret. The old secret is no longer valid.
     ///
     /// # Errors
     ///
-    /// Fails if there is no such token, or if the store fails.
-    pub async fn renew_token(&self, user: UserId, id: TokenId) -> Result<IssuedToken, Error> {
+    /// Fails if there is no such token, if the idempotency key was used for another request, or if the store fails.
+    pub async fn renew_token(
+        &self,
+        user: UserId,
+        id: TokenId,
+        idempotency: Option<Idempotency>,
+    ) -> Result<IssuedToken, Error> {
         let secret = new_secret("tk-us-");
-        self.commit(move |transaction| {
-            let before = take(transaction, user, id)?;
-            let hash = TokenHash::of(&secret);
-            let token = Token { issued_at: transaction.now(), hash: hash.to_string(), ..before };
-            put(transaction, user, &token, hash);
-            record_of_token(transaction, user, &token, AccountChanges::RegenerateToken)?;
-            Ok(IssuedToken { token, secret: secret.clone() })
-        })
-        .await
+        let issued = secret.clone();
+        let token = self
+            .commit_once(Caller::User(user), idempotency, move |transaction| {
+                let before = take(transaction, user, id)?;
+                let hash = TokenHash::of(&secret);
+                let token = Token { issued_at: transaction.now(), hash: hash.to_string(), ..before };
+                put(transaction, user, &token, hash);
+                record_of_token(transaction, user, &token, AccountChanges::RegenerateToken)?;
+                Ok(token)
+            })
+            .await?;
+        Ok(IssuedToken::new(token, &issued))
     }
 
     /// Revokes a token.
     ///
     /// # Errors
     ///
-    /// Fails if there is no such token, or if the store fails.
-    pub async fn revoke_token(&self, user: UserId, id: TokenId) -> Result<(), Error> {
-        self.commit(move |transaction| {
+    /// Fails if there is no such token, if the idempotency key was used for another request, or if the store fails.
+    pub async fn revoke_token(
+        &self,
+        user: UserId,
+        id: TokenId,
+        idempotency: Option<Idempotency>,
+    ) -> Result<(), Error> {
+        self.commit_once(Caller::User(user), idempotency, move |transaction| {
             let token = take(transaction, user, id)?;
             record_of_token(transaction, user, &token, AccountChanges::DeleteToken)
         })

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use annals_model::account::check_registration;
 use annals_model::catalogue::{self, AccountChanges};
 use annals_model::{Account, FieldErrors, Person, Rejection, UserId};
-use annals_store::{CommandError, key};
+use annals_store::{Caller, CommandError, key};
 
+use super::Idempotency;
 use super::accounts::record_all;
 use super::tokens::{IssuedToken, issue};
 use crate::credentials::{new_secret, passwords};
@@ -30,40 +31,48 @@ pub struct NewUser {
 }
 
 impl Service {
-    /// Registers a user with a first API token. If reports have named a user with this identifier, or with this address and
+    /// Registers a user with a first API token. Only the operator may give an idempotency key. If reports have named a user with this identifier, or with this address and
     /// username, registers that user.
     ///
     /// # Errors
     ///
-    /// Fails if the username, address or password is invalid, if another user has one of them, or if the store fails.
-    pub async fn register_user(&self, user: NewUser) -> Result<(Arc<Account>, IssuedToken), Error> {
+    /// Fails if the username, address or password is invalid, if another user has one of them, if the
+    /// idempotency key was used for another request, or if the store fails.
+    pub async fn register_user(
+        &self,
+        user: NewUser,
+        idempotency: Option<Idempotency>,
+    ) -> Result<(Arc<Account>, IssuedToken), Error> {
         let password_hash = match &user.password {
             Some(password) => Some(passwords::hash(password.clone()).await?),
             None => None,
         };
         check_registration(&user.username, &user.email)?;
         let secret = new_secret("tk-us-");
-        self.commit(move |transaction| {
-            let id = registrable(transaction, &user)?;
-            let person = Person { username: user.username.clone(), email: user.email.clone(), id };
-            let account = match transaction.account(id)? {
-                Some(known) => Account { person, ..(*known).clone() },
-                None => Account::first_seen(&person, transaction.now()),
-            };
-            transaction.put_account(account.clone())?;
-            transaction.put(key::Registered(id), ());
-            if user.signs_up {
-                let event = AccountChanges::NewUser(catalogue::NewUser {});
-                record_all(transaction, &account.person, vec![event.into()])?;
-            }
-            if let Some(hash) = &password_hash {
-                transaction.put(key::Password(id), hash.as_str().into());
-            }
-            let token = issue(transaction, id, "default".to_owned(), &secret);
-            let account = transaction.account(id)?.unwrap_or_else(|| Arc::new(account));
-            Ok((account, IssuedToken { token, secret: secret.clone() }))
-        })
-        .await
+        let issued = secret.clone();
+        let (account, token) = self
+            .commit_once(Caller::Operator, idempotency, move |transaction| {
+                let id = registrable(transaction, &user)?;
+                let person = Person { username: user.username.clone(), email: user.email.clone(), id };
+                let account = match transaction.account(id)? {
+                    Some(known) => Account { person, ..(*known).clone() },
+                    None => Account::first_seen(&person, transaction.now()),
+                };
+                transaction.put_account(account.clone())?;
+                transaction.put(key::Registered(id), ());
+                if user.signs_up {
+                    let event = AccountChanges::NewUser(catalogue::NewUser {});
+                    record_all(transaction, &account.person, vec![event.into()])?;
+                }
+                if let Some(hash) = &password_hash {
+                    transaction.put(key::Password(id), hash.as_str().into());
+                }
+                let token = issue(transaction, id, "default".to_owned(), &secret);
+                let account = transaction.account(id)?.unwrap_or_else(|| Arc::new(account));
+                Ok((account, token))
+            })
+            .await?;
+        Ok((account, IssuedToken::new(token, &issued)))
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use annals_model::Rejection;
 use annals_model::account::{AddVoucher, Voucher};
 use annals_model::limits::NAME_BYTES_MAX;
+use annals_model::{Rejection, Time};
 use annals_store::{Caller, TypedRows as _, key};
 
 use super::Request;
@@ -36,13 +36,13 @@ impl Service {
         .await
     }
 
-    /// Redeems a voucher for the caller's account.
+    /// Redeems a voucher for the caller's account. Returns when, too.
     ///
     /// # Errors
     ///
     /// Fails if there is no such voucher, if it expired, is used up or was redeemed by this account, if the caller is the
     /// operator, or if the store fails.
-    pub async fn use_voucher(&self, request: Request, code: &str) -> Result<Voucher, Error> {
+    pub async fn use_voucher(&self, request: Request, code: &str) -> Result<(Voucher, Time), Error> {
         if code.len() > NAME_BYTES_MAX {
             return Err(Rejection::NotFound("voucher").into());
         }
@@ -52,12 +52,13 @@ impl Service {
             let voucher = transaction.get(key.clone())?.ok_or(Rejection::NotFound("voucher"))?;
             let action = AddVoucher((*voucher).clone());
             act_on(transaction, &request.refreshed(transaction)?, user, &action)?;
+            let now = transaction.now();
             let used = Voucher { uses: voucher.uses + 1, ..(*voucher).clone() };
             transaction.put(key.clone(), used.clone().into());
             if request.dry_run {
                 transaction.discard();
             }
-            Ok(used)
+            Ok((used, now))
         })
         .await
     }

@@ -113,6 +113,15 @@ impl Service {
         Ok(Difference { from: from.point, to: to.point, changes })
     }
 
+    /// Returns the state of an app after the first events of its timeline; `None` after none.
+    pub(crate) async fn state_after(&self, app: AppId, events: u64) -> Result<Option<Arc<App>>, Error> {
+        if events == 0 {
+            return Ok(None);
+        }
+        let segments = [Segment { positions: 1..=events, is_whole: true }];
+        Ok(self.fold(app, &segments, Time::MAX).await?.state)
+    }
+
     /// Returns the state that the events of these segments up to a time result in. Caches states on the way, so that the next
     /// fold starts from one of them: recorded events never change.
     async fn fold(&self, app: AppId, segments: &[Segment], until: Time) -> Result<Folded, Error> {

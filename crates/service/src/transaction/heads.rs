@@ -6,14 +6,19 @@ use annals_store::{Error, Head, LateBlock, TimelineId, key};
 use super::Transaction;
 
 impl Transaction<'_> {
+    /// Returns the end of a timeline, with the events recorded in this transaction.
+    pub(crate) fn head(&self, timeline: TimelineId) -> Result<Head, Error> {
+        match self.heads.get(&timeline) {
+            Some(head) => Ok(*head),
+            None => self.snapshot.head(timeline),
+        }
+    }
+
     /// Moves the end of a timeline behind an event of that time. Returns whether the event is late.
     ///
     /// Late events are rare, so a block of positions gets a row about its times only once it has one.
     pub(super) fn extend(&mut self, timeline: TimelineId, created_at: Time) -> Result<bool, Error> {
-        let before = match self.heads.get(&timeline) {
-            Some(head) => *head,
-            None => self.snapshot.head(timeline)?,
-        };
+        let before = self.head(timeline)?;
         let after = before.append(created_at);
         self.heads.insert(timeline, after);
         let is_late = before.is_late(created_at);

@@ -221,6 +221,19 @@ impl<'a> Transaction<'a> {
         }
     }
 
+    /// Returns the private state of an app as found in the store.
+    pub(crate) fn private_before(&self, id: AppId) -> Result<Arc<PrivateState>, Error> {
+        match self.private.get(&id) {
+            Some(touched) => Ok(touched.found.clone().unwrap_or_default()),
+            None => Ok(self.snapshot.get(key::PrivateState(id))?.unwrap_or_default()),
+        }
+    }
+
+    /// Returns whether the state of an app follows from its timeline.
+    pub(crate) fn folds(&self) -> bool {
+        !self.settings.contract_only
+    }
+
     pub(crate) fn put_private(&mut self, id: AppId, private: Arc<PrivateState>) -> Result<(), Error> {
         let found = self.private(id)?;
         touch(&mut self.private, id, found, private);

@@ -119,8 +119,9 @@ async fn add_log_drain(
     body: JsonBody<LogDrainBody>,
 ) -> Result<Response, ApiError> {
     let drain = body.value.into_drain()?;
-    let outcome = access.act(AddLogDrain(drain), &body.bytes).await?;
-    Ok(created(&LogDrainAnswer { drain: LogDrainView { app_id: outcome.app.id, url: outcome.created } }))
+    let url = drain.clone().into_url()?;
+    let app = access.act(AddLogDrain(drain), &body.bytes).await?.app;
+    Ok(created(&LogDrainAnswer { drain: LogDrainView { app_id: app.id, url } }))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -157,8 +158,9 @@ async fn add_addon_log_drain(
 ) -> Result<Response, ApiError> {
     let drain = body.value.into_drain()?;
     find_addon(&access.app, &addon_id)?;
-    let outcome = access.act(AddAddonLogDrain { addon_id, drain }, &body.bytes).await?;
-    Ok(created(&LogDrainAnswer { drain: LogDrainView { app_id: outcome.app.id, url: outcome.created } }))
+    let url = drain.clone().into_url()?;
+    let app = access.act(AddAddonLogDrain { addon_id, drain }, &body.bytes).await?.app;
+    Ok(created(&LogDrainAnswer { drain: LogDrainView { app_id: app.id, url } }))
 }
 
 /// Removes a log drain from an add-on.

@@ -18,6 +18,7 @@ use crate::answer::ok;
 use crate::api::{Api, op};
 use crate::error::{ApiError, BAD_CREDENTIALS};
 use crate::extract::{JsonBody, RemoteIp, Segments, name_and_password, required};
+use crate::idempotency::Repeatable;
 use crate::state::AppState;
 
 pub(crate) fn api() -> Api {
@@ -39,6 +40,7 @@ pub(crate) fn api() -> Api {
             op("Set the add-on's variables and restart the app")
                 .records(&["new_variable", "edit_variable", "restart"])
                 .basic()
+                .repeatable()
                 .body::<ProviderConfigBody>()
                 .example(json!({ "config": { "REDIS_URL": "redis://redis.example.com:6379" } }))
                 .ok::<ProviderAppAnswer>(),
@@ -102,13 +104,15 @@ async fn configure_provider_app(
     State(service): State<Service>,
     Asking(provider): Asking,
     RemoteIp(remote_ip): RemoteIp,
+    repeatable: Repeatable,
     Segments([resource]): Segments<1>,
     body: JsonBody<ProviderConfigBody>,
 ) -> Result<Response, ApiError> {
     let (app, id) = service.addon_of_provider(&provider, &resource).await?;
     let config = required(body.value.config, "config")?;
     let config = config.into_iter().map(|(name, value)| NewValue { name, value }).collect();
-    let request = Request { remote_ip, ..Request::default() };
+    let idempotency = repeatable.idempotency_of(&format!("provider {}", provider.id), &body.bytes);
+    let request = Request { remote_ip, idempotency, ..Request::default() };
     let outcome = service.act(request, app.id, ConfigureAddon { id: id.clone(), config }).await?;
     Ok(ok(&ProviderAppAnswer::new(&outcome.app, &id)?))
 }

@@ -188,10 +188,10 @@ async fn accept_token(
     token: Option<String>,
     body: &[u8],
 ) -> Result<Response, ApiError> {
-    let user = acting.user()?.id();
+    acting.user()?;
     let token = required(token, "token")?;
-    let app = state.service.accept_invitation(acting.request(body), token).await?.app;
-    let mut response = ok(&AppAnswer::seen(state, &app, Visibility::of(app.role_of(user))).await?);
+    let outcome = state.service.accept_invitation(acting.request(body), token).await?;
+    let mut response = ok(&AppAnswer::seen(state, &outcome.app, Visibility::of(outcome.role)).await?);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }

@@ -147,7 +147,7 @@ async fn create(
         pull_request: None,
     };
     let outcome = state.service.create_app(acting.request(body), action).await?;
-    Ok(created(&AppAnswer::new(state, &outcome.app).await?))
+    Ok(created(&AppAnswer::seen(state, &outcome.app, Visibility::of(outcome.role)).await?))
 }
 
 /// Shows an app.

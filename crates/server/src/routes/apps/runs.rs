@@ -75,14 +75,17 @@ async fn run_command(
     access: Authorized<Run>,
     body: JsonBody<RunCommandBody>,
 ) -> Result<Response, ApiError> {
+    let command = required(body.value.command, "command")?;
     let action = Run {
-        command: required(body.value.command, "command")?,
+        command: command.clone(),
         size: body.value.size.filter(|size| !size.is_empty()),
         detached: body.value.detached.unwrap_or(false),
     };
     let outcome = access.act(action, &body.bytes).await?;
     let one_off = outcome.private.one_offs.iter().find(|one_off| one_off.id == outcome.created);
     let one_off = one_off.ok_or(ApiError::NotFound("container"))?;
+    // A stored outcome has no command, but a repeat names it again.
+    let one_off = &OneOff { command, ..one_off.clone() };
     let event = outcome.recorded("run").ok_or(ApiError::NotFound("operation"))?;
     let container = ContainerView::of_one_off(&outcome.app, one_off, Visibility::ALL);
     let operation_url = operation_url(&service, outcome.app.id, event.id);

@@ -216,9 +216,9 @@ async fn use_voucher(
 ) -> Result<Response, ApiError> {
     acting.user()?;
     let code = required(required(body.value.voucher, "voucher")?.code, "code")?;
-    let voucher = service.use_voucher(acting.request(&body.bytes), &code).await?;
+    let (voucher, created_at) = service.use_voucher(acting.request(&body.bytes), &code).await?;
     let Voucher { code, amount, .. } = voucher;
-    Ok(created(&VoucherAnswer { voucher: VoucherView { code, amount, created_at: service.now() } }))
+    Ok(created(&VoucherAnswer { voucher: VoucherView { code, amount, created_at } }))
 }
 
 #[derive(Deserialize, JsonSchema)]

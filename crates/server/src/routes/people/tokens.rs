@@ -2,7 +2,7 @@
 
 use annals_model::Time;
 use annals_model::account::check_token_name;
-use annals_service::{IssuedToken, Service, SignInOutcome, SignedIn, Token, TokenId};
+use annals_service::{Idempotency, IssuedToken, Service, SignInOutcome, SignedIn, Token, TokenId};
 use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -17,6 +17,7 @@ use crate::error::{ApiError, BAD_CREDENTIALS};
 use crate::extract::{
     Exchanging, JsonBody, LastSegment, NameAndPassword, RemoteIp, User, name_and_password, required,
 };
+use crate::idempotency::Repeatable;
 use crate::state::AppState;
 
 pub(crate) fn api() -> Api {
@@ -29,6 +30,7 @@ pub(crate) fn api() -> Api {
                 .records(&["new_token", "login_success", "login_failure", "login_lock"])
                 .basic()
                 .limited()
+                .repeatable()
                 .body::<CreateTokenBody>()
                 .example(json!({ "token": { "name": "laptop" } }))
                 .created::<TokenAnswer>(),
@@ -41,12 +43,15 @@ pub(crate) fn api() -> Api {
         .delete(
             "/v1/tokens/{token}",
             revoke_token,
-            op("Revoke an API token").records(&["delete_token"]).no_content(),
+            op("Revoke an API token").repeatable().records(&["delete_token"]).no_content(),
         )
         .patch(
             "/v1/tokens/{token}/renew",
             renew_token,
-            op("Replace the secret of an API token").records(&["regenerate_token"]).ok::<TokenAnswer>(),
+            op("Replace the secret of an API token")
+                .repeatable()
+                .records(&["regenerate_token"])
+                .ok::<TokenAnswer>(),
         )
 }
 
@@ -83,13 +88,15 @@ async fn create_token(
     State(state): State<AppState>,
     credential: TokenCredential,
     remote_ip: RemoteIp,
+    repeatable: Repeatable,
     body: JsonBody<CreateTokenBody>,
 ) -> Result<Response, ApiError> {
     let name = body.value.token.and_then(|fields| fields.name).or(body.value.name);
     let name = required(name, "name")?;
+    let idempotency = repeatable.idempotency(&body.bytes);
     let issued = match credential {
-        TokenCredential::Token(user) => state.service.create_token(user.id(), name).await?,
-        TokenCredential::Password(given) => sign_in(&state, remote_ip, given, name).await?,
+        TokenCredential::Token(user) => state.service.create_token(user.id(), name, idempotency).await?,
+        TokenCredential::Password(given) => sign_in(&state, remote_ip, given, name, idempotency).await?,
     };
     Ok(created(&TokenAnswer { token: TokenView::with_secret(&issued) }))
 }
@@ -100,11 +107,13 @@ async fn sign_in(
     RemoteIp(remote_ip): RemoteIp,
     given: NameAndPassword,
     token_name: String,
+    idempotency: Option<Idempotency>,
 ) -> Result<IssuedToken, ApiError> {
     // A request that cannot succeed does not count as an attempt.
     check_token_name(&token_name)?;
     state.attempts.check(remote_ip, &given.name)?;
-    match state.service.sign_in(remote_ip, &given.name, given.password, token_name).await? {
+    let NameAndPassword { name, password } = given;
+    match state.service.sign_in(remote_ip, &name, password, token_name, idempotency).await? {
         SignInOutcome::SignedIn(issued) => Ok(issued),
         SignInOutcome::Refused => Err(BAD_CREDENTIALS),
         SignInOutcome::Locked => Err(ApiError::Locked),
@@ -132,9 +141,10 @@ impl FromRequestParts<AppState> for TokenCredential {
 async fn renew_token(
     State(service): State<Service>,
     User(user): User,
+    repeatable: Repeatable,
     LastSegment(token): LastSegment,
 ) -> Result<Response, ApiError> {
-    let issued = service.renew_token(user.id(), parse_id(&token)?).await?;
+    let issued = service.renew_token(user.id(), parse_id(&token)?, repeatable.idempotency(b"")).await?;
     Ok(ok(&TokenAnswer { token: TokenView::with_secret(&issued) }))
 }
 
@@ -142,9 +152,10 @@ async fn renew_token(
 async fn revoke_token(
     State(service): State<Service>,
     User(user): User,
+    repeatable: Repeatable,
     LastSegment(token): LastSegment,
 ) -> Result<Response, ApiError> {
-    service.revoke_token(user.id(), parse_id(&token)?).await?;
+    service.revoke_token(user.id(), parse_id(&token)?, repeatable.idempotency(b"")).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -174,7 +185,7 @@ pub(crate) struct TokenView {
     created_at: Time,
     last_used_at: Option<Time>,
     issued_at: Time,
-    /// The token itself. Only the response that creates or renews it contains it.
+    /// The token itself. Only the response that creates or renews it contains it, and no repeat of that response.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
 }
@@ -186,6 +197,6 @@ impl TokenView {
     }
 
     pub(crate) fn with_secret(issued: &IssuedToken) -> Self {
-        Self { token: Some(issued.secret.clone()), ..Self::new(&issued.token) }
+        Self { token: issued.secret.clone(), ..Self::new(&issued.token) }
     }
 }

@@ -16,6 +16,7 @@ use crate::answer::{created, ok};
 use crate::api::{Api, op};
 use crate::error::ApiError;
 use crate::extract::{JsonBody, Operator, RemoteIp, User, required};
+use crate::idempotency::{Repeatable, not_supported};
 use crate::routes::people::tokens;
 use crate::state::AppState;
 
@@ -28,6 +29,7 @@ pub(crate) fn api() -> Api {
                 .records(&["new_user"])
                 .operator()
                 .limited()
+                .repeatable()
                 .body::<RegisterUserBody>()
                 .example(json!({ "user": { "username": "jane", "email": "jane@example.com" } }))
                 .created::<RegisteredAnswer>(),
@@ -52,9 +54,15 @@ struct RegisterUserFields {
 async fn register_user(
     State(state): State<AppState>,
     registrar: Registrar,
+    repeatable: Repeatable,
     body: JsonBody<RegisterUserBody>,
 ) -> Result<Response, ApiError> {
+    let idempotency = repeatable.idempotency(&body.bytes);
     let fields = required(body.value.user, "user")?;
+    if idempotency.is_some() && fields.password.is_some() {
+        // The fingerprint of the request is a fast hash, from which a stored password could be guessed.
+        return Err(not_supported("with a password"));
+    }
     if let Registrar::Themself(remote_ip) = registrar {
         return sign_up(&state, remote_ip, fields).await;
     }
@@ -63,7 +71,7 @@ async fn register_user(
     let username = required(fields.username, "username")?;
     let email = required(fields.email, "email")?;
     let user = NewUser { id, username, email, password: fields.password, signs_up: false };
-    let (account, issued) = state.service.register_user(user).await?;
+    let (account, issued) = state.service.register_user(user, idempotency).await?;
     Ok(created(&RegisteredAnswer {
         user: UserView::new(&account),
         token: tokens::TokenView::with_secret(&issued),
@@ -85,7 +93,7 @@ async fn sign_up(
     let username = fields.username.unwrap_or_else(local_part);
     let password = Some(required(fields.password, "password")?);
     let user = NewUser { id: None, username, email, password, signs_up: true };
-    let (account, issued) = state.service.register_user(user).await?;
+    let (account, issued) = state.service.register_user(user, None).await?;
     Ok(created(&RegisteredAnswer {
         user: UserView::new(&account),
         token: tokens::TokenView::with_secret(&issued),

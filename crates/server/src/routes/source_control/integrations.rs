@@ -107,9 +107,8 @@ async fn delete_scm_integration(
     acting: Acting,
     LastSegment(name): LastSegment,
 ) -> Result<Response, ApiError> {
-    let id = acting.user()?.account.integration(&name).and_then(|one| one.id.parse().ok());
-    let id = id.ok_or(ApiError::NotFound("scm_integration"))?;
-    service.act_on_own_account(acting.request(b""), Disconnect { id }).await?;
+    acting.user()?;
+    service.act_on_own_account(acting.request(b""), Disconnect { name }).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -20,6 +20,7 @@ use crate::api::{Api, op};
 use crate::error::ApiError;
 use crate::extract::{Segments, read};
 use crate::forges::{WebhookEvent, github, gitlab};
+use crate::idempotency::Repeatable;
 use crate::limits::HOOK_BYTES_MAX;
 use crate::state::AppState;
 
@@ -30,6 +31,7 @@ pub(crate) fn api() -> Api {
         op("Receive a webhook of GitHub or GitLab about pushes and pull requests")
             .records(&["deployment", "create_review_app", "new_app", "destroy_review_app"])
             .open()
+            .repeatable()
             .header("X-GitHub-Event", "GitHub's name for what happened.")
             .header("X-Hub-Signature-256", "GitHub's signature of the body with the link's secret.")
             .header("X-GitHub-Delivery", "Identifies a delivery of GitHub, so that a repeat changes nothing.")
@@ -49,6 +51,7 @@ pub(crate) fn api() -> Api {
 async fn receive_webhook(
     State(state): State<AppState>,
     Segments([app]): Segments<1>,
+    repeatable: Repeatable,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -74,18 +77,21 @@ async fn receive_webhook(
         if !is_signed(secret.0.as_bytes(), &body, header("x-hub-signature-256").unwrap_or_default()) {
             return Err(UNPROVEN);
         }
-        (github::read(forge_event, &json_in(&headers, &body)?)?, header("x-github-delivery"))
+        (
+            github::read(forge_event, &json_in(&headers, &body)?)?,
+            repeatable.key().or(header("x-github-delivery")),
+        )
     } else {
         let token = header("x-gitlab-token").unwrap_or_default();
         if !bool::from(token.as_bytes().ct_eq(secret.0.as_bytes())) {
             return Err(UNPROVEN);
         }
-        let delivery = header("idempotency-key").or(header("webhook-id")).or(header("x-gitlab-event-uuid"));
+        let delivery = repeatable.key().or(header("webhook-id")).or(header("x-gitlab-event-uuid"));
         (gitlab::read(&body)?, delivery)
     };
     let fingerprint = hex::encode(Sha256::digest(&body));
     let idempotency =
-        delivery.map(|delivery| Idempotency { key: format!("hook {} {delivery:.128}", app.id), fingerprint });
+        delivery.map(|delivery| Idempotency { key: format!("hook {} {delivery:.255}", app.id), fingerprint });
     let request = Request { idempotency, ..Request::default() };
     let recorded = match event {
         WebhookEvent::Push { branch, head, commits } => {

@@ -13,7 +13,8 @@ use crate::answer::created;
 use crate::api::{Api, action};
 use crate::dry_run::DryRun;
 use crate::error::ApiError;
-use crate::extract::{Operator, idempotency, idempotency_key, read, target};
+use crate::extract::{Operator, read};
+use crate::idempotency::Repeatable;
 use crate::limits::REPORT_BYTES_MAX;
 use crate::state::AppState;
 
@@ -83,7 +84,6 @@ async fn report_events(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let key = idempotency_key(&parts.headers)?;
     let is_ndjson = parts
         .headers
         .get(header::CONTENT_TYPE)
@@ -119,9 +119,7 @@ async fn report_events(
     })?;
     let accepted = match DryRun::of(&parts) {
         DryRun(true) => state.service.check_reports(reports).await?,
-        DryRun(false) => {
-            state.service.report(reports, idempotency(key.as_ref(), &target(&parts), &body)).await?
-        }
+        DryRun(false) => state.service.report(reports, Repeatable::of(&parts).idempotency(&body)).await?,
     };
     Ok(created(&AcceptedAnswer { accepted }))
 }
