@@ -9,7 +9,7 @@ use annals_model::catalogue::AppOperations;
 use annals_model::{App, AppRef, Person, Rejection, Report, TypeData};
 use annals_service::{Error, NewUser, Request, Service};
 use annals_store::{Portable, Store, TimelineId};
-use annals_testing::{TestDatabase, app, report, serve, timeline, user};
+use annals_testing::{NamesByEvents, TestDatabase, app, report, serve, timeline, user};
 use serde_json::json;
 
 /// Reports that many events of forty apps. Each event changes its app's state.
@@ -146,6 +146,38 @@ async fn only_one_of_two_processes_gives_out_a_name() {
         assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
         let refused = outcomes.into_iter().find_map(Result::err).unwrap();
         assert!(matches!(refused, Error::Rejected(Rejection::Invalid(_))), "{refused:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_that_give_and_free_one_name_at_the_same_time_agree_who_has_it() {
+    let database = TestDatabase::create().await;
+    let mut services = Vec::new();
+    for _ in 0..2 {
+        services.push(serve(database.open().await).await);
+    }
+    let person = Person { username: "jane".to_owned(), email: "jane@example.com".to_owned(), id: user(1) };
+    for round in 0..10_u8 {
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in 1..=6_u8 {
+            let service = services[usize::from(number % 2)].clone();
+            let events = (0..4_u8).map(|turn| {
+                let event_type = ["new_app", "restart", "delete_app"][usize::from((number + turn + round) % 3)];
+                let name = ["some-name", "other-name"][usize::from((number * turn + round) % 5 / 4)];
+                json!({
+                    "user": person, "app_id": app(number), "app_name": name, "type": event_type, "type_data": {},
+                })
+            });
+            let events: Vec<_> = events.collect();
+            tasks.spawn(async move {
+                for event in events {
+                    service.report(vec![report(&event)], None).await.unwrap();
+                }
+            });
+        }
+        tasks.join_all().await;
+        let store = database.open().await;
+        NamesByEvents::of(&*store).await.check_rows(&*store).await;
     }
 }
 

@@ -13,6 +13,7 @@
 mod clock;
 mod failures;
 mod fixtures;
+mod names;
 
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ pub use fixtures::{
     EXAMPLES, START, app, commit, count_by_type, event, events_since, head_of, person, report, serve,
     timeline, user, write_rows,
 };
+pub use names::NamesByEvents;
 
 /// A private place for a store, which can be opened there again and again.
 pub enum TestStore {

@@ -107,6 +107,41 @@ async fn late_reports_are_in_the_hours_and_the_state_they_belong_to() {
 }
 
 #[tokio::test]
+async fn a_name_that_reports_gave_to_two_apps_leads_to_the_last_one_and_then_to_the_other() {
+    let mut service = TestService::start().await;
+    let jane = service.register("jane", None).await;
+    for name in ["n", "my-app"] {
+        let report = async |service: &mut TestService, id: &str, event_type: &str| {
+            let event = json!({
+                "app_id": id, "app_name": name, "type": event_type, "type_data": {},
+                "user": {"username": "johndoe", "email": "john@doe.com", "id": JOHN},
+            });
+            let body = json!({ "events": [event] }).to_string();
+            assert_eq!(service.post("/v1/events", OPERATOR, &body).await.status, StatusCode::CREATED);
+        };
+        let id_of = async |service: &mut TestService| {
+            let answer = service.get(&format!("/v1/apps/{name}"), OPERATOR).await;
+            (answer.status == StatusCode::OK).then(|| answer.json()["app"]["id"].as_str().unwrap().to_owned())
+        };
+        let (first, second) = ("000000000000000000000001", "000000000000000000000002");
+        report(&mut service, first, "new_app").await;
+        report(&mut service, second, "new_app").await;
+        assert_eq!(id_of(&mut service).await.as_deref(), Some(second));
+        report(&mut service, second, "delete_app").await;
+        assert_eq!(id_of(&mut service).await.as_deref(), Some(first));
+        let body = json!({"app": {"name": name}}).to_string();
+        let taken = service.post("/v1/apps", &jane, &body).await;
+        assert_eq!(taken.status, StatusCode::UNPROCESSABLE_ENTITY);
+        report(&mut service, first, "delete_app").await;
+        assert_eq!(id_of(&mut service).await, None);
+    }
+    assert_eq!(
+        service.post("/v1/apps", &jane, r#"{"app":{"name":"my-app"}}"#).await.status,
+        StatusCode::CREATED
+    );
+}
+
+#[tokio::test]
 async fn a_malformed_report_says_what_was_expected() {
     let mut service = TestService::start().await;
     let jane = service.register("jane", None).await;

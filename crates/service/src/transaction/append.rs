@@ -6,7 +6,6 @@ use annals_model::catalogue::Origin;
 use annals_model::report::AHEAD_MILLIS_MAX;
 use annals_model::{Account, App, AppRef, Event, EventId, Person, Rejection, Time, TypeData};
 use annals_store::{CommandError, Error, NewEvent, TimelineId, key};
-use indexmap::map::Entry;
 use serde::{Deserialize, Serialize};
 
 use super::{Touched, Transaction};
@@ -108,43 +107,57 @@ impl Transaction<'_> {
     /// Applies an event to the states of its app and its user. Creates the states that do not exist.
     fn apply(&mut self, event: &Event) -> Result<(), Error> {
         if let Some(user) = &event.user {
-            Account::apply(&mut self.touch_account(user, event.created_at)?.now, event);
+            let touched = self.touch_account(user, event.created_at)?;
+            let before = (touched.now.person != *user).then(|| touched.now.person.clone());
+            Account::apply(&mut touched.now, event);
+            if before.is_some() {
+                self.rename_user(before.as_ref(), user)?;
+            }
         }
         if let Some(app) = &event.app {
             self.note_contradiction(app, event)?;
             let touched = self.touch_app(app, event.created_at)?;
             let owner_of = |app: &App| app.owner.as_ref().map(|owner| owner.id);
             let owner_before = owner_of(&touched.now);
+            let was_live = touched.now.deleted_at.is_none();
+            let old_name = (touched.now.name != app.name).then(|| touched.now.name.clone());
             App::apply(&mut touched.now, event);
+            let is_live = touched.now.deleted_at.is_none();
             // A new owner gets an account, even if they did nothing themselves.
             if owner_of(&touched.now) != owner_before
                 && let Some(owner) = touched.now.owner.clone()
             {
                 self.touch_account(&owner, event.created_at)?;
             }
+            if old_name.is_some() || is_live != was_live {
+                let before = was_live.then(|| old_name.as_ref().unwrap_or(&app.name));
+                self.rename_app(app.id, before, is_live.then_some(&app.name))?;
+            }
         }
         Ok(())
     }
 
     pub(super) fn touch_app(&mut self, app: &AppRef, at: Time) -> Result<&mut Touched<App>, Error> {
-        match self.apps.entry(app.id) {
-            Entry::Occupied(entry) => Ok(entry.into_mut()),
-            Entry::Vacant(entry) => {
-                let found = self.snapshot.get(key::App(app.id))?;
-                let now = found.clone().unwrap_or_else(|| Arc::new(App::first_seen(app, at)));
-                Ok(entry.insert(Touched { found, now }))
+        if !self.apps.contains_key(&app.id) {
+            let found = self.snapshot.get(key::App(app.id))?;
+            if found.is_none() {
+                self.rename_app(app.id, None, Some(&app.name))?;
             }
+            let now = found.clone().unwrap_or_else(|| Arc::new(App::first_seen(app, at)));
+            self.apps.insert(app.id, Touched { found, now });
         }
+        Ok(&mut self.apps[&app.id])
     }
 
     fn touch_account(&mut self, person: &Person, at: Time) -> Result<&mut Touched<Account>, Error> {
-        match self.accounts.entry(person.id) {
-            Entry::Occupied(entry) => Ok(entry.into_mut()),
-            Entry::Vacant(entry) => {
-                let found = self.snapshot.get(key::Account(person.id))?;
-                let now = found.clone().unwrap_or_else(|| Arc::new(Account::first_seen(person, at)));
-                Ok(entry.insert(Touched { found, now }))
+        if !self.accounts.contains_key(&person.id) {
+            let found = self.snapshot.get(key::Account(person.id))?;
+            if found.is_none() {
+                self.rename_user(None, person)?;
             }
+            let now = found.clone().unwrap_or_else(|| Arc::new(Account::first_seen(person, at)));
+            self.accounts.insert(person.id, Touched { found, now });
         }
+        Ok(&mut self.accounts[&person.id])
     }
 }

@@ -6,48 +6,122 @@
 use std::collections::BTreeSet;
 
 use annals_model::app::addon_id;
-use annals_model::{Account, App, AppId, PrivateState, Rejection, Time, UserId};
-use annals_store::{CommandError, Error, Key, TokenHash, key};
+use annals_model::{App, AppId, Person, PrivateState, Rejection, Time, UserId};
+use annals_store::{CommandError, Error, Key, Neighbours, TokenHash, key};
 
 use super::{Touched, Transaction};
 
-/// Names of one kind that holders give up and take.
-struct Names<K: Key> {
-    freed: Vec<(K, K::Value)>,
-    taken: Vec<(K, K::Value)>,
+/// A name that reports may give to several holders. Actions give it to one.
+trait Name: Key<Value: Copy + PartialEq> {
+    type Shared: Key<Value = Neighbours<Self::Value>>;
+
+    /// Returns the key of the row that a holder has while others hold the name too.
+    fn shared(&self, holder: Self::Value) -> Self::Shared;
 }
 
-impl<K: Key<Value: PartialEq>> Names<K> {
-    const fn none() -> Self {
-        Self { freed: Vec::new(), taken: Vec::new() }
-    }
+macro_rules! names {
+    ($($name:ident, $shared:ident;)+) => {$(
+        impl Name for key::$name {
+            type Shared = key::$shared;
 
-    fn change(&mut self, before: Option<K>, now: Option<K>, holder: &K::Value) {
-        if before != now {
-            self.freed.extend(before.map(|name| (name, holder.clone())));
-            self.taken.extend(now.map(|name| (name, holder.clone())));
-        }
-    }
-
-    /// Writes the names. Frees all names before it gives any, so that a holder can take a name that another one gives up in the
-    /// same transaction, whichever comes first. If reports give one name to two holders, the first one keeps the name until it
-    /// gives it up. The other is found by its identifier only.
-    fn index(self, transaction: &mut Transaction<'_>) -> Result<(), Error> {
-        for (name, holder) in self.freed {
-            if transaction.get(name.clone())?.as_ref() == Some(&holder) {
-                transaction.remove(name);
+            fn shared(&self, holder: Self::Value) -> Self::Shared {
+                key::$shared(self.0.clone(), holder)
             }
         }
-        for (name, holder) in self.taken {
-            if transaction.get(name.clone())?.is_none() {
-                transaction.put(name, holder);
+    )+};
+}
+
+names! {
+    AppName, SharedAppName;
+    Domain, SharedDomain;
+    Username, SharedUsername;
+    Email, SharedEmail;
+}
+
+impl Transaction<'_> {
+    /// Gives a name to a holder. It leads to this one from now on, and to its earlier holder again when this one gives it up.
+    fn give<K: Name>(&mut self, name: &K, holder: K::Value) -> Result<(), Error> {
+        match self.get(name.clone())? {
+            Some(earlier) if earlier == holder => return Ok(()),
+            Some(earlier) => {
+                self.change_neighbours(name, earlier, |neighbours| neighbours.later = Some(holder))?;
+                self.put(name.shared(holder), Neighbours { earlier: Some(earlier), later: None });
             }
+            None => {}
+        }
+        self.put(name.clone(), holder);
+        Ok(())
+    }
+
+    /// Takes a name from one of its holders. Reads the name's own row in any case: another process that gives the name writes it.
+    fn free<K: Name>(&mut self, name: &K, holder: K::Value) -> Result<(), Error> {
+        let is_last = self.get(name.clone())? == Some(holder);
+        let shared = self.get(name.shared(holder))?;
+        let Neighbours { earlier, later } = shared.unwrap_or(Neighbours::NONE);
+        match earlier {
+            Some(earlier) if is_last => self.put(name.clone(), earlier),
+            None if is_last => self.remove(name.clone()),
+            _ => {}
+        }
+        if shared.is_some() {
+            self.remove(name.shared(holder));
+        }
+        if let Some(earlier) = earlier {
+            self.change_neighbours(name, earlier, |neighbours| neighbours.later = later)?;
+        }
+        if let Some(later) = later {
+            self.change_neighbours(name, later, |neighbours| neighbours.earlier = earlier)?;
+        }
+        Ok(())
+    }
+
+    fn change_neighbours<K: Name>(
+        &mut self,
+        name: &K,
+        holder: K::Value,
+        change: impl FnOnce(&mut Neighbours<K::Value>),
+    ) -> Result<(), Error> {
+        let key = name.shared(holder);
+        let mut neighbours = self.get(key.clone())?.unwrap_or(Neighbours::NONE);
+        change(&mut neighbours);
+        if neighbours == Neighbours::NONE {
+            self.remove(key);
+        } else {
+            self.put(key, neighbours);
         }
         Ok(())
     }
 }
 
 impl Transaction<'_> {
+    /// Writes which app a name leads to, as soon as an event changes it. So the last event decides, and what follows in the
+    /// transaction reads the current holder.
+    pub(super) fn rename_app(
+        &mut self,
+        id: AppId,
+        before: Option<&String>,
+        now: Option<&String>,
+    ) -> Result<(), Error> {
+        let key = |name: &String| key::AppName(name.clone());
+        self.rename(id, before.map(key), now.map(key))
+    }
+
+    /// Does the same for the username and the email address of a user. `before` is `None` if nothing has named them yet.
+    pub(super) fn rename_user(&mut self, before: Option<&Person>, now: &Person) -> Result<(), Error> {
+        let username = |person: &Person| key::Username(person.username.clone());
+        self.rename(now.id, before.map(username), Some(username(now)))?;
+        let email = |person: &Person| key::Email::of(&person.email);
+        self.rename(now.id, before.map(email), Some(email(now)))
+    }
+
+    fn rename<K: Name>(&mut self, holder: K::Value, before: Option<K>, now: Option<K>) -> Result<(), Error> {
+        if before == now {
+            return Ok(());
+        }
+        before.map_or(Ok(()), |name| self.free(&name, holder))?;
+        now.map_or(Ok(()), |name| self.give(&name, holder))
+    }
+
     /// Rejects a name that another app has.
     pub(crate) fn require_free_name(&self, name: &str) -> Result<(), CommandError> {
         match self.get(key::AppName(name.to_owned()))? {
@@ -56,22 +130,21 @@ impl Transaction<'_> {
         }
     }
 
-    /// Rejects a new name or domain of an app if another app has it.
+    /// Rejects a new name or domain of an app if another app has it. The transaction has given the app its name already.
     pub(crate) fn require_free(&self, before: Option<&App>, now: &App) -> Result<(), CommandError> {
-        let is_others = |holder: Option<AppId>| holder.is_some_and(|holder| holder != now.id);
         let mut is_taken = false;
         if before.is_none_or(|before| before.name != now.name) {
-            is_taken = is_others(self.get(key::AppName(now.name.clone()))?);
+            is_taken = self.get(key::SharedAppName(now.name.clone(), now.id))?.is_some();
         }
         for domain in domains_only_in(Some(now), before) {
-            is_taken |= is_others(self.get(domain)?);
+            is_taken |= self.get(domain)?.is_some_and(|holder| holder != now.id);
         }
         if is_taken { Err(Rejection::invalid("name", "has already been taken").into()) } else { Ok(()) }
     }
 
     /// Writes the rows that follow from the states.
     pub(super) fn index_states(&mut self) -> Result<(), Error> {
-        self.index_names()?;
+        self.index_domains()?;
         let private = std::mem::take(&mut self.private);
         for (app, Touched { found, now }) in &private {
             self.index_private(*app, found.as_deref(), now);
@@ -86,31 +159,21 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    fn index_names(&mut self) -> Result<(), Error> {
-        let (mut names, mut domains) = (Names::none(), Names::none());
+    fn index_domains(&mut self) -> Result<(), Error> {
+        let (mut freed, mut given) = (Vec::new(), Vec::new());
         for touched in self.apps.values().filter(|touched| touched.is_changed()) {
             let (before, now) = touched.live();
-            let name = |app: &App| key::AppName(app.name.clone());
-            names.change(before.map(name), now.map(name), &touched.now.id);
-            for domain in domains_only_in(before, now) {
-                domains.change(Some(domain), None, &touched.now.id);
-            }
-            for domain in domains_only_in(now, before) {
-                domains.change(None, Some(domain), &touched.now.id);
-            }
+            let id = touched.now.id;
+            freed.extend(domains_only_in(before, now).into_iter().map(|domain| (domain, id)));
+            given.extend(domains_only_in(now, before).into_iter().map(|domain| (domain, id)));
         }
-        let (mut usernames, mut emails) = (Names::none(), Names::none());
-        for Touched { found, now } in self.accounts.values().filter(|touched| touched.is_changed()) {
-            let username = |account: &Account| key::Username(account.person.username.clone());
-            let email = |account: &Account| key::Email::of(&account.person.email);
-            let (before, user) = (found.as_deref(), now.id());
-            usernames.change(before.map(username), Some(username(now)), &user);
-            emails.change(before.map(email), Some(email(now)), &user);
+        for (domain, id) in freed {
+            self.free(&domain, id)?;
         }
-        names.index(self)?;
-        domains.index(self)?;
-        usernames.index(self)?;
-        emails.index(self)
+        for (domain, id) in given {
+            self.give(&domain, id)?;
+        }
+        Ok(())
     }
 
     /// Writes the rows that follow from private state: invitations by token, timers by time.

@@ -42,7 +42,7 @@ pub(crate) struct Transaction<'a> {
     settings: &'a Settings,
     now: Time,
     heads: HashMap<TimelineId, Head>,
-    /// In the order of their first use, which decides who gets a name that two of them take.
+    /// In the order of their first use, so that a command writes the same rows each time it is decided.
     apps: IndexMap<AppId, Touched<App>, RandomState>,
     accounts: IndexMap<UserId, Touched<Account>, RandomState>,
     private: IndexMap<AppId, Touched<PrivateState>, RandomState>,
@@ -262,6 +262,7 @@ impl<'a> Transaction<'a> {
     pub(crate) fn put_account(&mut self, account: Account) -> Result<(), Error> {
         let id = account.id();
         let (found, now) = (self.account(id)?, Arc::new(account));
+        self.rename_user(found.as_deref().map(|found| &found.person), &now.person)?;
         let first = Touched { found, now: Arc::clone(&now) };
         self.accounts.entry(id).or_insert(first).now = now;
         Ok(())

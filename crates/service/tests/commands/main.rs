@@ -5,6 +5,7 @@
 mod contract_only;
 mod histories;
 mod late;
+mod names;
 mod reports;
 mod requests;
 mod review_apps;

@@ -26,7 +26,7 @@ async fn an_action_starts_from_the_state_that_a_report_left() {
 }
 
 #[tokio::test]
-async fn reports_register_apps_and_users_and_a_name_stays_with_its_first_holder() {
+async fn reports_register_apps_and_users_and_a_name_belongs_to_the_app_that_got_it_last() {
     let world = World::new().await;
     let seen = |number: u8, event_type: &str, name: &str| {
         report(&json!({"user": person(2), "app_id": app(number), "app_name": name, "type": event_type}))
@@ -44,11 +44,11 @@ async fn reports_register_apps_and_users_and_a_name_stays_with_its_first_holder(
         let (store, key) = (Arc::clone(&world.store), key::AppName(name.to_owned()));
         async move { store.get(key).await.unwrap() }
     };
-    assert_eq!(holder("seen-app").await, Some(app(7)));
+    assert_eq!(holder("seen-app").await, Some(app(8)));
     // Nobody reported the renaming, but the next event has the new name.
     world.service().await.report(vec![seen(7, "restart", "other-app")], None).await.unwrap();
     assert_eq!(holder("other-app").await, Some(app(7)));
-    assert_eq!(holder("seen-app").await, None);
+    assert_eq!(holder("seen-app").await, Some(app(8)));
     let action = CreateApp { name: "other-app".to_owned(), ..CreateApp::default() };
     assert_eq!(field_of(world.service().await.create_app(request(1), action).await.unwrap_err()), "name");
 }

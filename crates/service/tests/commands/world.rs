@@ -1,13 +1,13 @@
 //! A store and a clock that stands still, and helpers that read the store.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use annals_model::app::CreateApp;
 use annals_model::{Account, App, AppId, Event, RandomIds, Rejection, Time, UserId};
 use annals_service::{Error, Outcome, Request, Service, Settings};
 use annals_store::{Store, TimelineId, TypedRows as _, key};
-use annals_testing::{ManualClock, START, TestStore, person};
+use annals_testing::{ManualClock, NamesByEvents, START, TestStore, person};
 
 pub(crate) struct World {
     test_store: TestStore,
@@ -77,7 +77,7 @@ pub(crate) fn field_of(error: Error) -> String {
 }
 
 pub(crate) async fn check_states(world: &World) {
-    let mut live_names = BTreeMap::new();
+    NamesByEvents::of(&*world.store).await.check_rows(&*world.store).await;
     let commits = world.store.platform(0, usize::MAX).await.unwrap();
     let timelines: BTreeSet<_> =
         commits.iter().flat_map(|commit| commit.events.iter().map(|event| event.timeline)).collect();
@@ -93,13 +93,6 @@ pub(crate) async fn check_states(world: &World) {
             let is_listed = listed.iter().any(|(key, ())| *key == key::Member(member, id));
             assert_eq!(is_listed, state.members().contains(&member));
         }
-        if state.deleted_at.is_none() {
-            live_names.entry(state.name).or_insert_with(Vec::new).push(id);
-        }
-    }
-    for (name, holders) in live_names {
-        let holder = world.store.get(key::AppName(name)).await.unwrap();
-        assert!(holder.is_none_or(|holder| holders.contains(&holder)));
     }
     for user in (1..=4).map(|number| person(number).id).filter(|_| !world.contract_only) {
         let events = world.timeline(TimelineId::User(user)).await;

@@ -15,7 +15,9 @@ use foldhash::HashMap;
 
 pub use listing::{Listing, RowRange};
 pub use registry::{Row, RowKey, key};
-pub use values::{Answer, Caller, EventCounts, LateBlock, Mail, Setting, Token, TokenHash, TokenId};
+pub use values::{
+    Answer, Caller, EventCounts, LateBlock, Mail, Neighbours, Setting, Token, TokenHash, TokenId,
+};
 
 pub(crate) use distribution::Distribution;
 

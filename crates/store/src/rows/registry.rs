@@ -155,11 +155,11 @@ rows! {
     b'A' App(app: AppId) -> Arc<model::App>, Distribution::Timeline(TimelineId::App(*app)), permanent;
     /// The state of an account.
     b'U' Account(user: UserId) -> Arc<model::Account>, Distribution::user(*user), permanent;
-    /// The app with this name.
+    /// The app with this name. If reports have given it to several, the one that got it last.
     b'n' AppName(name: String) -> AppId, Distribution::KeyHash;
-    /// The user with this username.
+    /// The user with this username: the one that got it last.
     b'u' Username(name: String) -> UserId, Distribution::KeyHash;
-    /// The user with this email address, in lower case.
+    /// The user with this email address, in lower case: the one that got it last.
     b'e' Email(address: String) -> UserId, Distribution::KeyHash;
     /// Exists if the user is a member of the app: its owner or a collaborator.
     b'm' Member(user: UserId, app: AppId) -> (), Distribution::user(*user);
@@ -181,7 +181,7 @@ rows! {
     b'P' PrivateState(app: AppId) -> Arc<model::PrivateState>, Distribution::Timeline(TimelineId::App(*app)), permanent;
     /// The private state of an account.
     b'Q' AccountPrivateState(user: UserId) -> Arc<model::AccountPrivateState>, Distribution::user(*user), permanent;
-    /// The app with this domain.
+    /// The app with this domain: the one that got it last.
     b'd' Domain(name: String) -> AppId, Distribution::KeyHash;
     /// The app with this add-on.
     b'a' Addon(id: String) -> AppId, Distribution::KeyHash;
@@ -203,6 +203,14 @@ rows! {
     b'c' Cursor(follower: String) -> u64, key::Cursor::COLOCATED, permanent;
     /// The times in a block of positions that has a late event: positions `block * LateBlock::EVENTS + 1` and following.
     b'L' LateBlock(timeline: TimelineId, block: u64) -> values::LateBlock, Distribution::Timeline(*timeline), permanent;
+    /// Exists while an app shares its name: the apps that got it just before and just after this one. See `Neighbours`.
+    b'N' SharedAppName(name: String, app: AppId) -> values::Neighbours<AppId>, Distribution::KeyHash;
+    /// Exists while an app shares a domain.
+    b'O' SharedDomain(name: String, app: AppId) -> values::Neighbours<AppId>, Distribution::KeyHash;
+    /// Exists while a user shares their username.
+    b'V' SharedUsername(name: String, user: UserId) -> values::Neighbours<UserId>, Distribution::KeyHash;
+    /// Exists while a user shares their email address.
+    b'W' SharedEmail(address: String, user: UserId) -> values::Neighbours<UserId>, Distribution::KeyHash;
     /// How many events of each type were recorded.
     b'E' EventCounts() -> Arc<values::EventCounts>, Distribution::KeyHash, permanent;
 }
@@ -278,6 +286,10 @@ mod tests {
             (key::Cursor(text("counts")).into_row_key(), text("63636f756e7473")),
             (key::EventCounts().into_row_key(), text("45")),
             (key::LateBlock(TimelineId::App(app), 258).into_row_key(), format!("4c61{a}0000000000000102")),
+            (key::SharedAppName(text("n"), app).into_row_key(), format!("4e000000016e{a}")),
+            (key::SharedDomain(text("a.io"), app).into_row_key(), format!("4f00000004612e696f{a}")),
+            (key::SharedUsername(text("joe"), user).into_row_key(), format!("56000000036a6f65{u}")),
+            (key::SharedEmail(text("j@d.io"), user).into_row_key(), format!("57000000066a40642e696f{u}")),
             (key::LateBlock(TimelineId::User(user), 1).into_row_key(), format!("4c75{u}0000000000000001")),
         ];
         for (key, bytes) in keys {

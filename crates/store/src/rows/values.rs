@@ -51,6 +51,23 @@ impl LateBlock {
     }
 }
 
+/// The other holders of a shared name that are next to one holder. Reports may give one name to several apps or users.
+///
+/// So the holders of a name are a list in the order in which they got it, and the name's own row has the last one. A change
+/// writes three holders at most, however many there are. The only holder of a name has no such row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbours<Id> {
+    /// The holder that got the name just before; `None` for the first one.
+    pub earlier: Option<Id>,
+    /// The holder that got the name just after; `None` for the last one.
+    pub later: Option<Id>,
+}
+
+impl<Id> Neighbours<Id> {
+    /// The neighbours of an only holder.
+    pub const NONE: Self = Self { earlier: None, later: None };
+}
+
 /// The identifier of an API token.
 pub type TokenId = EventId;
 

@@ -10,7 +10,7 @@ use annals_model::{
     Account, AccountPrivateState, App, AppId, AppRef, Directory, EventId, Person, PrivateState, Time, UserId,
 };
 use annals_store::{
-    Answer, Caller, EventCounts, Key, Listing, Mail, RowWrites, Setting, Store, Token, TokenHash,
+    Answer, Caller, EventCounts, Key, Listing, Mail, Neighbours, RowWrites, Setting, Store, Token, TokenHash,
     TypedRows as _, WriteSet, key,
 };
 use annals_testing::{START, TestStore, app, commit, user, write_rows};
@@ -103,7 +103,7 @@ fn write_any_row(random: &mut StdRng, rows: &mut RowWrites) {
     let person = Person { id: user, username: text.clone(), email: name.clone() };
     let setting = if random.random() { Setting::SigningKey } else { Setting::LastUnknownAttempt };
     let mut write = Writer { rows, removes: random.random_range(0..4) == 0 };
-    match random.random_range(0..26) {
+    match random.random_range(0..30) {
         0 => write.row(key::App(app), App::first_seen(&AppRef { id: app, name: text }, time).into()),
         1 => write.row(key::Account(user), Account::first_seen(&person, time).into()),
         2 => write.row(key::AppName(name), app),
@@ -136,6 +136,12 @@ fn write_any_row(random: &mut StdRng, rows: &mut RowWrites) {
         22 => write.row(key::Voucher(name), voucher(text, time)),
         23 => write.row(key::Directory(), Directory { addon_providers: Vec::new() }.into()),
         24 => write.row(key::Cursor(name), amount),
+        25 => write.row(key::SharedAppName(name, app), Neighbours { earlier: Some(app), later: None }),
+        26 => write.row(key::SharedDomain(name, app), Neighbours { earlier: None, later: Some(app) }),
+        27 => {
+            write.row(key::SharedUsername(name, user), Neighbours { earlier: Some(user), later: Some(user) })
+        }
+        28 => write.row(key::SharedEmail(name, user), Neighbours::NONE),
         _ => write.row(key::EventCounts(), EventCounts([(text, amount)].into()).into()),
     }
 }
