@@ -39,7 +39,7 @@ names! {
 }
 
 impl Transaction<'_> {
-    /// Gives a name to a holder. It leads to this one from now on, and to its earlier holder again when this one gives it up.
+    /// Gives a name to a holder. The name leads to this one from now on, and to its earlier holder again when this one gives it up.
     fn give<K: Name>(&mut self, name: &K, holder: K::Value) -> Result<(), Error> {
         match self.get(name.clone())? {
             Some(earlier) if earlier == holder => return Ok(()),
