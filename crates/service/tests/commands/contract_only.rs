@@ -14,7 +14,7 @@ use super::world::{World, check_states, new_app, request};
 async fn register(world: &World, number: u8) -> String {
     let Person { username, email, id } = person(number);
     let user = NewUser { id: Some(id), username, email, password: None, signs_up: false };
-    world.service().await.register_user(user).await.unwrap().1.secret
+    world.service().await.register_user(user, None).await.unwrap().1.secret.unwrap()
 }
 
 /// Returns what the holder of a token may do with an app; `None` if they cannot access it.

@@ -249,8 +249,8 @@ async fn a_username_that_a_reported_user_still_has_cannot_be_registered() {
         signs_up: false,
     };
     let service = world.service().await;
-    let refused = service.register_user(new_user("jane", "c@example.com")).await.map(drop).unwrap_err();
+    let refused = service.register_user(new_user("jane", "c@example.com"), None).await.map(drop).unwrap_err();
     assert_eq!(field_of(refused), "username");
-    let (account, _) = service.register_user(new_user("jane", "b@example.com")).await.unwrap();
+    let (account, _) = service.register_user(new_user("jane", "b@example.com"), None).await.unwrap();
     assert_eq!(account.id(), user(2));
 }

@@ -12,7 +12,7 @@ const PASSWORD: &str = "correct horse battery";
 
 async fn try_to_sign_in(world: &World, password: &str) -> SignInOutcome {
     let service = world.service().await;
-    service.sign_in(None, "user-1", password.to_owned(), "laptop".to_owned()).await.unwrap()
+    service.sign_in(None, "user-1", password.to_owned(), "laptop".to_owned(), None).await.unwrap()
 }
 
 #[tokio::test]
@@ -22,7 +22,7 @@ async fn attempts_on_a_locked_account_are_counted_and_its_timeline_does_not_grow
     let Person { username, email, id } = person(1);
     let user =
         NewUser { id: Some(id), username, email, password: Some(PASSWORD.to_owned()), signs_up: false };
-    world.service().await.register_user(user).await.unwrap();
+    world.service().await.register_user(user, None).await.unwrap();
     for round in 0..2 {
         let before = world.timeline(TimelineId::User(id)).await.len();
         for attempt in 1..=10 {
