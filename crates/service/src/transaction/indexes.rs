@@ -13,18 +13,18 @@ use super::{Touched, Transaction};
 
 /// A name that reports may give to several holders. Actions give it to one.
 trait Name: Key<Value: Copy + PartialEq> {
-    type Shared: Key<Value = Neighbours<Self::Value>>;
+    type WhileShared: Key<Value = Neighbours<Self::Value>>;
 
     /// Returns the key of the row that a holder has while others hold the name too.
-    fn shared(&self, holder: Self::Value) -> Self::Shared;
+    fn shared(&self, holder: Self::Value) -> Self::WhileShared;
 }
 
 macro_rules! names {
     ($($name:ident, $shared:ident;)+) => {$(
         impl Name for key::$name {
-            type Shared = key::$shared;
+            type WhileShared = key::$shared;
 
-            fn shared(&self, holder: Self::Value) -> Self::Shared {
+            fn shared(&self, holder: Self::Value) -> Self::WhileShared {
                 key::$shared(self.0.clone(), holder)
             }
         }

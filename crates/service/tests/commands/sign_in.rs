@@ -1,5 +1,7 @@
 //! Signing in to an account that is locked.
 
+use std::time::Duration;
+
 use annals_model::catalogue::Sessions;
 use annals_model::{Person, TypeData};
 use annals_service::{NewUser, Request, SignInOutcome};
@@ -43,6 +45,8 @@ async fn attempts_on_a_locked_account_are_counted_and_its_timeline_does_not_grow
         let service = world.service().await;
         assert_eq!(service.account_private_state(id).await.unwrap().refused_logins, MORE);
 
+        // Mails are in the order of their times.
+        world.clock.advance(Duration::from_secs(1));
         service.request_unlock(Request::default(), &person(1).email).await.unwrap();
         let mail = service.waiting_mail(id).await.unwrap().pop().unwrap();
         let reason = "is locked because ten attempts to sign in failed. There were 30 more attempts since.";

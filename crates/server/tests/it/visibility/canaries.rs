@@ -6,7 +6,7 @@ use annals_model::{Class, Field, FieldShape};
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 
-use super::world::{PARENT_APP, person, user_id};
+use super::world::{PARENT_APP, REVIEW_APP, person, user_id};
 use super::{ALL, Subject, Who};
 
 /// A text that is in one field of one event only.
@@ -111,6 +111,8 @@ impl Maker<'_> {
             ("boolean", ..) => true.into(),
             ("number" | "integer", ..) => 1.into(),
             ("string", _, Some(pattern)) if pattern.starts_with("^us-") => json!(user_id(Who::Owner)),
+            // The parent of an app cannot be its review app.
+            ("string", _, Some(_)) if path == ".app_id" => REVIEW_APP.into(),
             ("string", _, Some(_)) => PARENT_APP.into(),
             ("string", FieldShape::Leaf(class), None) => {
                 self.leaf(*class, schema["format"].as_str().unwrap_or_default(), path)

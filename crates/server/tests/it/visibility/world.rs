@@ -14,6 +14,8 @@ use super::{APPS, ROLES, Subject, Who};
 use crate::harness::{Answer, OPERATOR, TestService, request};
 
 pub(super) const PARENT_APP: &str = "5343eccd646173000a1400ff";
+/// An app that nobody may open.
+pub(super) const REVIEW_APP: &str = "5343eccd646173000a1400fe";
 
 /// An action: user, method, path and body; then names under which texts of the response are kept (the part behind the last
 /// slash), for later paths or because they are secret.
