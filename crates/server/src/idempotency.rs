@@ -41,8 +41,8 @@ impl Repeatable {
     /// Does the same for callers who are no users, and whom the service cannot tell from the operator.
     pub(crate) fn idempotency_of(&self, caller: &str, body: &[u8]) -> Option<Idempotency> {
         let idempotency = self.idempotency(body)?;
-        // No key has a space, so the operator has no such key.
-        Some(Idempotency { key: format!("{caller} {}", idempotency.key), ..idempotency })
+        // No key has a line break, so the operator has no such key.
+        Some(Idempotency { key: format!("{caller}\n{}", idempotency.key), ..idempotency })
     }
 
     pub(crate) fn key(&self) -> Option<&str> {
@@ -90,12 +90,12 @@ fn key_of(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let Some(value) = values.next() else { return Ok(None) };
     let is_key = |key: &&str| {
         (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len())
-            && key.bytes().all(|byte| byte.is_ascii_graphic())
+            && key.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
     };
     match value.to_str().ok().filter(is_key).filter(|_| values.next().is_none()) {
         Some(key) => Ok(Some(key.to_owned())),
         None => Err(ApiError::BadRequest(format!(
-            "Idempotency-Key must be one header with 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible ASCII characters; nothing was done"
+            "Idempotency-Key must be one header with 1 to {IDEMPOTENCY_KEY_BYTES_MAX} printable ASCII characters; nothing was done"
         ))),
     }
 }

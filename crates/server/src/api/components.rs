@@ -106,7 +106,7 @@ fn describe_parameters() -> Value {
         },
         "Idempotency-Key": {
             "name": "Idempotency-Key", "in": "header",
-            "description": "A key of your choice, of visible ASCII characters. Repeating the request with the same key within 24 hours returns the first result and records nothing again. The result of a repeat has no new secret, such as that of a token. Requests that change something and do not take this header refuse it.",
+            "description": "A key of your choice, of printable ASCII characters. Repeating the request with the same key within 24 hours returns the first result and records nothing again. The result of a repeat has no new secret, such as that of a token. Requests that change something and do not take this header refuse it.",
             "schema": { "type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_BYTES_MAX },
         },
         "X-Dry-Run": {

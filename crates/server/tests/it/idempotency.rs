@@ -10,7 +10,7 @@ use crate::dry_run::{Call, Who, World, calls};
 use crate::harness::{Answer, OPERATOR, TestService};
 
 const NOT_SUPPORTED: &str = r#"{"error":"Idempotency-Key is not supported here; nothing was done"}"#;
-const NOT_A_KEY: &str = r#"{"error":"Idempotency-Key must be one header with 1 to 255 visible ASCII characters; nothing was done"}"#;
+const NOT_A_KEY: &str = r#"{"error":"Idempotency-Key must be one header with 1 to 255 printable ASCII characters; nothing was done"}"#;
 const KEY: &str = "idempotency-key: k1";
 
 /// A call with the credential that its operation takes.
@@ -153,7 +153,7 @@ async fn a_malformed_key_is_refused_by_every_operation() {
     let before = world.stored();
     let long = "k".repeat(256);
     for call in calls() {
-        for value in ["a b", "", "k1\tk2", "k\u{e9}", "k1\nidempotency-key: k1", &long] {
+        for value in ["", "k1\tk2", "k\u{e9}", "k1\nidempotency-key: k1", &long] {
             let answer = send(&mut world, &call, &format!("idempotency-key: {value}")).await;
             assert_eq!(
                 (answer.status, answer.text()),
