@@ -1,5 +1,6 @@
 //! Who has a name: by the rows of a store, and by its events.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use annals_model::catalogue::AppOperations;
@@ -26,8 +27,8 @@ impl NamesByEvents {
         for commit in store.platform(0, usize::MAX).await.expect("the platform timeline can be read") {
             for event in &commit.events {
                 let TimelineId::App(_) = event.timeline else { continue };
-                if !timelines.contains_key(&event.timeline) {
-                    timelines.insert(event.timeline, timeline(store, event.timeline).await);
+                if let Entry::Vacant(entry) = timelines.entry(event.timeline) {
+                    entry.insert(timeline(store, event.timeline).await);
                 }
                 let position = usize::try_from(event.position).expect("a test has few events");
                 names.apply(&timelines[&event.timeline][position - 1]);
