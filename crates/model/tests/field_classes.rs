@@ -5,10 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use annals_model::app::{
-    Addon, Collaborator, Consent, ContainerType, Domain, Invitation, LastDeployment, Maintenance, ReviewApp,
-    ScmLink,
+    Addon, Collaborator, Consent, ContainerType, Domain, HdsContact, Invitation, LastDeployment, Maintenance,
+    ReviewApp, ScmLink,
 };
-use annals_model::catalogue::{self, DeploymentStatus, EventType, HdsContact, Inviter, MaintenanceWindow};
+use annals_model::catalogue::{self, DeploymentStatus, EventType, Inviter, MaintenanceWindow};
 use annals_model::field_class::REST;
 use annals_model::{App, Class, Classed, Classes, Field, FieldShape, Person, Time, hide};
 use serde_json::{Value, json};
@@ -223,6 +223,7 @@ fn full_app() -> App {
         provider: text("postgresql"),
         plan: text("starter"),
         created_at: at,
+        addon_uuid: Some(text("ad-1")),
         variables: BTreeSet::from([text("DATABASE_URL")]),
         features: BTreeSet::from([text("force-ssl")]),
         log_drains: BTreeSet::from([text("syslog://canary@logs.example:514")]),
@@ -242,6 +243,7 @@ fn full_app() -> App {
     let maintenance = Maintenance {
         maintenance_type: text("no-op"),
         addon_name: text("PostgreSQL"),
+        addon_uuid: Some(text("ad-1")),
         window: at,
         started_at: Some(at),
     };
@@ -267,7 +269,6 @@ fn full_app() -> App {
         address_zip: personal(),
         address_country: personal(),
         notes: personal(),
-        remote_ip: Some(CANARY_IP.parse().unwrap()),
     };
     App {
         id: "5343eccd646173000a140000".parse().unwrap(),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::maintenances;
 use super::restart::restarted;
 use super::variables::{check_total, check_values, set_one};
 use super::{App, AppAction, NewValue, PrivateState};
@@ -28,6 +29,9 @@ pub struct Addon {
     pub plan: String,
     /// When it was added.
     pub created_at: Time,
+    /// The identifier by which events of its features, log drains and maintenances name it; `None` if it is only derived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addon_uuid: Option<String>,
     /// The names of the variables it added that still exist.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub variables: BTreeSet<String>,
@@ -59,6 +63,19 @@ pub fn addon_id(app: AppId, resource_id: &str) -> String {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest[..16]);
     format!("ad-{}", uuid::Builder::from_custom_bytes(bytes).into_uuid().hyphenated())
+}
+
+/// Returns the identifier by which events name an add-on: the one in the event that added it, or else the derived one.
+pub(super) fn uuid_in_events(app: AppId, resource_id: &str, addon: &Addon) -> String {
+    addon.addon_uuid.clone().unwrap_or_else(|| addon_id(app, resource_id))
+}
+
+/// Returns the add-on that an event means by an identifier.
+pub(super) fn meant_by<'a>(app: &'a mut App, addon_uuid: &str) -> Option<&'a mut Addon> {
+    let id = app.id;
+    let found = app.addons.iter().find(|(key, addon)| uuid_in_events(id, key, addon) == addon_uuid);
+    let resource_id = found?.0.clone();
+    app.addons.get_mut(&resource_id)
 }
 
 /// Returns whether a text has the form of an add-on's identifier.
@@ -114,12 +131,13 @@ impl AppAction for AddAddon {
             })
             .collect();
         check_total(app, brought.iter().map(|variable| (&variable.name, &variable.value)))?;
-        let added = catalogue::Addon {
+        let created = addon_id(app.id, &resource_id);
+        let added = catalogue::NewAddon {
             addon_provider_name: provider.id.clone(),
             plan_name: plan.name.clone(),
             resource_id: resource_id.clone(),
+            addon_uuid: Some(created.clone()),
         };
-        let created = addon_id(app.id, &resource_id);
         let mut events = vec![Addons::NewAddon(added).into()];
         events.extend(brought.into_iter().map(|NewValue { name, value }| {
             let (addon_name, resource_id) = (Some(provider.name.clone()), Some(resource_id.clone()));
@@ -164,7 +182,7 @@ impl AppAction for UpgradeAddon {
     }
 }
 
-/// Removes an add-on and the variables it added.
+/// Removes an add-on, the variables it added and its planned maintenances.
 #[derive(Debug, Clone)]
 pub struct DeleteAddon {
     /// The add-on's identifier.
@@ -178,10 +196,11 @@ impl AppAction for DeleteAddon {
     fn decide(
         &self,
         app: &App,
-        _private: &mut Arc<PrivateState>,
+        private: &mut Arc<PrivateState>,
         context: &Context<'_>,
     ) -> Result<Decision, Rejection> {
         let (resource_id, addon) = find(app, &self.id)?;
+        maintenances::end_with_addon(private, &self.id, context.now);
         let taken = addon.variables.iter().filter_map(|name| Some((name, app.variables.get(name)?)));
         let mut events: Vec<TypeData> = taken
             .map(|(name, value)| {
@@ -202,7 +221,7 @@ impl AppAction for DeleteAddon {
     }
 }
 
-/// Changes variables of an add-on on behalf of its provider, and restarts the app.
+/// Changes variables of an add-on on behalf of its provider, and restarts the app if it was deployed.
 #[derive(Debug, Clone)]
 pub struct ConfigureAddon {
     /// The add-on's identifier.
@@ -248,7 +267,10 @@ impl AppAction for ConfigureAddon {
             .iter()
             .flat_map(|variable| set_one(app, &variable.name, &variable.value, by_addon))
             .collect();
-        events.push(restarted(None, &provider.name));
+        // What was never deployed does not run.
+        if app.last_deployment.is_some() {
+            events.push(restarted(None, &provider.name));
+        }
         Ok(events.into())
     }
 }
@@ -260,6 +282,7 @@ pub(super) fn apply(app: &mut App, data: &Addons, event: &Event) {
                 provider: data.addon_provider_name.clone(),
                 plan: data.plan_name.clone(),
                 created_at: event.created_at,
+                addon_uuid: data.addon_uuid.clone(),
                 variables: BTreeSet::new(),
                 features: BTreeSet::new(),
                 log_drains: BTreeSet::new(),
@@ -272,8 +295,16 @@ pub(super) fn apply(app: &mut App, data: &Addons, event: &Event) {
                 addon.plan.clone_from(&data.new_plan_name);
             }
         }
-        Addons::DeleteAddon(data) => _ = app.addons.remove(&data.resource_id),
+        Addons::DeleteAddon(data) => {
+            if let Some(addon) = app.addons.remove(&data.resource_id) {
+                let addon_uuid = uuid_in_events(app.id, &data.resource_id, &addon);
+                maintenances::apply_addon_removed(app, &addon_uuid);
+            }
+        }
         Addons::AddonUpdated(data) => {
+            if let Some(ended) = &data.ended_maintenance {
+                app.maintenances.remove(&ended.maintenance_id);
+            }
             if let (Some(addon), Some(window)) =
                 (app.addons.get_mut(&data.addon_resource_id), data.maintenance_window)
             {

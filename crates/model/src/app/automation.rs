@@ -8,7 +8,7 @@ use crate::Rejection;
 const BRANCH_BYTES_MAX: usize = 1_024;
 /// The longest delay, in hours: a year.
 const HOURS_MAX: u32 = 366 * 24;
-/// The default time without activity after which a pull request is stale: five days.
+/// The time without activity after which a pull request is stale if no other was chosen: five days.
 const STALE_HOURS: u32 = 5 * 24;
 
 /// What a webhook triggers.
@@ -24,10 +24,19 @@ pub struct Automation {
     pub hours_before_delete_on_close: u32,
     /// Whether the review app of a stale pull request is destroyed.
     pub delete_stale: bool,
-    /// The time without activity after which a pull request is stale, in hours.
+    /// The time without activity after which a pull request is stale, in hours; 0 for the default.
     pub hours_before_delete_stale: u32,
     /// Whether pull requests from forks get review apps too.
     pub creation_from_forks_allowed: bool,
+}
+
+impl Automation {
+    /// Returns the time without activity after which a pull request is stale, in hours. A link may say 0: the contract's
+    /// examples do, and the official CLI sends 0 when the user gave no value. No pull request is stale while it is active,
+    /// so 0 stands for the default.
+    pub fn stale_after_hours(&self) -> u32 {
+        if self.hours_before_delete_stale == 0 { STALE_HOURS } else { self.hours_before_delete_stale }
+    }
 }
 
 /// Changes to a link's settings. `None` keeps the current value.
@@ -56,10 +65,11 @@ impl LinkSettings {
                 .unwrap_or(before.hours_before_delete_on_close),
             delete_stale,
             hours_before_delete_stale: match self.hours_before_delete_stale {
-                Some(hours) if hours > 0 => hours,
-                // A new pull request is never stale. The official CLI sends 0 when the user gave no value.
-                _ if delete_stale && before.hours_before_delete_stale == 0 => STALE_HOURS,
-                _ => before.hours_before_delete_stale,
+                Some(hours) => hours,
+                None if delete_stale && !before.delete_stale && before.hours_before_delete_stale == 0 => {
+                    STALE_HOURS
+                }
+                None => before.hours_before_delete_stale,
             },
             creation_from_forks_allowed: self
                 .creation_from_forks_allowed

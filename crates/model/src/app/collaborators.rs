@@ -317,7 +317,6 @@ pub fn find(app: &App, id: ResourceId) -> Result<Found<'_>, Rejection> {
 }
 
 pub(super) fn apply_transfer(app: &mut App, data: &catalogue::TransferApp) {
-    app.collaborators.remove(&data.new_owner.id);
     let old = &data.old_owner;
     let (username, email) = (old.username.clone(), old.email.clone());
     app.collaborators

@@ -1,71 +1,24 @@
 //! The databases among an app's add-ons: their features and their maintenance.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use super::addons::{Addon, addon_id, find};
-use super::{App, AppAction, PrivateState, push_bounded};
+use super::addons::{Addon, addon_id, find, meant_by, uuid_in_events};
+use super::maintenances::{self, MaintenanceRecord, MaintenanceStatus};
+use super::{App, AppAction, PrivateState};
 use crate::action::{Context, Decision};
-use crate::catalogue::{self, AddonUpdated, Addons, Databases, MaintenanceWindow};
+use crate::catalogue::{
+    self, AddonUpdated, Addons, Databases, EndedMaintenance, MaintenanceEnd, MaintenanceWindow,
+};
 use crate::directory::Provider;
-use crate::{EventId, Person, Rejection, Role, Time};
+use crate::{AppId, EventId, Person, Rejection, Role, Time};
 
 /// The length of a maintenance window, in hours.
 pub const WINDOW_HOURS: u32 = 8;
-/// The most maintenances kept per app.
-const REMEMBERED: usize = 100;
 const HOUR_MILLIS: u64 = 60 * 60 * 1000;
 const DAY_MILLIS: u64 = 24 * HOUR_MILLIS;
 const WEEK_MILLIS: u64 = 7 * DAY_MILLIS;
 /// The longest name of a kind of maintenance.
 const TYPE_BYTES_MAX: usize = 64;
-
-/// A planned or running maintenance, as its events describe it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Maintenance {
-    /// The kind of maintenance.
-    pub maintenance_type: String,
-    /// The add-on's display name.
-    pub addon_name: String,
-    /// When its window begins.
-    pub window: Time,
-    /// When it started; `None` if it has not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub started_at: Option<Time>,
-}
-
-/// A maintenance in the private state. It may have failed or been cancelled, which no event records.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct MaintenanceRecord {
-    /// Its identifier.
-    pub id: EventId,
-    /// The identifier of the add-on.
-    pub addon_id: String,
-    /// The kind of maintenance.
-    pub maintenance_type: String,
-    /// Its status.
-    pub status: MaintenanceStatus,
-    /// When its window begins.
-    pub window: Time,
-    /// When it started; `None` if it has not.
-    pub started_at: Option<Time>,
-    /// When it ended; `None` if it has not.
-    pub ended_at: Option<Time>,
-}
-
-/// The status of a maintenance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum MaintenanceStatus {
-    Scheduled,
-    Running,
-    Done,
-    Failed,
-    Cancelled,
-}
 
 /// Enables a feature of a database.
 #[derive(Debug, Clone)]
@@ -86,7 +39,7 @@ impl AppAction for AddFeature {
         _private: &mut Arc<PrivateState>,
         context: &Context<'_>,
     ) -> Result<Decision, Rejection> {
-        let (provider, _, addon) = database(app, &self.addon_id, context)?;
+        let (provider, resource_id, addon) = database(app, &self.addon_id, context)?;
         let known = provider.features.iter().find(|feature| feature.name == self.feature);
         let Some(feature) = known else {
             let names: Vec<_> = provider.features.iter().map(|feature| feature.name.as_str()).collect();
@@ -98,7 +51,8 @@ impl AppAction for AddFeature {
         if addon.features.contains(&self.feature) {
             return Ok(Decision::none());
         }
-        let event = feature_event(&self.feature, &self.addon_id, provider, context);
+        let addon_uuid = uuid_in_events(app.id, resource_id, addon);
+        let event = feature_event(&self.feature, addon_uuid, provider, context);
         Ok(Decision::of(Databases::AddFeature(event)))
     }
 }
@@ -122,7 +76,7 @@ impl AppAction for RemoveFeature {
         _private: &mut Arc<PrivateState>,
         context: &Context<'_>,
     ) -> Result<Decision, Rejection> {
-        let (provider, _, addon) = database(app, &self.addon_id, context)?;
+        let (provider, resource_id, addon) = database(app, &self.addon_id, context)?;
         if !addon.features.contains(&self.feature) {
             return Err(Rejection::NotFound("feature"));
         }
@@ -133,7 +87,8 @@ impl AppAction for RemoveFeature {
         if let Some(needing) = addon.features.iter().find(|name| needs_it(name)) {
             return Err(Rejection::invalid("feature", format!("is required by {needing}")));
         }
-        let event = feature_event(&self.feature, &self.addon_id, provider, context);
+        let addon_uuid = uuid_in_events(app.id, resource_id, addon);
+        let event = feature_event(&self.feature, addon_uuid, provider, context);
         Ok(Decision::of(Databases::RemoveFeature(event)))
     }
 }
@@ -182,14 +137,8 @@ impl AppAction for ChooseMaintenanceWindow {
             return Ok(Decision::none());
         }
         let updated = AddonUpdated {
-            addon_id: self.addon_id.clone(),
-            addon_plan_name: addon.plan.clone(),
-            addon_resource_id: resource_id.clone(),
-            addon_provider_id: provider.internal_id().to_string(),
-            addon_provider_name: provider.id.clone(),
-            status: ["running".to_owned(), "running".to_owned()],
-            attributes_changed: vec!["maintenance_window".to_owned()],
             maintenance_window: Some(window),
+            ..updated(app.id, (provider, resource_id, addon), "maintenance_window")
         };
         Ok(Decision::of(Addons::AddonUpdated(updated)))
     }
@@ -237,8 +186,11 @@ impl AppAction for PlanMaintenance {
             started_at: None,
             ended_at: None,
         };
-        let (id, event) = (record.id, maintenance_event(&record, &provider.name));
-        push_bounded(&mut Arc::make_mut(private).maintenances, record, REMEMBERED);
+        let (id, event) = (
+            record.id,
+            maintenance_event(&record, &provider.name, uuid_in_events(app.id, resource_id, addon)),
+        );
+        maintenances::remember(private, record);
         Ok(Decision::creating(id, Databases::PlanMaintenance(event)))
     }
 }
@@ -278,14 +230,23 @@ impl AppAction for MoveMaintenance {
         private: &mut Arc<PrivateState>,
         context: &Context<'_>,
     ) -> Result<Decision, Rejection> {
-        let (provider, ..) = database(app, &self.addon_id, context)?;
+        let (provider, resource_id, addon) = database(app, &self.addon_id, context)?;
         let index = private
             .maintenances
             .iter()
             .position(|record| record.id == self.id && record.addon_id == self.addon_id);
         let record =
             &mut Arc::make_mut(private).maintenances[index.ok_or(Rejection::NotFound("maintenance"))?];
-        let event = maintenance_event(record, &provider.name);
+        let addon_uuid = uuid_in_events(app.id, resource_id, addon);
+        let event = maintenance_event(record, &provider.name, addon_uuid);
+        let ended = |status| {
+            let ended_maintenance = EndedMaintenance { maintenance_id: self.id.to_string(), status };
+            let updated = updated(app.id, (provider, resource_id, addon), "maintenance");
+            Decision::of(Addons::AddonUpdated(AddonUpdated {
+                ended_maintenance: Some(ended_maintenance),
+                ..updated
+            }))
+        };
         match (record.status, self.to) {
             (MaintenanceStatus::Scheduled, MaintenanceMove::Start) => {
                 let end = record.window.plus_millis(u64::from(WINDOW_HOURS) * HOUR_MILLIS);
@@ -305,11 +266,11 @@ impl AppAction for MoveMaintenance {
             }
             (MaintenanceStatus::Running, MaintenanceMove::Fail) => {
                 (record.status, record.ended_at) = (MaintenanceStatus::Failed, Some(context.now));
-                Ok(Decision::none())
+                Ok(ended(MaintenanceEnd::Failed))
             }
             (MaintenanceStatus::Scheduled, MaintenanceMove::Cancel) => {
                 (record.status, record.ended_at) = (MaintenanceStatus::Cancelled, Some(context.now));
-                Ok(Decision::none())
+                Ok(ended(MaintenanceEnd::Cancelled))
             }
             (status, to) => {
                 let (status, to) = (format!("{status:?}").to_lowercase(), format!("{to:?}").to_lowercase());
@@ -351,73 +312,68 @@ fn database<'a>(
 
 fn feature_event(
     feature: &str,
-    addon_id: &str,
+    addon_uuid: String,
     provider: &Provider,
     context: &Context<'_>,
 ) -> catalogue::Feature {
     catalogue::Feature {
         feature: feature.to_owned(),
         remote_ip: context.remote_ip,
-        addon_uuid: addon_id.to_owned(),
+        addon_uuid,
         addon_provider_id: provider.internal_id().to_string(),
         addon_provider_name: provider.id.clone(),
     }
 }
 
-fn maintenance_event(record: &MaintenanceRecord, addon_name: &str) -> catalogue::Maintenance {
+/// Returns the event data for a change of an attribute of a database. The caller adds what changed.
+fn updated(
+    app: AppId,
+    (provider, resource_id, addon): (&Provider, &String, &Addon),
+    attribute: &str,
+) -> AddonUpdated {
+    AddonUpdated {
+        addon_id: uuid_in_events(app, resource_id, addon),
+        addon_plan_name: addon.plan.clone(),
+        addon_resource_id: resource_id.clone(),
+        addon_provider_id: provider.internal_id().to_string(),
+        addon_provider_name: provider.id.clone(),
+        status: ["running".to_owned(), "running".to_owned()],
+        attributes_changed: vec![attribute.to_owned()],
+        maintenance_window: None,
+        ended_maintenance: None,
+    }
+}
+
+fn maintenance_event(
+    record: &MaintenanceRecord,
+    addon_name: &str,
+    addon_uuid: String,
+) -> catalogue::Maintenance {
     catalogue::Maintenance {
         addon_name: addon_name.to_owned(),
         maintenance_id: record.id.to_string(),
         maintenance_type: record.maintenance_type.clone(),
         maintenance_window_in_hours: WINDOW_HOURS,
         next_maintenance_window: record.window,
+        addon_uuid: Some(addon_uuid),
     }
 }
 
 pub(super) fn apply(app: &mut App, data: &Databases, at: Time) {
-    let app_id = app.id;
-    let mut features = |feature: &catalogue::Feature, is_there: bool| {
-        let addon = app
-            .addons
-            .iter_mut()
-            .find(|(resource_id, _)| addon_id(app_id, resource_id) == feature.addon_uuid);
-        match addon {
-            Some((_, addon)) if is_there => _ = addon.features.insert(feature.feature.clone()),
-            Some((_, addon)) => _ = addon.features.remove(&feature.feature),
-            None => {}
-        }
-    };
     match data {
-        Databases::AddFeature(feature) => features(feature, true),
-        Databases::RemoveFeature(feature) => features(feature, false),
-        Databases::PlanMaintenance(data) => {
-            _ = app.maintenances.insert(data.maintenance_id.clone(), planned(data))
+        Databases::AddFeature(catalogue::Feature { feature, addon_uuid, .. }) => {
+            if let Some(addon) = meant_by(app, addon_uuid) {
+                addon.features.insert(feature.clone());
+            }
         }
-        Databases::StartMaintenance(data) => {
-            app.maintenances.entry(data.maintenance_id.clone()).or_insert_with(|| planned(data)).started_at =
-                Some(at);
+        Databases::RemoveFeature(catalogue::Feature { feature, addon_uuid, .. }) => {
+            if let Some(addon) = meant_by(app, addon_uuid) {
+                addon.features.remove(feature);
+            }
         }
+        Databases::PlanMaintenance(data) => maintenances::apply_planned(app, data),
+        Databases::StartMaintenance(data) => maintenances::apply_started(app, data, at),
         Databases::CompleteMaintenance(data) => _ = app.maintenances.remove(&data.maintenance_id),
-    }
-    bound(&mut app.maintenances);
-}
-
-fn planned(data: &catalogue::Maintenance) -> Maintenance {
-    Maintenance {
-        maintenance_type: data.maintenance_type.clone(),
-        addon_name: data.addon_name.clone(),
-        window: data.next_maintenance_window,
-        started_at: None,
-    }
-}
-
-/// Removes the maintenance with the oldest window if there are too many. Failed and cancelled ones would otherwise stay
-/// forever, because they have no event.
-fn bound(maintenances: &mut BTreeMap<String, Maintenance>) {
-    if maintenances.len() > REMEMBERED {
-        let oldest =
-            maintenances.iter().min_by_key(|(_, maintenance)| maintenance.window).map(|(id, _)| id.clone());
-        maintenances.remove(&oldest.unwrap_or_default());
     }
 }
 

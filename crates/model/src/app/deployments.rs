@@ -9,10 +9,13 @@ use super::settings::stack_name;
 use super::{App, AppAction, PrivateState};
 use crate::action::{Context, Decision};
 use crate::catalogue::{self, AppOperations, CommitList, DeploymentStatus, DeploymentType, TypeData};
+use crate::report::AHEAD_MILLIS_MAX;
 use crate::{Event, EventId, Person, Rejection, Role, Time};
 
 /// The most deployments kept in the private state. The events of older ones remain in the timeline.
 const REMEMBERED: usize = 100;
+/// The longest duration, in seconds: a year.
+const DURATION_MAX: u64 = 366 * 24 * 60 * 60;
 /// The longest URL or Git reference.
 const TEXT_BYTES_MAX: usize = 2_048;
 
@@ -201,7 +204,7 @@ pub struct MoveDeployment {
 pub struct BuildDetails {
     /// The Git hash of the code.
     pub git_ref: Option<String>,
-    /// The duration in seconds; `None` for the time since the start.
+    /// The duration in seconds; `None` for the time from the start to the end.
     pub duration: Option<u64>,
     /// When it finished; `None` for now.
     pub finished_at: Option<Time>,
@@ -211,6 +214,33 @@ pub struct BuildDetails {
     pub last_commits: Option<CommitList>,
     /// The container types that the code defines.
     pub container_types: Option<Vec<String>>,
+}
+
+impl BuildDetails {
+    /// Checks what a builder says of a deployment. `began` is its start; `None` if only the builder knows it.
+    fn check(&self, began: Option<Time>, now: Time) -> Result<(), Rejection> {
+        check_git_ref(self.git_ref.as_deref())?;
+        if let Some(finished_at) = self.finished_at {
+            if finished_at > now.plus_millis(AHEAD_MILLIS_MAX) {
+                let message = "must not be more than five minutes ahead of the server's clock";
+                return Err(Rejection::invalid("finished_at", message));
+            }
+            // A builder may give whole seconds.
+            if let Some(began) =
+                began.filter(|began| finished_at.as_millis() / 1000 < began.as_millis() / 1000)
+            {
+                let message = format!("must not be before the deployment began, at {began}");
+                return Err(Rejection::invalid("finished_at", message));
+            }
+        }
+        if self.duration.is_some_and(|duration| duration > DURATION_MAX) {
+            return Err(Rejection::invalid(
+                "duration",
+                format!("must not be more than {DURATION_MAX} seconds"),
+            ));
+        }
+        Ok(())
+    }
 }
 
 impl AppAction for MoveDeployment {
@@ -227,7 +257,8 @@ impl AppAction for MoveDeployment {
         private: &mut Arc<PrivateState>,
         context: &Context<'_>,
     ) -> Result<Decision, Rejection> {
-        check_git_ref(self.details.git_ref.as_deref())?;
+        let began = private.deployment(self.id).map(|deployment| deployment.created_at);
+        self.details.check(began, context.now)?;
         let index = private.deployments.iter().position(|deployment| deployment.id == self.id);
         let index = index.ok_or(Rejection::NotFound("deployment"))?;
         if let Progress::Ended(_) = private.deployments[index].status {
@@ -265,10 +296,18 @@ impl AppAction for ImportDeployment {
         private: &mut Arc<PrivateState>,
         context: &Context<'_>,
     ) -> Result<Decision<EventId>, Rejection> {
-        check_git_ref(self.details.git_ref.as_deref())?;
+        self.details.check(None, context.now)?;
         let private = Arc::make_mut(private);
         let started = Start::of_commit(self.pusher.clone(), None, CommitList::default());
-        let index = remember(private, record(app, started, context))?;
+        let mut imported = record(app, started, context);
+        if let Progress::Ended(_) = self.status {
+            // It is over, so it began its duration before its end.
+            let finished_at = self.details.finished_at.unwrap_or(context.now);
+            let duration_millis = self.details.duration.unwrap_or_default() * 1000;
+            imported.created_at =
+                Time::from_millis(finished_at.as_millis().saturating_sub(duration_millis)).min(context.now);
+        }
+        let index = remember(private, imported)?;
         let created = private.deployments[index].id;
         Ok(Decision { events: advance(app, private, index, self.status, &self.details, context), created })
     }
@@ -365,8 +404,8 @@ fn advance(
         deployment.last_commits = last_commits.clone();
     }
     let Progress::Ended(status) = status else { return Vec::new() };
-    let finished_at = details.finished_at.unwrap_or(context.now).max(deployment.created_at);
-    let passed = (finished_at.as_millis() - deployment.created_at.as_millis()) / 1000;
+    let finished_at = details.finished_at.unwrap_or(context.now);
+    let passed = finished_at.as_millis().saturating_sub(deployment.created_at.as_millis()) / 1000;
     deployment.finished_at = Some(finished_at);
     deployment.duration = Some(details.duration.unwrap_or(passed));
     vec![

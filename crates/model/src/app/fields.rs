@@ -47,6 +47,7 @@ classes!(Addon {
     provider: Public,
     plan: Public,
     created_at: Public,
+    addon_uuid: Public,
     variables: [Public],
     features: [Public],
     log_drains: Secret,
@@ -82,6 +83,12 @@ classes!(ReviewApp {
     source_repo_url: Url,
     comes_from_a_fork: Public,
 });
-classes!(Maintenance { maintenance_type: Public, addon_name: Public, window: Public, started_at: Public });
+classes!(Maintenance {
+    maintenance_type: Public,
+    addon_name: Public,
+    addon_uuid: Public,
+    window: Public,
+    started_at: Public,
+});
 classes!(Consent { user_id: Public, databases_until: Public, containers_until: Public });
 classes!(LastDeployment { id: Public, pusher: Public, status: Public, finished_at: Public });

@@ -2,15 +2,43 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{App, AppAction, PrivateState};
 use crate::action::{Context, Decision};
-use crate::catalogue::{Access, HdsContact};
+use crate::catalogue::{self, Access};
 use crate::limits::TEXT_CHARS_MAX;
 use crate::names::is_email;
 use crate::{FieldErrors, Rejection, Role};
 
 /// The longest notes, in characters.
 const NOTES_MAX: usize = 2_000;
+
+/// The contact for an app's health data. The event has the IP address of the request too, which does not describe the
+/// contact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HdsContact {
+    /// Their name.
+    pub name: String,
+    /// Their email address.
+    pub email: String,
+    /// Their telephone number.
+    pub phone_number: Option<String>,
+    /// Their company.
+    pub company: Option<String>,
+    /// The first line of their address.
+    pub address_line1: Option<String>,
+    /// The second line of their address.
+    pub address_line2: Option<String>,
+    /// Their city.
+    pub address_city: Option<String>,
+    /// Their postal code.
+    pub address_zip: Option<String>,
+    /// Their country, as a two-letter code.
+    pub address_country: Option<String>,
+    /// Further notes.
+    pub notes: Option<String>,
+}
 
 /// Sets the contact for health data, replacing the previous one as a whole.
 #[derive(Debug, Clone)]
@@ -30,14 +58,64 @@ impl AppAction for SetHdsContact {
         if app.hds_contact.as_deref() == Some(&self.0) {
             return Ok(Decision::none());
         }
-        let contact = HdsContact { remote_ip: context.remote_ip, ..self.0.clone() };
-        Ok(Decision::of(Access::EditHdsContact(contact)))
+        let HdsContact {
+            name,
+            email,
+            phone_number,
+            company,
+            address_line1,
+            address_line2,
+            address_city,
+            address_zip,
+            address_country,
+            notes,
+        } = self.0.clone();
+        let remote_ip = context.remote_ip;
+        Ok(Decision::of(Access::EditHdsContact(catalogue::HdsContact {
+            name,
+            email,
+            phone_number,
+            company,
+            address_line1,
+            address_line2,
+            address_city,
+            address_zip,
+            address_country,
+            notes,
+            remote_ip,
+        })))
     }
 }
 
-pub(super) fn apply(app: &mut App, data: &HdsContact) {
-    // The IP address describes the request, not the contact.
-    app.hds_contact = Some(HdsContact { remote_ip: None, ..data.clone() }.into());
+pub(super) fn apply(app: &mut App, data: &catalogue::HdsContact) {
+    let catalogue::HdsContact {
+        name,
+        email,
+        phone_number,
+        company,
+        address_line1,
+        address_line2,
+        address_city,
+        address_zip,
+        address_country,
+        notes,
+        remote_ip: _,
+    } = data.clone();
+    app.hds_contact = Some(
+        HdsContact {
+            name,
+            email,
+            phone_number,
+            company,
+            address_line1,
+            address_line2,
+            address_city,
+            address_zip,
+            address_country,
+            notes,
+        }
+        .into(),
+    );
 }
 
 fn check(contact: &HdsContact) -> Result<(), Rejection> {

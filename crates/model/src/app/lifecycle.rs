@@ -6,7 +6,7 @@ use super::{App, AppAction, PrivateState};
 use crate::action::{Context, Decision};
 use crate::catalogue::{self, AppOperations};
 use crate::limits::APP_NAME_CHARS;
-use crate::{AppId, Event, Rejection, Role};
+use crate::{AppId, Event, Rejection, Role, directory};
 
 /// Names that are part of the API's paths.
 const RESERVED_NAMES: &[&str] = &["collaboration"];
@@ -45,10 +45,14 @@ impl CreateApp {
                 format!("must not be longer than {GIT_SOURCE_MAX} bytes"),
             ));
         }
-        let stack = self.stack_id.as_ref().map(|id| super::settings::choose(id, context.now)).transpose()?;
+        let stack = match &self.stack_id {
+            Some(id) => super::settings::choose(id, context.now)?,
+            None => directory::default_stack(),
+        };
         let new = AppOperations::NewApp(catalogue::NewApp {
             git_source: self.git_source.clone(),
-            stack: stack.map(|stack| stack.name.to_owned()),
+            // The default one too: another version of annals may have another default.
+            stack: Some(stack.name.to_owned()),
             parent_app_id: self.parent,
             pull_request: self.pull_request,
             hds_resource: self.hds_resource,

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::addons::{addon_id, find};
+use super::addons::{find, meant_by, uuid_in_events};
 use super::{App, AppAction, PrivateState};
 use crate::action::{Context, Decision};
-use crate::catalogue::{self, AddonLogDrain, LogDrain, LogDrains};
+use crate::catalogue::{AddonLogDrain, LogDrain, LogDrains};
 use crate::{FieldErrors, Rejection, Role};
 
 /// The most drains of an app, or of an add-on.
@@ -179,7 +179,7 @@ impl AppAction for AddAddonLogDrain {
         let (resource_id, addon) = find(app, &self.addon_id)?;
         let url = self.drain.clone().into_url()?;
         check_new(addon.log_drains.iter(), &url)?;
-        let addon_uuid = addon_id(app.id, resource_id);
+        let addon_uuid = uuid_in_events(app.id, resource_id, addon);
         let addon_name = addon.display_name(context.lookups.directory()).to_owned();
         Ok(Decision::of(LogDrains::NewAddonLogDrain(AddonLogDrain { url, addon_uuid, addon_name })))
     }
@@ -206,27 +206,26 @@ impl AppAction for DeleteAddonLogDrain {
     ) -> Result<Decision, Rejection> {
         let (resource_id, addon) = find(app, &self.addon_id)?;
         let url = addon.log_drains.get(&self.url).ok_or(Rejection::NotFound("log drain"))?.clone();
-        let addon_uuid = addon_id(app.id, resource_id);
+        let addon_uuid = uuid_in_events(app.id, resource_id, addon);
         let addon_name = addon.display_name(context.lookups.directory()).to_owned();
         Ok(Decision::of(LogDrains::DeleteAddonLogDrain(AddonLogDrain { url, addon_uuid, addon_name })))
     }
 }
 
 pub(super) fn apply(app: &mut App, data: &LogDrains) {
-    let app_id = app.id;
-    let mut of_addon = |drain: &catalogue::AddonLogDrain,
-                        change: &dyn Fn(&mut std::collections::BTreeSet<String>)| {
-        let addon =
-            app.addons.iter_mut().find(|(resource_id, _)| addon_id(app_id, resource_id) == drain.addon_uuid);
-        if let Some((_, addon)) = addon {
-            change(&mut addon.log_drains);
-        }
-    };
     match data {
         LogDrains::NewLogDrain(LogDrain { url }) => _ = app.log_drains.insert(url.clone()),
         LogDrains::DeleteLogDrain(LogDrain { url }) => _ = app.log_drains.remove(url),
-        LogDrains::NewAddonLogDrain(drain) => of_addon(drain, &|drains| _ = drains.insert(drain.url.clone())),
-        LogDrains::DeleteAddonLogDrain(drain) => of_addon(drain, &|drains| _ = drains.remove(&drain.url)),
+        LogDrains::NewAddonLogDrain(drain) => {
+            if let Some(addon) = meant_by(app, &drain.addon_uuid) {
+                addon.log_drains.insert(drain.url.clone());
+            }
+        }
+        LogDrains::DeleteAddonLogDrain(drain) => {
+            if let Some(addon) = meant_by(app, &drain.addon_uuid) {
+                addon.log_drains.remove(&drain.url);
+            }
+        }
     }
 }
 

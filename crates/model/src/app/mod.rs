@@ -15,6 +15,7 @@ mod fields;
 mod hds_contact;
 mod lifecycle;
 mod log_drains;
+mod maintenances;
 mod private_state;
 mod restart;
 pub mod review_apps;
@@ -31,7 +32,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Context, Decision};
-use crate::catalogue::{Access, AppOperations, HdsContact, SourceControl, TypeData, is_false};
+use crate::catalogue::{Access, AppOperations, SourceControl, TypeData, is_false};
 use crate::cow_arc::CowArc;
 use crate::{AppId, AppRef, Event, Person, Rejection, Role, Time, UserId};
 
@@ -45,17 +46,18 @@ pub use collaborators::{
 };
 pub use consents::{Consent, GrantConsent};
 pub use databases::{
-    AddFeature, ChooseMaintenanceWindow, Maintenance, MaintenanceMove, MaintenanceRecord, MaintenanceStatus,
-    MoveMaintenance, PlanMaintenance, RemoveFeature, WINDOW_HOURS, maintenance_window,
+    AddFeature, ChooseMaintenanceWindow, MaintenanceMove, MoveMaintenance, PlanMaintenance, RemoveFeature,
+    WINDOW_HOURS, maintenance_window,
 };
 pub use deployments::{
     BuildDetails, DeployArchive, DeployBranch, DeployCommit, DeploymentRecord, ImportDeployment,
     LastDeployment, MoveDeployment, Progress, Stage,
 };
 pub use domains::{AddDomain, Certificate, CertificateChange, DeleteDomain, Domain, EditDomain, domain_id};
-pub use hds_contact::SetHdsContact;
+pub use hds_contact::{HdsContact, SetHdsContact};
 pub use lifecycle::{CreateApp, DeleteApp, RenameApp};
 pub use log_drains::{AddAddonLogDrain, AddLogDrain, DeleteAddonLogDrain, DeleteLogDrain, Drain};
+pub use maintenances::{Maintenance, MaintenanceRecord, MaintenanceStatus};
 pub use private_state::PrivateState;
 pub use restart::Restart;
 pub use review_apps::{FollowUp, PullChange, PullRequest, ReviewApp};
@@ -252,6 +254,12 @@ impl App {
                 Access::EditHdsContact(data) => hds_contact::apply(app, data),
             },
             TypeData::Billing(_) | TypeData::Sessions(_) | TypeData::AccountChanges(_) => {}
+        }
+        // A report may give an app to a collaborator, or say that its owner accepted an invitation.
+        if let Some(owner) = &app.owner
+            && app.collaborators.contains_key(&owner.id)
+        {
+            app.collaborators.remove(&owner.id);
         }
         app.updated_at = event.created_at;
         if let Some(new_name) = new_name {

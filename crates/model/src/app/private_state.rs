@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::databases::MaintenanceRecord;
 use super::deployments::DeploymentRecord;
 use super::domains::Certificate;
+use super::maintenances::MaintenanceRecord;
 use super::review_apps::PullRequest;
 use super::runs::OneOff;
 use crate::{EventId, Secret, Time};

@@ -183,7 +183,7 @@ pub fn create(
     check_git_ref(Some(pull.head.as_str()).filter(|head| !head.is_empty()))?;
     let name = name_of(app, number);
     let created = catalogue::ReviewApp {
-        review_app_url: Some(format!("{}/apps/{name}", context.lookups.rules().public_url)),
+        review_app_url: Some(url_of(context, &name)),
         review_app_name: name.clone(),
         source_repo_name: pull.source_repo_name.clone(),
         source_repo_url: pull.source_repo_url.clone(),
@@ -212,13 +212,36 @@ pub fn create_app(app: &App, number: u64, now: Time) -> CreateApp {
     }
 }
 
-/// Decides the parent's part of destroying a review app: its event. The caller deletes the app itself in the same
-/// transaction.
+/// Decides the parent's part of renaming a review app: its event. The caller renames the app itself in the same
+/// transaction. Without an event if the parent does not know the app.
+pub fn rename(app: &App, child: AppId, new_name: &str, context: &Context<'_>) -> Decision {
+    let known = app.review_apps.iter().find(|(_, review_app)| review_app.app_id == Some(child));
+    let Some((old_name, review_app)) = known.filter(|(old_name, _)| *old_name != new_name) else {
+        return Decision::none();
+    };
+    Decision::of(SourceControl::RenameReviewApp(catalogue::RenameReviewApp {
+        app_id: child,
+        old_name: old_name.clone(),
+        new_name: new_name.to_owned(),
+        review_app_url: Some(url_of(context, new_name)),
+        pr_number: review_app.pr_number,
+    }))
+}
+
+/// Decides the parent's part of destroying a review app: its event. `name` is the name under which the parent knows the
+/// app, `current_name` the app's own. They differ if only the app's timeline has its rename, as after a report. The
+/// caller deletes the app itself in the same transaction.
 ///
 /// # Errors
 ///
 /// Fails if the app has no review app of this name.
-pub fn destroy(app: &App, private: &mut Arc<PrivateState>, name: &str) -> Result<Decision, Rejection> {
+pub fn destroy(
+    app: &App,
+    private: &mut Arc<PrivateState>,
+    name: &str,
+    current_name: &str,
+    context: &Context<'_>,
+) -> Result<Decision, Rejection> {
     let review_app = app.review_apps.get(name).ok_or(Rejection::NotFound("app"))?;
     if private.pull_requests.get(&review_app.pr_number).is_some_and(|pull| pull.delete_at.is_some())
         && let Some(pull) = Arc::make_mut(private).pull_requests.get_mut(&review_app.pr_number)
@@ -226,8 +249,11 @@ pub fn destroy(app: &App, private: &mut Arc<PrivateState>, name: &str) -> Result
         pull.delete_at = None;
     }
     let destroyed = catalogue::ReviewApp {
-        review_app_name: name.to_owned(),
-        review_app_url: review_app.url.clone(),
+        review_app_name: current_name.to_owned(),
+        review_app_url: match name == current_name {
+            true => review_app.url.clone(),
+            false => Some(url_of(context, current_name)),
+        },
         source_repo_name: review_app.source_repo_name.clone(),
         source_repo_url: review_app.source_repo_url.clone(),
         pr_name: review_app.pr_name.clone(),
@@ -301,6 +327,37 @@ pub(super) fn apply_created(app: &mut App, data: &catalogue::ReviewApp, at: Time
     app.review_apps.insert(data.review_app_name.clone(), review_app);
 }
 
+pub(super) fn apply_renamed(app: &mut App, data: &catalogue::RenameReviewApp) {
+    let name = known_as(app, &data.old_name, Some(data.app_id));
+    if let Some(mut review_app) = name.and_then(|name| app.review_apps.remove(&name)) {
+        review_app.app_id = Some(data.app_id);
+        review_app.url = data.review_app_url.clone().or(review_app.url);
+        app.review_apps.insert(data.new_name.clone(), review_app);
+    }
+}
+
+pub(super) fn apply_destroyed(app: &mut App, data: &catalogue::ReviewApp) {
+    if let Some(name) = known_as(app, &data.review_app_name, data.app_id) {
+        app.review_apps.remove(&name);
+    }
+}
+
+/// Returns the name under which the parent knows a review app: that of the review app with this identifier, or else the
+/// given one unless it is another app's.
+fn known_as(app: &App, name: &str, id: Option<AppId>) -> Option<String> {
+    let by_id = app.review_apps.iter().find(|(_, review_app)| id.is_some() && review_app.app_id == id);
+    let by_name = || {
+        let found = app.review_apps.get_key_value(name);
+        found.filter(|(_, review_app)| id.is_none() || review_app.app_id.is_none())
+    };
+    by_id.or_else(by_name).map(|(name, _)| name.clone())
+}
+
+/// Returns the URL of a review app in the dashboard.
+fn url_of(context: &Context<'_>, name: &str) -> String {
+    format!("{}/apps/{name}", context.lookups.rules().public_url)
+}
+
 fn wants_review_app(automation: &Automation, pull: &PullRequest) -> bool {
     automation.auto_deploy_review_apps && (!pull.comes_from_a_fork || automation.creation_from_forks_allowed)
 }
@@ -313,6 +370,6 @@ fn delete_at(has_review_app: bool, automation: &Automation, pull: &PullRequest) 
         .closed_at
         .filter(|_| automation.delete_on_close)
         .map(|closed_at| after(closed_at, automation.hours_before_delete_on_close));
-    let stale = automation.delete_stale.then(|| after(pull.active_at, automation.hours_before_delete_stale));
+    let stale = automation.delete_stale.then(|| after(pull.active_at, automation.stale_after_hours()));
     on_close.into_iter().chain(stale).min().filter(|_| has_review_app)
 }

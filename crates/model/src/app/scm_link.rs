@@ -260,7 +260,8 @@ pub(super) fn apply(app: &mut App, data: &SourceControl, event: &Event) {
         }
         SourceControl::UnlinkScm(_) => app.scm_link = None,
         SourceControl::CreateReviewApp(data) => review_apps::apply_created(app, data, event.created_at),
-        SourceControl::DestroyReviewApp(data) => _ = app.review_apps.remove(&data.review_app_name),
+        SourceControl::DestroyReviewApp(data) => review_apps::apply_destroyed(app, data),
+        SourceControl::RenameReviewApp(data) => review_apps::apply_renamed(app, data),
     }
 }
 

@@ -7,7 +7,28 @@ use super::{Shape, check_length, event_types, join_names};
 use crate::FieldErrors;
 use crate::field_class::classes;
 
-/// An added or removed add-on.
+/// An added add-on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAddon {
+    /// The provider's short name.
+    pub addon_provider_name: String,
+    /// The plan's name.
+    pub plan_name: String,
+    /// The identifier of the resource at the provider.
+    pub resource_id: String,
+    /// The add-on's identifier, by which its features, log drains and maintenances name it; omitted if unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addon_uuid: Option<String>,
+}
+classes!(NewAddon {
+    addon_provider_name: Public,
+    plan_name: Public,
+    resource_id: Public,
+    addon_uuid: Public
+});
+
+/// A removed add-on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Addon {
@@ -61,6 +82,9 @@ pub struct AddonUpdated {
     /// The new maintenance window; omitted if it did not change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maintenance_window: Option<MaintenanceWindow>,
+    /// The maintenance that ended without being completed; omitted if none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_maintenance: Option<EndedMaintenance>,
 }
 classes!(AddonUpdated {
     addon_id: Public,
@@ -71,7 +95,29 @@ classes!(AddonUpdated {
     status: [Public],
     attributes_changed: [Public],
     maintenance_window: { MaintenanceWindow },
+    ended_maintenance: { EndedMaintenance },
 });
+
+/// A maintenance of a database that will not be completed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EndedMaintenance {
+    /// The maintenance's identifier.
+    pub maintenance_id: String,
+    /// How it ended.
+    pub status: MaintenanceEnd,
+}
+classes!(EndedMaintenance { maintenance_id: Public, status: Public });
+
+/// How a maintenance ended that was not completed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MaintenanceEnd {
+    /// It started and failed.
+    Failed,
+    /// It was cancelled before it started.
+    Cancelled,
+}
 
 /// The weekly time at which maintenance of a database may start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -89,7 +135,7 @@ event_types! {
     Addons, Addons;
 
     /// When an add-on is added to an app.
-    NewAddon(Addon) = "new_addon", "Addon added", App:
+    NewAddon(NewAddon) = "new_addon", "Addon added", App:
         |data| format!("added {} with plan {}", data.addon_provider_name, data.plan_name);
     /// When an add-on is moved to another plan.
     UpgradeAddon(UpgradeAddon) = "upgrade_addon", "Addon plan changed", App: |data| format!(
@@ -98,12 +144,20 @@ event_types! {
     );
     /// When an add-on is removed from an app.
     DeleteAddon(Addon) = "delete_addon", "Addon removed", App: |data| format!("removed {}", data.addon_provider_name);
-    /// When something other than the plan of an add-on changes.
-    AddonUpdated(AddonUpdated) = "addon_updated", "Addon updated", App, further: |data| format!(
-        "changed {} of {}",
-        join_names(data.attributes_changed.iter().map(String::as_str)),
-        data.addon_provider_name
-    );
+    /// When something other than the plan of an add-on changes, or when maintenance of it fails or is cancelled.
+    AddonUpdated(AddonUpdated) = "addon_updated", "Addon updated", App, further: |data| match &data.ended_maintenance {
+        Some(EndedMaintenance { status: MaintenanceEnd::Cancelled, .. }) => {
+            format!("cancelled maintenance of {}", data.addon_provider_name)
+        }
+        Some(EndedMaintenance { status: MaintenanceEnd::Failed, .. }) => {
+            format!("gave up maintenance of {}, which failed", data.addon_provider_name)
+        }
+        None => format!(
+            "changed {} of {}",
+            join_names(data.attributes_changed.iter().map(String::as_str)),
+            data.addon_provider_name
+        ),
+    };
 }
 
 impl Shape for AddonUpdated {
@@ -117,6 +171,13 @@ impl Shape for AddonUpdated {
             }
             _ => Ok(()),
         }
+    }
+}
+impl Shape for NewAddon {
+    fn complete(&mut self) -> Result<(), FieldErrors> {
+        check_length("addon_provider_name", &self.addon_provider_name)?;
+        check_length("resource_id", &self.resource_id)?;
+        self.addon_uuid.as_ref().map_or(Ok(()), |addon_uuid| check_length("addon_uuid", addon_uuid))
     }
 }
 impl Shape for Addon {

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Shape, event_types};
-use crate::Time;
+use super::{Shape, check_length, event_types};
 use crate::field_class::classes;
+use crate::{FieldErrors, Time};
 
 /// A feature added to or removed from a database.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +47,9 @@ pub struct Maintenance {
     pub maintenance_window_in_hours: u32,
     /// When the maintenance window begins.
     pub next_maintenance_window: Time,
+    /// The identifier of the add-on; omitted if unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addon_uuid: Option<String>,
 }
 classes!(Maintenance {
     addon_name: Public,
@@ -54,6 +57,7 @@ classes!(Maintenance {
     maintenance_type: Public,
     maintenance_window_in_hours: Public,
     next_maintenance_window: Public,
+    addon_uuid: Public,
 });
 
 event_types! {
@@ -80,4 +84,8 @@ event_types! {
 }
 
 impl Shape for Feature {}
-impl Shape for Maintenance {}
+impl Shape for Maintenance {
+    fn complete(&mut self) -> Result<(), FieldErrors> {
+        self.addon_uuid.as_ref().map_or(Ok(()), |addon_uuid| check_length("addon_uuid", addon_uuid))
+    }
+}

@@ -39,7 +39,9 @@ pub use access::{Access, Consent, HdsContact};
 pub use account::{
     AccountChanges, DeleteKey, IntegrationData, IntegrationEvent, NewKey, NewUser, TokenEvent,
 };
-pub use addons::{Addon, AddonUpdated, Addons, MaintenanceWindow, UpgradeAddon};
+pub use addons::{
+    Addon, AddonUpdated, Addons, EndedMaintenance, MaintenanceEnd, MaintenanceWindow, NewAddon, UpgradeAddon,
+};
 pub use app_operations::{
     AppOperations, CommitList, DeleteApp, Deployment, DeploymentStatus, DeploymentType, EditApp, NewApp,
     RenameApp, Restart, Run, Scale, StackChanged, TransferApp,
@@ -54,7 +56,7 @@ pub use document::events_document;
 pub use domains::{DeleteDomain, Domains, EditDomain, NewDomain};
 pub use log_drains::{AddonLogDrain, LogDrain, LogDrains};
 pub use sessions::{RemoteAct, Sessions};
-pub use source_control::{ReviewApp, ScmLink, SourceControl, UnlinkScm};
+pub use source_control::{RenameReviewApp, ReviewApp, ScmLink, SourceControl, UnlinkScm};
 pub use variables::{ChangedVariable, EditVariable, EditVariables, Variable, VariableEvent, Variables};
 
 /// One event type: its row in the catalogue, and what derives from its shape.

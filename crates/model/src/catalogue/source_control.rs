@@ -99,6 +99,30 @@ classes!(ReviewApp {
     app_id: Public,
 });
 
+/// The names of a review app before and after a rename. The event belongs to the parent app.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RenameReviewApp {
+    /// The review app's identifier.
+    pub app_id: AppId,
+    /// Its previous name.
+    pub old_name: String,
+    /// Its new name.
+    pub new_name: String,
+    /// Its new URL in the platform's dashboard; omitted if unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review_app_url: Option<String>,
+    /// The number of its pull request.
+    pub pr_number: u64,
+}
+classes!(RenameReviewApp {
+    app_id: Public,
+    old_name: Public,
+    new_name: Public,
+    review_app_url: Url,
+    pr_number: Public,
+});
+
 event_types! {
     /// Links to repositories, and the review apps of their pull requests.
     SourceControl, SourceControl;
@@ -121,8 +145,14 @@ event_types! {
         "destroyed review app {} of pull request #{} {}",
         data.review_app_name, data.pr_number, data.pr_name
     );
+    /// When a review app is renamed.
+    RenameReviewApp(RenameReviewApp) = "rename_review_app", "Review app renamed", App, further: |data| format!(
+        "renamed review app {} of pull request #{} to {}",
+        data.old_name, data.pr_number, data.new_name
+    );
 }
 
 impl Shape for ScmLink {}
 impl Shape for UnlinkScm {}
 impl Shape for ReviewApp {}
+impl Shape for RenameReviewApp {}

@@ -1,7 +1,10 @@
 //! Every event type of the contract by its own action: the exact event, who may cause it, and which bodies are refused.
 //!
 //! `table` has a row for each type, `world` the platform that a row is tried on. The test reports every row that fails.
+//! `histories` plays the actions in any order, among reports, and compares the states with those of `independent_fold`.
 
+mod histories;
+mod independent_fold;
 mod table;
 mod world;
 

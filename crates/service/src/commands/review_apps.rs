@@ -1,9 +1,12 @@
 //! Commands on review apps. They involve two apps: the review app, and its parent, from which it is created.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use annals_model::app::{DeleteApp, DeployCommit, FollowUp, PullChange, PullRequest, linker, review_apps};
-use annals_model::{AppId, Person, Rejection, Role};
+use annals_model::app::{
+    DeleteApp, DeployCommit, FollowUp, PullChange, PullRequest, RenameApp, linker, review_apps,
+};
+use annals_model::{App, AppId, Person, Rejection, Role};
 use annals_store::{CommandError, key};
 
 use super::apps::{
@@ -77,6 +80,27 @@ impl Service {
         .await
     }
 
+    /// Renames an app. For a review app, records the rename in the parent's timeline too.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the app does not exist or is hidden from the caller, if the caller's role does not suffice, if the rules
+    /// reject the name, or if the store fails.
+    pub async fn rename_app(&self, request: Request, id: AppId, action: RenameApp) -> Result<Outcome, Error> {
+        self.act_once(request, move |transaction, request| {
+            let mut recorded = act_on(transaction, request, id, &action)?.0;
+            let app = present(transaction, id)?;
+            if let Some(parent) = live_parent(transaction, &app)? {
+                let actor = request.actor.as_ref();
+                let context = transaction.context(request.remote_ip, actor, None);
+                let renamed = review_apps::rename(&parent, id, &app.name, &context);
+                recorded.extend(record_all(transaction, actor, parent.id, renamed.events)?);
+            }
+            outcome(transaction, id, recorded)
+        })
+        .await
+    }
+
     /// Deletes an app with its review apps. For a review app, records its destruction in the parent's timeline too.
     ///
     /// # Errors
@@ -91,16 +115,13 @@ impl Service {
             for name in app.review_apps.keys() {
                 recorded.extend(destroy(transaction, request, actor.as_ref(), id, name)?);
             }
-            let of_parent = match app.parent {
-                Some(parent) => transaction.app(parent)?.filter(|parent| parent.deleted_at.is_none()),
-                None => None,
-            };
+            let of_parent = live_parent(transaction, &app)?;
             recorded.extend(act_on(transaction, request, id, &action)?.0);
             if let Some(parent) = of_parent
                 && let Some((name, _)) =
                     parent.review_apps.iter().find(|(_, review_app)| review_app.app_id == Some(id))
             {
-                recorded.extend(record_destruction(transaction, actor.as_ref(), parent.id, name)?);
+                recorded.extend(record_destruction(transaction, request, actor.as_ref(), parent.id, name)?);
             }
             outcome(transaction, id, recorded)
         })
@@ -173,6 +194,12 @@ fn receive(
     outcome(transaction, parent, recorded)
 }
 
+/// Returns the parent of an app, unless it has none or it is deleted.
+fn live_parent(transaction: &Transaction<'_>, app: &App) -> Result<Option<Arc<App>>, CommandError> {
+    let parent = app.parent.map(|parent| transaction.app(parent)).transpose()?.flatten();
+    Ok(parent.filter(|parent| parent.deleted_at.is_none()))
+}
+
 /// Creates the review app of a pull request: the parent's event, the app, and its first deployment. Returns its name.
 fn create_review_app(
     transaction: &mut Transaction<'_>,
@@ -243,7 +270,7 @@ fn destroy(
             let action = DeleteApp { current_name: Some(child.name.clone()) };
             recorded.extend(decide_and_record(transaction, request, by, &child, &mut private, &action)?.0);
         }
-        recorded.extend(record_destruction(transaction, actor, parent, &name)?);
+        recorded.extend(record_destruction(transaction, request, actor, parent, &name)?);
     }
     Ok(recorded)
 }
@@ -251,13 +278,18 @@ fn destroy(
 /// Records the destruction of a review app in its parent's timeline.
 fn record_destruction(
     transaction: &mut Transaction<'_>,
+    request: &Request,
     actor: Option<&Person>,
     parent: AppId,
     name: &str,
 ) -> Result<Vec<RecordedEvent>, CommandError> {
     let app = present(transaction, parent)?;
     let mut private = transaction.private(parent)?;
-    let decision = review_apps::destroy(&app, &mut private, name)?;
+    let child = app.review_apps.get(name).and_then(|review_app| review_app.app_id);
+    let child = child.map(|child| transaction.app(child)).transpose()?.flatten();
+    let current_name = child.as_ref().map_or(name, |child| &child.name);
+    let context = transaction.context(request.remote_ip, actor, None);
+    let decision = review_apps::destroy(&app, &mut private, name, current_name, &context)?;
     transaction.put_private(parent, private)?;
     record_all(transaction, actor, parent, decision.events)
 }

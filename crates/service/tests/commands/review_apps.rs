@@ -1,7 +1,7 @@
 //! Review apps: commands that change two apps at once.
 
 use annals_model::Report;
-use annals_model::app::{DeleteApp, PullChange, PullRequest};
+use annals_model::app::{DeleteApp, PullChange, PullRequest, RenameApp};
 use annals_service::{Clock as _, Request};
 use annals_store::TimelineId;
 use annals_testing::{app, person, report};
@@ -165,4 +165,40 @@ async fn a_review_app_that_cannot_be_deployed_is_not_created() {
         let pull = &outcome.private.pull_requests[&number];
         assert_eq!(pull.delete_at.is_some(), made > 0, "there is nothing to delete: {head}");
     }
+}
+
+#[tokio::test]
+async fn a_renamed_review_app_is_destroyed_under_its_new_name() {
+    let world = World::new().await;
+    let new_app = |number: u8| {
+        report(&json!({
+            "user": person(1), "app_id": app(number), "app_name": format!("app-number-{number}"),
+            "type": "new_app", "type_data": if number == 1 { json!({}) } else { json!({"parent_app_id": app(1)}) },
+        }))
+    };
+    let service = world.service().await;
+    service.report(vec![new_app(1), new_app(2), review_app(1, 2, 1)], None).await.unwrap();
+    let rename = RenameApp { current_name: "app-number-2".to_owned(), new_name: "trial-app".to_owned() };
+    let outcome = service.rename_app(request(1), app(2), rename).await.unwrap();
+    let types: Vec<_> = outcome.recorded.iter().map(|event| event.event_type.as_str()).collect();
+    assert_eq!(types, ["rename_app", "rename_review_app"]);
+    let parent = world.app(app(1)).await.unwrap();
+    assert_eq!(parent.review_apps.keys().collect::<Vec<_>>(), ["trial-app"]);
+    assert_eq!(parent.review_apps["trial-app"].app_id, Some(app(2)));
+    check_states(&world).await;
+
+    // The parent does not hear of a rename that is only reported.
+    let renamed = report(&json!({
+        "user": person(1), "app_id": app(2), "app_name": "third-name", "type": "rename_app",
+        "type_data": {"old_name": "trial-app", "new_name": "third-name"},
+    }));
+    service.report(vec![renamed], None).await.unwrap();
+    let action = DeleteApp { current_name: Some("third-name".to_owned()) };
+    service.delete_app(request(1), app(2), action).await.unwrap();
+    let last = world.timeline(TimelineId::App(app(1))).await.pop().unwrap();
+    let last: serde_json::Value = serde_json::from_slice(&last.to_json()).unwrap();
+    assert_eq!(last["type"], "destroy_review_app");
+    assert_eq!(last["type_data"]["review_app_name"], "third-name");
+    assert!(world.app(app(1)).await.unwrap().review_apps.is_empty());
+    check_states(&world).await;
 }

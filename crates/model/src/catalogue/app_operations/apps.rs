@@ -15,7 +15,7 @@ pub struct NewApp {
     /// The Git repository of a one-click deployment; null otherwise.
     #[serde(default)]
     pub git_source: Option<String>,
-    /// The name of the requested stack; omitted if none was requested.
+    /// The name of the stack on which it is built; omitted if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack: Option<String>,
     /// The parent app, if the app is a child.

@@ -1,9 +1,8 @@
 //! Steps on the app itself: name, owner, stack, settings, contacts.
 
 use annals_model::app::{
-    ChangeStack, DeleteApp, EditApp, GrantConsent, RenameApp, SetHdsContact, TransferApp,
+    ChangeStack, DeleteApp, EditApp, GrantConsent, HdsContact, RenameApp, SetHdsContact, TransferApp,
 };
-use annals_model::catalogue::HdsContact;
 
 use super::{Kind, Step, email, flag, text};
 use crate::platform::Decided;
@@ -54,7 +53,6 @@ fn set_hds_contact(step: &mut Step<'_>) -> Decided {
         address_zip: None,
         address_country: Some("FR".to_owned()),
         notes: None,
-        remote_ip: None,
     };
     step.act(&SetHdsContact(contact))
 }

@@ -15,6 +15,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind { name: "unlink the repository", decide: unlink },
     Kind { name: "receive a push", decide: receive_push },
     Kind { name: "receive a pull request", decide: receive_pull_request },
+    Kind { name: "rename a review app", decide: rename_review_app },
 ];
 
 fn settings(step: &Step<'_>) -> LinkSettings {
@@ -66,10 +67,18 @@ fn receive_pull_request(step: &mut Step<'_>) -> Decided {
         }
         FollowUp::Destroy => {
             let name = review_apps::of_pull(app, number).map(|(name, _)| name.clone()).unwrap_or_default();
-            review_apps::destroy(app, step.private, &name).map(named)
+            review_apps::destroy(app, step.private, &name, &name, context).map(named)
         }
         FollowUp::Deploy(_) | FollowUp::Nothing => Ok(named(Decision::none())),
     }
+}
+
+fn rename_review_app(step: &mut Step<'_>) -> Decided {
+    let child = step.app.review_apps.values().find_map(|review_app| review_app.app_id);
+    let child = child.unwrap_or(step.app.id);
+    let renamed =
+        review_apps::rename(step.app, child, &text(&["first-try", "second-try"], step.b), step.context);
+    Ok(named(renamed))
 }
 
 fn pull_request(step: &Step<'_>) -> PullRequest {

@@ -83,12 +83,13 @@ pub(crate) fn api() -> Api {
         .post(
             "/api/databases/{database}/maintenance/{maintenance}/complete",
             complete_maintenance,
-            moves("Complete a maintenance, or mark it as failed").records(&["complete_database_maintenance"]),
+            moves("Complete a maintenance, or mark it as failed")
+                .records(&["complete_database_maintenance", "addon_updated"]),
         )
         .post(
             "/api/databases/{database}/maintenance/{maintenance}/cancel",
             cancel_maintenance,
-            moves("Cancel a maintenance"),
+            moves("Cancel a maintenance").records(&["addon_updated"]),
         )
 }
 

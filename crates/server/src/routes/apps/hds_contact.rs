@@ -1,7 +1,6 @@
 //! The contact who is responsible for an app's health data.
 
-use annals_model::app::SetHdsContact;
-use annals_model::catalogue::HdsContact;
+use annals_model::app::{HdsContact, SetHdsContact};
 use annals_model::{App, ResourceId, Time};
 use annals_service::Access;
 use axum::response::Response;
@@ -70,7 +69,6 @@ async fn set_hds_contact(
         address_zip: given(fields.address_zip),
         address_country: given(fields.address_country),
         notes: given(fields.notes),
-        remote_ip: None,
     };
     let app = access.act(SetHdsContact(contact), &body.bytes).await?.app;
     Ok(ok(&HdsContactAnswer::new(&app)?))
@@ -118,7 +116,6 @@ impl HdsContactAnswer {
             address_zip,
             address_country,
             notes,
-            remote_ip: _,
         } = contact;
         let hds_contact = HdsContactView {
             id: ResourceId::derived(app.id, "hds_contact", ""),

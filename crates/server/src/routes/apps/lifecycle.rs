@@ -57,7 +57,7 @@ pub(crate) fn api() -> Api {
             "/v1/apps/{app}/rename",
             rename_app,
             action("Rename an app")
-                .records(&["rename_app"])
+                .records(&["rename_app", "rename_review_app"])
                 .body::<RenameAppBody>()
                 .example(json!({ "current_name": "my-app", "new_name": "our-app" }))
                 .ok::<AppAnswer>(),
@@ -170,7 +170,9 @@ async fn rename_app(
 ) -> Result<Response, ApiError> {
     let current_name = required(body.value.current_name, "current_name")?;
     let new_name = required(body.value.new_name, "name")?;
-    let outcome = access.act(RenameApp { current_name, new_name }, &body.bytes).await?;
+    let request = access.acting.request(&body.bytes);
+    let action = RenameApp { current_name, new_name };
+    let outcome = state.service.rename_app(request, access.app.id, action).await?;
     Ok(ok(&AppAnswer::new(&state, &outcome.app).await?))
 }
 

@@ -38,8 +38,8 @@ const SETUP: &[(Who, &str, &str, &str)] = &[
 pub(super) struct World {
     pub(super) service: TestService,
     tokens: Vec<(Who, String)>,
-    /// The identifier of `my-app`, whatever it is called later.
-    app: String,
+    /// The identifier of `my-app`, whatever it is called later; empty until it is there.
+    pub(super) app: String,
 }
 
 impl World {
@@ -72,9 +72,19 @@ impl World {
         let token = self.token(who);
         // A request with headers of its own brings its credential in them.
         let token = if call.head.is_empty() { token.as_str() } else { "" };
-        let answer = self.service.play(call.method, &path, token, &call.head, &body).await;
+        let answer = self.service.play(call.method, &self.by_id(&path), token, &call.head, &body).await;
         let body = serde_json::from_slice(&answer.body).unwrap_or_default();
         (answer.status, body)
+    }
+
+    /// Returns a path in which `my-app` is named by its identifier.
+    fn by_id(&self, path: &str) -> String {
+        match path.strip_prefix("/v1/apps/my-app") {
+            Some(rest) if !self.app.is_empty() && (rest.is_empty() || rest.starts_with(['/', '?'])) => {
+                format!("/v1/apps/{}{rest}", self.app)
+            }
+            _ => path.to_owned(),
+        }
     }
 
     /// Makes a request that has to succeed. Signing in may fail: some rows need failed attempts.
@@ -85,7 +95,7 @@ impl World {
         self.service.clock.advance(Duration::from_secs(1));
     }
 
-    /// Replaces the names in braces by the world's identifiers.
+    /// Replaces the names in braces by the world's identifiers. A name that stands for nothing remains.
     async fn filled(&mut self, text: &str) -> String {
         let mut text = text.to_owned();
         for (name, path, field) in [
@@ -93,47 +103,51 @@ impl World {
             ("{domain}", "/v1/apps/my-app/domains", "/domains/0/id"),
             ("{variable}", "/v1/apps/my-app/variables", "/variables/0/id"),
             ("{colin}", "/v1/apps/my-app/collaborators", "/collaborators/0/id"),
+            ("{key}", "/v1/keys", "/keys/0/id"),
         ] {
-            if text.contains(name) {
-                let found = self.get(Who::Owner, path).await;
-                text = text.replace(name, found.pointer(field).unwrap().as_str().unwrap());
+            if text.contains(name)
+                && let Some(found) = self.find(path).await.pointer(field)
+            {
+                text = text.replace(name, found.as_str().unwrap());
             }
         }
         if text.contains("{invitation}") {
-            let found = self.get(Who::Owner, "/v1/apps/my-app/collaborators").await;
-            let links = found["collaborators"].as_array().unwrap().iter();
-            let link = links
-                .filter_map(|one| one["invitation_link"].as_str())
-                .find(|link| !link.is_empty())
-                .unwrap();
-            text = text.replace("{invitation}", link.split_once("token=").unwrap().1);
+            let found = self.find("/v1/apps/my-app/collaborators").await;
+            let links = found["collaborators"].as_array().into_iter().flatten();
+            let mut links = links.filter_map(|one| one["invitation_link"].as_str());
+            if let Some(link) = links.find(|link| !link.is_empty()) {
+                text = text.replace("{invitation}", link.split_once("token=").unwrap().1);
+            }
         }
-        if text.contains("{maintenance}") {
-            let path = self.filled_addon("/api/databases/{addon}/maintenance").await;
-            let found = self.get(Who::Owner, &path).await;
-            text =
-                text.replace("{maintenance}", found.pointer("/maintenance/0/id").unwrap().as_str().unwrap());
+        if text.contains("{maintenance}") && !text.contains("{addon}") {
+            let database = text.split_once("/maintenance/").unwrap().0.to_owned();
+            let found = self.find(&format!("{database}/maintenance")).await;
+            if let Some(found) = found.pointer("/maintenance/0/id") {
+                text = text.replace("{maintenance}", found.as_str().unwrap());
+            }
         }
         if text.contains("{mailed}") {
             let jane = self.get(Who::Owner, "/v1/users/self").await;
             let path = format!("/v1/operator/users/{}/outbox", jane["user"]["id"].as_str().unwrap());
             let found = self.get(Who::Operator, &path).await;
-            let mail =
-                found["mails"].as_array().unwrap().last().unwrap()["text"].as_str().unwrap().to_owned();
-            let token = mail.split_once("_token=").unwrap().1.split_whitespace().next().unwrap();
-            text = text.replace("{mailed}", token);
+            let mail = found["mails"].as_array().unwrap().last().and_then(|mail| mail["text"].as_str());
+            if let Some((_, rest)) = mail.and_then(|mail| mail.split_once("_token=")) {
+                text = text.replace("{mailed}", rest.split_whitespace().next().unwrap());
+            }
         }
         text
     }
 
-    async fn filled_addon(&mut self, path: &str) -> String {
-        let found = self.get(Who::Owner, "/v1/apps/my-app/addons").await;
-        path.replace("{addon}", found.pointer("/addons/0/id").unwrap().as_str().unwrap())
+    /// Reads what the owner may see; `null` if it is not there.
+    async fn find(&mut self, path: &str) -> Value {
+        let (path, token) = (self.by_id(path), self.token(Who::Owner));
+        let answer = self.service.get(&path, &token).await;
+        if answer.status.is_success() { answer.json() } else { Value::Null }
     }
 
-    async fn get(&mut self, who: Who, path: &str) -> Value {
-        let token = self.token(who);
-        let answer = self.service.get(path, &token).await;
+    pub(super) async fn get(&mut self, who: Who, path: &str) -> Value {
+        let (path, token) = (self.by_id(path), self.token(who));
+        let answer = self.service.get(&path, &token).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text());
         answer.json()
     }
@@ -161,20 +175,30 @@ impl World {
     pub(super) async fn events(&mut self) -> Vec<Value> {
         let mut events = Vec::new();
         for who in [Who::Owner, Who::Collaborator, Who::Limited, Who::Stranger] {
-            let page = self.get(who, "/v1/events?per_page=100").await;
-            events.extend(page["events"].as_array().unwrap().iter().cloned());
+            events.extend(self.timeline(who, "/v1/events").await);
         }
-        let path = format!("/v1/apps/{}/events?per_page=100", self.app);
-        let page = self.get(Who::Operator, &path).await;
-        events.extend(page["events"].as_array().unwrap().iter().cloned());
+        events.extend(self.timeline(Who::Operator, "/v1/apps/my-app/events").await);
         events.sort_by_key(|event| event["id"].as_str().unwrap().to_owned());
         events.dedup();
         events
     }
 
+    /// Reads a whole timeline, in the order in which its events were recorded.
+    pub(super) async fn timeline(&mut self, who: Who, path: &str) -> Vec<Value> {
+        let mut events = Vec::new();
+        let mut next = json!(1);
+        while next.is_number() {
+            let page = self.get(who, &format!("{path}?per_page=100&page={next}")).await;
+            events.extend(page["events"].as_array().unwrap().iter().cloned());
+            next = page["meta"]["pagination"]["next_page"].clone();
+        }
+        events.reverse();
+        events
+    }
+
     /// Lets time pass until the database's maintenance window opens.
     pub(super) async fn wait_for_window(&mut self) {
-        let path = self.filled_addon("/api/databases/{addon}/maintenance").await;
+        let path = self.filled("/api/databases/{addon}/maintenance").await;
         let found = self.get(Who::Owner, &path).await;
         let planned_for = found.pointer("/maintenance/0/planned_for").unwrap().as_str().unwrap();
         let window: annals_model::Time = planned_for.parse().unwrap();
