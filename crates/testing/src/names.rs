@@ -1,6 +1,5 @@
 //! Who has a name: by the rows of a store, and by its events.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use annals_model::catalogue::AppOperations;
@@ -23,15 +22,19 @@ pub struct NamesByEvents {
 impl NamesByEvents {
     /// Reads all events of a store in the order of their commits. They must include every deletion.
     pub async fn of(store: &dyn Store) -> Self {
-        let (mut names, mut timelines) = (Self::default(), BTreeMap::new());
-        for commit in store.platform(0, usize::MAX).await.expect("the platform timeline can be read") {
-            for event in &commit.events {
-                let TimelineId::App(_) = event.timeline else { continue };
-                if let Entry::Vacant(entry) = timelines.entry(event.timeline) {
-                    entry.insert(timeline(store, event.timeline).await);
-                }
+        let commits = store.platform(0, usize::MAX).await.expect("the platform timeline can be read");
+        let committed = || commits.iter().flat_map(|commit| &commit.events);
+        let mut timelines = BTreeMap::new();
+        for app in committed().map(|event| event.timeline).collect::<BTreeSet<_>>() {
+            if matches!(app, TimelineId::App(_)) {
+                timelines.insert(app, timeline(store, app).await);
+            }
+        }
+        let mut names = Self::default();
+        for event in committed() {
+            if let Some(events) = timelines.get(&event.timeline) {
                 let position = usize::try_from(event.position).expect("a test has few events");
-                names.apply(&timelines[&event.timeline][position - 1]);
+                names.apply(&events[position - 1]);
             }
         }
         names
