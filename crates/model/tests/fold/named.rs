@@ -305,11 +305,20 @@ fn events_link_an_addon_to_its_resource() {
     history.act(&AddAddonLogDrain { addon_id: id.clone(), drain }).unwrap();
     assert_eq!(history.last("new_addon_log_drain")["addon_uuid"], uuid);
     assert_eq!(history.app.addons["r1"].log_drains.len(), 1);
-    // An event with the derived identifier means the same add-on.
-    let mut derived = feature.clone();
-    derived["addon_uuid"] = json!(id);
-    history.report("database/remove_feature", &derived);
+    // Another identifier means no add-on, and certainly not this one.
+    let mut other = feature.clone();
+    other["addon_uuid"] = json!(id);
+    history.report("database/remove_feature", &other);
+    assert_eq!(history.app.addons["r1"].features.len(), 1);
+    history.report("database/remove_feature", &feature);
     assert!(history.app.addons["r1"].features.is_empty());
+
+    // Without an identifier of its own, it has the one of the API.
+    let mut nameless = added.clone();
+    nameless.as_object_mut().unwrap().remove("addon_uuid");
+    history.report("new_addon", &nameless);
+    history.report("database/add_feature", &other);
+    assert_eq!(history.app.addons["r1"].features.len(), 1);
 }
 
 #[test]
