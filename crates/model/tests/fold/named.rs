@@ -194,9 +194,11 @@ fn hours_before_a_pull_request_is_stale_stay_as_they_were_given() {
 #[test]
 fn a_builder_gives_times_that_can_be() {
     let began: Time = "2026-11-26T08:00:00.500Z".parse().unwrap();
-    // The time of the request, what it gives, and the end and duration that are recorded, or the refused field.
+    /// The end and the duration that are recorded, or the refused field.
+    type Expected = Result<(&'static str, u64), &'static str>;
+    // The time of the request, and what it gives.
     #[rustfmt::skip]
-    let cases: &[(&str, Option<&str>, Option<u64>, Result<(&str, u64), &str>)] = &[
+    let cases: &[(&str, Option<&str>, Option<u64>, Expected)] = &[
         ("08:01:00.500", None, None, Ok(("2026-11-26T08:01:00.500Z", 60))),
         ("08:01:00.500", None, Some(42), Ok(("2026-11-26T08:01:00.500Z", 42))),
         ("08:01:00.500", Some("2026-11-26T08:00:30.500Z"), None, Ok(("2026-11-26T08:00:30.500Z", 30))),

@@ -137,7 +137,7 @@ impl Service {
     }
 
     /// Returns the events at the given positions, newest first and joined by commas. `None` if the page is so long that it has
-    /// to be read in parts, with [`Service::events`].
+    /// to be read in parts, with [`Service::next_events`].
     ///
     /// # Errors
     ///
