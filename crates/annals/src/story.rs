@@ -168,7 +168,7 @@ impl DemoPlatform {
         let providers =
             directory["addon_providers"].as_array_mut().context("there are no add-on providers")?;
         for provider in providers.iter_mut().filter(|provider| provider["id"] == "postgresql") {
-            provider["password_sha256"] = hex::encode(Sha256::digest(PROVIDER_PASSWORD)).into();
+            provider["password"] = PROVIDER_PASSWORD.into();
         }
         self.send(Method::PUT, &self.operator_token, "/v1/addon_providers", &directory).await?;
         Ok(())

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::names::is_variable_name;
-use crate::{FieldErrors, ResourceId};
+use crate::{FieldErrors, ResourceId, Secret};
 
 /// The most providers, and the most plans, variables and features of a provider.
 const ITEMS_MAX: usize = 100;
@@ -44,10 +44,14 @@ pub struct Provider {
     pub features: Vec<ProvidedFeature>,
     /// The plans.
     pub plans: Vec<Plan>,
-    /// The SHA-256 of the provider's own password, in hexadecimal; omitted if the provider may not call the API. Its
-    /// username is its `id`.
+    /// The provider's own password, at least 12 bytes. Only its hash is stored. Its username is its `id`.
+    #[serde(default, skip_serializing)]
+    #[schemars(with = "Option<String>")]
+    pub password: Option<Secret>,
+    /// The argon2id hash of the provider's own password, as a PHC string (`$argon2id$v=19$…`); omitted if the provider may
+    /// not call the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password_sha256: Option<String>,
+    pub password_hash: Option<String>,
 }
 
 /// A variable that an add-on adds to an app.
@@ -120,6 +124,9 @@ impl Directory {
             }
             if provider.plans.is_empty() {
                 refuse(field("plans"), "must not be empty");
+            }
+            if provider.password_hash.as_ref().is_some_and(|hash| !hash.starts_with("$argon2id$")) {
+                refuse(field("password_hash"), "must be the PHC string of argon2id; or give the password");
             }
             let counts = [provider.plans.len(), provider.variables.len(), provider.features.len()];
             if counts.into_iter().any(|count| count > ITEMS_MAX) {

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::answer::json_response;
 
 /// The response to an invalid credential.
+/// The same for a wrong name, a wrong password and a locked account, so that nobody learns which it is by trying.
 pub(crate) const BAD_CREDENTIALS: ApiError = ApiError::Unauthorized("Invalid credentials");
 
 /// The response to a credential that is not a bearer token.
@@ -41,8 +42,6 @@ pub(crate) enum ApiError {
     NotOffered(String),
     /// The path has only these methods, as in `GET or POST`.
     MethodNotAllowed(String),
-    /// The account is locked.
-    Locked,
     /// The caller accepts an invitation to an app that they already work on.
     AlreadyCollaborator,
     /// The request conflicts with the current state.
@@ -93,7 +92,7 @@ impl ApiError {
         match self {
             Self::BadRequest(_) | Self::AlreadyCollaborator => StatusCode::BAD_REQUEST,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) | Self::Locked => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) | Self::NoSuchPath | Self::NotOffered(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
@@ -108,7 +107,6 @@ impl ApiError {
     fn body(&self) -> Value {
         match self {
             Self::BadRequest(text) | Self::Forbidden(text) | Self::Conflict(text) => json!({ "error": text }),
-            Self::Locked => json!({ "error": annals_model::account::LOCKED, "code": "account_locked" }),
             Self::AlreadyCollaborator => {
                 json!({ "error": Rejection::AlreadyCollaborator.to_string(), "type": "already-collaborator" })
             }

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use crate::config::Config;
 use crate::documents::Documents;
+use crate::extract::ProviderProofs;
 use crate::limits::{HOOKS_MAX, REPORT_BYTES_IN_WORK_MAX};
 use crate::metrics::Metrics;
 use crate::operations::Operations;
@@ -25,6 +26,7 @@ pub struct Inner {
     pub(crate) metrics: Metrics,
     pub(crate) rate_limit: Option<RateLimit<UserId>>,
     pub(crate) attempts: Attempts,
+    pub(crate) provider_proofs: ProviderProofs,
     /// The API's documentation, once there is a router.
     pub(crate) documents: OnceLock<Documents>,
     /// What each operation takes, once there is a router.
@@ -75,6 +77,7 @@ impl AppState {
             service,
             rate_limit: config.requests_per_minute.map(RateLimit::per_minute),
             attempts: Attempts::per_minute(config.attempts_per_minute),
+            provider_proofs: ProviderProofs::default(),
             config,
             metrics,
             documents: OnceLock::new(),

@@ -28,8 +28,10 @@ mod visibility;
 
 pub use authorization::{Access, AppReference, to_uuid};
 pub use clock::{Clock, SystemClock};
-pub use commands::{AccountOutcome, Idempotency, IssuedToken, NewUser, Outcome, Request, SignInOutcome};
-pub use credentials::{Credential, SignedIn, is_password_of};
+pub use commands::{
+    AccountOutcome, Idempotency, IssuedToken, NewUser, Outcome, Request, RevokedTokens, SignInOutcome,
+};
+pub use credentials::{Credential, SignedIn};
 pub use error::{Error, StartError};
 pub use followers::FollowerLag;
 pub use jobs::OutboxLoad;

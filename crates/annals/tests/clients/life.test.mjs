@@ -173,10 +173,9 @@ test("a database with features, drains and maintenance", async () => {
 
 test("adding an add-on restarts the app", async () => {
   const directory = await must(200, "GET", "/v1/addon_providers");
-  const password_sha256 = Buffer.from(await crypto.subtle.digest("SHA-256", Buffer.from("manifest secret"))).toString("hex");
   const cache = {
     id: "cache", name: "Cache", plans: [{ id: "cache-free", name: "free", display_name: "Free" }],
-    variables: [{ name: "CACHE_URL", value: "cache://{resource_id}" }], password_sha256,
+    variables: [{ name: "CACHE_URL", value: "cache://{resource_id}" }], password: "manifest secret",
   };
   const addon_providers = [...directory.addon_providers.map(({ id, name, plans }) => ({ id, name, plans, is_database: id !== "mailbox" })), cache];
   await must(200, "PUT", "/v1/addon_providers", { ...operator, body: { addon_providers } });

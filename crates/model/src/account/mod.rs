@@ -23,7 +23,7 @@ pub use integrations::{Connect, Disconnect};
 pub use keys::{AddKey, DeleteKey, key_id};
 pub use registration::{check_registration, check_token_name};
 pub use sessions::{
-    FAILED_LOGINS_MAX, FailLogin, LOCKED, MailedToken, RequestReset, RequestUnlock, Reset, SignIn, Unlock,
+    FAILED_LOGINS_MAX, FailLogin, MailedToken, RequestReset, RequestUnlock, Reset, SignIn, Unlock,
     user_of_token,
 };
 
@@ -93,12 +93,15 @@ pub struct AccountPrivateState {
     /// The access tokens of forge accounts, by integration.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub forge_tokens: BTreeMap<String, Secret>,
-    /// The token for a password reset.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reset: Option<MailedToken>,
-    /// The token for unlocking the account.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unlock: Option<MailedToken>,
+    /// The mailed tokens for a password reset that were not used, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resets: Vec<MailedToken>,
+    /// The mailed tokens for unlocking the account that were not used, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unlocks: Vec<MailedToken>,
+    /// The number of API tokens.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub tokens: u64,
     /// The number of attempts to sign in since the account was locked.
     #[serde(skip_serializing_if = "is_zero")]
     pub refused_logins: u64,

@@ -15,10 +15,9 @@ pub const FAILED_LOGINS_MAX: u32 = 10;
 
 /// How long a mailed token is valid: six hours.
 const MAILED_MILLIS: u64 = 6 * 60 * 60 * 1000;
-
-/// The error message for signing in to a locked account.
-pub const LOCKED: &str =
-    "the account is locked after too many failed sign-ins: request an unlock link or a password reset";
+/// The most mailed tokens of one kind that an account has at once. Anybody can ask for the mail, so a further request neither
+/// invalidates a token that was mailed before, nor sends a further mail.
+const MAILED_MAX: usize = 5;
 
 /// A mailed token. Only its hash is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,9 +33,25 @@ impl MailedToken {
         Self { sha256: hex::encode(Sha256::digest(token)), expires_at: now.plus_millis(MAILED_MILLIS) }
     }
 
-    fn is(&self, token: &str, now: Time) -> bool {
-        now < self.expires_at && self.sha256 == hex::encode(Sha256::digest(token))
+    fn is_valid(&self, now: Time) -> bool {
+        now < self.expires_at
     }
+}
+
+/// Adds a new token to those that were mailed, and returns it; `None` if the account has enough valid ones.
+fn new_mailed(mailed: &mut Vec<MailedToken>, user: UserId, context: &Context<'_>) -> Option<String> {
+    mailed.retain(|mailed| mailed.is_valid(context.now));
+    if mailed.len() >= MAILED_MAX {
+        return None;
+    }
+    let token = token_of(user, &context.ids.secret());
+    mailed.push(MailedToken::new(&token, context.now));
+    Some(token)
+}
+
+fn was_mailed(mailed: &[MailedToken], token: &str, now: Time) -> bool {
+    let sha256 = hex::encode(Sha256::digest(token));
+    mailed.iter().any(|mailed| mailed.is_valid(now) && mailed.sha256 == sha256)
 }
 
 /// Returns a token: the user's identifier, by which the token's account is found, and a secret.
@@ -65,7 +80,7 @@ impl AccountAction for SignIn {
         context: &Context<'_>,
     ) -> Result<Decision, Rejection> {
         if account.locked {
-            return Err(Rejection::Forbidden(LOCKED.to_owned()));
+            return Err(Rejection::Forbidden("the account is locked".to_owned()));
         }
         Ok(Decision::of(Sessions::LoginSuccess(from(context))))
     }
@@ -104,16 +119,17 @@ impl AccountAction for FailLogin {
 pub struct RequestReset;
 
 impl RequestReset {
-    /// Decides the action: returns its event and creates the token.
+    /// Decides the action: returns its event and creates the token, or nothing if enough tokens are on their way.
     pub fn decide(
         &self,
         account: &Account,
         private: &mut Arc<AccountPrivateState>,
         context: &Context<'_>,
-    ) -> Decision<String> {
-        let token = token_of(account.id(), &context.ids.secret());
-        Arc::make_mut(private).reset = Some(MailedToken::new(&token, context.now));
-        Decision::creating(token, Sessions::PasswordResetQuery(from(context)))
+    ) -> Decision<Option<String>> {
+        match new_mailed(&mut Arc::make_mut(private).resets, account.id(), context) {
+            Some(token) => Decision::creating(Some(token), Sessions::PasswordResetQuery(from(context))),
+            None => Decision { events: Vec::new(), created: None },
+        }
     }
 }
 
@@ -122,17 +138,18 @@ impl RequestReset {
 pub struct RequestUnlock;
 
 impl RequestUnlock {
-    /// Decides the action: creates the token, or nothing if the account is not locked. It records no event.
+    /// Decides the action: creates the token, or nothing if the account is not locked or if enough tokens are on their way.
+    /// It records no event.
     pub fn decide(
         &self,
         account: &Account,
         private: &mut Arc<AccountPrivateState>,
         context: &Context<'_>,
     ) -> Decision<Option<String>> {
-        let created = account.locked.then(|| token_of(account.id(), &context.ids.secret()));
-        if let Some(token) = &created {
-            Arc::make_mut(private).unlock = Some(MailedToken::new(token, context.now));
-        }
+        let created = match account.locked {
+            true => new_mailed(&mut Arc::make_mut(private).unlocks, account.id(), context),
+            false => None,
+        };
         Decision { events: Vec::new(), created }
     }
 }
@@ -153,11 +170,11 @@ impl AccountAction for Reset {
         private: &mut Arc<AccountPrivateState>,
         context: &Context<'_>,
     ) -> Result<Decision, Rejection> {
-        if !private.reset.as_ref().is_some_and(|mailed| mailed.is(&self.token, context.now)) {
+        if !was_mailed(&private.resets, &self.token, context.now) {
             return Err(Rejection::invalid("reset_password_token", "is unknown, used or expired"));
         }
         let private = Arc::make_mut(private);
-        (private.reset, private.unlock, private.refused_logins) = (None, None, 0);
+        (private.resets, private.unlocks, private.refused_logins) = (Vec::new(), Vec::new(), 0);
         let mut events = vec![Sessions::PasswordResetSuccess(from(context)).into()];
         if account.locked {
             events.push(Sessions::LoginUnlockSuccess(from(context)).into());
@@ -183,13 +200,13 @@ impl AccountAction for Unlock {
         context: &Context<'_>,
     ) -> Result<Decision, Rejection> {
         if let Some(token) = &self.token
-            && !private.unlock.as_ref().is_some_and(|mailed| mailed.is(token, context.now))
+            && !was_mailed(&private.unlocks, token, context.now)
         {
             return Err(Rejection::invalid("unlock_token", "is unknown, used or expired"));
         }
-        if private.unlock.is_some() || private.refused_logins > 0 {
+        if !private.unlocks.is_empty() || private.refused_logins > 0 {
             let private = Arc::make_mut(private);
-            (private.unlock, private.refused_logins) = (None, 0);
+            (private.unlocks, private.refused_logins) = (Vec::new(), 0);
         }
         if !account.locked {
             return Ok(Decision::none());

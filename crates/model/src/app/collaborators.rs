@@ -137,21 +137,23 @@ impl AcceptInvitation {
             return Err(Rejection::AlreadyCollaborator);
         }
         let invitation = app.invitations.get(&email).ok_or(Rejection::NotFound("collaborator"))?;
+        // Whoever saw the link while they worked on the app could use it after they were removed.
+        if !person.email.eq_ignore_ascii_case(&email) {
+            let message = "the invitation is for the account of another email address";
+            return Err(Rejection::Forbidden(message.to_owned()));
+        }
         let inviter = invitation.inviter.clone().or_else(|| {
             let owner = app.owner.as_ref()?;
             Some(Inviter { email: owner.email.clone(), username: owner.username.clone() })
         });
-        // An invitation to the address of their account is useless now, so it is removed too.
-        let is_same =
-            |other: &str| other.eq_ignore_ascii_case(&email) || other.eq_ignore_ascii_case(&person.email);
-        Arc::make_mut(private).invitations.retain(|invited, _| !is_same(invited));
+        Arc::make_mut(private).invitations.remove(&email);
         let accepted = Accepted {
             id: person.id,
             email: person.email.clone(),
             username: person.username.clone(),
             inviter: inviter.ok_or(Rejection::NotFound("collaborator"))?,
             is_limited: invitation.is_limited,
-            invited_email: (!person.email.eq_ignore_ascii_case(&email)).then_some(email),
+            invited_email: None,
         };
         Ok(Decision::of(Collaborators::AcceptCollaborator(AcceptCollaborator { collaborator: accepted })))
     }
@@ -187,6 +189,9 @@ impl AppAction for RemoveCollaborator {
                     let message = "linked the repository: first unlink it, or link it again as another user";
                     return Err(Rejection::invalid("collaborator", message));
                 }
+                if !collaborator.is_limited {
+                    renew_hook_secret(private, context);
+                }
                 let (username, email) = (Some(collaborator.username.clone()), collaborator.email.clone());
                 Removed { id: Some(id), username, email }
             }
@@ -200,6 +205,13 @@ impl AppAction for RemoveCollaborator {
         };
         let removed = catalogue::DeleteCollaborator { collaborator: removed };
         Ok(Decision::of(Collaborators::DeleteCollaborator(removed)))
+    }
+}
+
+/// Renews the secret of the link's webhooks, because somebody who could read it may no longer.
+fn renew_hook_secret(private: &mut Arc<PrivateState>, context: &Context<'_>) {
+    if private.hook_secret.is_some() {
+        Arc::make_mut(private).hook_secret = Some(Secret(hex::encode(context.ids.secret())));
     }
 }
 
@@ -219,7 +231,7 @@ impl AppAction for ChangeRole {
     fn decide(
         &self,
         app: &App,
-        _: &mut Arc<PrivateState>,
+        private: &mut Arc<PrivateState>,
         context: &Context<'_>,
     ) -> Result<Decision, Rejection> {
         let is_limited = self.is_limited;
@@ -236,6 +248,9 @@ impl AppAction for ChangeRole {
                 if is_limited && app.scm_link.as_deref().is_some_and(is_linker) {
                     let message = "must be false for the user who linked the repository: first unlink it";
                     return Err(Rejection::invalid("is_limited", message));
+                }
+                if is_limited {
+                    renew_hook_secret(private, context);
                 }
                 let username = Some(collaborator.username.clone());
                 RoleHolder { id: Some(id), email: collaborator.email.clone(), username, is_limited }

@@ -5,6 +5,7 @@ mod body;
 mod caller;
 mod page;
 mod path;
+mod provider;
 mod query;
 mod remote_ip;
 
@@ -13,6 +14,7 @@ pub(crate) use body::{JsonBody, given, given_time, read, required};
 pub(crate) use caller::{Caller, Exchanging, NameAndPassword, Operator, User, name_and_password};
 pub(crate) use page::{Paged, Pagination, Selection};
 pub(crate) use path::{LastSegment, Segments};
+pub(crate) use provider::{Asking, ProviderProofs};
 pub(crate) use query::refuse_unknown;
 pub use remote_ip::Peer;
 pub(crate) use remote_ip::RemoteIp;

@@ -5,6 +5,7 @@ element("form").addEventListener("submit", async (event) => {
     reset_password_token: new URLSearchParams(location.search).get("reset_password_token") ?? "",
     password: element("password").value,
     password_confirmation: element("again").value,
+    revoke_tokens: element("revoke").checked,
   };
   const answer = await fetch("/v1/users/password", { method: "PUT", body: JSON.stringify({ user }) });
   const said = await answer.json();

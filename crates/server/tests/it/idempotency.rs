@@ -1,10 +1,10 @@
 //! `Idempotency-Key`: a request that is sent twice is done once, or is refused before it is done.
 
+use annals_model::Secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::dry_run::{Call, Who, World, calls};
 use crate::harness::{Answer, OPERATOR, TestService};
@@ -44,7 +44,7 @@ async fn with_a_provider() -> World {
     let service = world.service.state.service();
     let mut directory = (*service.directory().await.unwrap()).clone();
     let redis = directory.addon_providers.iter_mut().find(|provider| provider.id == "redis").unwrap();
-    redis.password_sha256 = Some(hex::encode(Sha256::digest("a long password")));
+    redis.password = Some(Secret("a long password".to_owned()));
     service.set_directory(directory).await.unwrap();
     world
 }

@@ -35,6 +35,7 @@ mod dry_run;
 mod hostile;
 mod idempotency;
 mod mistakes;
+mod secrets;
 
 // What operators configure and watch: `--contract-only`, health, readiness, metrics, stores that fail.
 mod contract_only;

@@ -8,7 +8,7 @@ use annals_model::{Account, AccountPrivateState, Context, Decision, Person, Reje
 use annals_store::{CommandError, Token, TypedRows as _, key};
 use serde::{Deserialize, Serialize};
 
-use super::{Request, mails};
+use super::{Request, mails, tokens};
 use crate::credentials::passwords;
 use crate::transaction::{RecordedEvent, Transaction, unassigned};
 use crate::{Error, Service};
@@ -70,8 +70,7 @@ impl Service {
     ///
     /// Fails if the store fails.
     pub async fn request_reset(&self, request: Request, email: &str) -> Result<(), Error> {
-        let decide: DecideToken =
-            |account, private, context| RequestReset.decide(account, private, context).some();
+        let decide: DecideToken = |account, private, context| RequestReset.decide(account, private, context);
         self.mail_token(request, email, decide, mails::put_reset).await
     }
 
@@ -112,7 +111,8 @@ impl Service {
         Ok(())
     }
 
-    /// Sets a new password with a mailed token. Bearer tokens that were issued before become invalid.
+    /// Sets a new password with a mailed token. The API tokens that the old password gave are revoked, or all of them. Bearer
+    /// tokens that were issued before become invalid.
     ///
     /// # Errors
     ///
@@ -122,27 +122,31 @@ impl Service {
         request: Request,
         token: String,
         password: String,
+        revoked: RevokedTokens,
     ) -> Result<(), Error> {
         let unknown = || Rejection::invalid("reset_password_token", "is unknown, used or expired");
         let password_hash = passwords::hash(password).await?;
         let action = Reset { token };
         let user = user_of_token(&action.token).ok_or_else(unknown)?;
         let tokens = self.store().list(key::Token::of(user), TOKENS_MAX).await?;
-        self.commit(move |transaction| {
-            if transaction.account(user)?.is_none() {
-                return Err(unknown().into());
-            }
-            act_on(transaction, &request, user, &action)?;
-            transaction.put(key::Password(user), password_hash.as_str().into());
-            for (key, _) in &tokens {
-                if let Some(token) = transaction.get(key.clone())? {
-                    let token = Token { issued_at: transaction.now(), ..(*token).clone() };
-                    transaction.put(key.clone(), token.into());
+        let reset_at = self
+            .commit(move |transaction| {
+                if transaction.account(user)?.is_none() {
+                    return Err(unknown().into());
                 }
-            }
-            Ok(())
-        })
-        .await
+                act_on(transaction, &request, user, &action)?;
+                transaction.put(key::Password(user), password_hash.as_str().into());
+                end_tokens(transaction, user, &tokens, revoked)?;
+                Ok(transaction.now())
+            })
+            .await?;
+        // The old password may have given a token between the list and the commit.
+        let mut tokens = self.store().list(key::Token::of(user), TOKENS_MAX).await?;
+        tokens.retain(|(_, token)| token.created_at <= reset_at && revoked.includes(token));
+        if tokens.is_empty() {
+            return Ok(());
+        }
+        self.commit(move |transaction| end_tokens(transaction, user, &tokens, revoked)).await
     }
 
     /// Unlocks an account with a mailed token.
@@ -168,6 +172,59 @@ impl Service {
         }
         Ok(self.store().get(key::Email::of(email)).await?)
     }
+}
+
+/// The API tokens that a new password revokes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RevokedTokens {
+    /// Those that signing in with the old password gave.
+    OfPassword,
+    /// All of them.
+    All,
+}
+
+impl RevokedTokens {
+    fn includes(self, token: &Token) -> bool {
+        self == Self::All || token.by_password
+    }
+}
+
+/// Revokes tokens, and ends the bearer tokens that were issued for the others.
+fn end_tokens(
+    transaction: &mut Transaction<'_>,
+    user: UserId,
+    tokens: &[(key::Token, Arc<Token>)],
+    revoked: RevokedTokens,
+) -> Result<(), CommandError> {
+    for (key, _) in tokens {
+        match transaction.get(key.clone())? {
+            Some(token) if revoked.includes(&token) => tokens::revoke(transaction, user, token.id)?,
+            Some(token) => {
+                let token = Token { issued_at: transaction.now(), ..(*token).clone() };
+                transaction.put(key.clone(), token.into());
+            }
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+/// Queues the mail that unlocks an account, for the command that locked it.
+pub(super) fn mail_unlock(
+    transaction: &mut Transaction<'_>,
+    request: &Request,
+    user: UserId,
+) -> Result<(), CommandError> {
+    let account = present(transaction, user)?;
+    let mut private = transaction.account_private(user)?;
+    let context = transaction.context(request.remote_ip, Some(&account.person), None);
+    let decision = RequestUnlock.decide(&account, &mut private, &context);
+    transaction.put_account_private(user, private)?;
+    if let Some(token) = &decision.created {
+        // Few tokens are mailed to an account, so its mails need no room to be made.
+        mails::put_unlock(transaction, &account.person, token, &[])?;
+    }
+    Ok(())
 }
 
 /// Acts on an account as a part of a command. Returns the recorded events, and what the action created.

@@ -33,6 +33,8 @@ pub(super) fn put_reset(
     let text = format!(
         "Someone, probably you, requested a new password for the account {username}.\n\n\
          Set it here within six hours:\n\n  {public_url}/password?reset_password_token={token}\n\n\
+         This ends every sign-in with the old password: the API tokens that it gave no longer work. Tokens that you made by \
+         hand go on working unless you choose otherwise.\n\n\
          If it was not you, ignore this mail.\n"
     );
     put(transaction, to, "Set a new password", text, surplus);

@@ -26,7 +26,7 @@ use serde::de::DeserializeOwned;
 use crate::transaction::{Contradiction, RecordedEvent, RepeatedIds, Transaction};
 use crate::{Error, Service};
 
-pub use accounts::AccountOutcome;
+pub use accounts::{AccountOutcome, RevokedTokens};
 pub use sign_in::SignInOutcome;
 pub use tokens::IssuedToken;
 pub use users::NewUser;

@@ -6,8 +6,8 @@ use annals_model::account::{FailLogin, SignIn, check_token_name};
 use annals_model::limits::NAME_BYTES_MAX;
 use annals_store::{Caller, Setting, TypedRows as _, key};
 
-use super::accounts::{act_on, present};
-use super::tokens::{IssuedToken, issue};
+use super::accounts::{act_on, mail_unlock, present};
+use super::tokens::{IssuedToken, Origin, issue};
 use super::{Idempotency, Request, idempotency};
 use crate::credentials::{new_secret, passwords};
 use crate::{Error, Service};
@@ -17,16 +17,15 @@ use crate::{Error, Service};
 pub enum SignInOutcome {
     /// The user signed in, and got an API token.
     SignedIn(IssuedToken),
-    /// The name or the password was wrong.
+    /// The name or the password was wrong, or the account is locked. Which of them, nobody may learn by trying: a guess
+    /// would go on after the lock.
     Refused,
-    /// The account is locked, by this attempt or an earlier one.
-    Locked,
 }
 
 impl Service {
     /// Signs a user in, by username or email address, and creates an API token of the given name. If there is no such account,
-    /// takes the same time and has the same outcome as with a wrong password. A repeat of a successful attempt needs the password again, and only then
-    /// counts as none.
+    /// takes the same time and has the same outcome as with a wrong password. A repeat of a successful attempt needs the
+    /// password again, and only then counts as none. The attempt that locks an account queues a mail that unlocks it.
     ///
     /// # Errors
     ///
@@ -44,7 +43,7 @@ impl Service {
         let name: String = name.chars().take(NAME_BYTES_MAX).collect();
         let user = match name.contains('@') {
             true => self.store().get(key::Email::of(&name)).await?,
-            false => self.store().get(key::Username(name)).await?,
+            false => self.store().get(key::Username::of(&name)).await?,
         };
         let hash = match user {
             Some(user) => self.store().get(key::Password(user)).await?,
@@ -56,13 +55,9 @@ impl Service {
             self.equalize_timing().await?;
             return Ok(SignInOutcome::Refused);
         };
-        let room = match verified_hash {
-            Some(_) => self.room_for_token(user).await?,
-            None => Ok(()),
-        };
         let request = Request { remote_ip, ..Request::default() };
         let secret = new_secret("tk-us-");
-        self.commit(move |transaction| {
+        let outcome = self.commit(move |transaction| {
             let was_locked = present(transaction, user)?.locked;
             // The password may have been replaced since it was checked.
             let is_right =
@@ -74,21 +69,22 @@ impl Service {
                 {
                     return Ok(SignInOutcome::SignedIn(IssuedToken::new(token, &secret)));
                 }
-                room.clone()?;
                 act_on(transaction, &request, user, &SignIn)?;
-                let token = issue(transaction, user, token_name.clone(), &secret);
+                let token = issue(transaction, user, token_name.clone(), Origin::Password, &secret)?;
                 if let Some(idempotency) = &idempotency {
                     idempotency::remember(transaction, caller, idempotency, &token);
                 }
                 return Ok(SignInOutcome::SignedIn(IssuedToken::new(token, &secret)));
             }
             act_on(transaction, &request, user, &FailLogin)?;
-            Ok(match present(transaction, user)?.locked {
-                true => SignInOutcome::Locked,
-                false => SignInOutcome::Refused,
-            })
-        })
-        .await
+            if !was_locked && present(transaction, user)?.locked {
+                mail_unlock(transaction, &request, user)?;
+            }
+            Ok(SignInOutcome::Refused)
+        });
+        let outcome = outcome.await?;
+        self.inner().mail_waits.notify_one();
+        Ok(outcome)
     }
 
     /// Makes a commit for an account that does not exist, as is made for one that does. So the time of a response does not

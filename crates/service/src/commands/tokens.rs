@@ -1,10 +1,12 @@
 //! Commands on API tokens.
 
+use std::sync::Arc;
+
 use annals_model::account::check_token_name;
 use annals_model::catalogue::{AccountChanges, TokenEvent};
 use annals_model::limits::TOKENS_MAX;
 use annals_model::{Rejection, UserId};
-use annals_store::{Caller, CommandError, Token, TokenHash, TokenId, TypedRows as _, key};
+use annals_store::{Caller, CommandError, Token, TokenHash, TokenId, key};
 
 use super::Idempotency;
 use super::accounts::{present, record_all};
@@ -22,6 +24,15 @@ pub struct IssuedToken {
     pub token: Token,
     /// The secret that the user presents; `None` in a repeated outcome, because outcomes are stored without secrets.
     pub secret: Option<String>,
+}
+
+/// What a user got an API token by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Signing in with the password.
+    Password,
+    /// Asking for it with another token, or registering.
+    Hand,
 }
 
 impl IssuedToken {
@@ -46,28 +57,16 @@ impl Service {
         idempotency: Option<Idempotency>,
     ) -> Result<IssuedToken, Error> {
         check_token_name(&name)?;
-        let room = self.room_for_token(user).await?;
         let secret = new_secret("tk-us-");
         let issued = secret.clone();
         let token = self
             .commit_once(Caller::User(user), idempotency, move |transaction| {
-                room.clone()?;
-                let token = issue(transaction, user, name.clone(), &secret);
+                let token = issue(transaction, user, name.clone(), Origin::Hand, &secret)?;
                 record_of_token(transaction, user, &token, AccountChanges::NewToken)?;
                 Ok(token)
             })
             .await?;
         Ok(IssuedToken::new(token, &issued))
-    }
-
-    /// Returns the rejection of a further token if the user has the maximum number. A repeat needs no room, so its command
-    /// decides whether it matters.
-    pub(super) async fn room_for_token(&self, user: UserId) -> Result<Result<(), Rejection>, Error> {
-        if self.store().list(key::Token::of(user), TOKENS_MAX).await?.len() < TOKENS_MAX {
-            return Ok(Ok(()));
-        }
-        let message = format!("limit reached ({TOKENS_MAX}): revoke a token first");
-        Ok(Err(Rejection::invalid("name", message)))
     }
 
     /// Replaces a token's secret. The old secret is no longer valid.
@@ -107,11 +106,8 @@ impl Service {
         id: TokenId,
         idempotency: Option<Idempotency>,
     ) -> Result<(), Error> {
-        self.commit_once(Caller::User(user), idempotency, move |transaction| {
-            let token = take(transaction, user, id)?;
-            record_of_token(transaction, user, &token, AccountChanges::DeleteToken)
-        })
-        .await
+        self.commit_once(Caller::User(user), idempotency, move |transaction| revoke(transaction, user, id))
+            .await
     }
 
     /// Stores that a token is used now.
@@ -142,7 +138,21 @@ fn record_of_token(
     record_all(transaction, &account.person, vec![event(data).into()]).map(drop)
 }
 
-pub(super) fn issue(transaction: &mut Transaction<'_>, user: UserId, name: String, secret: &str) -> Token {
+/// Issues an API token. Rejects it if the user has the maximum number.
+pub(super) fn issue(
+    transaction: &mut Transaction<'_>,
+    user: UserId,
+    name: String,
+    origin: Origin,
+    secret: &str,
+) -> Result<Token, CommandError> {
+    let mut private = transaction.account_private(user)?;
+    if private.tokens >= TOKENS_MAX as u64 {
+        let message = format!("limit reached ({TOKENS_MAX}): revoke a token first");
+        return Err(Rejection::invalid("name", message).into());
+    }
+    Arc::make_mut(&mut private).tokens += 1;
+    transaction.put_account_private(user, private)?;
     let now = transaction.now();
     let hash = TokenHash::of(secret);
     let token = Token {
@@ -151,10 +161,25 @@ pub(super) fn issue(transaction: &mut Transaction<'_>, user: UserId, name: Strin
         created_at: now,
         issued_at: now,
         last_used_at: None,
+        by_password: origin == Origin::Password,
         hash: hash.to_string(),
     };
     put(transaction, user, &token, hash);
-    token
+    Ok(token)
+}
+
+/// Removes a token, as its user asked or because the password that gave it is replaced.
+pub(super) fn revoke(
+    transaction: &mut Transaction<'_>,
+    user: UserId,
+    id: TokenId,
+) -> Result<(), CommandError> {
+    let token = take(transaction, user, id)?;
+    let mut private = transaction.account_private(user)?;
+    let count = &mut Arc::make_mut(&mut private).tokens;
+    *count = count.saturating_sub(1);
+    transaction.put_account_private(user, private)?;
+    record_of_token(transaction, user, &token, AccountChanges::DeleteToken)
 }
 
 fn put(transaction: &mut Transaction<'_>, user: UserId, token: &Token, hash: TokenHash) {

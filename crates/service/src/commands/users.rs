@@ -9,7 +9,7 @@ use annals_store::{Caller, CommandError, key};
 
 use super::Idempotency;
 use super::accounts::record_all;
-use super::tokens::{IssuedToken, issue};
+use super::tokens::{IssuedToken, Origin, issue};
 use crate::credentials::{new_secret, passwords};
 use crate::transaction::Transaction;
 use crate::{Error, Service};
@@ -67,7 +67,7 @@ impl Service {
                 if let Some(hash) = &password_hash {
                     transaction.put(key::Password(id), hash.as_str().into());
                 }
-                let token = issue(transaction, id, "default".to_owned(), &secret);
+                let token = issue(transaction, id, "default".to_owned(), Origin::Hand, &secret)?;
                 let account = transaction.account(id)?.unwrap_or_else(|| Arc::new(account));
                 Ok((account, token))
             })
@@ -79,7 +79,7 @@ impl Service {
 /// Returns the user to register: a new one, or one whom reports have named.
 fn registrable(transaction: &Transaction<'_>, user: &NewUser) -> Result<UserId, CommandError> {
     let with_email = transaction.get(key::Email::of(&user.email))?;
-    let with_username = transaction.get(key::Username(user.username.clone()))?;
+    let with_username = transaction.get(key::Username::of(&user.username))?;
     // Only the operator can register a user whom reports have named. Anybody can sign up with any name and address, so that
     // proves nothing.
     let named = with_email.filter(|holder| !user.signs_up && with_username == Some(*holder));

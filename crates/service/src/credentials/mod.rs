@@ -8,6 +8,7 @@ pub(crate) mod passwords;
 
 use std::sync::{Arc, Mutex};
 
+use annals_model::directory::Provider;
 use annals_model::{Account, Person, Time, UserId};
 use annals_store::{
     CommandError, Setting, Snapshot, Store, Token, TokenHash, TokenId, TypedRows as _, WriteSet, key,
@@ -17,8 +18,6 @@ use subtle::ConstantTimeEq;
 use crate::Service;
 use crate::error::{Error, StartError};
 use bearer::SigningKey;
-
-pub use passwords::is_password_of;
 
 /// The valid credential of a caller.
 #[derive(Debug, Clone)]
@@ -124,6 +123,16 @@ impl Service {
         };
         let account = self.store().get(key::Account(user)).await?.ok_or(Error::InvalidCredentials)?;
         Ok(Credential::User(SignedIn { account, token }))
+    }
+
+    /// Checks the password of an add-on provider. Takes the same time if there is no such provider, or if it has no password.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the password cannot be hashed.
+    pub async fn is_password_of(&self, provider: Option<&Provider>, password: String) -> Result<bool, Error> {
+        let hash = provider.and_then(|provider| provider.password_hash.as_deref()).map(Arc::from);
+        passwords::is_right(password, hash).await
     }
 
     /// Exchanges an API token for a bearer token of one hour.

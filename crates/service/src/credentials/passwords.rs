@@ -3,11 +3,8 @@
 use std::sync::{Arc, LazyLock};
 
 use annals_model::Rejection;
-use annals_model::directory::Provider;
-use annals_store::TokenHash;
 use argon2::Argon2;
 use argon2::password_hash::{Error as HashError, PasswordHasher, PasswordVerifier};
-use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
 use crate::Error;
@@ -34,12 +31,6 @@ pub(crate) async fn hash(password: String) -> Result<String, Error> {
     }
     run_blocking(move || Argon2::default().hash_password(password.as_bytes()).map(|hash| hash.to_string()))
         .await
-}
-
-/// Checks the password of an add-on provider. Such a password is a long random token, so one round of SHA-256 suffices.
-pub fn is_password_of(provider: &Provider, password: &str) -> bool {
-    let known = provider.password_sha256.as_deref().and_then(TokenHash::from_hex);
-    known.is_some_and(|known| TokenHash::of(password).as_bytes().ct_eq(known.as_bytes()).into())
 }
 
 /// Checks a password against a hash. Takes the same time if there is no hash.

@@ -108,7 +108,7 @@ impl Transaction<'_> {
 
     /// Does the same for the username and the email address of a user. `before` is `None` if nothing has named them yet.
     pub(super) fn rename_user(&mut self, before: Option<&Person>, now: &Person) -> Result<(), Error> {
-        let username = |person: &Person| key::Username(person.username.clone());
+        let username = |person: &Person| key::Username::of(&person.username);
         self.rename(now.id, before.map(username), Some(username(now)))?;
         let email = |person: &Person| key::Email::of(&person.email);
         self.rename(now.id, before.map(email), Some(email(now)))

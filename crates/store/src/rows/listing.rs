@@ -136,6 +136,13 @@ impl key::LateBlock {
     }
 }
 
+impl key::Username {
+    /// Returns the key of a username, in lower case: names that differ by case alone are one name.
+    pub fn of(username: &str) -> Self {
+        Self(username.to_lowercase())
+    }
+}
+
 impl key::Email {
     /// Returns the key of an email address, in lower case.
     pub fn of(address: &str) -> Self {

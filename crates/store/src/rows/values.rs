@@ -117,6 +117,9 @@ pub struct Token {
     pub issued_at: Time,
     /// When it was last exchanged for a bearer token, to the minute; `None` if never.
     pub last_used_at: Option<Time>,
+    /// Whether signing in with a password gave it. A new password ends such tokens.
+    #[serde(default)]
+    pub by_password: bool,
     /// The hash of its current secret, in hexadecimal.
     pub hash: String,
 }

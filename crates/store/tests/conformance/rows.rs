@@ -159,7 +159,15 @@ impl Writer<'_> {
 
 fn token(id: EventId, name: String, time: Time) -> Arc<Token> {
     let hash = TokenHash::of(&name).to_string();
-    Arc::new(Token { id, name, created_at: time, issued_at: time, last_used_at: None, hash })
+    Arc::new(Token {
+        id,
+        name,
+        created_at: time,
+        issued_at: time,
+        by_password: false,
+        last_used_at: None,
+        hash,
+    })
 }
 
 fn mail(id: EventId, text: String, time: Time) -> Arc<Mail> {

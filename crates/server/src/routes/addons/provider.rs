@@ -5,21 +5,18 @@ use std::collections::BTreeMap;
 
 use annals_model::App;
 use annals_model::app::{ConfigureAddon, NewValue, find_addon};
-use annals_model::directory::Provider;
-use annals_service::{Request, Service, is_password_of};
-use axum::extract::{FromRequestParts, State};
+use annals_service::{Request, Service};
+use axum::extract::State;
 use axum::response::Response;
-use http::request::Parts;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::answer::ok;
 use crate::api::{Api, op};
-use crate::error::{ApiError, BAD_CREDENTIALS};
-use crate::extract::{JsonBody, RemoteIp, Segments, name_and_password, required};
+use crate::error::ApiError;
+use crate::extract::{Asking, JsonBody, RemoteIp, Segments, required};
 use crate::idempotency::Repeatable;
-use crate::state::AppState;
 
 pub(crate) fn api() -> Api {
     const ONE: &str = "/v1/provider/apps/{resource}";
@@ -45,25 +42,6 @@ pub(crate) fn api() -> Api {
                 .example(json!({ "config": { "REDIS_URL": "redis://redis.example.com:6379" } }))
                 .ok::<ProviderAppAnswer>(),
         )
-}
-
-/// A provider with a valid credential.
-struct Asking(Provider);
-
-impl FromRequestParts<AppState> for Asking {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        let given = name_and_password(parts).ok_or(BAD_CREDENTIALS)?;
-        let directory = state.service.directory().await?;
-        let provider = directory.provider(&given.name).ok_or(BAD_CREDENTIALS)?;
-        if is_password_of(provider, &given.password) {
-            return Ok(Self(provider.clone()));
-        }
-        let RemoteIp(remote_ip) = RemoteIp::of(parts, &state.config.trusted_proxies);
-        state.attempts.check(remote_ip, &given.name)?;
-        Err(BAD_CREDENTIALS)
-    }
 }
 
 /// Lists the apps that have the provider's add-on.

@@ -4,7 +4,7 @@
 
 use annals_model::UserId;
 use annals_model::account::Unlock;
-use annals_service::{Mail, Request, Service};
+use annals_service::{Mail, Request, RevokedTokens, Service};
 use axum::extract::{Query, State};
 use axum::response::Response;
 use http::StatusCode;
@@ -120,6 +120,9 @@ struct ResetPasswordFields {
     /// At least 12 bytes.
     password: Option<String>,
     password_confirmation: Option<String>,
+    /// Whether all API tokens are revoked, not only those that signing in with the old password gave.
+    #[serde(default)]
+    revoke_tokens: bool,
 }
 
 /// Sets a new password.
@@ -135,8 +138,9 @@ async fn reset_password(
         return Err(ApiError::invalid("password_confirmation", "must be the same as password"));
     }
     state.attempts.check(remote_ip.0, &token)?;
-    state.service.reset_password(from(remote_ip), token, new).await?;
-    Ok(ok(&MessageAnswer { message: "The new password is set." }))
+    let revoked = if fields.revoke_tokens { RevokedTokens::All } else { RevokedTokens::OfPassword };
+    state.service.reset_password(from(remote_ip), token, new, revoked).await?;
+    Ok(ok(&MessageAnswer { message: "The new password is set. Sign in with it." }))
 }
 
 /// Unlocks an account. The link in the mail leads here.

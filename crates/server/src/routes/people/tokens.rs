@@ -116,7 +116,6 @@ async fn sign_in(
     match state.service.sign_in(remote_ip, &name, password, token_name, idempotency).await? {
         SignInOutcome::SignedIn(issued) => Ok(issued),
         SignInOutcome::Refused => Err(BAD_CREDENTIALS),
-        SignInOutcome::Locked => Err(ApiError::Locked),
     }
 }
 

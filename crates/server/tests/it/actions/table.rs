@@ -177,7 +177,8 @@ pub(super) fn table() -> Vec<Row> {
         row("database/remove_feature", Collaborators, call("DELETE", "/api/databases/{addon}/features?feature=force-ssl", ""), 200),
         row("new_collaborator", Collaborators, call("POST", "/v1/apps/my-app/collaborators", r#"{"collaborator":{"email":"sam@example.com","is_limited":false}}"#), 201)
             .but_not(&[("{}", "collaborator"), (r#"{"collaborator":{}}"#, "email"), (r#"{"collaborator":{"email":"nobody"}}"#, "email"), (r#"{"collaborator":{"email":"Jane@Example.com"}}"#, "email"), (r#"{"collaborator":{"email":"colin@example.com"}}"#, "email"), (r#"{"collaborator":{"email":"pending@example.com"}}"#, "email")]),
-        row("accept_collaborator", Anybody, call("GET", "/v1/apps/collaboration?token={invitation}", ""), 200),
+        row("accept_collaborator", Anybody, call("GET", "/v1/apps/collaboration?token={invitation}", ""), 200)
+            .after(Who::Owner, call("POST", "/v1/apps/my-app/collaborators", r#"{"collaborator":{"email":"sam@example.com"}}"#)),
         row("delete_collaborator", Collaborators, call("DELETE", "/v1/apps/my-app/collaborators/{colin}", ""), 204),
         row("new_variable", Collaborators, call("POST", "/v1/apps/my-app/variables", r#"{"variable":{"name":"B","value":"two"}}"#), 201)
             .but_not(&[("{}", "variable"), (r#"{"variable":{"name":"9","value":"x"}}"#, "name"), (r#"{"variable":{"name":"B","value":""}}"#, "value"), (r#"{"variable":{"name":"B-C","value":"x"}}"#, "name")]),
@@ -214,7 +215,7 @@ pub(super) fn table() -> Vec<Row> {
         row("password_reset_success", Whoever, call("PUT", "/v1/users/password", r#"{"user":{"reset_password_token":"{mailed}","password":"a better password","password_confirmation":"a better password"}}"#), 200)
             .after(Who::Nobody, ask_for_reset())
             .but_not(&[("{}", "user"), (r#"{"user":{"reset_password_token":"0","password":"a better password"}}"#, "reset_password_token"), (r#"{"user":{"reset_password_token":"{mailed}","password":"short"}}"#, "password"), (r#"{"user":{"reset_password_token":"{mailed}","password":"a better password","password_confirmation":"other"}}"#, "password_confirmation")]),
-        failures(row("login_lock", Whoever, sign_in("wrong password"), 403), 9),
+        failures(row("login_lock", Whoever, sign_in("wrong password"), 401), 9),
         failures(row("login_unlock_success", Whoever, call("GET", "/v1/users/unlock?unlock_token={mailed}", ""), 200), 10)
             .after(Who::Nobody, ask_for_unlock()),
         row("create_data_access_consent", Members, call("POST", "/v1/apps/my-app/data_access_consent", r#"{"data_access_consent":{"databases_until":"2026-11-10T12:00:00+01:00","containers_until":"2026-11-12T12:00:00Z"}}"#), 201)

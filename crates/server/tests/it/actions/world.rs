@@ -114,8 +114,8 @@ impl World {
         if text.contains("{invitation}") {
             let found = self.find("/v1/apps/my-app/collaborators").await;
             let links = found["collaborators"].as_array().into_iter().flatten();
-            let mut links = links.filter_map(|one| one["invitation_link"].as_str());
-            if let Some(link) = links.find(|link| !link.is_empty()) {
+            let links = links.filter_map(|one| one["invitation_link"].as_str());
+            if let Some(link) = links.filter(|link| !link.is_empty()).last() {
                 text = text.replace("{invitation}", link.split_once("token=").unwrap().1);
             }
         }
