@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 
 use crate::listen;
 use crate::output::print;
+use crate::process::Descriptors;
 use crate::serve::stop_signal;
 use crate::store::Location;
 use crate::story::{DemoPlatform, StoryClock};
@@ -41,7 +42,9 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let stop = stop_signal()?;
     let directory = tempfile::tempdir()?;
     let metrics = Metrics::default();
-    let store = Location::Directory(directory.path().join("store")).open(1, &metrics).await?;
+    let store = Location::Directory(directory.path().join("store"))
+        .open(1, Descriptors::share(1_024, 0).table_files, &metrics)
+        .await?;
     let listener = match TcpListener::bind(options.listen).await {
         Ok(listener) => listener,
         Err(_) => TcpListener::bind((options.listen.ip(), 0)).await?,

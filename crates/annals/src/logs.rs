@@ -26,7 +26,11 @@ pub(crate) fn start(filter: &str) -> anyhow::Result<()> {
     let with_engines = format!("fjall=warn,lsm_tree=warn,{filter},tokio_postgres=warn");
     let filter =
         EnvFilter::try_new(with_engines).with_context(|| format!("--log: {filter:?} is not a log filter"))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // A log that cannot be written, as on a full disk, would otherwise be reported to standard error, with a panic.
+        .log_internal_errors(false);
     if std::io::stderr().is_terminal() {
         log.compact().init();
     } else {

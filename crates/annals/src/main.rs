@@ -7,6 +7,7 @@ mod environment;
 mod listen;
 mod logs;
 mod output;
+mod process;
 mod serve;
 mod store;
 mod story;
@@ -69,6 +70,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Serve(_) => "info",
         Command::Demo(_) | Command::Backup(_) | Command::Restore(_) | Command::Copy(_) => "warn",
     };
+    process::keep_files_private();
     logs::start(arguments.log.as_deref().unwrap_or(default_log))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {

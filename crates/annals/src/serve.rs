@@ -17,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::listen;
 use crate::output::print;
+use crate::process::Descriptors;
 use crate::store::{Location, Named};
 
 #[derive(Args)]
@@ -174,7 +175,10 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let metrics = Metrics::default();
     let store_connections = usize::try_from(options.store_connections.get())?;
     let location = options.store.location("--store")?;
-    let store = location.open(store_connections, &metrics).await?;
+    let of_database = if matches!(location, Location::Database(_)) { store_connections + 3 } else { 0 };
+    let connections_max = usize::try_from(options.connections_max.get())?;
+    let descriptors = Descriptors::share(connections_max, of_database);
+    let store = location.open(store_connections, descriptors.table_files, &metrics).await?;
     let listener = listen::bind(options.listen).await?;
     listen::warn_without_tls(listener.local_addr()?, options.public_url.as_deref());
     let url = format!("http://{}", listener.local_addr()?);
@@ -182,7 +186,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         operator_token: options.operator_token,
         public_url: options.public_url.unwrap_or_else(|| url.clone()),
         requests_per_minute: options.requests_per_minute,
-        connections_max: usize::try_from(options.connections_max.get())?,
+        connections_max: descriptors.connections,
         scale_strings: options.scale_strings,
         region: options.region,
         trusted_proxies: options.trusted_proxies,

@@ -98,13 +98,20 @@ impl std::fmt::Display for Location {
 }
 
 impl Location {
-    /// Opens the store to serve it; creates it if it is missing. `connections` is how many connections read a database.
-    pub(crate) async fn open(&self, connections: usize, metrics: &Metrics) -> anyhow::Result<Arc<dyn Store>> {
+    /// Opens the store to serve it; creates it if it is missing. `connections` is how many connections read a database,
+    /// `table_files` how many files of a directory stay open.
+    pub(crate) async fn open(
+        &self,
+        connections: usize,
+        table_files: usize,
+        metrics: &Metrics,
+    ) -> anyhow::Result<Arc<dyn Store>> {
         let metrics = metrics.clone();
         let observer = move |commit| metrics.committed(commit);
         let opened: Result<Arc<dyn Store>, _> = match self {
             Self::Directory(path) => {
-                embedded::Options::new(path).observer(observer).open().map(|store| Arc::new(store) as _)
+                let options = embedded::Options::new(path).table_files(table_files).observer(observer);
+                options.open().map(|store| Arc::new(store) as _)
             }
             Self::Database(address) => postgres::Options::new((**address).clone())
                 .connections(connections)

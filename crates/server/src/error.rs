@@ -48,6 +48,12 @@ pub(crate) enum ApiError {
     Conflict(String),
     /// The body is longer than this many bytes.
     TooLarge(usize),
+    /// The request line and the headers are longer than this many bytes.
+    HeadTooLarge(usize),
+    /// The body arrived too slowly.
+    TooSlow,
+    /// There was no room for the body in time.
+    NoRoom,
     /// Fields are invalid.
     Invalid(FieldErrors),
     /// The caller exceeded a rate limit.
@@ -97,9 +103,13 @@ impl ApiError {
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::HeadTooLarge(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable | Self::Unreadable | Self::TimedOut { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable | Self::Unreadable | Self::TimedOut { .. } | Self::NoRoom => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -118,6 +128,11 @@ impl ApiError {
             Self::TooLarge(bytes) => {
                 json!({ "error": format!("the body must not be longer than {bytes} bytes") })
             }
+            Self::HeadTooLarge(bytes) => {
+                json!({ "error": format!("the request line and the headers must not be longer than {bytes} bytes") })
+            }
+            Self::TooSlow => json!({ "error": "the body arrived too slowly; nothing was done" }),
+            Self::NoRoom => json!({ "error": "too many bodies are arriving; nothing was done; retry" }),
             Self::Invalid(errors) => json!({ "errors": errors.as_map() }),
             Self::TooMany { .. } => json!({ "error": "Retry later" }),
             Self::Unavailable => {
@@ -140,7 +155,7 @@ impl IntoResponse for ApiError {
             Self::TooMany { retry_after_seconds } => {
                 Some((header::RETRY_AFTER, HeaderValue::from(*retry_after_seconds)))
             }
-            Self::Unavailable | Self::Unreadable | Self::TimedOut { .. } => {
+            Self::Unavailable | Self::Unreadable | Self::TimedOut { .. } | Self::NoRoom => {
                 Some((header::RETRY_AFTER, HeaderValue::from_static("1")))
             }
             Self::Unauthorized(_) => Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),

@@ -7,12 +7,14 @@
 //! - `extract/` has what handlers extract from requests, and checks who may do what;
 //! - `operations.rs` checks parameters and fields against the OpenAPI document before a handler runs;
 //! - `error.rs` maps every error to its status, `limits.rs` has every limit on requests;
+//! - `arriving.rs` reads bodies, in bounded room and time;
 //! - `middleware.rs` wraps all requests: identifier, time limit, log, metrics.
 //!
 //! To serve the API, start an [`AppState`] over a store and pass its [`router`](crate::router()) to [`run`].
 
 mod answer;
 mod api;
+mod arriving;
 mod config;
 mod documents;
 mod dry_run;

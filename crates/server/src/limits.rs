@@ -8,8 +8,30 @@ pub(crate) const BODY_BYTES_MAX: usize = 1 << 20;
 /// The longest body of a report.
 pub(crate) const REPORT_BYTES_MAX: usize = 16 << 20;
 
-/// The bytes of all reports processed at once; further reports wait. Reading, checking and recording a report takes
-/// several times its length in memory.
+/// The longest body of a request whose sender has shown no credential, except of a webhook.
+pub(crate) const UNPROVEN_BODY_BYTES_MAX: usize = 64 << 10;
+
+/// The bytes of all bodies that have arrived and are not processed yet: once for senders with a credential, once for those
+/// without. Bodies for which there is no room wait, and then get a 503 response.
+pub(crate) const ARRIVED_BYTES_MAX: usize = 64 << 20;
+
+/// How slow the sender of a body may be, after the grace.
+pub(crate) const BODY_BYTES_PER_SECOND_MIN: usize = 16 << 10;
+
+/// How long a body may take besides.
+pub(crate) const BODY_GRACE: Duration = Duration::from_secs(20);
+
+/// How slow the sender of a body may be while more than half of the room for arrived bytes is taken.
+pub(crate) const BODY_BYTES_PER_SECOND_MIN_IF_SHORT: usize = 1 << 20;
+
+/// How long a body may take besides while more than half of the room is taken.
+pub(crate) const BODY_GRACE_IF_SHORT: Duration = Duration::from_secs(2);
+
+/// How long a body waits for room at least, and at most twice as long. Longer than stalled senders keep theirs.
+pub(crate) const BODY_ROOM_WAIT: Duration = Duration::from_secs(5);
+
+/// The bytes of all reports processed at once; further reports wait. Checking and recording a report takes several times its
+/// length in memory.
 pub(crate) const REPORT_BYTES_IN_WORK_MAX: usize = REPORT_BYTES_MAX;
 
 /// The longest request line and headers. A longer head gets a 431 response.
@@ -48,8 +70,8 @@ pub(crate) const READ_BYTES: usize = 256 << 10;
 /// The longest certificate and private key together.
 pub(crate) const PEM_BYTES_MAX: usize = 32 << 10;
 
-/// The longest webhook: enough for the 2,000 commits that a Git hosting service sends at most.
-pub(crate) const HOOK_BYTES_MAX: usize = 5 << 20;
+/// The longest webhook: Git hosting services send up to 25 MB.
+pub(crate) const HOOK_BYTES_MAX: usize = 25 << 20;
 
-/// How many webhooks are read at once; further ones wait.
-pub(crate) const HOOKS_MAX: usize = 8;
+/// The bytes of all webhooks processed at once; further ones wait.
+pub(crate) const HOOK_BYTES_IN_WORK_MAX: usize = HOOK_BYTES_MAX;

@@ -1,7 +1,9 @@
 //! Connections: accepts and limits them, and shuts down gracefully.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use hyper::server::conn::http1;
@@ -9,9 +11,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio_io_timeout::TimeoutWriter;
-use tower::Layer;
+use tower::{Layer, ServiceExt};
 
 use crate::extract::Peer;
 use crate::limits::{HEAD_BYTES_MAX, HEAD_TIME_MAX, STOP_TIME_MAX, WRITE_TIME_MAX};
@@ -28,16 +30,12 @@ pub async fn run(
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME_MAX).max_buf_size(HEAD_BYTES_MAX);
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME_MAX).max_buf_size(2 * HEAD_BYTES_MAX);
     let connections = Arc::new(Semaphore::new(connections_max));
+    let silent = Silent::default();
     let graceful = GracefulShutdown::new();
     tokio::pin!(stop);
-    loop {
-        // Connections above the limit wait in the system's backlog, not here.
-        let permit = tokio::select! {
-            permit = Arc::clone(&connections).acquire_owned() => permit.expect("nobody closes the semaphore"),
-            () = &mut stop => break,
-        };
+    for number in 0_u64.. {
         let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
@@ -51,16 +49,45 @@ pub async fn run(
             },
             () = &mut stop => break,
         };
+        // Connections above the limit wait in the system's backlog, except the next one, which waits here.
+        let permit = Arc::clone(&connections).try_acquire_owned();
+        let permit = match permit {
+            Ok(permit) => permit,
+            Err(_) => {
+                silent.end_oldest();
+                tokio::select! {
+                    permit = Arc::clone(&connections).acquire_owned() => permit.expect("nobody closes the semaphore"),
+                    () = &mut stop => break,
+                }
+            }
+        };
         // Responses are written whole; waiting to fill a packet would only delay them.
         _ = stream.set_nodelay(true);
         let mut stream = TimeoutWriter::new(stream);
         stream.set_timeout(Some(WRITE_TIME_MAX));
-        let service = TowerToHyperService::new(axum::Extension(Peer(peer)).layer(router.clone()));
+        let mut ended = silent.insert(number);
+        let speaks = {
+            let (silent, spoke) = (silent.clone(), Arc::new(AtomicBool::new(false)));
+            move |request| {
+                if !spoke.swap(true, Ordering::Relaxed) {
+                    silent.remove(number);
+                }
+                request
+            }
+        };
+        let service = axum::Extension(Peer(peer)).layer(router.clone()).map_request(speaks);
+        let service = TowerToHyperService::new(service);
         let connection = http.serve_connection(TokioIo::new(Box::pin(stream)), service);
         let connection = graceful.watch(connection);
+        let silent = silent.clone();
         tokio::spawn(async move {
+            tokio::pin!(connection);
             // How the connection ended does not matter: clients may end it in any way.
-            _ = connection.await;
+            tokio::select! {
+                _ = &mut connection => {}
+                ended = &mut ended => if ended.is_err() { _ = connection.await },
+            }
+            silent.remove(number);
             drop(permit);
         });
     }
@@ -70,6 +97,33 @@ pub async fn run(
         () = tokio::time::sleep(STOP_TIME_MAX) => tracing::warn!("some requests did not finish before the shutdown"),
     }
     Ok(())
+}
+
+/// The connections that have sent no request yet, oldest first. They end first when another one waits.
+#[derive(Clone, Default)]
+struct Silent(Arc<Mutex<BTreeMap<u64, oneshot::Sender<()>>>>);
+
+impl Silent {
+    /// Adds a connection. Returns what says that it must end, or is dropped once the connection has sent a request.
+    fn insert(&self, number: u64) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        self.all().insert(number, sender);
+        receiver
+    }
+
+    fn remove(&self, number: u64) {
+        self.all().remove(&number);
+    }
+
+    fn end_oldest(&self) {
+        if let Some((_, oldest)) = self.all().pop_first() {
+            _ = oldest.send(());
+        }
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<u64, oneshot::Sender<()>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 fn is_of_one_connection(error: &io::Error) -> bool {

@@ -8,12 +8,12 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use tracing::Instrument;
 
 use crate::error::ApiError;
 use crate::explain::explain;
-use crate::limits::{REQUEST_ID_BYTES_MAX, REQUEST_TIME_MAX};
+use crate::limits::{HEAD_BYTES_MAX, REQUEST_ID_BYTES_MAX, REQUEST_TIME_MAX};
 use crate::state::AppState;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -35,7 +35,13 @@ pub(crate) async fn surround(State(state): State<AppState>, request: Request, ne
         tracing::info_span!("request", id = request_id, %method, %route)
     };
 
-    let work = AssertUnwindSafe(explain(&state, request, next)).catch_unwind();
+    let work = async {
+        match is_head_too_large(&request) {
+            true => ApiError::HeadTooLarge(HEAD_BYTES_MAX).into_response(),
+            false => explain(&state, request, next).await,
+        }
+    };
+    let work = AssertUnwindSafe(work).catch_unwind();
     let mut response = match tokio::time::timeout(REQUEST_TIME_MAX, work).instrument(span.clone()).await {
         Ok(Ok(response)) => response,
         // The panic hook has already logged the panic.
@@ -55,8 +61,22 @@ pub(crate) async fn surround(State(state): State<AppState>, request: Request, ne
         }
     });
     state.metrics.answered(&method, route, status, elapsed);
-    response.headers_mut().insert(REQUEST_ID, id);
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, id);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // Almost every response may hold secrets.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// Returns whether the request line and the headers are longer than the limit. The HTTP library's buffer is only about as
+/// long, since it does not know where a head ends.
+fn is_head_too_large(request: &Request) -> bool {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    // "GET / HTTP/1.1" and "name: value", each with a line break.
+    let line = request.method().as_str().len() + target + " HTTP/1.1\r\n".len() + 1;
+    let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    line + headers.sum::<usize>() + 2 > HEAD_BYTES_MAX
 }
 
 /// Returns the client's identifier for the request if it sent a harmless one, or a new one.

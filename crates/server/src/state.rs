@@ -7,10 +7,11 @@ use annals_service::{Clock, Service, Settings, StartError, Store};
 use axum::extract::FromRef;
 use tokio::sync::Semaphore;
 
+use crate::arriving::Arriving;
 use crate::config::Config;
 use crate::documents::Documents;
 use crate::extract::ProviderProofs;
-use crate::limits::{HOOKS_MAX, REPORT_BYTES_IN_WORK_MAX};
+use crate::limits::{HOOK_BYTES_IN_WORK_MAX, REPORT_BYTES_IN_WORK_MAX};
 use crate::metrics::Metrics;
 use crate::operations::Operations;
 use crate::rate_limit::{Attempts, RateLimit};
@@ -31,8 +32,9 @@ pub struct Inner {
     pub(crate) documents: OnceLock<Documents>,
     /// What each operation takes, once there is a router.
     pub(crate) operations: OnceLock<Operations>,
-    /// One permit per webhook being read.
-    pub(crate) hooks: Semaphore,
+    pub(crate) arriving: Arriving,
+    /// One permit per byte of the webhooks being processed.
+    pub(crate) hook_bytes: Semaphore,
     /// One permit per byte of the reports being processed.
     pub(crate) report_bytes: Semaphore,
 }
@@ -82,7 +84,8 @@ impl AppState {
             metrics,
             documents: OnceLock::new(),
             operations: OnceLock::new(),
-            hooks: Semaphore::new(HOOKS_MAX),
+            arriving: Arriving::default(),
+            hook_bytes: Semaphore::new(HOOK_BYTES_IN_WORK_MAX),
             report_bytes: Semaphore::new(REPORT_BYTES_IN_WORK_MAX),
         };
         Ok((Self(Arc::new(inner)), new_operator_token))

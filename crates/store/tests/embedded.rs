@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and prints its seed")]
 
 use std::fs;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use annals_model::{AppId, EventId, Time};
@@ -193,4 +195,40 @@ async fn damage_far_from_the_end_is_reported_instead_of_losing_commits() {
     let Err(Error::Damaged(text)) = open(directory.path()) else { panic!("the damaged store was opened") };
     assert!(text.contains("restore the store from a backup"), "{text}");
     assert_eq!(fs::read(&path).unwrap(), bytes, "the journal was changed");
+}
+
+/// Returns the files and directories that others than the owner can open.
+fn open_to_others(path: &Path) -> Vec<PathBuf> {
+    let metadata = std::fs::symlink_metadata(path).unwrap();
+    let mut found = Vec::new();
+    if metadata.permissions().mode() & 0o077 != 0 {
+        found.push(path.to_owned());
+    }
+    if metadata.is_dir() {
+        found.extend(
+            std::fs::read_dir(path).unwrap().flat_map(|inner| open_to_others(&inner.unwrap().path())),
+        );
+    }
+    found
+}
+
+#[tokio::test]
+async fn what_others_could_open_is_mended_when_the_store_is_opened() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let store = open(&path).unwrap();
+    append(&store, 0..10).await;
+    drop(store);
+    for directory in [&path, &path.join("fjall")] {
+        std::fs::set_permissions(directory, Permissions::from_mode(0o755)).unwrap();
+    }
+    std::fs::write(path.join("left-behind"), "a secret").unwrap();
+    std::fs::set_permissions(path.join("left-behind"), Permissions::from_mode(0o666)).unwrap();
+    assert!(open_to_others(&path).len() >= 3);
+    let store = open(&path).unwrap();
+    // What the engine creates from now on has the process's own mask.
+    let open_now = open_to_others(&path);
+    assert!(!open_now.contains(&path) && !open_now.contains(&path.join("fjall")), "{open_now:?}");
+    assert!(!open_now.contains(&path.join("left-behind")), "{open_now:?}");
+    assert_eq!(length(&store).await, 10);
 }

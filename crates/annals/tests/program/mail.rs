@@ -159,7 +159,8 @@ async fn ten_failed_sign_ins_lock_an_account_until_the_mailed_link_unlocks_it() 
     expected.extend(["password_reset_query", "password_reset_success", "delete_token"]);
     expected.extend(["login_failure", "login_success"]);
     assert_eq!(types, expected);
-    assert!(events.iter().all(|event| event["type_data"]["remote_ip"] == "127.0.0.1"));
+    let of_sessions = events.iter().filter(|event| event["type"] != "delete_token");
+    assert!(of_sessions.into_iter().all(|event| event["type_data"]["remote_ip"] == "127.0.0.1"));
 }
 
 #[tokio::test]

@@ -313,42 +313,6 @@ fn wrong_arguments_of_backup_restore_and_copy_are_rejected() {
     assert_eq!(left, ["file"], "nothing else was created");
 }
 
-#[test]
-fn other_users_cannot_read_a_store_whatever_the_umask() {
-    let directory = tempfile::tempdir().unwrap();
-    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    let [new, existing] = ["new", "existing"].map(|name| directory.path().join(name));
-    fs::create_dir(&existing).unwrap();
-    fs::set_permissions(&existing, PermissionsExt::from_mode(0o755)).unwrap();
-    for store in [&new, &existing] {
-        let serve = serve(store);
-        let mut shell = Command::new("sh");
-        shell.args(["-c", "umask 0; exec \"$0\" \"$@\" --listen 127.0.0.1:0"]);
-        shell.arg(serve.get_program()).args(serve.get_args()).env_clear();
-        assert!(Running::start(shell).stop().success());
-        for private in [store.join("fjall"), store.join("lock")] {
-            assert_eq!(mode(&private) & 0o077, 0, "{}", private.display());
-        }
-    }
-    assert_eq!(mode(&new), 0o700);
-    assert_eq!(mode(&existing), 0o755, "the operator's choice stays");
-    let open: Vec<_> = fs::read_dir(&existing)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| mode(path) & 0o077 != 0)
-        .map(|path| path.file_name().unwrap().to_owned())
-        .collect();
-    assert_eq!(open, ["format"], "only the number of the format is open");
-
-    let backup = directory.path().join("annals.backup");
-    let mut restore = command();
-    let restored = directory.path().join("restored");
-    let back_up = command().args(["backup", "--store"]).arg(&new).arg("--to").arg(&backup).status().unwrap();
-    restore.args(["restore", "--from"]).arg(&backup).arg("--store").arg(&restored);
-    assert!(back_up.success() && restore.status().unwrap().success());
-    assert_eq!([mode(&backup), mode(&restored)], [0o600, 0o700]);
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_is_down_is_named_in_readiness_and_log() {
     let server = Server::start(&[]);

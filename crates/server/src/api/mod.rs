@@ -12,6 +12,7 @@ use std::any::type_name;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Router;
 use axum::handler::Handler;
 use axum::middleware::from_fn;
@@ -19,6 +20,7 @@ use axum::routing::{MethodFilter, on};
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
+use crate::arriving::Unproven;
 use crate::dry_run;
 use crate::error::ErrorBody;
 use crate::idempotency;
@@ -114,6 +116,10 @@ impl Api {
                 Support::Needless => route,
                 Support::Honored => route.route_layer(from_fn(idempotency::honor)),
                 Support::Refused => route.route_layer(from_fn(idempotency::refuse)),
+            };
+            let route = match operation.reads_unproven() {
+                true => route.route_layer(Extension(Unproven)),
+                false => route,
             };
             self.router = self.router.route(path, route);
             let mut id = name_of::<H>().to_owned();

@@ -214,6 +214,11 @@ impl Operation {
         self
     }
 
+    /// Whether the body is read before the sender has shown a credential.
+    pub(super) fn reads_unproven(&self) -> bool {
+        self.is_limited || self.schemes.is_empty()
+    }
+
     pub(super) fn dry_run_support(&self, method: &str) -> Support {
         self.support(method, self.is_action)
     }

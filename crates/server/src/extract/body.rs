@@ -1,15 +1,15 @@
 //! Request bodies.
 
 use annals_model::{FieldErrors, Time, plain_message};
-use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
+use tokio::sync::OwnedSemaphorePermit;
 
+use crate::arriving::{Arrived, Unproven};
 use crate::error::{ApiError, MISSING};
-use crate::limits::BODY_BYTES_MAX;
+use crate::limits::{BODY_BYTES_MAX, UNPROVEN_BODY_BYTES_MAX};
 use crate::operations::BodyFields;
 use crate::state::AppState;
 
@@ -19,14 +19,18 @@ pub(crate) struct JsonBody<T> {
     pub(crate) value: T,
     /// The body as it was sent.
     pub(crate) bytes: Bytes,
+    /// The room that the body takes.
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, _: &AppState) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
         let known = request.extensions().get::<BodyFields>().cloned();
-        let bytes = read(request.into_body(), BODY_BYTES_MAX).await?;
+        let unproven = request.extensions().get::<Unproven>().copied();
+        let bytes_max = if unproven.is_some() { UNPROVEN_BODY_BYTES_MAX } else { BODY_BYTES_MAX };
+        let Arrived { bytes, room } = state.arriving.read(request.into_body(), bytes_max, unproven).await?;
         if let Some(known) = known {
             known.check(&bytes)?;
         }
@@ -34,16 +38,7 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
             b"" | b"null" => b"{}",
             text => text,
         };
-        Ok(Self { value: parse(text)?, bytes })
-    }
-}
-
-/// Reads the whole body. Refuses a longer one than this.
-pub(crate) async fn read(body: Body, bytes_max: usize) -> Result<Bytes, ApiError> {
-    match Limited::new(body, bytes_max).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::TooLarge(bytes_max)),
-        Err(_) => Err(ApiError::BadRequest("the body ended before its length".to_owned())),
+        Ok(Self { value: parse(text)?, bytes, _room: room })
     }
 }
 

@@ -139,6 +139,8 @@ impl TestService {
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
+        assert_eq!(parts.headers["x-content-type-options"], "nosniff");
+        assert!(parts.headers.contains_key("cache-control"));
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Answer { status: parts.status, headers: parts.headers, body }
     }
@@ -181,7 +183,10 @@ impl TestService {
         let mut headers: Vec<_> = answer
             .headers
             .iter()
-            .filter(|(name, _)| *name != "x-request-id")
+            .filter(|(name, value)| {
+                let is_common = ["x-request-id", "x-content-type-options"].contains(&name.as_str());
+                !is_common && !(*name == "cache-control" && *value == "no-store")
+            })
             .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
             .collect();
         headers.sort();

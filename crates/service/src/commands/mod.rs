@@ -8,6 +8,7 @@ mod apps;
 mod directory;
 pub(crate) mod idempotency;
 mod mails;
+mod recovery;
 mod reports;
 mod review_apps;
 mod sign_in;
@@ -26,7 +27,8 @@ use serde::de::DeserializeOwned;
 use crate::transaction::{Contradiction, RecordedEvent, RepeatedIds, Transaction};
 use crate::{Error, Service};
 
-pub use accounts::{AccountOutcome, RevokedTokens};
+pub use accounts::AccountOutcome;
+pub use recovery::RevokedTokens;
 pub use sign_in::SignInOutcome;
 pub use tokens::IssuedToken;
 pub use users::NewUser;

@@ -6,7 +6,8 @@ use annals_model::account::{FailLogin, SignIn, check_token_name};
 use annals_model::limits::NAME_BYTES_MAX;
 use annals_store::{Caller, Setting, TypedRows as _, key};
 
-use super::accounts::{act_on, mail_unlock, present};
+use super::accounts::{act_on, present};
+use super::recovery::mail_unlock;
 use super::tokens::{IssuedToken, Origin, issue};
 use super::{Idempotency, Request, idempotency};
 use crate::credentials::{new_secret, passwords};

@@ -8,7 +8,10 @@ mod outbox;
 mod smtp;
 mod timers;
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
+
+use futures_util::FutureExt as _;
 
 use crate::{Error, Service};
 
@@ -20,10 +23,21 @@ pub(crate) use smtp::Mailer;
 const TICK: Duration = Duration::from_secs(5);
 
 impl Service {
-    /// Runs the background jobs and the followers until the future is dropped.
+    /// Runs the background jobs and the followers until the future is dropped. One that panics is counted and starts again.
     pub async fn work(self) {
+        let failed = |job: Job| {
+            let service = &self;
+            move || {
+                service.inner().failures.add(job);
+                tracing::error!(?job, "a background job panicked; it starts again");
+            }
+        };
         // Side by side, so that a mail server that does not respond delays neither timers nor followers.
-        tokio::join!(self.fire_and_expire(), self.send_mails(), self.follow());
+        tokio::join!(
+            restarted(|| self.fire_and_expire(), failed(Job::Timers)),
+            restarted(|| self.send_mails(), failed(Job::Mail)),
+            restarted(|| self.follow(), failed(Job::Followers)),
+        );
     }
 
     async fn fire_and_expire(&self) {
@@ -46,5 +60,31 @@ impl Service {
             tracing::error!(error = &error as &dyn std::error::Error, "{complaint}");
             0
         })
+    }
+}
+
+/// Runs a task, and starts it again a while after it panics. Its state is in the store, so a panic leaves none behind.
+async fn restarted<F: Future<Output = ()>>(start: impl Fn() -> F, panicked: impl Fn()) {
+    while AssertUnwindSafe(start()).catch_unwind().await.is_err() {
+        panicked();
+        tokio::time::sleep(TICK).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_that_panics_starts_again() {
+        let (starts, panics) = (Cell::new(0), Cell::new(0));
+        let job = || async {
+            starts.set(starts.get() + 1);
+            assert!(starts.get() > 3, "the job is not ready");
+        };
+        restarted(job, || panics.set(panics.get() + 1)).await;
+        assert_eq!((starts.get(), panics.get()), (4, 3));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
@@ -27,6 +27,8 @@ const MIB: u64 = 1 << 20;
 const BLOCK_CACHE_BYTES: u64 = 48 * MIB;
 /// The size of the cache of rows.
 const ROW_CACHE_BYTES: u64 = 48 * MIB;
+/// How many table files stay open.
+const TABLE_FILES: usize = 900;
 /// How many heads of timelines are cached; each takes about 100 bytes.
 const HEADS_MAX: usize = 100_000;
 /// The estimated number of cached rows.
@@ -37,19 +39,27 @@ const JOURNAL_BYTES: u64 = 64 * MIB;
 /// Options for opening a store in a directory.
 pub struct Options {
     directory: PathBuf,
+    table_files: usize,
     common: CommonOptions,
 }
 
 impl Options {
     /// Chooses the directory of the store. The directory is created if it does not exist.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), common: CommonOptions::default() }
+        Self { directory: directory.into(), table_files: TABLE_FILES, common: CommonOptions::default() }
     }
 
     /// Sets whether the store must exist. If it must and does not, opening fails with [`Error::Missing`].
     #[must_use]
     pub fn existing(mut self, must_exist: bool) -> Self {
         self.common.must_exist = must_exist;
+        self
+    }
+
+    /// Sets how many table files stay open, each with a file descriptor. 900 by default.
+    #[must_use]
+    pub fn table_files(mut self, table_files: usize) -> Self {
+        self.table_files = table_files;
         self
     }
 
@@ -75,6 +85,14 @@ impl Options {
             return Err(Error::Missing);
         }
         let lock = lock(&self.directory)?;
+        let mended = make_private(&self.directory)?;
+        if mended > 0 {
+            tracing::warn!(
+                directory = %self.directory.display(),
+                files = mended,
+                "other users could open files of the store, which has secrets; now they cannot"
+            );
+        }
         check_format(&self.directory)?;
         let path = self.directory.join("fjall");
         // A directory that was there before may be open to other users; the engine's files must not be.
@@ -82,6 +100,7 @@ impl Options {
         damage::repair_journal(&path)?;
         let database = Database::builder(&path)
             .cache_size(BLOCK_CACHE_BYTES)
+            .max_cached_files(Some(self.table_files.max(1)))
             .max_journaling_size(JOURNAL_BYTES)
             // Compression would slow down the committing thread, and the journal is soon deleted.
             .journal_compression(CompressionType::None)
@@ -165,6 +184,27 @@ fn lock(directory: &Path) -> Result<File, Error> {
 fn create_private(directory: &Path) -> Result<(), Error> {
     let created = DirBuilder::new().recursive(true).mode(0o700).create(directory);
     created.map_err(|error| creation_error(directory, error))
+}
+
+/// Lets only the owner open a directory and what is in it. Returns how many files and directories others could open.
+fn make_private(path: &Path) -> Result<usize, Error> {
+    let metadata = fs::symlink_metadata(path)?;
+    if metadata.is_symlink() {
+        return Ok(0);
+    }
+    let mut permissions = metadata.permissions();
+    let is_open = permissions.mode() & 0o077 != 0;
+    if is_open {
+        permissions.set_mode(permissions.mode() & 0o700);
+        fs::set_permissions(path, permissions).map_err(|error| creation_error(path, error))?;
+    }
+    let mut mended = usize::from(is_open);
+    if metadata.is_dir() {
+        for inner in fs::read_dir(path)? {
+            mended += make_private(&inner?.path())?;
+        }
+    }
+    Ok(mended)
 }
 
 /// Explains why a file or directory of a store cannot be created.

@@ -3,6 +3,9 @@
 //! Each link has its own secret, so a webhook cannot concern another app's repository. Each delivery has an identifier, which
 //! annals remembers for a day: a repeated delivery changes nothing.
 
+use std::borrow::Cow;
+
+use annals_model::Secret;
 use annals_model::app::PushReceived;
 use annals_service::{AppReference, Idempotency, Request};
 use axum::body::Body;
@@ -17,8 +20,9 @@ use subtle::ConstantTimeEq;
 
 use crate::answer::ok;
 use crate::api::{Api, op};
+use crate::arriving::{Arrived, Unproven};
 use crate::error::ApiError;
-use crate::extract::{Segments, read};
+use crate::extract::Segments;
 use crate::forges::{WebhookEvent, github, gitlab};
 use crate::idempotency::Repeatable;
 use crate::limits::HOOK_BYTES_MAX;
@@ -63,29 +67,30 @@ async fn receive_webhook(
     })?;
     const UNPROVEN: ApiError =
         ApiError::Unauthorized("the signature or token does not match the link's secret");
-    // Only the forge, which knows the secret, may learn whether the app and the link exist.
-    let app = service
-        .find_app(AppReference::App(&app))
-        .await?
-        .filter(|app| app.deleted_at.is_none())
-        .ok_or(UNPROVEN)?;
-    let secret = service.private_state(app.id).await?.hook_secret.clone().ok_or(UNPROVEN)?;
-    // The sender is verified only once the body is read, so unverified bodies must neither fill the memory nor delay reports.
-    let _in_work = state.hooks.acquire().await.map_err(|_| ApiError::Unavailable)?;
-    let body = read(body, HOOK_BYTES_MAX).await?;
+    // Only the forge, which knows the secret, may learn whether the app and the link exist. So the body of every webhook is
+    // read first, and compared with a secret that nobody knows if there is no other.
+    let Arrived { bytes: body, room: _room } =
+        state.arriving.read(body, HOOK_BYTES_MAX, Some(Unproven)).await?;
+    let app = service.find_app(AppReference::App(&app)).await?.filter(|app| app.deleted_at.is_none());
+    let secret = match &app {
+        Some(app) => service.private_state(app.id).await?.hook_secret.clone(),
+        None => None,
+    };
+    let is_linked = secret.is_some();
+    let secret = secret.unwrap_or_else(|| Secret(hex::encode(rand::random::<[u8; 32]>())));
+    let is_proven = match header("x-hub-signature-256") {
+        Some(signature) => is_signed(secret.0.as_bytes(), &body, signature),
+        None => header("x-gitlab-token").unwrap_or_default().as_bytes().ct_eq(secret.0.as_bytes()).into(),
+    };
+    let app = app.filter(|_| is_linked && is_proven).ok_or(UNPROVEN)?;
+    let bytes = u32::try_from(body.len()).expect("a webhook is shorter than 4 GiB");
+    let _in_work = state.hook_bytes.acquire_many(bytes).await.map_err(|_| ApiError::Unavailable)?;
     let (event, delivery) = if headers.contains_key("x-github-event") {
-        if !is_signed(secret.0.as_bytes(), &body, header("x-hub-signature-256").unwrap_or_default()) {
-            return Err(UNPROVEN);
-        }
         (
             github::read(forge_event, &json_in(&headers, &body)?)?,
             repeatable.key().or(header("x-github-delivery")),
         )
     } else {
-        let token = header("x-gitlab-token").unwrap_or_default();
-        if !bool::from(token.as_bytes().ct_eq(secret.0.as_bytes())) {
-            return Err(UNPROVEN);
-        }
         let delivery = repeatable.key().or(header("webhook-id")).or(header("x-gitlab-event-uuid"));
         (gitlab::read(&body)?, delivery)
     };
@@ -115,15 +120,15 @@ fn is_signed(secret: &[u8], body: &[u8], header: &str) -> bool {
 }
 
 /// Returns the JSON of a GitHub webhook, which may come in a form: GitHub's user chooses the content type.
-fn json_in(headers: &HeaderMap, body: &[u8]) -> Result<Vec<u8>, ApiError> {
+fn json_in<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<Cow<'a, [u8]>, ApiError> {
     let kind =
         headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !kind.starts_with("application/x-www-form-urlencoded") {
-        return Ok(body.to_vec());
+        return Ok(body.into());
     }
     let payload = url::form_urlencoded::parse(body).find(|(name, _)| name == "payload");
     payload
-        .map(|(_, payload)| payload.into_owned().into_bytes())
+        .map(|(_, payload)| payload.into_owned().into_bytes().into())
         .ok_or_else(|| ApiError::BadRequest("the form has no payload".to_owned()))
 }
 

@@ -11,9 +11,10 @@ use serde_json::{Map, Value, json};
 
 use crate::answer::created;
 use crate::api::{Api, action};
+use crate::arriving::Arrived;
 use crate::dry_run::DryRun;
 use crate::error::ApiError;
-use crate::extract::{Operator, read};
+use crate::extract::Operator;
 use crate::idempotency::Repeatable;
 use crate::limits::REPORT_BYTES_MAX;
 use crate::state::AppState;
@@ -90,17 +91,14 @@ async fn report_events(
         .and_then(|value| value.to_str().ok())
         .is_some_and(|kind| kind.split(';').next().is_some_and(|kind| kind.trim().ends_with("ndjson")));
 
-    // Permits are taken before the body is read, so that many connections cannot fill the memory at once.
-    let declared =
+    let declared: Option<usize> =
         parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let bytes = declared.unwrap_or(REPORT_BYTES_MAX);
-    if bytes > REPORT_BYTES_MAX {
+    if declared.is_some_and(|bytes| bytes > REPORT_BYTES_MAX) {
         return Err(ApiError::TooLarge(REPORT_BYTES_MAX));
     }
-    let permits = u32::try_from(bytes).expect("a report is shorter than 4 GiB");
+    let Arrived { bytes: body, room: _room } = state.arriving.read(body, REPORT_BYTES_MAX, None).await?;
+    let permits = u32::try_from(body.len()).expect("a report is shorter than 4 GiB");
     let _in_work = state.report_bytes.acquire_many(permits).await.map_err(|_| ApiError::Unavailable)?;
-
-    let body = read(body, REPORT_BYTES_MAX).await?;
     let text = std::str::from_utf8(&body)
         .map_err(|error| ApiError::BadRequest(format!("the body is not UTF-8: {error}")))?;
     let reports = match text.trim_ascii_start().starts_with('[') {
