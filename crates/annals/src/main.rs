@@ -1,6 +1,7 @@
 //! The `annals` program: one file per command.
 
 mod backup;
+mod check;
 mod copy;
 mod demo;
 mod environment;
@@ -50,6 +51,8 @@ enum Command {
     Restore(backup::RestoreOptions),
     /// Copy a store to another directory or database, and verify the copy
     Copy(copy::Options),
+    /// Read everything in a store, and say what is wrong and where
+    Check(check::Options),
     /// Serve a throw-away store with sample users, apps and events
     Demo(demo::Options),
 }
@@ -68,7 +71,11 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> anyhow::Result<()> {
     let default_log = match &arguments.command {
         Command::Serve(_) => "info",
-        Command::Demo(_) | Command::Backup(_) | Command::Restore(_) | Command::Copy(_) => "warn",
+        Command::Demo(_)
+        | Command::Backup(_)
+        | Command::Restore(_)
+        | Command::Copy(_)
+        | Command::Check(_) => "warn",
     };
     process::keep_files_private();
     logs::start(arguments.log.as_deref().unwrap_or(default_log))?;
@@ -79,6 +86,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
             Command::Backup(options) => backup::back_up(options).await,
             Command::Restore(options) => backup::restore(options),
             Command::Copy(options) => copy::run(options).await,
+            Command::Check(options) => check::run(options).await,
             Command::Demo(options) => demo::run(options).await,
         }
     })

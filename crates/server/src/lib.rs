@@ -29,6 +29,7 @@ mod metrics;
 mod middleware;
 mod operations;
 mod paths;
+mod proofs;
 mod rate_limit;
 mod router;
 mod routes;

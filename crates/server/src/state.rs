@@ -10,10 +10,10 @@ use tokio::sync::Semaphore;
 use crate::arriving::Arriving;
 use crate::config::Config;
 use crate::documents::Documents;
-use crate::extract::ProviderProofs;
 use crate::limits::{HOOK_BYTES_IN_WORK_MAX, REPORT_BYTES_IN_WORK_MAX};
 use crate::metrics::Metrics;
 use crate::operations::Operations;
+use crate::proofs::ProviderProofs;
 use crate::rate_limit::{Attempts, RateLimit};
 
 /// The service, and what HTTP needs besides it. Cheap to clone.

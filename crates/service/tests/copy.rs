@@ -1,4 +1,4 @@
-//! Copies of stores between engines, and backups.
+//! Copies of stores between engines, backups, and checks.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use annals_service::{Clock as _, Idempotency, NewUser, SystemClock};
 use annals_store::{
     CopyError, EmbeddedStore, Error, Events, Key as _, Part, Portable, PostgresStore, Setting, Step, Store,
-    TimelineId, TokenHash, TypedRows as _, copy, embedded, key,
+    TimelineId, TokenHash, TypedRows as _, check, copy, embedded, key,
 };
 use annals_testing::{TestDatabase, TestStore, report, serve};
 use serde_json::json;
@@ -246,4 +246,58 @@ async fn a_backup_holds_the_store_as_it_was_at_the_start_and_a_failed_restore_le
         1,
         "a failed restore leaves nothing"
     );
+}
+
+/// Returns what is wrong with a store.
+async fn findings(store: &dyn Portable) -> Vec<String> {
+    let mut last = 0;
+    let checked = check(store, true, |done| last = done).await.unwrap();
+    assert_eq!(checked.wrong as usize, checked.findings.len());
+    assert!(last > 0 && checked.entries > 3_000 && checked.commits >= 20, "{checked:?}");
+    assert!(checked.identifiers >= EXTERNAL_IDS && checked.rows > 20, "{checked:?}");
+    checked.findings
+}
+
+async fn portable(test_store: &TestStore) -> Arc<dyn Portable> {
+    match test_store {
+        TestStore::Directory(_) => embedded(test_store),
+        TestStore::Database(database) => in_database(database).await,
+    }
+}
+
+#[tokio::test]
+async fn a_check_finds_nothing_in_a_whole_store_and_names_what_is_wrong() {
+    for test_store in [TestStore::embedded(), TestStore::Database(TestDatabase::create().await)] {
+        fill(test_store.open().await).await;
+        let store = portable(&test_store).await;
+        assert_eq!(findings(&*store).await, [] as [String; 0]);
+
+        let app = |number: u8| format!("{number:024x}").parse().unwrap();
+        let state = store.get(key::App(app(1))).await.unwrap().unwrap();
+        let mut other = (*state).clone();
+        other.force_https = true;
+        let (_, timeline, position) = store.external_ids(None, 1).await.unwrap()[0];
+        let other_id = "6905bc8073636100011affff".parse().unwrap();
+        drop(store);
+        for (part, finding) in [
+            (
+                Part::Rows(vec![(key::App(app(1)).into_row_key(), key::App::row(other.into()))]),
+                "differs from the fold of its events",
+            ),
+            (
+                Part::Rows(vec![(
+                    key::AppName("nobody".to_owned()).into_row_key(),
+                    key::AppName::row(app(200)),
+                )]),
+                "a row of kind AppName",
+            ),
+            (Part::ExternalIds(vec![(other_id, timeline, position)]), "which has another"),
+        ] {
+            // Reopened, because an import may leave caches behind.
+            portable(&test_store).await.put(part).await.unwrap();
+            let found = findings(&*portable(&test_store).await).await;
+            assert!(found.iter().any(|found| found.contains(finding)), "{finding}: {found:#?}");
+        }
+        assert_eq!(findings(&*portable(&test_store).await).await.len(), 3);
+    }
 }

@@ -10,10 +10,11 @@
 //!   [`follow`](fn@follow) reads it as it grows.
 //! - **Rows** are everything else: states, names, tokens, timers, mail. Each [`key`] knows the type of its value, so
 //!   [`TypedRows::get`] returns typed values. `rows/registry.rs` has the table of all kinds.
-//! - **[`copy`]** moves a store from one engine to the other.
+//! - **[`copy`]** moves a store from one engine to the other, and [`check`](fn@check) reads all of one to find what is wrong.
 //!
 //! Engines are opened with [`embedded::Options`] and [`postgres::Options`].
 
+mod check;
 mod contract;
 pub mod embedded;
 mod engine;
@@ -25,6 +26,7 @@ mod timeline;
 mod transfer;
 mod typed_rows;
 
+pub use check::{Checked, check};
 pub use contract::{
     Command, CommandError, CommitError, CommitSummary, CommitterLoad, Head, NewEvent, PlatformCommit,
     PlatformEvent, Snapshot, Statistics, Store, WriteSet,

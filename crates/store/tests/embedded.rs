@@ -232,3 +232,63 @@ async fn what_others_could_open_is_mended_when_the_store_is_opened() {
     assert!(!open_now.contains(&path.join("left-behind")), "{open_now:?}");
     assert_eq!(length(&store).await, 10);
 }
+
+#[tokio::test]
+async fn a_damaged_byte_in_an_older_journal_is_reported_instead_of_losing_commits() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let store = open(&path).unwrap();
+    append(&store, 0..50).await;
+    drop(store);
+    // What is there when the engine has begun another journal.
+    let (older, bytes) = journal(&path);
+    let number: u64 = older.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+    std::fs::write(older.with_file_name(format!("{}.jnl", number + 1)), "").unwrap();
+    let intact = std::fs::read(&older).unwrap();
+    for damaged in [20, bytes / 2, bytes - 1] {
+        let mut journal = intact.clone();
+        journal[damaged] ^= 1;
+        std::fs::write(&older, &journal).unwrap();
+        assert!(matches!(open(&path), Err(Error::Damaged(_))), "byte {damaged} of {bytes}");
+        assert_eq!(std::fs::read(&older).unwrap(), journal, "nothing was changed");
+    }
+    std::fs::write(&older, &intact).unwrap();
+    assert_eq!(length(&open(&path).unwrap()).await, 50);
+}
+
+#[tokio::test]
+async fn what_a_killed_first_start_leaves_is_discarded() {
+    let directory = tempfile::tempdir().unwrap();
+    let whole = directory.path().join("whole");
+    drop(open(&whole).unwrap());
+    // What the engine creates before its version, which it creates last, and the version before it is written.
+    for (number, left) in [
+        &["lock"][..],
+        &["lock", "keyspaces"],
+        &["lock", "keyspaces", "0.jnl"],
+        &["lock", "0.jnl", "version"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = directory.path().join(number.to_string());
+        std::fs::create_dir_all(path.join("fjall")).unwrap();
+        std::fs::write(path.join("lock"), "").unwrap();
+        for name in left {
+            match *name {
+                "keyspaces" => std::fs::create_dir(path.join("fjall/keyspaces")).unwrap(),
+                name => std::fs::write(path.join("fjall").join(name), "").unwrap(),
+            }
+        }
+        let store = open(&path).unwrap_or_else(|error| panic!("{left:?}: {error}"));
+        append(&store, 0..3).await;
+        drop(store);
+        assert_eq!(length(&open(&path).unwrap()).await, 3, "{left:?}");
+    }
+    // A directory with commits is never taken for one.
+    let store = open(&whole).unwrap();
+    append(&store, 0..3).await;
+    drop(store);
+    std::fs::remove_file(whole.join("fjall/version")).unwrap();
+    assert!(matches!(open(&whole), Err(Error::Damaged(_))));
+}

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use annals_store::{Key as _, Part, Portable, Setting, key};
+use annals_store::{Key as _, Part, Portable, Setting, Store as _, key};
 use annals_testing::TestDatabase;
 use serde_json::{Value, json};
 
@@ -199,4 +199,33 @@ async fn an_unfinished_copy_is_not_served() {
     let refused =
         annals(&["serve", "--listen", "127.0.0.1:0", "--operator-token", OPERATOR, "--store", &path]);
     assert!(complained(&refused).contains("run annals copy again"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_reads_a_store_and_exits_with_what_it_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let store = path.display().to_string();
+    assert!(complained(&annals(&["check", "--store", &store])).contains("there is no store"));
+    let running = Running::serve(&path);
+    report(&running.url, 100).await;
+    assert!(complained(&annals(&["check", "--store", &store])).contains("is being served"));
+    assert!(running.stop().success());
+    let checked = said(&annals(&["check", "--store", &store]));
+    assert!(checked.contains("nothing is wrong: 4 timelines with 200 entries"), "{checked}");
+
+    // A state that no event tells.
+    {
+        let store = annals_store::embedded::Options::new(&path).open().unwrap();
+        let app = "000000000000000000000001".parse().unwrap();
+        let state = store.app(app).await.unwrap().unwrap().0;
+        let mut other = (*state).clone();
+        other.force_https = true;
+        let row = (key::App(app).into_row_key(), key::App::row(other.into()));
+        store.put(Part::Rows(vec![row])).await.unwrap();
+    }
+    let found = annals(&["check", "--store", &store]);
+    assert!(String::from_utf8_lossy(&found.stdout).contains("differs from the fold of its events"));
+    assert!(complained(&found).contains("has one finding"));
+    said(&annals(&["check", "--store", &store, "--contract-only"]));
 }

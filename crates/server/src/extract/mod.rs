@@ -14,7 +14,7 @@ pub(crate) use body::{JsonBody, given, given_time, required};
 pub(crate) use caller::{Caller, Exchanging, NameAndPassword, Operator, User, name_and_password};
 pub(crate) use page::{Paged, Pagination, Selection};
 pub(crate) use path::{LastSegment, Segments};
-pub(crate) use provider::{Asking, ProviderProofs};
+pub(crate) use provider::Asking;
 pub(crate) use query::refuse_unknown;
 pub use remote_ip::Peer;
 pub(crate) use remote_ip::RemoteIp;

@@ -1,20 +1,13 @@
 //! Add-on providers, which sign in with a name and a password of their own.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
-
 use annals_model::directory::Provider;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use sha2::{Digest, Sha256};
 
 use super::{RemoteIp, name_and_password};
 use crate::error::{ApiError, BAD_CREDENTIALS};
+use crate::proofs::proof;
 use crate::state::AppState;
-
-/// The most proofs that are remembered.
-const PROOFS_MAX: usize = 1_000;
 
 /// A provider with a valid credential.
 pub(crate) struct Asking(pub(crate) Provider);
@@ -45,35 +38,5 @@ impl FromRequestParts<AppState> for Asking {
         }
         state.provider_proofs.forget(&caller);
         Err(BAD_CREDENTIALS)
-    }
-}
-
-/// What stands for a password that was right, for as long as its hash is the same.
-type Proof = [u8; 32];
-
-fn proof(hash: &str, password: &str) -> Proof {
-    Sha256::new_with_prefix(hash).chain_update(password).finalize().into()
-}
-
-/// The passwords that were right, by provider and address. A provider sends many requests, and checking its password each
-/// time would cost much and count as attempts. A wrong password ends this, so that a guess from the same address counts.
-#[derive(Default)]
-pub(crate) struct ProviderProofs(Mutex<HashMap<(String, Option<IpAddr>), Proof>>);
-
-impl ProviderProofs {
-    fn has(&self, caller: &(String, Option<IpAddr>), proof: Proof) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(caller) == Some(&proof)
-    }
-
-    fn remember(&self, caller: (String, Option<IpAddr>), proof: Proof) {
-        let mut proofs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if proofs.len() >= PROOFS_MAX {
-            proofs.clear();
-        }
-        proofs.insert(caller, proof);
-    }
-
-    fn forget(&self, caller: &(String, Option<IpAddr>)) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(caller);
     }
 }

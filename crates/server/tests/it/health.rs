@@ -205,6 +205,22 @@ async fn a_read_only_store_is_not_ready_and_still_serves_reads() {
 }
 
 #[tokio::test]
+async fn tokens_are_exchanged_while_the_store_takes_no_writes() {
+    let test_store = TestStore::embedded();
+    let store = test_store.open().await;
+    let mut service = TestService::start_over(test_store, store, Config::default()).await;
+    let jane = service.register("jane", None).await;
+    let test_store = service.end().await;
+    let commits: fn() -> CommitError = || CommitError::Failed(Error::ReadOnly);
+    let store = Failing { store: test_store.open().await, commits: Some(commits), reads: None, claims: None };
+    let mut service = TestService::start_over(test_store, Arc::new(store), Config::default()).await;
+    let exchanged = service.post("/v1/tokens/exchange", &jane, "").await;
+    assert_eq!(exchanged.status, StatusCode::OK, "{}", exchanged.text());
+    let bearer = exchanged.json()["token"].as_str().unwrap().to_owned();
+    assert_eq!(service.get("/v1/users/self", &bearer).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn an_unavailable_store_is_a_503_that_tells_reads_from_writes() {
     let refused = || Error::Unavailable("connection refused".into());
     let mut service = failing(None, Some(Failure::With(refused))).await;

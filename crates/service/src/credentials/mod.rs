@@ -142,7 +142,13 @@ impl Service {
     /// Fails if the API token is invalid, or if the store fails.
     pub async fn exchange(&self, secret: &str) -> Result<String, Error> {
         let (user, token) = self.token_with_secret(secret).await?;
-        self.token_used(user, &token).await?;
+        // Signing in goes on while the store takes no writes.
+        if let Err(error) = self.token_used(user, &token).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the use of a token could not be stored"
+            );
+        }
         let signing_key = &self.inner().credentials.signing_key;
         Ok(signing_key.sign(user, (token.id, token.issued_at), None, self.now()))
     }

@@ -50,7 +50,10 @@ impl Service {
     pub(super) async fn send_mails(&self) {
         let Some(mailer) = &self.inner().mailer else { return };
         loop {
-            if let Err(error) = self.send_waiting(mailer).await {
+            // What is sent while the store takes no writes cannot be removed, and would be sent again and again.
+            if self.ready().await.is_ok()
+                && let Err(error) = self.send_waiting(mailer).await
+            {
                 self.inner().failures.add(Job::Mail);
                 tracing::error!(error = &error as &dyn std::error::Error, "the outbox could not be read");
             }

@@ -1,4 +1,4 @@
-//! Repairing the journal after a power cut.
+//! Repairing the journal after a power cut, and what is left of a first start that was killed.
 //!
 //! Every commit is synced before the next one is written, so a power cut can only tear the journal's last batch: a part
 //! of the batch is missing, or the disk has written its pages out of order. Nobody has got an acknowledgement for a torn
@@ -12,6 +12,9 @@
 //! the last [`TAIL_BYTES_MAX`] bytes, a disk may have lost data that it had reported as synced. Then everything from the
 //! damage on is cut off, and an error is logged. If it is farther from the end, nothing is repaired, and the store is
 //! not opened.
+//!
+//! An older journal is examined too. It was synced whole before the next one began, so all damage in it is a loss, and the
+//! store is not opened: fjall would silently leave out what follows the damage.
 //!
 //! The bytes that are cut off are kept in a file `*.damaged` beside the journal.
 //!
@@ -38,6 +41,11 @@ use crate::error::Error;
 /// had reported as synced hardly loses more than this.
 const TAIL_BYTES_MAX: u64 = 64 << 10;
 
+/// The file that fjall writes last when it creates a database.
+const VERSION_FILE: &str = "version";
+/// The directory with fjall's tables.
+const KEYSPACES_DIRECTORY: &str = "keyspaces";
+
 const START: u8 = 1;
 const ITEM: u8 = 2;
 const END: u8 = 3;
@@ -48,9 +56,41 @@ const ITEM_HEAD_BYTES: usize = 21;
 const CLEAR_BYTES: usize = 9;
 const END_BYTES: usize = 9 + TRAILER.len();
 
-/// Cuts a torn batch off the newest journal in fjall's directory, if there is one.
-pub(super) fn repair_journal(engine: &Path) -> Result<(), Error> {
-    let Some(path) = newest_journal(engine)? else { return Ok(()) };
+/// Examines the journals in fjall's directory, and cuts a torn batch off the newest one.
+///
+/// # Errors
+///
+/// [`Error::Damaged`] if acknowledged commits are lost.
+pub(super) fn repair_journals(engine: &Path) -> Result<(), Error> {
+    let mut journals = journals(engine)?;
+    let newest = journals.pop();
+    for sealed in journals {
+        examine_sealed(&sealed)?;
+    }
+    newest.map_or(Ok(()), |path| repair(&path))
+}
+
+/// Examines a journal after which there is a newer one. It was synced whole before the newer one began, so nothing in it is
+/// torn.
+fn examine_sealed(path: &Path) -> Result<(), Error> {
+    let journal = fs::read(path)?;
+    let whole = whole_batches(&journal);
+    match journal[whole..].iter().all(|&byte| byte == 0) {
+        true => Ok(()),
+        false => Err(damaged(path, whole)),
+    }
+}
+
+fn damaged(path: &Path, whole: usize) -> Error {
+    Error::Damaged(format!(
+        "{} cannot be read from byte {whole} on, and whole commits follow: restore the store from a backup, or move the \
+         file away to continue without the commits in it",
+        path.display()
+    ))
+}
+
+/// Cuts a torn batch off a journal.
+fn repair(path: &Path) -> Result<(), Error> {
     let mut file = File::options().read(true).write(true).open(&path)?;
     let mut journal = Vec::new();
     file.read_to_end(&mut journal)?;
@@ -62,11 +102,7 @@ pub(super) fn repair_journal(engine: &Path) -> Result<(), Error> {
     }
     let torn = &journal[whole..end];
     if torn.len() as u64 > TAIL_BYTES_MAX && has_whole_batch(torn) {
-        return Err(Error::Damaged(format!(
-            "{} cannot be read from byte {whole} on, and whole commits follow: restore the store from a backup, \
-             or move the file away to continue without the commits in it",
-            path.display()
-        )));
+        return Err(damaged(path, whole));
     }
     let kept = path.with_extension(format!("{whole}.damaged"));
     fs::write(&kept, torn)?;
@@ -93,23 +129,47 @@ pub(super) fn repair_journal(engine: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Returns the journal with the greatest number.
-fn newest_journal(engine: &Path) -> Result<Option<PathBuf>, Error> {
+/// Discards what is left of a first start that was killed: fjall writes its version last, and refuses to open a directory
+/// with a journal and without a version.
+///
+/// # Errors
+///
+/// [`Error::Damaged`] if the directory has commits.
+pub(super) fn discard_unfinished_start(engine: &Path) -> Result<(), Error> {
+    let version = fs::metadata(engine.join(VERSION_FILE));
+    if version.is_ok_and(|version| version.len() > 0) || fs::read_dir(engine)?.next().is_none() {
+        return Ok(());
+    }
+    let has_tables = match fs::read_dir(engine.join(KEYSPACES_DIRECTORY)) {
+        Ok(mut keyspaces) => keyspaces.next().is_some(),
+        Err(_) => false,
+    };
+    for path in journals(engine)? {
+        if has_tables || whole_batches(&fs::read(&path)?) > 0 {
+            let message = format!("{} has commits and no file `{VERSION_FILE}`", engine.display());
+            return Err(Error::Damaged(message));
+        }
+    }
+    fs::remove_dir_all(engine)?;
+    Ok(())
+}
+
+/// Returns the journals, oldest first.
+fn journals(engine: &Path) -> Result<Vec<PathBuf>, Error> {
     let entries = match fs::read_dir(engine) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
-    let mut newest = None;
+    let mut journals = Vec::new();
     for entry in entries {
         let path = entry?.path();
         let number =
             path.file_name().and_then(|name| name.to_str()?.strip_suffix(".jnl")?.parse::<u64>().ok());
-        if let Some(number) = number {
-            newest = newest.max(Some((number, path)));
-        }
+        journals.extend(number.map(|number| (number, path)));
     }
-    Ok(newest.map(|(_, path)| path))
+    journals.sort();
+    Ok(journals.into_iter().map(|(_, path)| path).collect())
 }
 
 /// Returns the length of the complete batches at the front of the journal.

@@ -97,7 +97,9 @@ impl Options {
         let path = self.directory.join("fjall");
         // A directory that was there before may be open to other users; the engine's files must not be.
         create_private(&path)?;
-        damage::repair_journal(&path)?;
+        damage::discard_unfinished_start(&path)?;
+        create_private(&path)?;
+        damage::repair_journals(&path)?;
         let database = Database::builder(&path)
             .cache_size(BLOCK_CACHE_BYTES)
             .max_cached_files(Some(self.table_files.max(1)))

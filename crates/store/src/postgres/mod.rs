@@ -42,6 +42,11 @@ use read::{events, rows, search, statistics};
 pub use connection::address::Address;
 pub use options::Options;
 
+/// Whether the database refuses writes: a standby does, and so does one with `default_transaction_read_only`.
+const IS_READ_ONLY: &str = "SELECT current_setting('transaction_read_only')::boolean";
+/// How long the database may take to say whether it is ready.
+const READY_TIME_MAX: Duration = Duration::from_secs(4);
+
 /// A store in a database, for any number of processes. [`Options`] opens it.
 pub struct PostgresStore {
     inner: Arc<Inner>,
@@ -146,7 +151,12 @@ impl Store for PostgresStore {
             return Err(Error::Closed);
         }
         // The database is checked first: if it is down, the lock is not held either, and the error should name the cause.
-        self.inner.read_pool.rows("SELECT 1", &[]).await?;
+        let asked = self.inner.read_pool.rows(IS_READ_ONLY, &[]);
+        let silent = || Error::Unavailable("it does not respond".into());
+        let rows = tokio::time::timeout(READY_TIME_MAX, asked).await.map_err(|_| silent())??;
+        if rows.first().is_none_or(|row| row.get(0)) {
+            return Err(Error::Unavailable("it is read-only".into()));
+        }
         match *self.inner.is_lock_held.borrow() {
             true => Ok(()),
             false => Err(Error::Unavailable("the store's lock is not held".into())),

@@ -4,7 +4,7 @@ mod compare;
 mod copy;
 mod outcome;
 mod portable;
-mod read;
+pub(crate) mod read;
 
 pub use copy::copy;
 pub use outcome::{Copied, CopyError, Progress, Step};

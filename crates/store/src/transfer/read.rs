@@ -11,15 +11,15 @@ use super::portable::Portable;
 
 // The limits of a batch. A copy writes each batch durably before it reads the next, so an interruption loses one batch at
 // most.
-pub(super) const EVENTS_AT_ONCE: usize = 5_000;
-pub(super) const BYTES_AT_ONCE: usize = 8 << 20;
-pub(super) const ROWS_AT_ONCE: usize = 1_000;
-pub(super) const TIMELINES_AT_ONCE: usize = 1_000;
+pub(crate) const EVENTS_AT_ONCE: usize = 5_000;
+pub(crate) const BYTES_AT_ONCE: usize = 8 << 20;
+pub(crate) const ROWS_AT_ONCE: usize = 1_000;
+pub(crate) const TIMELINES_AT_ONCE: usize = 1_000;
 
-pub(super) type Heads = Vec<(TimelineId, Head)>;
+pub(crate) type Heads = Vec<(TimelineId, Head)>;
 
 /// Returns the next timelines after `after`, and the last of them; `None` at the end.
-pub(super) async fn next_timelines(
+pub(crate) async fn next_timelines(
     store: &dyn Portable,
     after: Option<TimelineId>,
 ) -> Result<Option<(TimelineId, Heads)>, Error> {
@@ -28,7 +28,7 @@ pub(super) async fn next_timelines(
 }
 
 /// Reads events from the position `first` on, oldest first, as many as fit in a batch.
-pub(super) async fn read_oldest(
+pub(crate) async fn read_oldest(
     store: &dyn Portable,
     timeline: TimelineId,
     first: u64,

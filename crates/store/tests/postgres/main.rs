@@ -7,6 +7,7 @@ mod commits;
 mod notifications;
 mod platform;
 mod presence;
+mod readiness;
 
 use std::sync::Arc;
 
