@@ -73,6 +73,16 @@ pub(super) fn store_error(error: tokio_postgres::Error) -> Error {
     if is_transient { Error::Unavailable(cause) } else { Error::Engine(cause) }
 }
 
+/// Returns whether another session held a lock for too long. Nothing was recorded.
+pub(super) fn is_blocked(error: &Error) -> bool {
+    let code = SqlState::LOCK_NOT_AVAILABLE;
+    let of_database = match error {
+        Error::Unavailable(cause) => cause.downcast_ref::<DatabaseError>(),
+        _ => None,
+    };
+    of_database.is_some_and(|error| error.code == code.code())
+}
+
 /// Converts an error of the connection pool.
 pub(super) fn pool_error(error: PoolError) -> Error {
     match error {

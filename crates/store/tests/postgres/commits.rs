@@ -164,3 +164,40 @@ async fn a_commit_that_the_database_refuses_fails_alone() {
     }
     assert_eq!((recorded, store.head(TimelineId::App(app(66))).await.unwrap().length), (38, 0));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_of_another_session_blocks_only_what_needs_it() {
+    let database = TestDatabase::create().await;
+    let store = database.open().await;
+    let ids = Arc::new(RandomIds::default());
+    for which in 0..4 {
+        append(&*store, &ids, vec![app(which)], user(which)).await.unwrap();
+    }
+    let other = database.connect().await;
+    let lock = "BEGIN; SELECT * FROM timelines WHERE timeline LIKE '%' ORDER BY timeline LIMIT 1 FOR UPDATE";
+    other.batch_execute(lock).await.unwrap();
+    let began = std::time::Instant::now();
+    let mut tasks = tokio::task::JoinSet::new();
+    for turn in 0..40_u8 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move {
+            let ids = Arc::new(RandomIds::default());
+            (turn % 4, append(&*store, &ids, vec![app(turn % 4)], user(turn % 4)).await)
+        });
+    }
+    let outcomes = tasks.join_all().await;
+    assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
+    let failed: Vec<_> = outcomes.iter().filter(|(_, outcome)| outcome.is_err()).collect();
+    let blocked = failed[0].0;
+    assert!(failed.iter().all(|(which, _)| *which == blocked), "{failed:?}");
+    for (_, outcome) in &failed {
+        assert!(matches!(outcome, Err(CommitError::Failed(Error::Unavailable(_)))), "{outcome:?}");
+    }
+    other.batch_execute("ROLLBACK").await.unwrap();
+    let before = store.head(TimelineId::App(app(blocked))).await.unwrap().length;
+    append(&*store, &ids, vec![app(blocked)], user(blocked)).await.unwrap();
+    assert_eq!(store.head(TimelineId::App(app(blocked))).await.unwrap().length, before + 1);
+    for which in (0..4).filter(|which| *which != blocked) {
+        assert_eq!(store.head(TimelineId::App(app(which))).await.unwrap().length, 11, "{which}");
+    }
+}

@@ -22,6 +22,7 @@ use crate::engine::{Job, Pending};
 use crate::postgres::Inner;
 use crate::postgres::cache::{Found, Keys};
 use crate::postgres::connection::session::{Session, bounded};
+use crate::postgres::failure::is_blocked;
 
 use super::effects::Effects;
 use super::group::{Decided, Group, Sources};
@@ -268,18 +269,18 @@ impl Committer {
             Err(WriteError::Conflict) => {
                 tracing::debug!("conflict with another process; deciding again");
                 self.inner.commit_retries.fetch_add(1, Ordering::Relaxed);
-                self.commit_with_locks(decided, effects.keys(), started).await;
+                self.commit_with_locks(commands_of(decided), effects.keys(), Patience::Usual, started).await;
             }
             Err(WriteError::ConnectionLost(error)) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "the database connection was lost; retrying"
                 );
-                self.commit_with_locks(decided, effects.keys(), started).await;
+                self.commit_with_locks(commands_of(decided), effects.keys(), Patience::Usual, started).await;
             }
-            Err(WriteError::Refused(error @ Error::Engine(_))) if decided.len() > 1 => {
+            Err(WriteError::Refused(error)) if decided.len() > 1 && concerns_one(&error) => {
                 self.inner.cache.invalidate(&effects.keys());
-                self.commit_one_by_one(decided, started, &error).await;
+                self.commit_one_by_one(commands_of(decided), started, &error).await;
             }
             Err(WriteError::Refused(error) | WriteError::OutcomeUnknown(error)) => {
                 self.inner.cache.invalidate(&effects.keys());
@@ -307,9 +308,14 @@ impl Committer {
 
     /// Commits commands after a conflict or a lost connection. Before it decides them, it locks everything that they are
     /// known to read or write.
-    async fn commit_with_locks(&mut self, decided: Vec<Decided>, mut keys: Keys, started: Instant) {
+    async fn commit_with_locks(
+        &mut self,
+        mut commands: Vec<Pending>,
+        mut keys: Keys,
+        patience: Patience,
+        started: Instant,
+    ) {
         let until = Instant::now() + RETRY_TIME_MAX;
-        let mut commands: Vec<_> = decided.into_iter().map(|(pending, _)| pending).collect();
         loop {
             self.last_conflict = Some(Instant::now());
             self.inner.cache.invalidate(&keys);
@@ -317,9 +323,15 @@ impl Committer {
                 Ok(session) => session,
                 Err(error) => return fail_all(commands, &error),
             };
-            let (effects, decided) = match decide_locked(&mut session, &mut commands, &keys, self.clock).await
-            {
+            let held = decide_locked(&mut session, &mut commands, &keys, patience, self.clock).await;
+            let (effects, decided) = match held {
                 Ok(held) => held,
+                Err(error) if is_blocked(&error) => {
+                    return match commands.len() {
+                        0 | 1 => fail_all(commands, &error),
+                        _ => Box::pin(self.commit_one_by_one(commands, started, &error)).await,
+                    };
+                }
                 Err(Error::Unavailable(_)) if Instant::now() < until => {
                     tokio::time::sleep(RETRY_DELAY).await;
                     continue;
@@ -345,13 +357,13 @@ impl Committer {
                         _ => tokio::time::sleep(RETRY_DELAY).await,
                     }
                     keys.extend(effects.keys());
-                    commands = decided.into_iter().map(|(pending, _)| pending).collect();
+                    commands = commands_of(decided);
                 }
                 Err(WriteError::Conflict) => {
                     return fail(decided, &Error::Unavailable("too much contention, try again".into()));
                 }
-                Err(WriteError::Refused(error @ Error::Engine(_))) if decided.len() > 1 => {
-                    return Box::pin(self.commit_one_by_one(decided, started, &error)).await;
+                Err(WriteError::Refused(error)) if decided.len() > 1 && concerns_one(&error) => {
+                    return Box::pin(self.commit_one_by_one(commands_of(decided), started, &error)).await;
                 }
                 Err(
                     WriteError::ConnectionLost(error)
@@ -364,17 +376,36 @@ impl Committer {
         }
     }
 
-    /// Commits the commands of a group one by one, because the database refused the group. One of the commands is the
-    /// cause, and the others must not fail with it.
-    async fn commit_one_by_one(&mut self, decided: Vec<Decided>, started: Instant, error: &Error) {
+    /// Commits the commands of a group one by one, because the database refused the group, or because another session
+    /// holds a lock that it needs. One of the commands is the cause, and the others must not fail with it. The group has
+    /// waited for the lock already, so each of them waits only a little.
+    async fn commit_one_by_one(&mut self, commands: Vec<Pending>, started: Instant, error: &Error) {
         tracing::warn!(
             error = error as &dyn std::error::Error,
             "the database refused a group; committing its commands one by one"
         );
-        for decided in decided {
-            self.commit_with_locks(vec![decided], Keys::default(), started).await;
+        for command in commands {
+            self.commit_with_locks(vec![command], Keys::default(), Patience::Little, started).await;
         }
     }
+}
+
+/// How long a commit waits for locks of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// As long as the session's setting says.
+    Usual,
+    /// A tenth of a second for each lock.
+    Little,
+}
+
+/// Returns whether an error may concern one command of a group alone.
+fn concerns_one(error: &Error) -> bool {
+    matches!(error, Error::Engine(_)) || is_blocked(error)
+}
+
+fn commands_of(decided: Vec<Decided>) -> Vec<Pending> {
+    decided.into_iter().map(|(pending, _)| pending).collect()
 }
 
 /// Begins a transaction, locks `keys` in it, and decides the commands from the locked data. On failure, the commands
@@ -383,9 +414,13 @@ async fn decide_locked(
     session: &mut Session,
     commands: &mut Vec<Pending>,
     keys: &Keys,
+    patience: Patience,
     clock: i64,
 ) -> Result<(Effects, Vec<Decided>), Error> {
     bounded(begin(session)).await?;
+    if patience == Patience::Little {
+        session.run("SET LOCAL lock_timeout = '100ms'").await?;
+    }
     // Over Citus, rows can be locked only one shard at a time. No locks are needed: `begin` has excluded other commits.
     let locking = if session.is_distributed { Locking::No } else { Locking::Yes };
     let held = look_up(session, keys, locking).await?;

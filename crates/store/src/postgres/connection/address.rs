@@ -143,8 +143,9 @@ fn unknown_parameter(name: &str) -> String {
 
 /// Settings of every session. The address can override them in its own `options`.
 const SETTINGS: &str = concat!(
-    // Timeouts: of a statement, of waiting for a lock, and of an idle transaction.
-    "-c statement_timeout=15s -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s",
+    // Timeouts: of a statement, of waiting for a lock, and of an idle transaction. The last one ends the locks of a process
+    // that was stopped in the middle of a commit.
+    "-c statement_timeout=15s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s",
     // Every query finds its rows by key. If the planner took a table for small, it would read the whole table, or lock
     // rows in another order than the query names them.
     " -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off",
