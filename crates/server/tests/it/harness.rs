@@ -185,7 +185,8 @@ impl TestService {
             .iter()
             .filter(|(name, value)| {
                 let is_common = ["x-request-id", "x-content-type-options"].contains(&name.as_str());
-                !is_common && !(*name == "cache-control" && *value == "no-store")
+                let is_usual = *name == "cache-control" && *value == "no-store";
+                !(is_common || is_usual)
             })
             .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
             .collect();

@@ -91,7 +91,7 @@ fn damaged(path: &Path, whole: usize) -> Error {
 
 /// Cuts a torn batch off a journal.
 fn repair(path: &Path) -> Result<(), Error> {
-    let mut file = File::options().read(true).write(true).open(&path)?;
+    let mut file = File::options().read(true).write(true).open(path)?;
     let mut journal = Vec::new();
     file.read_to_end(&mut journal)?;
     let whole = whole_batches(&journal);

@@ -115,7 +115,7 @@ impl World {
             let found = self.find("/v1/apps/my-app/collaborators").await;
             let links = found["collaborators"].as_array().into_iter().flatten();
             let links = links.filter_map(|one| one["invitation_link"].as_str());
-            if let Some(link) = links.filter(|link| !link.is_empty()).last() {
+            if let Some(link) = links.rev().find(|link| !link.is_empty()) {
                 text = text.replace("{invitation}", link.split_once("token=").unwrap().1);
             }
         }
