@@ -201,3 +201,33 @@ async fn a_lock_of_another_session_blocks_only_what_needs_it() {
         assert_eq!(store.head(TimelineId::App(app(which))).await.unwrap().length, 11, "{which}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_that_cannot_be_read_fails_only_what_reads_it() {
+    let database = TestDatabase::create().await;
+    let store = database.open().await;
+    write_rows(&*store, |rows| rows.put(NOTE, "a note".into())).await;
+    drop(store);
+    // A note is a text.
+    let damage = r#"UPDATE rows SET value = '42' WHERE value::text = '"a note"'"#;
+    assert_eq!(database.connect().await.execute(damage, &[]).await.unwrap(), 1);
+    let store = database.open().await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for turn in 0..40_u8 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move {
+            if turn % 10 == 3 {
+                let read = |view: &dyn Snapshot| {
+                    view.get(NOTE)?;
+                    Ok(WriteSet::default())
+                };
+                return (true, commit(&*store, read).await);
+            }
+            let ids = Arc::new(RandomIds::default());
+            (false, append(&*store, &ids, vec![app(turn)], user(turn)).await)
+        });
+    }
+    for (reads_it, outcome) in tasks.join_all().await {
+        assert_eq!(outcome.is_err(), reads_it, "{outcome:?}");
+    }
+}

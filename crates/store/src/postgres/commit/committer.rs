@@ -150,23 +150,32 @@ impl Committer {
 
     /// Decides all commands of a group, looking up what they read.
     async fn decide(&mut self, group: &mut Group) {
+        let Err(error) = self.try_to_decide(group).await else { return };
+        let undecided = group.take_undecided();
+        if matches!(error, Error::Unavailable(_)) || undecided.len() == 1 {
+            return fail_unread(undecided, &error);
+        }
+        // One of them reads what cannot be read. The others must not fail with it.
+        for pending in undecided {
+            group.push(pending);
+            if let Err(error) = self.try_to_decide(group).await {
+                fail_unread(group.take_undecided(), &error);
+            }
+        }
+    }
+
+    /// Looks up what the commands of a group read, until all are decided. On failure, some remain undecided.
+    async fn try_to_decide(&mut self, group: &mut Group) -> Result<(), Error> {
         let until = Instant::now() + RETRY_TIME_MAX;
         loop {
             let missing = group.decide();
             if missing.is_empty() {
-                return;
+                return Ok(());
             }
             let Err(error) = self.look_up_missing(group, missing).await else { continue };
             self.lookup_session = None;
             if !matches!(error, Error::Unavailable(_)) || Instant::now() >= until {
-                for pending in group.take_undecided() {
-                    _ = pending.done.send(Err(CommitError::Failed(copy_of(&error))));
-                }
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "commands failed because the database could not be read"
-                );
-                return;
+                return Err(error);
             }
             tokio::time::sleep(RETRY_DELAY).await;
         }
@@ -469,6 +478,17 @@ fn respond(decided: Vec<Decided>) {
     for (pending, outcome) in decided {
         // The caller may have gone; its command is recorded all the same.
         _ = pending.done.send(outcome);
+    }
+}
+
+/// Fails commands because what they read cannot be read.
+fn fail_unread(commands: Vec<Pending>, error: &Error) {
+    tracing::error!(
+        error = error as &dyn std::error::Error,
+        "commands failed because the database could not be read"
+    );
+    for pending in commands {
+        _ = pending.done.send(Err(CommitError::Failed(copy_of(error))));
     }
 }
 
