@@ -84,6 +84,8 @@ impl Room {
             let due = || self.due(began, arrived.len());
             let frame = loop {
                 tokio::select! {
+                    // A frame that is there already needs no timer.
+                    biased;
                     frame = body.frame() => break frame,
                     () = sleep_until(due().min(Instant::now() + CHECK_INTERVAL)) => {
                         if Instant::now() >= due() {
