@@ -23,6 +23,9 @@ use crate::limits::{
 /// How often a sender's speed is checked while nothing arrives.
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
+/// How much memory is reserved for the rest of a body.
+const RESERVED_BYTES_MAX: usize = 1 << 20;
+
 /// Marks requests whose sender has shown no credential when the body is read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Unproven;
@@ -78,6 +81,7 @@ impl Room {
         if body.size_hint().lower() > bytes_max as u64 {
             return Err(ApiError::TooLarge(bytes_max));
         }
+        let declared = usize::try_from(body.size_hint().lower()).unwrap_or(bytes_max);
         let mut began = Instant::now();
         let (mut arrived, mut room) = (BytesMut::new(), None::<OwnedSemaphorePermit>);
         loop {
@@ -111,6 +115,13 @@ impl Room {
             match &mut room {
                 Some(room) => room.merge(more),
                 none => *none = Some(more),
+            }
+            if arrived.is_empty() {
+                if body.is_end_stream() {
+                    return Ok(Arrived { bytes: data, room });
+                }
+                // What is declared is not there yet, so only a little is reserved for it.
+                arrived.reserve(declared.min(RESERVED_BYTES_MAX));
             }
             arrived.extend_from_slice(&data);
         }
