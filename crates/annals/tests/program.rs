@@ -6,6 +6,7 @@ mod program {
     pub(crate) mod clients;
     pub(crate) mod crash;
     pub(crate) mod database;
+    pub(crate) mod disk;
     pub(crate) mod faults;
     pub(crate) mod journeys;
     pub(crate) mod mail;

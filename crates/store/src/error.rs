@@ -41,9 +41,11 @@ pub enum Error {
     /// Stored data is not what was written.
     #[error("the store is damaged: {0}")]
     Damaged(String),
-    /// A write failed, so the store accepts no more writes until it is opened again. The failed write may or may not have
-    /// been recorded.
-    #[error("the store accepts no more writes because one failed; restart annals")]
+    /// A write failed, so the store accepts no writes until its directory can be written again; then it recovers by itself.
+    /// The failed write may or may not have been recorded.
+    #[error(
+        "the store accepts no writes, because one failed: it tries again until its directory can be written"
+    )]
     ReadOnly,
     /// The database cannot be reached, or is too slow or full. A commit may or may not have been recorded. A retry may
     /// succeed.

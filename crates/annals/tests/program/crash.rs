@@ -246,7 +246,7 @@ async fn write(
 
 /// Appends to the newest journal what a power cut can leave of an unfinished commit: its beginning, or all of it with a
 /// changed byte.
-fn tear_the_journal(store: &Path) {
+pub(super) fn tear_the_journal(store: &Path) {
     let newest = std::fs::read_dir(store.join("fjall"))
         .unwrap()
         .filter_map(|entry| {

@@ -49,6 +49,11 @@ impl Running {
         self.url.trim_start_matches("http://").to_owned()
     }
 
+    /// Returns the identifier of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Starts a command whose first line names the address that it listens on.
     pub(crate) fn start(command: Command) -> Self {
         Self::start_logging(command, Stdio::null())

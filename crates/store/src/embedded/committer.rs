@@ -4,22 +4,18 @@
 //! batch with one sync (group commit). The higher the load, the more commands share a sync. No command is acknowledged,
 //! and no reader sees what it wrote, before the sync. A rejected command gets its result at once.
 //!
-//! It also keeps the number of timelines, in the keyspace `counts`:
-//!
-//! ```text
-//! key     "timelines"
-//! value   number of timelines that have events (u64 big-endian)
-//! ```
+//! After a failed write, the committer opens the directory again as soon as it can be written, and refuses commands until
+//! then.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use annals_model::{AppId, EventId};
 use fjall::PersistMode;
 use foldhash::{HashMap, HashMapExt};
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use crate::contract::{
@@ -32,70 +28,131 @@ use crate::rows::{Row, RowKey, key};
 use crate::timeline::TimelineId;
 
 use super::checkpoint;
+use super::directory::Directory;
 use super::run::{self, Reference, RunBuilder, run_key};
-use super::{CachedRow, Inner, ids, platform};
+use super::{CachedRow, Inner, counts, ids, platform};
 
-/// The key of the number of timelines.
-pub(super) const TIMELINES_KEY: &[u8] = b"timelines";
+/// The pause before the directory is opened again after a failed write. It doubles with each failure, up to the maximum.
+const PAUSE_MIN: Duration = Duration::from_millis(250);
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// How long the queue may be empty before the committer looks whether the engine could write its tables.
+const CHECK_AFTER: Duration = Duration::from_secs(1);
 
-/// Runs until the queue is closed or dropped.
-pub(super) fn run(inner: Arc<Inner>, mut jobs: mpsc::Receiver<Job>) {
-    let _ending = Ending(Arc::clone(&inner));
-    while let Some(job) = jobs.blocking_recv() {
-        let started = Instant::now();
-        let mut group = Group::new(&inner);
-        let mut waiting = Vec::new();
-        let mut close = None;
-        let mut next = Some(job);
-        while let Some(job) = next {
-            match job {
-                Job::Commit(Pending { mut command, done }) => match group.take(&mut *command) {
-                    Ok(()) => waiting.push(done),
-                    Err(error) => _ = done.send(Err(error)),
-                },
-                Job::Close { done } => {
-                    close = Some(done);
-                    break;
-                }
-            }
-            next = if group.size.is_full() { None } else { jobs.try_recv().ok() };
-        }
-        let GroupSize { commands, events, .. } = group.size;
-        let committed = group.commit();
-        if let Err(error) = &committed {
-            inner.writable.store(false, Ordering::Relaxed);
+/// Runs until the queue is closed or dropped. `timer` is for waiting.
+pub(super) fn run(directory: &Directory, timer: &Runtime, mut jobs: mpsc::Receiver<Job>) {
+    let _ending = Ending(directory);
+    let mut is_open = true;
+    while is_open {
+        let next = timer.block_on(async { tokio::time::timeout(CHECK_AFTER, jobs.recv()).await });
+        let committed = match next {
+            Ok(Some(job)) => commit_group(directory, job, &mut jobs, &mut is_open),
+            Ok(None) => return,
+            Err(_elapsed) => directory.check(),
+        };
+        if let Err(error) = committed {
+            directory.set_writable(false);
             tracing::error!(
-                error = error as &dyn std::error::Error,
-                "a commit failed; no further write is accepted"
+                error = &error as &dyn std::error::Error,
+                "a write failed; none is accepted until the directory can be written again"
             );
-        }
-        if events > 0 && committed.is_ok() {
-            (inner.observer)(CommitSummary { commands, events, elapsed: started.elapsed() });
-        }
-        for done in waiting {
-            let result = if committed.is_ok() { Ok(()) } else { Err(CommitError::Failed(Error::ReadOnly)) };
-            // The caller may have gone; its command is recorded all the same.
-            _ = done.send(result);
-        }
-        if let Some(done) = close {
-            jobs.close();
-            _ = done.send(());
-            return;
+            is_open = is_open && timer.block_on(recover(directory, &mut jobs));
         }
     }
 }
 
-/// Marks the store as not writable when the committer ends, for whatever reason.
-struct Ending(Arc<Inner>);
+/// Commits a job together with those that wait. Sets `is_open` to false if the queue was closed.
+fn commit_group(
+    directory: &Directory,
+    job: Job,
+    jobs: &mut mpsc::Receiver<Job>,
+    is_open: &mut bool,
+) -> Result<(), Error> {
+    let started = Instant::now();
+    let inner = directory.current().ok_or(Error::ReadOnly)?;
+    let mut group = Group::new(directory, &inner);
+    let mut waiting = Vec::new();
+    let mut close = None;
+    let mut next = Some(job);
+    while let Some(job) = next {
+        match job {
+            Job::Commit(Pending { mut command, done }) => match group.take(&mut *command) {
+                Ok(()) => waiting.push(done),
+                Err(error) => _ = done.send(Err(error)),
+            },
+            Job::Close { done } => {
+                close = Some(done);
+                break;
+            }
+        }
+        next = if group.size.is_full() { None } else { jobs.try_recv().ok() };
+    }
+    let GroupSize { commands, events, .. } = group.size;
+    let committed = group.commit();
+    if events > 0 && committed.is_ok() {
+        (directory.observer)(CommitSummary { commands, events, elapsed: started.elapsed() });
+    }
+    for done in waiting {
+        let result = if committed.is_ok() { Ok(()) } else { Err(CommitError::Failed(Error::ReadOnly)) };
+        // The caller may have gone; its command is recorded all the same.
+        _ = done.send(result);
+    }
+    if let Some(done) = close {
+        *is_open = false;
+        jobs.close();
+        _ = done.send(());
+    }
+    committed
+}
 
-impl Drop for Ending {
+/// Tries to open the directory again until it accepts writes, and refuses commands meanwhile. Returns whether the queue is
+/// still open.
+async fn recover(directory: &Directory, jobs: &mut mpsc::Receiver<Job>) -> bool {
+    let mut pause = PAUSE_MIN;
+    loop {
+        let refusing = async {
+            while let Some(job) = jobs.recv().await {
+                match job {
+                    Job::Commit(Pending { done, .. }) => {
+                        _ = done.send(Err(CommitError::Failed(Error::ReadOnly)));
+                    }
+                    Job::Close { done } => {
+                        _ = done.send(());
+                        break;
+                    }
+                }
+            }
+        };
+        if tokio::time::timeout(pause, refusing).await.is_ok() {
+            jobs.close();
+            return false;
+        }
+        match directory.reopen().await {
+            Ok(()) => {
+                tracing::info!("the directory was opened again and accepts writes");
+                directory.set_writable(true);
+                return true;
+            }
+            Err(error) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the directory still accepts no writes"
+            ),
+        }
+        pause = PAUSE_MAX.min(pause * 2);
+    }
+}
+
+/// Marks the store as not writable when the committer ends, for whatever reason.
+struct Ending<'a>(&'a Directory);
+
+impl Drop for Ending<'_> {
     fn drop(&mut self) {
-        self.0.writable.store(false, Ordering::Relaxed);
+        self.0.set_writable(false);
     }
 }
 
 /// Commands that are committed together.
 struct Group<'a> {
+    directory: &'a Directory,
     inner: &'a Inner,
     heads: HashMap<TimelineId, Head>,
     rows: HashMap<RowKey, Option<Row>>,
@@ -138,8 +195,9 @@ impl Snapshot for Group<'_> {
 }
 
 impl<'a> Group<'a> {
-    fn new(inner: &'a Inner) -> Self {
+    fn new(directory: &'a Directory, inner: &'a Inner) -> Self {
         Self {
+            directory,
             inner,
             heads: HashMap::new(),
             rows: HashMap::new(),
@@ -157,9 +215,6 @@ impl<'a> Group<'a> {
 
     /// Decides a command and adds its writes to the group. A rejected command leaves no trace.
     fn take(&mut self, command: &mut dyn Command) -> Result<(), CommitError> {
-        if !self.inner.writable.load(Ordering::Relaxed) {
-            return Err(CommitError::Failed(Error::ReadOnly));
-        }
         let writes = decide(command, self)?;
         self.absorb(writes)?;
         self.size.commands += 1;
@@ -289,7 +344,7 @@ impl<'a> Group<'a> {
         }
         let timelines = inner.timelines.load(Ordering::Relaxed) + self.new_timelines;
         if self.new_timelines > 0 {
-            batch.insert(&inner.counts, TIMELINES_KEY, timelines.to_be_bytes());
+            counts::put_timelines(&mut batch, &inner.counts, timelines);
         }
         batch.commit()?;
 
@@ -300,7 +355,7 @@ impl<'a> Group<'a> {
         for (timeline, head) in &self.heads {
             inner.heads.insert(*timeline, *head);
         }
-        let mut claims = inner.claims.lock().expect("nothing panics while it holds this lock");
+        let mut claims = self.directory.claims.lock().expect("nothing panics while it holds this lock");
         for (key, row) in cached {
             // Removing also stops a read that began before this commit from caching what it finds.
             inner.row_cache.remove(&key);
@@ -308,9 +363,10 @@ impl<'a> Group<'a> {
             inner.row_cache.insert(key, row);
         }
         drop(claims);
-        if inner.notifications.receiver_count() > 0 {
+        let notifications = &self.directory.notifications;
+        if notifications.receiver_count() > 0 {
             for timeline in self.heads.into_keys() {
-                _ = inner.notifications.send(timeline);
+                _ = notifications.send(timeline);
             }
         }
         Ok(())

@@ -30,7 +30,7 @@
 //! ```
 
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
@@ -55,6 +55,44 @@ const START_BYTES: usize = 13;
 const ITEM_HEAD_BYTES: usize = 21;
 const CLEAR_BYTES: usize = 9;
 const END_BYTES: usize = 9 + TRAILER.len();
+
+/// A synced copy of the newest journal's whole batches, which will take its place.
+pub(super) struct JournalCopy {
+    copy: PathBuf,
+    journal: PathBuf,
+}
+
+impl JournalCopy {
+    /// Writes a copy of the newest journal. Returns `None` if there is no journal.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Engine`] if the directory cannot be written.
+    pub(super) fn write(engine: &Path) -> Result<Option<Self>, Error> {
+        let Some(journal) = journals(engine)?.pop() else { return Ok(None) };
+        let bytes = fs::read(&journal)?;
+        let copy = journal.with_extension("copy");
+        let written = File::create(&copy).and_then(|mut file| {
+            file.write_all(&bytes[..whole_batches(&bytes)])?;
+            file.sync_all()
+        });
+        if let Err(error) = written {
+            // What was written takes space that may be needed.
+            _ = fs::remove_file(&copy);
+            return Err(error.into());
+        }
+        Ok(Some(Self { copy, journal }))
+    }
+
+    /// Puts the copy in the place of the journal. Nothing may have the journal open.
+    pub(super) fn install(self) -> Result<(), Error> {
+        fs::rename(&self.copy, &self.journal)?;
+        if let Some(directory) = self.journal.parent() {
+            File::open(directory)?.sync_all()?;
+        }
+        Ok(())
+    }
+}
 
 /// Examines the journals in fjall's directory, and cuts a torn batch off the newest one.
 ///
@@ -105,8 +143,12 @@ fn repair(path: &Path) -> Result<(), Error> {
         return Err(damaged(path, whole));
     }
     let kept = path.with_extension(format!("{whole}.damaged"));
-    fs::write(&kept, torn)?;
-    File::open(&kept)?.sync_all()?;
+    let is_kept = keep(&kept, torn);
+    // On a full disk, a commit that nobody got an acknowledgement for is cut off without being kept, so that the store
+    // can be read.
+    if has_whole_batch(torn) || !matches!(&is_kept, Err(error) if is_out_of_space(error)) {
+        is_kept?;
+    }
     file.seek(SeekFrom::Start(0))?;
     file.set_len(whole as u64)?;
     file.sync_all()?;
@@ -127,6 +169,16 @@ fn repair(path: &Path) -> Result<(), Error> {
         "cut a torn commit off the journal, which a power cut had left"
     );
     Ok(())
+}
+
+fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let kept = fs::write(path, bytes).and_then(|()| File::open(path)?.sync_all());
+    kept.inspect_err(|_| _ = fs::remove_file(path))
+}
+
+fn is_out_of_space(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 /// Discards what is left of a first start that was killed: fjall writes its version last, and refuses to open a directory

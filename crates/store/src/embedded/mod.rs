@@ -8,7 +8,7 @@
 //!     rows                states, names, tokens, stored responses (`rows/encoding.rs`, `checkpoint`)
 //!     platform            the platform timeline: one entry per commit that has events (`platform`)
 //!     ids                 the positions of events with external identifiers (`ids`)
-//!     counts              the number of timelines (`committer`)
+//!     counts              the number of timelines (`counts`)
 //! ```
 //!
 //! One thread decides and commits (`committer`). Readers never wait for it. fjall writes committed data to a journal and
@@ -17,18 +17,23 @@
 mod backup;
 mod checkpoint;
 mod committer;
+mod counts;
 mod damage;
+mod directory;
+mod format;
 mod ids;
 mod open;
 mod platform;
 mod read;
+mod restore;
 mod run;
 mod transfer;
+mod tree;
 
-use std::collections::HashMap;
+use std::iter;
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -41,25 +46,25 @@ use quick_cache::sync::Cache;
 use tokio::sync::broadcast;
 
 use crate::contract::{Command, CommitError, CommitterLoad, Head, PlatformCommit, Statistics, Store};
+use crate::engine::CommitQueue;
 use crate::engine::checkpoint::Checkpoint;
-use crate::engine::{CommitQueue, Observer};
 use crate::error::Error;
 use crate::rows::{Row, RowKey, RowRange};
 use crate::timeline::TimelineId;
 
-use backup::Backup;
+use directory::Directory;
 
-pub use backup::{check_backup, restore};
 pub use open::Options;
+pub use restore::{check_backup, restore};
 
 /// A store in a directory, for one process. [`Options`] opens it.
 pub struct EmbeddedStore {
-    inner: Arc<Inner>,
+    directory: Arc<Directory>,
     queue: CommitQueue,
     committer: Option<JoinHandle<()>>,
 }
 
-/// What the committer and the readers share.
+/// The LSM tree, open, and caches of what it contains. After a failed write it is opened again (`directory`).
 struct Inner {
     database: Database,
     runs: Keyspace,
@@ -71,13 +76,6 @@ struct Inner {
     row_cache: Cache<RowKey, CachedRow, RowBytes>,
     timelines: AtomicU64,
     platform_length: AtomicU64,
-    writable: AtomicBool,
-    notifications: broadcast::Sender<TimelineId>,
-    /// Claimed rows, and when their leases expire. Only this process has the store open, so memory suffices.
-    claims: Mutex<HashMap<RowKey, Instant>>,
-    observer: Observer,
-    // The last field is dropped last, so the directory is unlocked only when nothing uses it any more.
-    _lock: std::fs::File,
 }
 
 #[derive(Clone)]
@@ -114,11 +112,15 @@ impl Drop for EmbeddedStore {
 #[async_trait]
 impl Store for EmbeddedStore {
     async fn commit(&self, command: Box<dyn Command>) -> Result<(), CommitError> {
+        // While the directory accepts no writes, the committer may be busy with opening it again.
+        if !self.directory.is_writable() && !self.queue.is_closed() {
+            return Err(CommitError::Failed(Error::ReadOnly));
+        }
         self.queue.commit(command).await
     }
 
     async fn head(&self, timeline: TimelineId) -> Result<Head, Error> {
-        self.inner.head(timeline)
+        self.directory.inner().await?.head(timeline)
     }
 
     // Reads run on the caller's thread. A page is a few blocks, nearly always in memory, so handing the read to another
@@ -129,23 +131,23 @@ impl Store for EmbeddedStore {
         positions: RangeInclusive<u64>,
         bytes_max: usize,
     ) -> Result<Vec<Bytes>, Error> {
-        self.inner.read(timeline, &positions, bytes_max)
+        self.directory.inner().await?.read(timeline, &positions, bytes_max)
     }
 
     async fn length_before(&self, timeline: TimelineId, time: Time) -> Result<u64, Error> {
-        self.inner.length_before(timeline, time)
+        self.directory.inner().await?.length_before(timeline, time)
     }
 
     async fn find(&self, home: TimelineId, event: EventId) -> Result<Option<Bytes>, Error> {
-        self.inner.find(home, event)
+        self.directory.inner().await?.find(home, event)
     }
 
     async fn row(&self, key: &RowKey) -> Result<Option<Row>, Error> {
-        self.inner.row(key)
+        self.directory.inner().await?.row(key)
     }
 
     async fn rows_in(&self, range: &RowRange, limit: usize) -> Result<Vec<(RowKey, Row)>, Error> {
-        self.inner.list(range).take(limit).collect()
+        self.directory.inner().await?.list(range).take(limit).collect()
     }
 
     async fn claim_rows(
@@ -154,11 +156,12 @@ impl Store for EmbeddedStore {
         limit: usize,
         lease: Duration,
     ) -> Result<Vec<(RowKey, Row)>, Error> {
-        let mut claims = self.inner.claims.lock().expect("nothing panics while it holds this lock");
+        let inner = self.directory.inner().await?;
+        let mut claims = self.directory.claims.lock().expect("nothing panics while it holds this lock");
         let now = Instant::now();
         claims.retain(|_, until| *until > now);
         let mut claimed = Vec::new();
-        for listed in self.inner.list(range) {
+        for listed in inner.list(range) {
             let (key, row) = listed?;
             if claimed.len() == limit {
                 break;
@@ -172,23 +175,26 @@ impl Store for EmbeddedStore {
     }
 
     async fn platform(&self, after: u64, limit_events: usize) -> Result<Vec<PlatformCommit>, Error> {
-        self.inner.platform(after, limit_events)
+        self.directory.inner().await?.platform(after, limit_events)
     }
 
     async fn platform_length(&self) -> Result<u64, Error> {
-        Ok(self.inner.platform_length.load(Ordering::Acquire))
+        Ok(self.directory.inner().await?.platform_length.load(Ordering::Acquire))
     }
 
     fn backup(&self) -> Option<Box<dyn Iterator<Item = Result<Bytes, Error>> + Send>> {
-        Some(Box::new(Backup::of(&self.inner)))
+        Some(match self.directory.backup() {
+            Some(backup) => Box::new(backup),
+            None => Box::new(iter::once(Err(Error::ReadOnly))),
+        })
     }
 
     fn subscribe(&self) -> broadcast::Receiver<TimelineId> {
-        self.inner.notifications.subscribe()
+        self.directory.notifications.subscribe()
     }
 
     async fn ready(&self) -> Result<(), Error> {
-        match self.inner.writable.load(Ordering::Relaxed) {
+        match self.directory.is_writable() {
             true => Ok(()),
             false => Err(Error::ReadOnly),
         }
@@ -200,9 +206,10 @@ impl Store for EmbeddedStore {
     }
 
     async fn statistics(&self) -> Result<Statistics, Error> {
+        let inner = self.directory.inner().await?;
         Ok(Statistics {
-            timelines: self.inner.timelines.load(Ordering::Relaxed),
-            bytes: self.inner.database.disk_space()?,
+            timelines: inner.timelines.load(Ordering::Relaxed),
+            bytes: inner.database.disk_space()?,
         })
     }
 

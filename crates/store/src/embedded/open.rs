@@ -1,41 +1,21 @@
-//! Opening a store: locking its directory, checking its format, and repairing its journal.
+//! Opening a store: locking its directory, keeping it private, and starting the committer.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex};
-
-use fjall::config::{BlockSizePolicy, CompressionPolicy, RestartIntervalPolicy};
-use fjall::{CompressionType, Database, KeyspaceCreateOptions};
-use quick_cache::sync::Cache;
-use tokio::sync::broadcast;
+use std::sync::Arc;
 
 use crate::contract::CommitSummary;
-use crate::engine::{CommitQueue, CommonOptions, NOTIFICATIONS_MAX};
+use crate::engine::{CommitQueue, CommonOptions};
 use crate::error::Error;
 
-use super::{EmbeddedStore, Inner, RowBytes, committer, damage, platform};
+use super::directory::Directory;
+use super::tree::engine_path;
+use super::{EmbeddedStore, Inner, committer, damage, format};
 
-/// The format that this program writes, and the newest that it reads.
-pub(super) const FORMAT: u32 = 1;
-const FORMAT_FILE: &str = "format";
-
-const MIB: u64 = 1 << 20;
-/// The size of the cache of table blocks.
-const BLOCK_CACHE_BYTES: u64 = 48 * MIB;
-/// The size of the cache of rows.
-const ROW_CACHE_BYTES: u64 = 48 * MIB;
 /// How many table files stay open.
 const TABLE_FILES: usize = 900;
-/// How many heads of timelines are cached; each takes about 100 bytes.
-const HEADS_MAX: usize = 100_000;
-/// The estimated number of cached rows.
-const ROWS_ESTIMATE: usize = 100_000;
-/// The size of the journal, which bounds how much the next start has to replay.
-const JOURNAL_BYTES: u64 = 64 * MIB;
-
 /// Options for opening a store in a directory.
 pub struct Options {
     directory: PathBuf,
@@ -81,7 +61,7 @@ impl Options {
     /// - [`Error::Damaged`] if it is damaged.
     /// - [`Error::Engine`] if it cannot be opened for another reason.
     pub fn open(self) -> Result<EmbeddedStore, Error> {
-        if self.common.must_exist && !self.directory.join(FORMAT_FILE).exists() {
+        if self.common.must_exist && !format::is_store(&self.directory) {
             return Err(Error::Missing);
         }
         let lock = lock(&self.directory)?;
@@ -93,73 +73,22 @@ impl Options {
                 "other users could open files of the store, which has secrets; now they cannot"
             );
         }
-        check_format(&self.directory)?;
-        let path = self.directory.join("fjall");
+        format::check(&self.directory)?;
+        let path = engine_path(&self.directory);
         // A directory that was there before may be open to other users; the engine's files must not be.
         create_private(&path)?;
         damage::discard_unfinished_start(&path)?;
         create_private(&path)?;
-        damage::repair_journals(&path)?;
-        let database = Database::builder(&path)
-            .cache_size(BLOCK_CACHE_BYTES)
-            .max_cached_files(Some(self.table_files.max(1)))
-            .max_journaling_size(JOURNAL_BYTES)
-            // Compression would slow down the committing thread, and the journal is soon deleted.
-            .journal_compression(CompressionType::None)
-            // With several workers, the first one only flushes, and spins while another compacts.
-            .worker_threads(1)
-            .open()?;
-        let keyspace = |name: &str, memtable_bytes: u64, block_bytes: u32| {
-            database.keyspace(name, || {
-                KeyspaceCreateOptions::default()
-                    .max_memtable_size(memtable_bytes)
-                    .data_block_size_policy(BlockSizePolicy::all(block_bytes))
-                    .data_block_compression_policy(CompressionPolicy::all(CompressionType::Lz4))
-                    // A key between restart points is found by scanning from the last one. Runs are long, so short
-                    // scans are worth the bytes of more whole keys.
-                    .data_block_restart_interval_policy(RestartIntervalPolicy::all(2))
-            })
-        };
-        let runs = keyspace("runs", 16 * MIB, 16 << 10)?;
-        let rows = keyspace("rows", 8 * MIB, 8 << 10)?;
-        let platform = keyspace("platform", 4 * MIB, 16 << 10)?;
-        let ids = keyspace("ids", 4 * MIB, 4 << 10)?;
-        let counts = keyspace("counts", MIB, 4 << 10)?;
-        let timelines = match counts.get(committer::TIMELINES_KEY)? {
-            Some(value) => value
-                .as_ref()
-                .try_into()
-                .map(u64::from_be_bytes)
-                .map_err(|_| Error::Damaged("the number of timelines cannot be read".to_owned()))?,
-            None => 0,
-        };
-        let platform_length = platform::length(&platform)?;
-        let inner = Arc::new(Inner {
-            database,
-            runs,
-            rows,
-            platform,
-            ids,
-            counts,
-            heads: Cache::new(HEADS_MAX),
-            row_cache: Cache::with_weighter(ROWS_ESTIMATE, ROW_CACHE_BYTES, RowBytes),
-            timelines: AtomicU64::new(timelines),
-            platform_length: AtomicU64::new(platform_length),
-            writable: AtomicBool::new(true),
-            notifications: broadcast::Sender::new(NOTIFICATIONS_MAX),
-            claims: Mutex::default(),
-            observer: self.common.observer,
-            _lock: lock,
-        });
+        let inner = Inner::open(&self.directory, self.table_files)?;
+        let directory =
+            Arc::new(Directory::new(self.directory, self.table_files, inner, self.common.observer, lock));
         let (queue, jobs) = CommitQueue::new();
-        let committer = std::thread::Builder::new()
-            .name("committer".to_owned())
-            .spawn({
-                let inner = Arc::clone(&inner);
-                move || committer::run(inner, jobs)
-            })
-            .map_err(|error| Error::Engine(Box::new(error)))?;
-        Ok(EmbeddedStore { inner, queue, committer: Some(committer) })
+        let timer = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let committer = std::thread::Builder::new().name("committer".to_owned()).spawn({
+            let directory = Arc::clone(&directory);
+            move || committer::run(&directory, &timer, jobs)
+        })?;
+        Ok(EmbeddedStore { directory, queue, committer: Some(committer) })
     }
 }
 
@@ -217,28 +146,4 @@ pub(super) fn creation_error(path: &Path, error: io::Error) -> Error {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Error::NotWritable(existing()),
         _ => error.into(),
     }
-}
-
-/// Rejects a newer format, and writes the format of a new store.
-fn check_format(directory: &Path) -> Result<(), Error> {
-    let path = directory.join(FORMAT_FILE);
-    let found = match fs::read_to_string(&path) {
-        Ok(text) => {
-            text.trim().parse::<u32>().map_err(|_| Error::Damaged("the format cannot be read".to_owned()))?
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            // The number is written to another file, which is then renamed, so that a crash leaves no partial number.
-            let temporary = directory.join("format.new");
-            fs::write(&temporary, format!("{FORMAT}\n"))?;
-            File::open(&temporary)?.sync_all()?;
-            fs::rename(&temporary, &path)?;
-            File::open(directory)?.sync_all()?;
-            FORMAT
-        }
-        Err(error) => return Err(error.into()),
-    };
-    if found > FORMAT {
-        return Err(Error::Newer { found, known: FORMAT });
-    }
-    Ok(())
 }

@@ -17,7 +17,7 @@ use crate::transfer::{Events, ExternalId, Part, Portable};
 
 use super::read::Found;
 use super::run::{Reference, RunBuilder, read_timeline, run_key, timeline_key};
-use super::{EmbeddedStore, Inner, checkpoint, committer, ids, platform};
+use super::{EmbeddedStore, Inner, checkpoint, counts, ids, platform};
 
 #[async_trait]
 impl Portable for EmbeddedStore {
@@ -26,26 +26,28 @@ impl Portable for EmbeddedStore {
         after: Option<TimelineId>,
         limit: usize,
     ) -> Result<Vec<(TimelineId, Head)>, Error> {
+        let inner = self.directory.inner().await?;
         let mut found = Vec::new();
         let mut start = after.map_or_else(Vec::new, after_timeline);
         while found.len() < limit {
-            let Some(guard) = self.inner.runs.range(start..).next() else { break };
+            let Some(guard) = inner.runs.range(start..).next() else { break };
             let (timeline, _) = read_timeline(&guard.key()?)
                 .ok_or_else(|| Error::Damaged("the key of a run cannot be read".to_owned()))?;
-            found.push((timeline, self.inner.head(timeline)?));
+            found.push((timeline, inner.head(timeline)?));
             start = after_timeline(timeline);
         }
         Ok(found)
     }
 
     async fn rows(&self, after: Option<&RowKey>, limit: usize) -> Result<Vec<(RowKey, Row)>, Error> {
-        after_key(&self.inner.rows, after.map(RowKey::to_bytes))
+        let inner = self.directory.inner().await?;
+        after_key(&inner.rows, after.map(RowKey::to_bytes))
             .take(limit)
             .map(|guard| {
                 let (key, value) = guard.into_inner()?;
                 let key = read_key(&key)?;
                 let row = match &key {
-                    RowKey::App(key::App(app)) => Row::App(self.inner.app_from(*app, &value)?.0),
+                    RowKey::App(key::App(app)) => Row::App(inner.app_from(*app, &value)?.0),
                     key => read_row(key, &value)?,
                 };
                 Ok((key, row))
@@ -54,7 +56,8 @@ impl Portable for EmbeddedStore {
     }
 
     async fn external_ids(&self, after: Option<EventId>, limit: usize) -> Result<Vec<ExternalId>, Error> {
-        after_key(&self.inner.ids, after.map(|id| id.as_bytes().to_vec()))
+        let inner = self.directory.inner().await?;
+        after_key(&inner.ids, after.map(|id| id.as_bytes().to_vec()))
             .take(limit)
             .map(|guard| {
                 let (key, value) = guard.into_inner()?;
@@ -67,7 +70,7 @@ impl Portable for EmbeddedStore {
     }
 
     async fn put(&self, part: Part) -> Result<(), Error> {
-        let inner = &self.inner;
+        let inner = self.directory.inner().await?;
         let mut batch = inner.database.batch().durability(Some(PersistMode::SyncData));
         match part {
             Part::Events(events) => return inner.put_events(&events),
@@ -132,7 +135,7 @@ impl Inner {
             batch.insert(&self.runs, run_key(*timeline, run.first), run.finish());
             heads.insert(*timeline, head);
         }
-        batch.insert(&self.counts, committer::TIMELINES_KEY, timelines.to_be_bytes());
+        counts::put_timelines(&mut batch, &self.counts, timelines);
         batch.commit()?;
         self.timelines.store(timelines, Ordering::Relaxed);
         for (timeline, head) in heads {
