@@ -17,7 +17,7 @@ mod names;
 
 use std::sync::Arc;
 
-use annals_store::{PostgresStore, Store, embedded, postgres};
+use annals_store::{Portable, PostgresStore, Store, embedded, postgres};
 use tokio_postgres::NoTls;
 use url::Url;
 
@@ -54,6 +54,11 @@ impl TestStore {
 
     /// Opens the store in it.
     pub async fn open(&self) -> Arc<dyn Store> {
+        self.open_portable().await
+    }
+
+    /// Opens the store in it, to copy or check it.
+    pub async fn open_portable(&self) -> Arc<dyn Portable> {
         match self {
             Self::Directory(directory) => {
                 let options = embedded::Options::new(directory.path().join("store"));

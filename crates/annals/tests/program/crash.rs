@@ -15,7 +15,7 @@ use annals_testing::{TestStore, count_by_type, events_since, head_of, serve};
 use rand::RngExt;
 use serde_json::{Value, json};
 
-use super::running::{OPERATOR, Running, get};
+use super::running::{OPERATOR, Running, command, get};
 
 const ROUNDS: usize = 50;
 const WRITERS: usize = 8;
@@ -116,6 +116,12 @@ async fn kill_again_and_again(rounds: usize, options: &[&str]) {
     assert!(running.stop().success());
     let store = test_store.open().await;
     assert_eq!(served, count_by_type(&*store, length).await);
+    store.close().await.unwrap();
+    drop(store);
+    let mut check = command();
+    check.args(["check", "--store", &test_store.location()]).args(options);
+    let checked = check.output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
 }
 
 /// Registers Jane, who owns the apps.

@@ -228,4 +228,32 @@ async fn a_check_reads_a_store_and_exits_with_what_it_found() {
     assert!(String::from_utf8_lossy(&found.stdout).contains("differs from the fold of its events"));
     assert!(complained(&found).contains("has one finding"));
     said(&annals(&["check", "--store", &store, "--contract-only"]));
+
+    // Rows that follow from nothing, or lead elsewhere.
+    {
+        let store = annals_store::embedded::Options::new(&path).open().unwrap();
+        let app = "000000000000000000000001".parse().unwrap();
+        let name = store.app(app).await.unwrap().unwrap().0.name.clone();
+        let other = "000000000000000000000002".parse().unwrap();
+        let user = "us-00000000-0000-4000-8000-00000000000f".parse().unwrap();
+        let rows = vec![
+            (key::AppName(name).into_row_key(), key::AppName::row(other)),
+            (key::Domain("example.com".to_owned()).into_row_key(), key::Domain::row(app)),
+            (key::Member(user, app).into_row_key(), key::Member::row(())),
+            (key::Timer(annals_model::Time::from_millis(1), app, 7).into_row_key(), key::Timer::row(())),
+        ];
+        store.put(Part::Rows(rows)).await.unwrap();
+    }
+    let found = annals(&["check", "--store", &store, "--contract-only"]);
+    let printed = String::from_utf8_lossy(&found.stdout).into_owned();
+    for finding in [
+        "app 000000000000000000000001: its row of kind AppName is missing or leads elsewhere",
+        "a row of kind AppName differs from what it follows from",
+        "a row of kind Domain differs from what it follows from",
+        "a row of kind Member differs from what it follows from",
+        "a row of kind Timer differs from what it follows from",
+    ] {
+        assert!(printed.contains(finding), "{printed}");
+    }
+    assert!(complained(&found).contains("has 5 findings"), "{printed}");
 }

@@ -7,36 +7,9 @@ use std::collections::BTreeSet;
 
 use annals_model::app::addon_id;
 use annals_model::{App, AppId, Person, PrivateState, Rejection, Time, UserId};
-use annals_store::{CommandError, Error, Key, Neighbours, TokenHash, key};
+use annals_store::{CommandError, Error, Name, Neighbours, TokenHash, key};
 
 use super::{Touched, Transaction};
-
-/// A name that reports may give to several holders. Actions give it to one.
-trait Name: Key<Value: Copy + PartialEq> {
-    type WhileShared: Key<Value = Neighbours<Self::Value>>;
-
-    /// Returns the key of the row that a holder has while others hold the name too.
-    fn shared(&self, holder: Self::Value) -> Self::WhileShared;
-}
-
-macro_rules! names {
-    ($($name:ident, $shared:ident;)+) => {$(
-        impl Name for key::$name {
-            type WhileShared = key::$shared;
-
-            fn shared(&self, holder: Self::Value) -> Self::WhileShared {
-                key::$shared(self.0.clone(), holder)
-            }
-        }
-    )+};
-}
-
-names! {
-    AppName, SharedAppName;
-    Domain, SharedDomain;
-    Username, SharedUsername;
-    Email, SharedEmail;
-}
 
 impl Transaction<'_> {
     /// Gives a name to a holder. The name leads to this one from now on, and to its earlier holder again when this one gives it up.

@@ -71,8 +71,12 @@ struct Inner {
 
 impl Inner {
     async fn connect(&self) -> Result<Session, Error> {
-        let is_fenced = self.lock_mode == LockMode::Shared;
-        Session::connect(&self.address, &self.tls, self.read_pool.is_distributed, is_fenced).await
+        Session::connect(&self.address, &self.tls, self.read_pool.is_distributed, self.is_fenced()).await
+    }
+
+    /// Whether each transaction that writes checks that no other process has taken the store exclusively.
+    fn is_fenced(&self) -> bool {
+        self.lock_mode == LockMode::Shared
     }
 }
 
@@ -131,7 +135,7 @@ impl Store for PostgresStore {
         limit: usize,
         lease: Duration,
     ) -> Result<Vec<(RowKey, Row)>, Error> {
-        rows::claim(&self.inner.read_pool, range, limit, lease).await
+        rows::claim(&self.inner.read_pool, self.inner.is_fenced(), range, limit, lease).await
     }
 
     async fn platform(&self, after: u64, limit_events: usize) -> Result<Vec<PlatformCommit>, Error> {

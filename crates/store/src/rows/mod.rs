@@ -6,6 +6,7 @@
 mod distribution;
 mod encoding;
 mod listing;
+mod names;
 mod registry;
 mod values;
 
@@ -14,6 +15,7 @@ use std::hash::Hash;
 use foldhash::HashMap;
 
 pub use listing::{Listing, RowRange};
+pub use names::Name;
 pub use registry::{Row, RowKey, key};
 pub use values::{
     Answer, Caller, EventCounts, LateBlock, Mail, Neighbours, Setting, Token, TokenHash, TokenId,

@@ -1,10 +1,11 @@
 //! Which processes may open a store and write to it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use annals_model::RandomIds;
 use annals_store::postgres::{Address, Options};
-use annals_store::{CommitError, Error, Store, TimelineId};
+use annals_store::{CommitError, Error, Store, TimelineId, TypedRows as _, key};
 use annals_testing::{TestDatabase, app, user};
 
 use crate::append;
@@ -29,9 +30,12 @@ async fn nothing_is_written_while_another_process_has_exclusive_access() {
     let refused = append(&*store, &ids, vec![app(1)], user(1)).await.unwrap_err();
     assert!(matches!(refused, CommitError::Failed(Error::Unavailable(_))), "{refused:?}");
     assert!(store.ready().await.is_err());
+    let claimed = store.claim(key::Mail::all(), 1, Duration::from_secs(60)).await;
+    assert!(matches!(claimed, Err(Error::Unavailable(_))), "{claimed:?}");
     drop(other);
     append(&*store, &ids, vec![app(1)], user(1)).await.unwrap();
     assert_eq!(store.head(TimelineId::App(app(1))).await.unwrap().length, 2);
+    store.claim(key::Mail::all(), 1, Duration::from_secs(60)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

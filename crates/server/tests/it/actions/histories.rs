@@ -278,6 +278,9 @@ async fn after_every_step_and_at_every_instant_the_state_is_what_the_events_say(
         history.check_instants().await;
         history.check_accounts().await;
         seen.extend(history.events.iter().map(|event| text(&event["type"]).to_owned()));
+        let store = history.world.service.end().await.open_portable().await;
+        let checked = annals_store::check(&*store, true, |_| {}).await.unwrap();
+        assert_eq!(checked.findings, Vec::<String>::new());
     }
     let of_apps = catalogue::all().iter().filter(|event_type| event_type.scope == Scope::App);
     let missing: Vec<_> =

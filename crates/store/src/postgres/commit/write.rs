@@ -20,7 +20,9 @@ use crate::postgres::cache::ABSENT;
 use crate::postgres::connection::session::{Param, STEP_TIME_MAX, Session, for_shards};
 use crate::postgres::failure::{is_conflict, is_connection_lost, store_error};
 use crate::postgres::schema::values::{Json, Timestamp, timeline_name, to_i64};
-use crate::postgres::schema::{COMMIT_LOCK_CLASS, LOCK_CLASS, LOCK_COMMITS_EXCLUSIVELY, distribution_key};
+use crate::postgres::schema::{
+    COMMIT_LOCK_CLASS, FENCE, LOCK_CLASS, LOCK_COMMITS_EXCLUSIVELY, distribution_key,
+};
 
 use super::effects::{Effects, NewHead};
 use super::entries;
@@ -94,8 +96,6 @@ const PUT_EXTERNAL_IDS: &str = "INSERT INTO external_ids (id, timeline, position
 const PUT_COMMIT: &str = "INSERT INTO commits (timeline, position, clock, recorded_at, events, entry) \
      VALUES ($1, $2, $3, $4, $5, $6)";
 
-/// Returns false if another process holds the store's lock exclusively.
-const FENCE: &str = "SELECT pg_try_advisory_xact_lock_shared($1, hashtext(current_schema()))";
 /// Over Citus, every commit holds this lock until it is visible on all workers. It is acquired before any other lock.
 const LOCK_COMMITS_SHARED: &str = "SELECT pg_advisory_xact_lock_shared($1, hashtext(current_schema()))";
 

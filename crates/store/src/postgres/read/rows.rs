@@ -11,9 +11,9 @@ use crate::engine;
 use crate::error::Error;
 use crate::postgres::cache::{Cache, CachedRow};
 use crate::postgres::connection::read_pool::ReadPool;
-use crate::postgres::connection::session::Param;
-use crate::postgres::schema::distribution_key;
+use crate::postgres::connection::session::{Param, bounded};
 use crate::postgres::schema::values::{Json, head_from, to_i64};
+use crate::postgres::schema::{FENCE, LOCK_CLASS, distribution_key};
 use crate::rows::{Row, RowKey, RowRange, key};
 
 use super::states::{State, bring_up_to_date};
@@ -85,17 +85,34 @@ pub(crate) async fn list(
     read_pool.rows(LIST, &params).await?.iter().map(listed).collect()
 }
 
+/// Claims rows. Unless this process has the store to itself, the claim is fenced: what is claimed while another process
+/// copies the store could not be removed after it is done, and would be done again from the copy.
 pub(crate) async fn claim(
     read_pool: &ReadPool,
+    is_fenced: bool,
     range: &RowRange,
     limit: usize,
     lease: Duration,
 ) -> Result<Vec<(RowKey, Row)>, Error> {
     let keys = range.keys.clone();
     let lease_ms = lease.as_secs_f64() * 1000.0;
-    let params: [Param<'_>; 5] =
-        [&distribution_key::of_range(range), &keys.start, &keys.end, &to_i64(limit as u64), &lease_ms];
-    let mut rows = read_pool.rows(CLAIM, &params).await?;
+    let mut connection = read_pool.connection().await?;
+    let claiming = async {
+        let transaction = connection.transaction().await?;
+        let is_unfenced = !is_fenced || transaction.query_one(FENCE, &[&LOCK_CLASS]).await?.get(0);
+        if !is_unfenced {
+            return Ok(None);
+        }
+        let statement = transaction.prepare_cached(CLAIM).await?;
+        let params: [Param<'_>; 5] =
+            [&distribution_key::of_range(range), &keys.start, &keys.end, &to_i64(limit as u64), &lease_ms];
+        let rows = transaction.query(&statement, &params).await?;
+        transaction.commit().await?;
+        Ok(Some(rows))
+    };
+    let claimed = bounded(claiming).await?;
+    let mut rows =
+        claimed.ok_or_else(|| Error::Unavailable("another process has the store to itself".into()))?;
     rows.sort_by(|a, b| a.get::<_, &[u8]>(0).cmp(b.get(0)));
     rows.iter().map(listed).collect()
 }
