@@ -22,6 +22,8 @@ mod error;
 mod explain;
 mod extract;
 mod forges;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod idempotency;
 mod limits;
 mod listen;

@@ -83,3 +83,31 @@ fn subscriber(address: IpAddr) -> IpAddr {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subscriber_is_an_address_or_a_network_of_64_bits() {
+        for (one, other, is_same) in [
+            ("192.0.2.1", "192.0.2.1", true),
+            ("192.0.2.1", "192.0.2.2", false),
+            ("2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff", true),
+            ("2001:db8:0:1::1", "2001:db8:0:2::1", false),
+            ("2001:db8::1", "2001:db9::1", false),
+        ] {
+            let [one, other] = [one, other].map(|address| subscriber(address.parse().unwrap()));
+            assert_eq!(one == other, is_same, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn attempts_are_counted_by_subscriber_and_by_name_in_any_case() {
+        let attempts = Attempts::per_minute(NonZeroU32::new(2));
+        let from = |address: &str, name: &str| attempts.check(Some(address.parse().unwrap()), name).is_ok();
+        assert!(from("2001:db8::1", "a") && from("2001:db8::2", "b") && !from("2001:db8::3", "c"));
+        assert!(from("192.0.2.1", "jane") && from("192.0.2.2", "Jane") && !from("192.0.2.3", "JANE"));
+        assert!(attempts.check(None, "john").is_ok());
+    }
+}

@@ -20,6 +20,8 @@ pub mod embedded;
 mod engine;
 mod error;
 mod follow;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod postgres;
 mod rows;
 mod timeline;

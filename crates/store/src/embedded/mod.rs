@@ -56,6 +56,8 @@ use directory::Directory;
 
 pub use open::Options;
 pub use restore::{check_backup, restore};
+#[cfg(fuzzing)]
+pub(crate) use run::read_all as read_run;
 
 /// A store in a directory, for one process. [`Options`] opens it.
 pub struct EmbeddedStore {

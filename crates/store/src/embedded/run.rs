@@ -223,8 +223,10 @@ impl Run {
     /// Decodes a stored run.
     pub(super) fn read(key: &[u8], value: Bytes) -> Result<Self, Error> {
         let damaged = || Error::Damaged("a run of events cannot be read".to_owned());
-        let first = first_position(key).ok_or_else(damaged)?;
         let (last_late_before, items) = Self::read_header(&value).ok_or_else(damaged)?;
+        let is_possible =
+            |first: &u64| last_late_before < *first && first.checked_add(items.len() as u64).is_some();
+        let first = first_position(key).filter(is_possible).ok_or_else(damaged)?;
         Ok(Self { first, last_late_before, items, value })
     }
 
@@ -251,7 +253,7 @@ impl Run {
         }
         // If the lengths do not add up to the bytes that are left, the value is damaged.
         let header_bytes = u32::try_from(value.len() - rest.len()).ok()?;
-        if items.is_empty() || offset != rest.len() as u64 {
+        if items.is_empty() || count > EVENTS_MAX || offset != rest.len() as u64 {
             return None;
         }
         for item in &mut items {
@@ -295,6 +297,19 @@ impl Run {
             return Ok(Content::Event(bytes));
         }
         Reference::from_bytes(&bytes).map(Content::Reference).ok_or_else(damaged)
+    }
+}
+
+/// Reads a run of any bytes, and everything in it.
+#[cfg(fuzzing)]
+pub(crate) fn read_all(first: u64, value: Bytes) {
+    let Ok(run) = Run::read(&first.to_be_bytes(), value) else { return };
+    let (head, count) = (run.head(), usize::try_from(run.last() - run.first + 1).expect("a run is short"));
+    assert!(head.length >= run.first && head.last_late <= head.length);
+    assert!(count <= usize::from(EVENTS_MAX) && run.length_before(head.latest) <= count as u64);
+    for index in 0..count {
+        assert!(run.latest_at(index) <= Some(head.latest));
+        _ = run.content(index);
     }
 }
 
@@ -388,5 +403,14 @@ mod tests {
         }
         let longer = Bytes::from([value.as_slice(), b"x"].concat());
         assert!(matches!(Run::read(&key, longer), Err(Error::Damaged(_))));
+
+        // Positions that no run has, more events than a run has, and a late event before the run that is not before it.
+        let too_many = [&[EVENTS_MAX + 1], [0; 8].as_slice(), &[0; 2 * (EVENTS_MAX as usize + 1)]].concat();
+        let late_later = [&[LATE_BEFORE + 1], [0; 8].as_slice(), &[1, 0, 0]].concat();
+        for (first, value) in [(0, &value), (u64::MAX, &value), (1, &too_many), (1, &late_later)] {
+            let read = Run::read(&run_key(TimelineId::App(app()), first), Bytes::copy_from_slice(value));
+            assert!(matches!(read, Err(Error::Damaged(_))), "{first}");
+        }
+        assert!(Run::read(&run_key(TimelineId::App(app()), 2), late_later.into()).is_ok());
     }
 }
