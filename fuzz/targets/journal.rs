@@ -11,6 +11,7 @@ use annals_store::embedded::Options;
 use annals_store::{EmbeddedStore, Error, NewEvent, Snapshot, Store, TimelineId, WriteSet};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
+use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// The commits of the journal.
@@ -19,6 +20,13 @@ const APP: AppId = AppId::from_bytes([1; 12]);
 
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap());
+
+/// An empty store.
+static EMPTY: LazyLock<TempDir> = LazyLock::new(|| {
+    let directory = tempfile::tempdir().unwrap();
+    drop(Options::new(directory.path()).open().unwrap());
+    directory
+});
 
 /// The journal of a store with some commits of one event each.
 static JOURNAL: LazyLock<Vec<u8>> = LazyLock::new(|| {
@@ -54,7 +62,7 @@ fuzz_target!(|edits: Vec<Edit>| {
     let mut journal = JOURNAL.clone();
     edits.iter().take(16).for_each(|edit| apply(edit, &mut journal));
     let directory = tempfile::tempdir().unwrap();
-    drop(Options::new(directory.path()).open().unwrap());
+    copy(EMPTY.path(), directory.path());
     fs::write(journal_in(directory.path()), &journal).unwrap();
     match Options::new(directory.path()).open() {
         Ok(store) => RUNTIME.block_on(check(&store)),
@@ -109,6 +117,20 @@ fn event(number: u64) -> NewEvent {
         app: Some(APP),
         user: None,
         json: format!("{{\"number\":{number}}}").into_bytes(),
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        match path.extension() {
+            _ if path.is_dir() => copy(&path, &target),
+            // Its bytes are replaced, and it is long.
+            Some(extension) if extension == "jnl" => {}
+            _ => _ = fs::copy(&path, &target).unwrap(),
+        }
     }
 }
 
