@@ -88,6 +88,8 @@ fn commit_group(
     }
     let GroupSize { commands, events, .. } = group.size;
     let committed = group.commit();
+    // Nobody who is told of the failure may find the store ready afterwards.
+    directory.set_writable(committed.is_ok());
     if events > 0 && committed.is_ok() {
         (directory.observer)(CommitSummary { commands, events, elapsed: started.elapsed() });
     }
