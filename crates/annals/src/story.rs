@@ -190,13 +190,15 @@ impl DemoPlatform {
         self.hook(
             secret,
             "push",
-            json!({ "ref": "refs/heads/main", "after": commit(number), "commits": commits }),
+            json!({
+                "ref": "refs/heads/main", "after": commit(number), "commits": commits, "repository": repository(),
+            }),
         )
         .await
     }
 
     async fn pull_request(&self, secret: &str, action: &str, head: u32) -> anyhow::Result<()> {
-        let repository = json!({ "id": 1, "full_name": "jane/book-shop", "html_url": REPOSITORY });
+        let repository = repository();
         let payload = json!({
             "action": action,
             "repository": repository,
@@ -251,6 +253,11 @@ fn basic(request: Builder, name: &str, password: &str) -> Builder {
     use base64::Engine as _;
     let credentials = base64::engine::general_purpose::STANDARD.encode(format!("{name}:{password}"));
     request.header(header::AUTHORIZATION, format!("Basic {credentials}"))
+}
+
+/// Returns the linked repository, as GitHub describes it.
+fn repository() -> Value {
+    json!({ "id": 1, "full_name": "jane/book-shop", "html_url": REPOSITORY })
 }
 
 /// Returns the hash of a made-up commit.

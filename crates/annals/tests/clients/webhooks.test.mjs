@@ -6,7 +6,12 @@ import { before, test } from "node:test";
 import examples from "@octokit/webhooks-examples" with { type: "json" };
 import { must, operator, register, send, typesOf } from "./platform.mjs";
 
-const read = (name) => JSON.parse(readFileSync(new URL(name, import.meta.url)));
+/// Reads a payload as if it were of the linked repository.
+const read = (name) => {
+  const payload = JSON.parse(readFileSync(new URL(name, import.meta.url)));
+  payload.project.path_with_namespace = "Codertocat/Hello-World";
+  return payload;
+};
 const of = (name, action) => {
   const found = examples.find((entry) => entry.name === name).examples;
   return structuredClone(found.find((payload) => action === undefined || payload.action === action));
@@ -77,7 +82,8 @@ test("a push to the linked branch deploys the app, once", async () => {
   }));
   const delivery = randomUUID();
   assert.deepEqual(await recorded(await github("push", push, delivery)), ["deployment"]);
-  assert.deepEqual(await recorded(await github("push", push, delivery)), ["deployment"], "a repeat gets the same answer");
+  const repeat = await github("push", push, delivery);
+  assert.deepEqual(repeat.json, { recorded: [], reason: "the delivery was received before" });
   assert.deepEqual(await recorded(await github("push", push)), [], "a commit is deployed once");
   for (const ref of ["refs/heads/other", "refs/tags/main", "refs/heads/main/2"]) {
     assert.deepEqual(await recorded(await github("push", { ...push, ref, after: "a".repeat(40) })), []);
@@ -180,7 +186,7 @@ test("GitLab's pushes and merge requests have the same effects", async () => {
   const push = read("gitlab-push.json");
   const delivery = randomUUID();
   assert.deepEqual(await recorded(await gitlab(push, delivery)), ["deployment"]);
-  assert.deepEqual(await recorded(await gitlab(push, delivery)), ["deployment"]);
+  assert.deepEqual(await recorded(await gitlab(push, delivery)), [], "a repeat records nothing");
   assert.deepEqual(await recorded(await gitlab(push)), []);
   const { events } = await must(200, "GET", "/v1/apps/gitlab-app/events?per_page=1", jane);
   assert.equal(events[0].type_data.git_ref, push.checkout_sha);
@@ -203,6 +209,67 @@ test("GitLab's pushes and merge requests have the same effects", async () => {
   for (const kind of ["note", "pipeline", "tag_push", "issue"]) {
     assert.deepEqual(await recorded(await gitlab({ object_kind: kind })), []);
   }
+});
+
+test("a webhook of another repository records nothing, and one of the renamed repository counts", async () => {
+  const { github } = await linked("one-repository", "github");
+  const push = { ...of("push"), ref: "refs/heads/main", after: "1".repeat(40), deleted: false };
+  const named = (full_name, id, more) => ({ ...push, ...more, repository: { ...push.repository, full_name, id } });
+  const other = await github("push", named("stranger/hello-world", 7));
+  assert.deepEqual(other.json, { recorded: [], reason: "the app is not linked to stranger/hello-world" });
+  const pull = of("pull_request", "opened");
+  const elsewhere = { ...pull, repository: { ...pull.repository, full_name: "stranger/hello-world", id: 7 } };
+  assert.deepEqual(await recorded(await github("pull_request", elsewhere)), []);
+  assert.deepEqual(await recorded(await github("push", named("codertocat/HELLO-world", 5))), ["deployment"], "case does not matter");
+  assert.deepEqual(await recorded(await github("push", named("codertocat/renamed", 5, { after: "2".repeat(40) }))), ["deployment"]);
+  assert.deepEqual(await typesOf("one-repository", jane), ["new_app", "link_scm", "deployment", "deployment"]);
+});
+
+test("a commit that asks for no build is not deployed, and any bytes may be in its message", async () => {
+  const { github, path, secret } = await linked("skipped-app", "github");
+  const push = { ...of("push"), ref: "refs/heads/main", after: "1".repeat(40), deleted: false };
+  for (const message of ["Mend [skip ci]", "[ci skip] Mend"]) {
+    const commits = [{ id: "1".repeat(40), message, url: "https://github.com/x", author: { name: "Coder" } }];
+    const skipped = await github("push", { ...push, commits });
+    assert.deepEqual(skipped.json, { recorded: [], reason: "the message of the last commit says [skip ci]" });
+  }
+  const pull = of("pull_request", "opened");
+  pull.pull_request.title = "Draft [skip ci]";
+  assert.deepEqual(await recorded(await github("pull_request", pull)), []);
+  const text = JSON.stringify({ ...push, commits: [{ id: "1".repeat(40), message: "?", url: "u", author: { name: "Coder" } }] });
+  const [front, back] = text.split('"?"');
+  const body = Buffer.concat([Buffer.from(`${front}"half \\ud83d `), Buffer.from([0xff]), Buffer.from(` end"${back}`)]);
+  const signature = `sha256=${createHmac("sha256", secret).update(body).digest("hex")}`;
+  const headers = { "content-type": "application/json", "x-github-event": "push", "x-hub-signature-256": signature };
+  assert.deepEqual(await recorded(await send("POST", path, { body, headers })), ["deployment"]);
+  const { events } = await must(200, "GET", "/v1/apps/skipped-app/events?per_page=1", jane);
+  assert.equal(events[0].type_data.last_commits.commits[0].message, "half \ufffd \ufffd end");
+});
+
+test("Gitea and Forgejo send what GitHub does", async () => {
+  const { github } = await linked("gitea-app", "github");
+  const opened = of("pull_request", "opened");
+  assert.deepEqual((await recorded(await github("pull_request", opened)))[0], "create_review_app");
+  const synchronised = structuredClone(opened);
+  synchronised.action = "synchronized";
+  synchronised.pull_request.head.sha = "c".repeat(40);
+  assert.deepEqual(await recorded(await github("pull_request", synchronised)), ["deployment"]);
+});
+
+test("two deliveries of one GitLab event are two, and a taken name of a review app is replaced", async () => {
+  const { path, secret } = await linked("two-deliveries", "gitlab", { branch: "master" });
+  const uuid = randomUUID();
+  const gitlab = (body) => send("POST", path, {
+    body, headers: { "x-gitlab-event": "Push Hook", "x-gitlab-token": secret, "x-gitlab-event-uuid": uuid },
+  });
+  const push = read("gitlab-push.json");
+  assert.deepEqual(await recorded(await gitlab(push)), ["deployment"]);
+  assert.deepEqual(await recorded(await gitlab({ ...push, after: "3".repeat(40), checkout_sha: "3".repeat(40) })), ["deployment"]);
+  const opened = read("gitlab-merge-request.json");
+  const taken = `two-deliveries-pr${opened.object_attributes.iid}`;
+  await must(201, "POST", "/v1/apps", { ...jane, body: { app: { name: taken } } });
+  assert.deepEqual((await recorded(await gitlab(opened)))[0], "create_review_app");
+  await must(200, "GET", `/v1/apps/${taken}-2`, jane);
 });
 
 test("deleting an app deletes its review apps", async () => {

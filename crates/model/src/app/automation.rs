@@ -31,6 +31,11 @@ pub struct Automation {
 }
 
 impl Automation {
+    /// The automation of a new link, where its settings say nothing else.
+    pub(super) fn of_new_link() -> Self {
+        Self { delete_on_close: true, ..Self::default() }
+    }
+
     /// Returns the time without activity after which a pull request is stale, in hours. A link may say 0: the contract's
     /// examples do, and the official CLI sends 0 when the user gave no value. No pull request is stale while it is active,
     /// so 0 stands for the default.

@@ -63,7 +63,7 @@ pub use restart::Restart;
 pub use review_apps::{FollowUp, PullChange, PullRequest, ReviewApp};
 pub use runs::{AuditLogEntry, OneOff, Run, StopOneOff, WriteAuditLog};
 pub use scale::{CONTAINER_SIZES, ContainerType, Scale, ScaledType};
-pub use scm_link::{Link, PushReceived, ScmLink, Unlink, UpdateLink, linker};
+pub use scm_link::{Link, NoDeployment, PushReceived, Repository, ScmLink, Unlink, UpdateLink, linker};
 pub use settings::{ChangeStack, EditApp, stack_id, stack_name};
 pub use variables::{
     ChangeVariable, DeleteVariable, DeleteVariables, NewValue, SetVariable, SetVariables, variable_id,

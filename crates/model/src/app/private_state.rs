@@ -26,6 +26,9 @@ pub struct PrivateState {
     /// The integration through which it is linked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub integration_id: Option<String>,
+    /// The forge's number for the linked repository; `None` until its first webhook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository_id: Option<u64>,
     /// The kind of the linked forge.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scm_type: Option<String>,

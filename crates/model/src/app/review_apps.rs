@@ -19,6 +19,8 @@ use crate::{AppId, Rejection, ResourceId, Time, directory};
 /// The most pull requests kept per app.
 const REMEMBERED: usize = 300;
 const HOUR_MILLIS: u64 = 60 * 60 * 1000;
+/// How many names are tried for a review app.
+const NAMES_MAX: usize = 10;
 
 /// A review app of an app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,6 +171,7 @@ pub fn create(
     private: &mut Arc<PrivateState>,
     number: u64,
     child: AppId,
+    name: String,
     context: &Context<'_>,
 ) -> Result<Decision<String>, Rejection> {
     let link = app.scm_link.as_ref().ok_or(Rejection::NotFound("scm_repo_link"))?;
@@ -181,7 +184,6 @@ pub fn create(
     }
     // Its first deployment must not be refused after the app is created.
     check_git_ref(Some(pull.head.as_str()).filter(|head| !head.is_empty()))?;
-    let name = name_of(app, number);
     let created = catalogue::ReviewApp {
         review_app_url: Some(url_of(context, &name)),
         review_app_name: name.clone(),
@@ -200,11 +202,11 @@ pub fn create(
     Ok(Decision::creating(name, SourceControl::CreateReviewApp(created)))
 }
 
-/// Returns the action that creates the review app of a pull request. The review app gets its parent's stack if that
-/// is still available.
-pub fn create_app(app: &App, number: u64, now: Time) -> CreateApp {
+/// Returns the action that creates the review app of a pull request, with one of its [`names`]. The review app gets its
+/// parent's stack if that is still available.
+pub fn create_app(app: &App, number: u64, name: String, now: Time) -> CreateApp {
     CreateApp {
-        name: name_of(app, number),
+        name,
         stack_id: app.stack.clone().filter(|stack| directory::may_be_chosen(stack, now)),
         parent: Some(app.id),
         pull_request: Some(number),
@@ -282,12 +284,15 @@ pub fn review_app_id(app: AppId, name: &str) -> ResourceId {
     ResourceId::derived(app, "review_app", name)
 }
 
-/// Returns the name of the review app of a pull request.
-pub fn name_of(app: &App, number: u64) -> String {
-    let end = format!("-pr{number}");
-    let room = APP_NAME_CHARS.end().saturating_sub(end.len());
-    let stem = app.name.get(..room).unwrap_or(&app.name).trim_end_matches('-');
-    format!("{stem}{end}")
+/// Returns the names that the review app of a pull request may get, the preferred one first. Another app may have that one:
+/// names are cut to a length, and anybody may take a name.
+pub fn names(app: &App, number: u64) -> impl Iterator<Item = String> + '_ {
+    (1..=NAMES_MAX).map(move |attempt| {
+        let end = if attempt == 1 { format!("-pr{number}") } else { format!("-pr{number}-{attempt}") };
+        let room = APP_NAME_CHARS.end().saturating_sub(end.len());
+        let stem = app.name.get(..room).unwrap_or(&app.name).trim_end_matches('-');
+        format!("{stem}{end}")
+    })
 }
 
 /// Recomputes when review apps are due to be destroyed, after the settings changed.
@@ -372,4 +377,29 @@ fn delete_at(has_review_app: bool, automation: &Automation, pull: &PullRequest) 
         .map(|closed_at| after(closed_at, automation.hours_before_delete_on_close));
     let stale = automation.delete_stale.then(|| after(pull.active_at, automation.stale_after_hours()));
     on_close.into_iter().chain(stale).min().filter(|_| has_review_app)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::AppRef;
+
+    #[test]
+    fn names_are_valid_distinct_and_bounded() {
+        for name in [
+            "shop",
+            "a-name-that-is-as-long-as-a-name-of-an-app-may-be",
+            "ends-with-hyphens-where-it-is-cut-----x",
+        ] {
+            let app = AppRef { id: AppId::from_bytes([1; 12]), name: name.to_owned() };
+            let app = App::first_seen(&app, Time::EPOCH);
+            for number in [7, u64::MAX] {
+                let names: Vec<_> = names(&app, number).collect();
+                let distinct: std::collections::BTreeSet<_> = names.iter().collect();
+                assert_eq!((names.len(), distinct.len()), (NAMES_MAX, NAMES_MAX));
+                assert!(names[0].ends_with(&format!("-pr{number}")), "{names:?}");
+                assert!(names.iter().all(|name| APP_NAME_CHARS.contains(&name.len())), "{names:?}");
+            }
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The link between an app and a repository.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,12 @@ impl ScmLink {
     /// Returns the repository, as `owner/repository`.
     pub fn repo_name(&self) -> String {
         repo_name(&self.source)
+    }
+
+    /// Returns whether a repository is the linked one: it has its name, or had it when its last webhook came.
+    pub fn is_to(&self, repository: &Repository, private: &PrivateState) -> bool {
+        self.repo_name().eq_ignore_ascii_case(&repository.name)
+            || private.repository_id == Some(repository.id)
     }
 
     /// Returns the kind of forge, judging by the host name.
@@ -110,10 +117,11 @@ impl AppAction for Link {
         let private = Arc::make_mut(private);
         // The known pull requests may belong to another repository.
         private.pull_requests.clear();
+        private.repository_id = None;
         private.integration_id = Some(integration.id);
         private.scm_type = Some(integration.scm_type);
         private.hook_secret = Some(Secret(hex::encode(context.ids.secret())));
-        let automation = self.settings.over(&Automation::default());
+        let automation = self.settings.over(&Automation::of_new_link());
         let data = event_data(&source, &actor.username, self.settings.branch.clone(), &automation);
         Ok(Decision::of(SourceControl::LinkScm(data)))
     }
@@ -163,7 +171,7 @@ impl AppAction for Unlink {
         let link = app.scm_link.as_ref().ok_or(Rejection::NotFound("scm_repo_link"))?;
         review_apps::reschedule(app, private, &Automation::default());
         let private = Arc::make_mut(private);
-        (private.integration_id, private.hook_secret) = (None, None);
+        (private.integration_id, private.repository_id, private.hook_secret) = (None, None, None);
         let unlinked = UnlinkScm {
             repo_name: link.repo_name(),
             source: link.source.clone(),
@@ -173,9 +181,58 @@ impl AppAction for Unlink {
     }
 }
 
-/// Handles a webhook for a push. Creates the identifier of the deployment, if the push is deployed.
+/// A repository, as its forge names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repository {
+    /// The forge's number for it, which no other repository gets.
+    pub id: u64,
+    /// Its current name, as `owner/repository`.
+    pub name: String,
+}
+
+impl Repository {
+    /// Remembers the number of the linked repository, by which it is known when it has another name.
+    pub fn remember(&self, private: &mut Arc<PrivateState>) {
+        if private.repository_id != Some(self.id) {
+            Arc::make_mut(private).repository_id = Some(self.id);
+        }
+    }
+}
+
+/// Why a push is not deployed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NoDeployment {
+    /// The automation is off.
+    NotAutomatic,
+    /// Another branch is linked, or none.
+    OtherBranch,
+    /// The message of its last commit says so.
+    Skipped,
+    /// Its last commit is the deployed one.
+    DeployedAlready,
+    /// The app has no owner.
+    NoActor,
+}
+
+impl fmt::Display for NoDeployment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::NotAutomatic => "the link does not deploy pushes: auto_deploy_enabled is false",
+            Self::OtherBranch => "the link deploys another branch",
+            Self::Skipped => "the message of the last commit says [skip ci]",
+            Self::DeployedAlready => "the commit is deployed already",
+            Self::NoActor => "the app has no owner to deploy it for",
+        })
+    }
+}
+
+/// Handles a webhook for a push. Creates the identifier of the deployment, or says why there is none.
 #[derive(Debug, Clone)]
 pub struct PushReceived {
+    /// The pushed repository.
+    pub repository: Repository,
+    /// Whether the message of its latest commit says that nothing should be built.
+    pub is_skipped: bool,
     /// The pushed branch.
     pub branch: String,
     /// The Git hash of its latest commit.
@@ -186,7 +243,7 @@ pub struct PushReceived {
 
 impl AppAction for PushReceived {
     const ROLE: Role = Role::Operator;
-    type Created = Option<EventId>;
+    type Created = Result<EventId, NoDeployment>;
 
     fn actor(&self, app: &App, _: &PrivateState, _: Option<&Person>) -> Option<Person> {
         linker(app)
@@ -197,18 +254,26 @@ impl AppAction for PushReceived {
         app: &App,
         private: &mut Arc<PrivateState>,
         context: &Context<'_>,
-    ) -> Result<Decision<Option<EventId>>, Rejection> {
+    ) -> Result<Decision<Self::Created>, Rejection> {
         let link = app.scm_link.as_ref().ok_or(Rejection::NotFound("scm_repo_link"))?;
         check_git_ref(Some(&self.head))?;
-        let is_wanted = link.automation.auto_deploy && link.branch.as_ref() == Some(&self.branch);
+        self.repository.remember(private);
         // A forge that got no response sends its webhook again.
         let is_known =
             private.deployments.last().is_some_and(|last| last.git_ref.as_ref() == Some(&self.head));
-        let Some(pusher) = context.actor.filter(|_| is_wanted && !is_known) else {
-            return Ok(Decision { events: Vec::new(), created: None });
+        let reason = match context.actor {
+            _ if !link.automation.auto_deploy => NoDeployment::NotAutomatic,
+            _ if link.branch.as_ref() != Some(&self.branch) => NoDeployment::OtherBranch,
+            _ if self.is_skipped => NoDeployment::Skipped,
+            _ if is_known => NoDeployment::DeployedAlready,
+            None => NoDeployment::NoActor,
+            Some(pusher) => {
+                let started = Start::of_commit(pusher.clone(), Some(self.head.clone()), self.commits.clone());
+                let Decision { events, created } = start(app, private, started, context)?;
+                return Ok(Decision { events, created: Ok(created) });
+            }
         };
-        let started = Start::of_commit(pusher.clone(), Some(self.head.clone()), self.commits.clone());
-        start(app, private, started, context).map(Decision::some)
+        Ok(Decision { events: Vec::new(), created: Err(reason) })
     }
 }
 

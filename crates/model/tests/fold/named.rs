@@ -438,7 +438,9 @@ fn open_review_app(history: &mut History) -> annals_model::AppId {
     review_apps::pull_request_received(&history.app, &mut private, pull, PullChange::Opened, history.now)
         .unwrap();
     let child = history.ids.app_id(history.now);
-    let created = review_apps::create(&history.app, &mut private, 7, child, &history.context(None)).unwrap();
+    let name = review_apps::names(&history.app, 7).next().unwrap();
+    let created =
+        review_apps::create(&history.app, &mut private, 7, child, name, &history.context(None)).unwrap();
     history.private = private;
     history.record(created.events);
     child

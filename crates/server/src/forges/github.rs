@@ -1,9 +1,11 @@
-//! Webhooks of GitHub, as its documentation describes them.
+//! Webhooks of GitHub, as its documentation describes them, and those of Gitea and Forgejo, which differ in one action's name.
 
-use annals_model::app::PullChange;
+use annals_model::app::{self, PullChange};
 use serde::Deserialize;
 
-use super::{Commit, Pull, WebhookEvent, commit_list, is_nothing, null_as_default, parse};
+use super::{
+    Commit, Pull, WebhookEvent, commit_list, is_head_skipped, is_nothing, is_skipped, null_as_default, parse,
+};
 use crate::error::ApiError;
 
 /// Reads a webhook with this event name.
@@ -26,12 +28,15 @@ struct Push {
     after: String,
     #[serde(default, deserialize_with = "null_as_default")]
     commits: Vec<Commit>,
+    repository: Repository,
 }
 
 fn push(push: Push) -> WebhookEvent {
     match push.git_ref.strip_prefix("refs/heads/") {
         Some(branch) if !is_nothing(&push.after) => WebhookEvent::Push {
+            repository: push.repository.into(),
             branch: branch.to_owned(),
+            is_skipped: is_head_skipped(&push.commits, &push.after),
             head: push.after,
             commits: commit_list(&push.commits, push.commits.len()),
         },
@@ -65,17 +70,26 @@ struct Side {
     repo: Option<Repository>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Repository {
     id: u64,
     full_name: String,
     html_url: String,
 }
 
+impl From<Repository> for app::Repository {
+    fn from(repository: Repository) -> Self {
+        Self { id: repository.id, name: repository.full_name }
+    }
+}
+
 fn pull_request(event: PullRequestEvent) -> WebhookEvent {
+    let repository = app::Repository::from(event.repository.clone());
     let change = match event.action.as_str() {
+        _ if is_skipped(&event.pull_request.title) && event.action != "closed" => PullChange::Other,
         "opened" | "reopened" => PullChange::Opened,
-        "synchronize" => PullChange::Synchronised,
+        // Gitea's name is the second one.
+        "synchronize" | "synchronized" => PullChange::Synchronised,
         "closed" => PullChange::Closed,
         _ => PullChange::Other,
     };
@@ -94,5 +108,5 @@ fn pull_request(event: PullRequestEvent) -> WebhookEvent {
         base_branch: base.git_ref,
         head: head.sha,
     };
-    WebhookEvent::Pull { pull, change }
+    WebhookEvent::Pull { repository, pull, change }
 }

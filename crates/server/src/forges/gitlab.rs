@@ -1,9 +1,11 @@
 //! Webhooks of GitLab, as its documentation describes them.
 
-use annals_model::app::PullChange;
+use annals_model::app::{PullChange, Repository};
 use serde::Deserialize;
 
-use super::{Commit, Pull, WebhookEvent, commit_list, is_nothing, null_as_default, parse};
+use super::{
+    Commit, Pull, WebhookEvent, commit_list, is_head_skipped, is_nothing, is_skipped, null_as_default, parse,
+};
 use crate::error::ApiError;
 
 /// Reads a webhook. The body says its kind. The header does not: for system hooks it names another kind.
@@ -34,12 +36,15 @@ struct Push {
     commits: Vec<Commit>,
     #[serde(default, deserialize_with = "null_as_default")]
     total_commits_count: usize,
+    project: Project,
 }
 
 fn push(push: Push) -> WebhookEvent {
     match push.git_ref.strip_prefix("refs/heads/") {
         Some(branch) if !is_nothing(&push.after) => WebhookEvent::Push {
+            repository: push.project.repository(),
             branch: branch.to_owned(),
+            is_skipped: is_head_skipped(&push.commits, &push.after),
             head: push.checkout_sha.unwrap_or(push.after),
             commits: commit_list(&push.commits, push.total_commits_count),
         },
@@ -55,8 +60,21 @@ struct MergeRequest {
 
 #[derive(Deserialize)]
 struct Project {
+    id: u64,
     web_url: String,
     path_with_namespace: String,
+}
+
+#[derive(Deserialize)]
+struct Source {
+    web_url: String,
+    path_with_namespace: String,
+}
+
+impl Project {
+    fn repository(&self) -> Repository {
+        Repository { id: self.id, name: self.path_with_namespace.clone() }
+    }
 }
 
 #[derive(Deserialize)]
@@ -74,24 +92,31 @@ struct Attributes {
     /// Null if a fork was deleted.
     source_project_id: Option<u64>,
     target_project_id: u64,
-    source: Option<Project>,
+    source: Option<Source>,
     last_commit: Option<Head>,
 }
 
 #[derive(Deserialize)]
 struct Head {
     id: String,
+    #[serde(default, deserialize_with = "null_as_default")]
+    message: String,
 }
 
 fn merge_request(event: MergeRequest) -> WebhookEvent {
     let attributes = event.object_attributes;
+    let repository = event.project.repository();
+    let is_skipped = is_skipped(&attributes.title)
+        || attributes.last_commit.as_ref().is_some_and(|commit| is_skipped(&commit.message));
     let change = match attributes.action.as_deref() {
+        Some("open" | "reopen" | "update") if is_skipped => PullChange::Other,
         Some("open" | "reopen") => PullChange::Opened,
         Some("update") if attributes.oldrev.is_some() => PullChange::Synchronised,
         Some("close" | "merge") => PullChange::Closed,
         _ => PullChange::Other,
     };
-    let source = attributes.source.unwrap_or(event.project);
+    let Project { web_url, path_with_namespace, .. } = event.project;
+    let source = attributes.source.unwrap_or(Source { web_url, path_with_namespace });
     let pull = Pull {
         id: attributes.id,
         number: attributes.iid,
@@ -104,5 +129,5 @@ fn merge_request(event: MergeRequest) -> WebhookEvent {
         base_branch: attributes.target_branch,
         head: attributes.last_commit.map(|commit| commit.id).unwrap_or_default(),
     };
-    WebhookEvent::Pull { pull, change }
+    WebhookEvent::Pull { repository, pull, change }
 }

@@ -1,10 +1,13 @@
-//! Webhooks of forges (Git hosting services such as GitHub and GitLab), converted to one type for all of them.
+//! Webhooks of forges (Git hosting services), converted to one type for all of them. Gitea and Forgejo send what GitHub does,
+//! with few differences.
 
 pub(crate) mod github;
 pub(crate) mod gitlab;
 
+use std::borrow::Cow;
+
 use annals_model::Time;
-use annals_model::app::{PullChange, PullRequest};
+use annals_model::app::{PullChange, PullRequest, Repository};
 use annals_model::catalogue::CommitList;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -21,9 +24,9 @@ const TEXT_MAX: usize = 255;
 #[derive(Debug)]
 pub(crate) enum WebhookEvent {
     /// A branch was pushed.
-    Push { branch: String, head: String, commits: CommitList },
-    /// Something happened to a pull request.
-    Pull { pull: Pull, change: PullChange },
+    Push { repository: Repository, branch: String, head: String, is_skipped: bool, commits: CommitList },
+    /// Something happened to a pull request into this repository.
+    Pull { repository: Repository, pull: Pull, change: PullChange },
     /// An event that does not matter here.
     Nothing,
 }
@@ -102,9 +105,52 @@ fn commit_list(commits: &[Commit], total: usize) -> CommitList {
     CommitList { commits: listed, remaining: remaining as u64 }
 }
 
+/// Returns whether a message asks that nothing is built for its commit.
+fn is_skipped(message: &str) -> bool {
+    ["[skip ci]", "[ci skip]"].iter().any(|mark| message.contains(mark))
+}
+
+/// Returns whether the message of the latest commit asks that nothing is built. Forges list it last.
+fn is_head_skipped(commits: &[Commit], head: &str) -> bool {
+    let latest = commits.iter().rfind(|commit| commit.id == head).or(commits.last());
+    latest.is_some_and(|commit| is_skipped(&commit.message))
+}
+
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(body)
+    serde_json::from_str(&readable(body))
         .map_err(|error| ApiError::BadRequest(format!("cannot read the webhook: {error}")))
+}
+
+/// Returns a body without what JSON in UTF-8 cannot have. Messages of commits have any bytes, and forges pass on some of them:
+/// bytes that are no UTF-8, and escapes of half a surrogate pair.
+fn readable(body: &[u8]) -> Cow<'_, str> {
+    const ESCAPE: usize = r"\uD800".len();
+    let text = String::from_utf8_lossy(body);
+    let unit = |at: usize| {
+        let digits = text.get(at..at + ESCAPE)?.strip_prefix(r"\u")?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let (mut mended, mut copied, mut at) = (String::new(), 0, 0);
+    while let Some(found) = text[at..].find('\\') {
+        at += found;
+        at += match unit(at) {
+            Some(0xd800..0xdc00) if matches!(unit(at + ESCAPE), Some(0xdc00..0xe000)) => 2 * ESCAPE,
+            Some(0xd800..0xe000) => {
+                mended.push_str(&text[copied..at]);
+                mended.push(char::REPLACEMENT_CHARACTER);
+                copied = at + ESCAPE;
+                ESCAPE
+            }
+            Some(_) => ESCAPE,
+            // The backslash and what it escapes, which may be another one.
+            None => 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8),
+        };
+    }
+    if copied == 0 {
+        return text;
+    }
+    mended.push_str(&text[copied..]);
+    mended.into()
 }
 
 /// Returns whether a commit hash stands for no commit: all zeros.
@@ -117,4 +163,27 @@ fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_json_cannot_have_is_replaced() {
+        for (body, text) in [
+            (br#"{"a":"plain"}"#.as_slice(), r#"{"a":"plain"}"#),
+            (br#"{"a":"\ud83d\ude00"}"#, r#"{"a":"\ud83d\ude00"}"#),
+            (br#"{"a":"\ud83d"}"#, "{\"a\":\"\u{fffd}\"}"),
+            (br#"{"a":"\ude00\ud83d x"}"#, "{\"a\":\"\u{fffd}\u{fffd} x\"}"),
+            (br#"{"a":"\ud83d\ud83d\ude00"}"#, "{\"a\":\"\u{fffd}\\ud83d\\ude00\"}"),
+            (br#"{"a":"\\ud83d"}"#, r#"{"a":"\\ud83d"}"#),
+            (b"{\"a\":\"\xff\"}", "{\"a\":\"\u{fffd}\"}"),
+            (br#"{"a":"\u12"#, r#"{"a":"\u12"#),
+            (b"\\", "\\"),
+        ] {
+            assert_eq!(readable(body), text);
+        }
+        assert_eq!(serde_json::from_str::<Value>(&readable(br#""\udfff""#)).unwrap(), "\u{fffd}");
+    }
 }

@@ -26,8 +26,10 @@ async fn send(world: &mut World, call: &Call, key: &str) -> Answer {
         let hook = world.ask(Who::Jane, "GET", "/v1/apps/my-app/scm_repo_link/hook", "", "").await.json();
         let secret = hook["hook"]["secret"].as_str().unwrap();
         let head = format!("{head}\nx-gitlab-event: Push Hook\nx-gitlab-token: {secret}");
-        let push =
-            json!({ "object_kind": "push", "ref": "refs/heads/main", "after": "c0ffee", "commits": [] });
+        let push = json!({
+            "object_kind": "push", "ref": "refs/heads/main", "after": "c0ffee", "commits": [],
+            "project": { "id": 7, "web_url": "https://github.com/jane/my-app", "path_with_namespace": "jane/my-app" },
+        });
         return world
             .service
             .play(method, "/v1/apps/my-app/scm_repo_link/hook", "", &head, &push.to_string())
@@ -130,6 +132,12 @@ async fn an_operation_that_is_sent_twice_is_done_once_or_refused() {
             (first.status, &first.headers["x-request-id"])
         );
         assert_eq!(second.headers.get("location"), first.headers.get("location"), "{id}");
+        if id == "receive_webhook" {
+            // Whoever reads the forge's list of deliveries sees what each did.
+            let nothing = json!({ "recorded": [], "reason": "the delivery was received before" });
+            assert_eq!(second.json(), nothing);
+            continue;
+        }
         let is_secret = first.body.windows(6).any(|bytes| bytes == b"tk-us-");
         match is_secret {
             true => {

@@ -123,7 +123,7 @@ impl Service {
             _ => now,
         };
         let private = Arc::new(self.private_state(id).await?.with_records(records));
-        Ok(Outcome { app, private, role: Some(role), recorded, created })
+        Ok(Outcome { app, private, role: Some(role), recorded, created, is_repeat: true })
     }
 }
 
@@ -162,8 +162,8 @@ impl<C: Clone> StoredOutcome<C> {
 
 impl Outcome {
     pub(super) fn with<C>(self, created: C) -> Outcome<C> {
-        let Self { app, private, role, recorded, created: () } = self;
-        Outcome { app, private, role, recorded, created }
+        let Self { app, private, role, recorded, created: (), is_repeat } = self;
+        Outcome { app, private, role, recorded, created, is_repeat }
     }
 }
 
@@ -254,7 +254,7 @@ pub(super) fn outcome(
     recorded: Vec<RecordedEvent>,
 ) -> Result<Outcome, CommandError> {
     let (app, private) = (present(transaction, id)?, transaction.private(id)?);
-    Ok(Outcome { app, private, role: None, recorded, created: () })
+    Ok(Outcome { app, private, role: None, recorded, created: (), is_repeat: false })
 }
 
 pub(super) fn present(transaction: &Transaction<'_>, id: AppId) -> Result<Arc<App>, CommandError> {

@@ -68,6 +68,8 @@ pub struct Outcome<C = ()> {
     pub recorded: Vec<RecordedEvent>,
     /// What the action created.
     pub created: C,
+    /// Whether this is the outcome of an earlier request with the same idempotency key, and nothing was recorded now.
+    pub is_repeat: bool,
 }
 
 impl<C> Outcome<C> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use annals_model::app::{
-    DeleteApp, DeployCommit, FollowUp, PullChange, PullRequest, RenameApp, linker, review_apps,
+    DeleteApp, DeployCommit, FollowUp, PullChange, PullRequest, RenameApp, Repository, linker, review_apps,
 };
 use annals_model::{App, AppId, Person, Rejection, Role};
 use annals_store::{CommandError, key};
@@ -40,7 +40,8 @@ impl Service {
     }
 
     /// Records the state of a pull request that a forge (a Git hosting service such as GitHub or GitLab) sent, and creates,
-    /// deploys or destroys the review app accordingly.
+    /// deploys or destroys the review app accordingly. In the outcome, `created` says why no review app was created although the
+    /// link wants one. `repository` is the one that the forge names, if it was asked.
     ///
     /// # Errors
     ///
@@ -51,9 +52,10 @@ impl Service {
         parent: AppId,
         received: PullRequest,
         change: PullChange,
-    ) -> Result<Outcome, Error> {
+        repository: Option<Repository>,
+    ) -> Result<Outcome<Option<String>>, Error> {
         self.act_once(request, move |transaction, request| {
-            receive(transaction, request, parent, received.clone(), change)
+            receive(transaction, request, parent, received.clone(), change, repository.as_ref())
         })
         .await
     }
@@ -70,12 +72,12 @@ impl Service {
         request: Request,
         parent: AppId,
         number: u64,
-    ) -> Result<Outcome, Error> {
+    ) -> Result<Outcome<Option<String>>, Error> {
         self.act_once(request, move |transaction, request| {
             // Read in the command, because it may be received anew at the same time.
             let known = transaction.private(parent)?.pull_requests.get(&number).cloned();
             let known = known.ok_or(Rejection::NotFound("pull_request"))?;
-            receive(transaction, request, parent, known, PullChange::Closed)
+            receive(transaction, request, parent, known, PullChange::Closed, None)
         })
         .await
     }
@@ -162,23 +164,28 @@ fn receive(
     parent: AppId,
     received: PullRequest,
     change: PullChange,
-) -> Result<Outcome, CommandError> {
+    repository: Option<&Repository>,
+) -> Result<Outcome<Option<String>>, CommandError> {
     let app = present(transaction, parent)?;
     require_role(transaction, request, &app, Role::Operator)?;
     let mut private = transaction.private(parent)?;
+    if let Some(repository) = repository {
+        repository.remember(&mut private);
+    }
     let (number, head, now) = (received.number, received.head.clone(), transaction.now());
     let follow_up = review_apps::pull_request_received(&app, &mut private, received, change, now)?;
     transaction.put_private(parent, private)?;
     let actor = transaction.refresh(linker(&app))?;
     let actor = actor.as_ref();
+    let mut refused = None;
     let recorded = match follow_up {
         FollowUp::Nothing => Vec::new(),
         FollowUp::Create => {
             let part = transaction
                 .part(|transaction| create_review_app(transaction, request, actor, parent, number))?;
-            // The forge can do nothing about a rejection, such as a name that is taken. Its pull request is stored,
-            // without a time to delete what is not there.
-            part.map(|(recorded, _)| recorded).or_else(|_| {
+            // The forge can do nothing about a rejection. Its pull request is stored, without a time to delete what is not there.
+            part.map(|(recorded, _)| recorded).or_else(|rejection| {
+                refused = Some(rejection.to_string());
                 let mut private = transaction.private(parent)?;
                 review_apps::forget_timer(&mut private, number);
                 transaction.put_private(parent, private)?;
@@ -191,7 +198,7 @@ fn receive(
             None => Vec::new(),
         },
     };
-    outcome(transaction, parent, recorded)
+    Ok(outcome(transaction, parent, recorded)?.with(refused))
 }
 
 /// Returns the parent of an app, unless it has none or it is deleted.
@@ -210,18 +217,30 @@ fn create_review_app(
 ) -> Result<(Vec<RecordedEvent>, String), CommandError> {
     let app = present(transaction, parent)?;
     let mut private = transaction.private(parent)?;
-    let action = review_apps::create_app(&app, number, transaction.now());
+    let name = free_name(transaction, &app, number)?;
+    let action = review_apps::create_app(&app, number, name.clone(), transaction.now());
     let creation = decide_creation(transaction, request, actor, &action)?;
     let child = creation.created;
     let context = transaction.context(request.remote_ip, actor, None);
-    let decision = review_apps::create(&app, &mut private, number, child, &context)?;
-    transaction.require_free_name(&action.name)?;
+    let decision = review_apps::create(&app, &mut private, number, child, name, &context)?;
     let head = private.pull_requests.get(&number).map(|pull| pull.head.clone()).unwrap_or_default();
     transaction.put_private(parent, private)?;
     let mut recorded = record_all(transaction, actor, parent, decision.events)?;
     recorded.extend(create(transaction, actor, &action.name, creation)?);
     recorded.extend(deploy(transaction, request, actor, child, &head)?);
     Ok((recorded, decision.created))
+}
+
+/// Returns the first free name for the review app of a pull request.
+fn free_name(transaction: &Transaction<'_>, app: &App, number: u64) -> Result<String, CommandError> {
+    for name in review_apps::names(app, number) {
+        match transaction.require_free_name(&name) {
+            Err(CommandError::Rejected(_)) => {}
+            free => return free.map(|()| name),
+        }
+    }
+    Err(Rejection::invalid("name", "has already been taken, and so have the other names of a review app")
+        .into())
 }
 
 /// Deploys the latest commit of a pull request.

@@ -154,7 +154,7 @@ async fn a_review_app_that_cannot_be_deployed_is_not_created() {
         let service = world.service().await;
         let pull = opened(number, head);
         let outcome =
-            service.pull_request_received(Request::default(), parent, pull, PullChange::Opened).await;
+            service.pull_request_received(Request::default(), parent, pull, PullChange::Opened, None).await;
         let outcome = outcome.unwrap();
         assert_eq!(outcome.recorded.len(), made, "{head}");
         assert_eq!(

@@ -2,7 +2,8 @@
 
 use annals_model::Decision;
 use annals_model::app::{
-    FollowUp, Link, LinkSettings, PullChange, PullRequest, PushReceived, Unlink, UpdateLink, review_apps,
+    FollowUp, Link, LinkSettings, PullChange, PullRequest, PushReceived, Repository, Unlink, UpdateLink,
+    review_apps,
 };
 use annals_model::catalogue::CommitList;
 
@@ -48,6 +49,8 @@ fn unlink(step: &mut Step<'_>) -> Decided {
 
 fn receive_push(step: &mut Step<'_>) -> Decided {
     step.act(&PushReceived {
+        repository: Repository { id: 7, name: "jane/shop".to_owned() },
+        is_skipped: step.b == 3,
         branch: text(&["main", "next"], step.a),
         head: format!("{:040}", step.b),
         commits: CommitList::default(),
@@ -63,7 +66,8 @@ fn receive_pull_request(step: &mut Step<'_>) -> Decided {
     match review_apps::pull_request_received(app, step.private, received, change, context.now)? {
         FollowUp::Create => {
             let child = context.ids.app_id(context.now);
-            review_apps::create(app, step.private, number, child, context).map(named)
+            let name = review_apps::names(app, number).next().unwrap();
+            review_apps::create(app, step.private, number, child, name, context).map(named)
         }
         FollowUp::Destroy => {
             let name = review_apps::of_pull(app, number).map(|(name, _)| name.clone()).unwrap_or_default();

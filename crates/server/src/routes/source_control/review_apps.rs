@@ -190,7 +190,7 @@ async fn report_pull_request(
         delete_at: None,
     };
     let request = access.acting.request(&body.bytes);
-    let outcome = service.pull_request_received(request, access.app.id, received, change).await?;
+    let outcome = service.pull_request_received(request, access.app.id, received, change, None).await?;
     Ok(ok(&PullRequestAnswer::new(&outcome.private, number, Visibility::ALL)?))
 }
 

@@ -1,13 +1,14 @@
-//! Webhooks of GitHub and GitLab.
+//! Webhooks of GitHub, GitLab, Gitea and Forgejo.
 //!
 //! Each link has its own secret, so a webhook cannot concern another app's repository. Each delivery has an identifier, which
 //! annals remembers for a day: a repeated delivery changes nothing.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use annals_model::Secret;
-use annals_model::app::PushReceived;
-use annals_service::{AppReference, Idempotency, Request};
+use annals_model::app::{PushReceived, Repository};
+use annals_service::{AppReference, Idempotency, RecordedEvent, Request};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
@@ -32,19 +33,15 @@ pub(crate) fn api() -> Api {
     Api::of("Source control").post(
         "/v1/apps/{app}/scm_repo_link/hook",
         receive_webhook,
-        op("Receive a webhook of GitHub or GitLab about pushes and pull requests")
+        op("Receive a webhook of GitHub, GitLab, Gitea or Forgejo about pushes and pull requests")
             .records(&["deployment", "create_review_app", "new_app", "destroy_review_app"])
             .open()
             .repeatable()
-            .header("X-GitHub-Event", "GitHub's name for what happened.")
-            .header("X-Hub-Signature-256", "GitHub's signature of the body with the link's secret.")
-            .header("X-GitHub-Delivery", "Identifies a delivery of GitHub, so that a repeat changes nothing.")
+            .header("X-GitHub-Event", "The name of what happened. GitHub, Gitea and Forgejo send it.")
+            .header("X-Hub-Signature-256", "The signature of the body with the link's secret.")
+            .header("X-GitHub-Delivery", "Identifies a delivery, so that a repeat changes nothing.")
             .header("X-Gitlab-Event", "GitLab's name for what happened.")
             .header("X-Gitlab-Token", "The link's secret, as GitLab sends it.")
-            .header(
-                "X-Gitlab-Event-UUID",
-                "Identifies a delivery of GitLab, so that a repeat changes nothing.",
-            )
             .raw_body("application/json")
             .raw_body("application/x-www-form-urlencoded")
             .ok::<ReceivedAnswer>(),
@@ -72,10 +69,11 @@ async fn receive_webhook(
     let Arrived { bytes: body, room: _room } =
         state.arriving.read(body, HOOK_BYTES_MAX, Some(Unproven)).await?;
     let app = service.find_app(AppReference::App(&app)).await?.filter(|app| app.deleted_at.is_none());
-    let secret = match &app {
-        Some(app) => service.private_state(app.id).await?.hook_secret.clone(),
-        None => None,
+    let private = match &app {
+        Some(app) => service.private_state(app.id).await?,
+        None => Arc::default(),
     };
+    let secret = private.hook_secret.clone();
     let is_linked = secret.is_some();
     let secret = secret.unwrap_or_else(|| Secret(hex::encode(rand::random::<[u8; 32]>())));
     let is_proven = match header("x-hub-signature-256") {
@@ -91,24 +89,37 @@ async fn receive_webhook(
             repeatable.key().or(header("x-github-delivery")),
         )
     } else {
-        let delivery = repeatable.key().or(header("webhook-id")).or(header("x-gitlab-event-uuid"));
+        // An event's UUID is not one of a delivery: what an event causes has it too.
+        let delivery = repeatable.key().or(header("webhook-id"));
         (gitlab::read(&body)?, delivery)
     };
     let fingerprint = hex::encode(Sha256::digest(&body));
     let idempotency =
         delivery.map(|delivery| Idempotency { key: format!("hook {} {delivery:.255}", app.id), fingerprint });
     let request = Request { idempotency, ..Request::default() };
-    let recorded = match event {
-        WebhookEvent::Push { branch, head, commits } => {
-            service.act(request, app.id, PushReceived { branch, head, commits }).await?.recorded
+    let is_linked_one =
+        |repository: &Repository| app.scm_link.as_ref().is_some_and(|link| link.is_to(repository, &private));
+    let answer = match event {
+        WebhookEvent::Push { repository, .. } | WebhookEvent::Pull { repository, .. }
+            if !is_linked_one(&repository) =>
+        {
+            ReceivedAnswer::nothing(format!("the app is not linked to {}", repository.name))
         }
-        WebhookEvent::Pull { pull, change } => {
+        WebhookEvent::Push { repository, branch, head, is_skipped, commits } => {
+            let push = PushReceived { repository, is_skipped, branch, head, commits };
+            let outcome = service.act(request, app.id, push).await?;
+            let reason = outcome.created.err().map(|reason| reason.to_string());
+            ReceivedAnswer::new(outcome.recorded, outcome.is_repeat, reason)
+        }
+        WebhookEvent::Pull { repository, pull, change } => {
             let pull = pull.at(service.now());
-            service.pull_request_received(request, app.id, pull, change).await?.recorded
+            let outcome =
+                service.pull_request_received(request, app.id, pull, change, Some(repository)).await?;
+            ReceivedAnswer::new(outcome.recorded, outcome.is_repeat, outcome.created)
         }
-        WebhookEvent::Nothing => Vec::new(),
+        WebhookEvent::Nothing => ReceivedAnswer::nothing("only pushes and pull requests matter".to_owned()),
     };
-    Ok(ok(&ReceivedAnswer { recorded: recorded.into_iter().map(|event| event.event_type).collect() }))
+    Ok(ok(&answer))
 }
 
 /// Returns whether GitHub's signature matches the body and the secret.
@@ -134,8 +145,26 @@ fn json_in<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<Cow<'a, [u8]>, Api
 
 #[derive(Serialize, JsonSchema)]
 struct ReceivedAnswer {
-    /// The types of the events recorded.
+    /// The types of the events recorded now.
     recorded: Vec<String>,
+    /// Why nothing was recorded. Missing if something was, or if there was nothing to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl ReceivedAnswer {
+    fn new(recorded: Vec<RecordedEvent>, is_repeat: bool, reason: Option<String>) -> Self {
+        if is_repeat {
+            return Self::nothing("the delivery was received before".to_owned());
+        }
+        let recorded: Vec<_> = recorded.into_iter().map(|event| event.event_type).collect();
+        let reason = reason.filter(|_| recorded.is_empty());
+        Self { recorded, reason }
+    }
+
+    fn nothing(reason: String) -> Self {
+        Self { recorded: Vec::new(), reason: Some(reason) }
+    }
 }
 
 #[cfg(test)]
