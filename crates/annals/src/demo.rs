@@ -87,6 +87,11 @@ Try, in another terminal:
   # Compare the app with its state twelve hours ago.
   curl -s -H 'Authorization: Bearer {token}' '{url}/v1/apps/book-shop/state?from={from}'
 
+  # Use Scalingo's CLI: docs/clients.md.
+  export SCALINGO_AUTH_URL={url} SCALINGO_API_URL={url} SCALINGO_DB_URL={url}
+  export SCALINGO_API_TOKEN={token} DISABLE_UPDATE_CHECKER=true
+  scalingo --app book-shop timeline
+
 API reference: {url}/docs
 ",
         env!("CARGO_PKG_VERSION")

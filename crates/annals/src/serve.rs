@@ -11,6 +11,7 @@ use annals_service::SystemClock;
 use anyhow::bail;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args};
+use http::HeaderValue;
 use ipnet::IpNet;
 use reqwest::Url;
 use tokio::signal::unix::{SignalKind, signal};
@@ -78,6 +79,10 @@ pub(crate) struct Options {
     #[arg(long, env = "ANNALS_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network, value_name = "NETWORK,…")]
     trusted_proxies: Vec<IpNet>,
 
+    /// Origins (scheme and host) of pages whose scripts may call annals from browsers [default: none]
+    #[arg(long, env = "ANNALS_ALLOWED_ORIGINS", value_delimiter = ',', value_parser = origin, value_name = "ORIGIN,…")]
+    allowed_origins: Vec<HeaderValue>,
+
     /// Finish deployments as soon as they start, for platforms without a builder
     #[arg(long, env = "ANNALS_INSTANT_BUILDER", default_value = "false", default_missing_value = "true", num_args = 0..=1)]
     #[arg(action = ArgAction::Set, value_name = "true|false", hide_possible_values = true)]
@@ -130,6 +135,14 @@ fn network(text: &str) -> Result<IpNet, String> {
     text.parse()
         .or_else(|_| single())
         .map_err(|_| "must be an address or a network, such as 10.0.0.0/8".to_owned())
+}
+
+/// Accepts an origin as browsers send it: a scheme and a host, and a port unless it is the scheme's own.
+fn origin(text: &str) -> Result<HeaderValue, String> {
+    let form = || "must be a scheme and a host, such as https://dashboard.example.com".to_owned();
+    let url = Url::parse(text).map_err(|_| form())?;
+    let is_origin = matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text;
+    if is_origin { HeaderValue::from_str(text).map_err(|_| form()) } else { Err(form()) }
 }
 
 /// Accepts what resembles a mail address. The mail library checks the rest.
@@ -190,6 +203,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         scale_strings: options.scale_strings,
         region: options.region,
         trusted_proxies: options.trusted_proxies,
+        allowed_origins: options.allowed_origins,
         instant_builder: options.instant_builder,
         contract_only: options.contract_only,
         sign_up: options.sign_up,
@@ -224,6 +238,10 @@ fn introduce(url: &str, store: &Location, new_token: Option<&str>, is_token_stor
     print(&format!(
         "to register a user and get a token, with the operator token in ANNALS_OPERATOR_TOKEN:\n  curl -H \"Authorization: Bearer $ANNALS_OPERATOR_TOKEN\" \
          -d '{{\"user\":{{\"username\":\"jane\",\"email\":\"jane@example.com\"}}}}' {url}/v1/users"
+    ));
+    print(&format!(
+        "to use Scalingo's clients, with the user's token:\n  export SCALINGO_AUTH_URL={url} SCALINGO_API_URL={url} SCALINGO_DB_URL={url}\n  \
+         export SCALINGO_API_TOKEN=tk-us-… DISABLE_UPDATE_CHECKER=true"
     ));
 }
 

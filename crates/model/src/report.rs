@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::catalogue::{self, Scope};
@@ -146,7 +147,8 @@ fn require_object(json: &str) -> Result<(), FieldErrors> {
     Err(FieldErrors::one("", "must be an object"))
 }
 
-/// Parses a body of the form `{"events":[…]}`.
+/// Parses a body of the form `{"events":[…]}`. With `meta` besides, it is a page of a timeline, as an Events API serves it: its
+/// events come newest first, and are returned oldest first.
 ///
 /// # Errors
 ///
@@ -157,10 +159,15 @@ pub fn parse_json(body: &str) -> Result<Vec<Report>, InvalidReports> {
     struct Body<'a> {
         #[serde(borrow)]
         events: Vec<&'a RawValue>,
+        meta: Option<IgnoredAny>,
     }
     let body: Body<'_> =
         serde_json::from_str(body).map_err(|error| InvalidReports::Malformed(error.to_string()))?;
-    parse_all(body.events.len(), body.events.into_iter().map(RawValue::get))
+    let mut reports = parse_all(body.events.len(), body.events.into_iter().map(RawValue::get))?;
+    if body.meta.is_some() {
+        reports.reverse();
+    }
+    Ok(reports)
 }
 
 /// Parses a body with one event per line; empty lines are ignored.

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use annals_service::MailConfig;
+use http::HeaderValue;
 use ipnet::IpNet;
 
 /// The server's settings.
@@ -25,6 +26,8 @@ pub struct Config {
     pub region: String,
     /// The proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
+    /// The origins of pages whose scripts may call the server from browsers, such as `https://dashboard.example.com`.
+    pub allowed_origins: Vec<HeaderValue>,
     /// Whether deployments finish as soon as they start, for a platform without a builder.
     pub instant_builder: bool,
     /// Whether only the contract's event types are recorded, and no further ones.
@@ -46,6 +49,7 @@ impl Default for Config {
             scale_strings: true,
             region: "local".to_owned(),
             trusted_proxies: Vec::new(),
+            allowed_origins: Vec::new(),
             instant_builder: false,
             contract_only: false,
             sign_up: false,

@@ -11,13 +11,20 @@
 //!
 //! A resource's file begins with a function `api()`: its paths, their handlers, and what the OpenAPI document says of them.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::{MatchedPath, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use http::{HeaderMap, Uri, header};
+use http::{HeaderMap, HeaderName, Method, Uri, header};
 use serde_json::json;
+use tower::Layer;
+use tower::util::option_layer;
+use tower_http::cors::{AllowHeaders, CorsLayer};
+use tower_http::decompression::RequestDecompressionLayer;
+use tower_http::normalize_path::NormalizePathLayer;
 
 use crate::answer::ok;
 use crate::api::Api;
@@ -34,12 +41,36 @@ pub fn router(state: AppState) -> Router {
     let (router, document) = api().finish();
     state.documents.get_or_init(|| Documents::new(&document));
     state.operations.get_or_init(|| Operations::new(&document));
-    router
+    let router = router
         .route("/", get(welcome))
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
+        // Limits are those of the body after decompression.
+        .layer(RequestDecompressionLayer::new())
+        .layer(option_layer(for_browsers(&state)))
         .layer(from_fn_with_state(state.clone(), surround))
-        .with_state(state)
+        .with_state(state);
+    // A slash at the end of a path makes no difference.
+    Router::new().fallback_service(NormalizePathLayer::trim_trailing_slash().layer(router))
+}
+
+/// Lets scripts of pages from the allowed origins call the server. They send a token, as every client does: annals sets no
+/// cookies for them.
+fn for_browsers(state: &AppState) -> Option<CorsLayer> {
+    const PREFLIGHT_VALID_FOR: Duration = Duration::from_secs(600);
+    let origins = state.config().allowed_origins;
+    let layer = CorsLayer::new()
+        .allow_origin(origins.clone())
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers([
+            header::LOCATION,
+            header::RETRY_AFTER,
+            HeaderName::from_static("x-dry-run"),
+            HeaderName::from_static("x-request-id"),
+        ])
+        .max_age(PREFLIGHT_VALID_FOR);
+    (!origins.is_empty()).then_some(layer)
 }
 
 /// The OpenAPI document of the API.

@@ -1,20 +1,35 @@
 //! `scale` events for clients that read container counts as strings.
 //!
 //! The contract has integers (`{"web":1}`), which are stored and served. The official Go clients expect amount and size,
-//! `{"web":"1:M"}`, and show an unknown event otherwise. annals recognizes these clients by their user agent, and rewrites
-//! only these values, only for them. The response then has `Vary: User-Agent`.
+//! `{"web":"1:M"}`, and show an unknown event otherwise. annals rewrites only these values, only for these clients. The
+//! response then has `Vary` with the headers that tell them.
+//!
+//! Their names are in their user agents. But a program with go-scalingo may have a name of its own, so the library is also
+//! recognized by what all its requests have: the content type of a body even if there is none, and that of the response it
+//! accepts, and no other encoding than the one of Go's HTTP client. Browsers, scalingo.js, curl and Python's clients differ
+//! in at least one of them.
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 use serde_json::Value;
 
 /// The beginnings of these clients' user agents.
 const USER_AGENTS: &[&str] = &["Scalingo CLI", "go-scalingo", "Scalingo Terraform Provider"];
 
-/// Whether the client expects strings.
+/// What every request of go-scalingo has, even one without a body.
+const GO_SCALINGO: [(HeaderName, &str); 3] = [
+    (header::CONTENT_TYPE, "application/json"),
+    (header::ACCEPT, "application/json"),
+    (header::ACCEPT_ENCODING, "gzip"),
+];
+
+/// The headers on which the form of an event depends.
+pub(crate) const VARY: &str = "User-Agent, Content-Type, Accept, Accept-Encoding";
+
+/// Whether the client that sends a request without a body expects strings.
 pub(crate) fn are_read_by(headers: &HeaderMap) -> bool {
-    let user_agent =
-        headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    USER_AGENTS.iter().any(|known| user_agent.starts_with(known))
+    let value = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    USER_AGENTS.iter().any(|known| value(header::USER_AGENT).starts_with(known))
+        || GO_SCALINGO.into_iter().all(|(name, expected)| value(name) == expected)
 }
 
 /// Appends an event in the form that these clients expect.
@@ -82,5 +97,17 @@ mod tests {
             assert_eq!(are_read_by(&headers), expected, "{user_agent}");
         }
         assert!(!are_read_by(&HeaderMap::new()));
+        // A Go program with its own user agent; Python's requests and a browser's fetch with the same two types.
+        for (encoding, expected) in
+            [("gzip", true), ("gzip, deflate", false), ("gzip, deflate, br, zstd", false), ("", false)]
+        {
+            let headers = HeaderMap::from_iter([
+                (header::USER_AGENT, "my-bot/1.0".parse().unwrap()),
+                (header::CONTENT_TYPE, "application/json".parse().unwrap()),
+                (header::ACCEPT, "application/json".parse().unwrap()),
+                (header::ACCEPT_ENCODING, encoding.parse().unwrap()),
+            ]);
+            assert_eq!(are_read_by(&headers), expected, "{encoding}");
+        }
     }
 }

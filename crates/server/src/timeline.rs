@@ -82,11 +82,11 @@ impl Reading {
         }
     }
 
-    /// Creates the response. If some clients get `scale` events in their own form, it has `Vary: User-Agent`.
+    /// Creates the response. If some clients get `scale` events in their own form, it has `Vary`.
     fn answer(&self, body: Body) -> Response {
         let mut response = json_bytes(StatusCode::OK, body);
         if self.state.config.scale_strings {
-            response.headers_mut().insert(header::VARY, HeaderValue::from_static("User-Agent"));
+            response.headers_mut().insert(header::VARY, HeaderValue::from_static(scale_strings::VARY));
         }
         response
     }

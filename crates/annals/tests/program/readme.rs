@@ -176,7 +176,7 @@ fn a_mistake_in_a_document_is_found() {
     let document = |path: &str, response: &str| {
         format!(
             "# Title\n\n## One\n\n```sh\nexport ANNALS_OPERATOR_TOKEN=tk-op-choose-a-long-one\n\
-             cargo run --release -- serve\n```\n\n```console\n$ curl -s \\\n    localhost:8080{path}\n{response}\n```\n\n\
+             cargo run --release -- serve\n```\n\n```console\n$ curl -s \\\n    127.0.0.1:8080{path}\n{response}\n```\n\n\
              ## Two\n\n```sh\nfalse\n```\n"
         )
     };

@@ -57,7 +57,7 @@ impl AppAction for AddFeature {
     }
 }
 
-/// Disables a feature of a database.
+/// Disables a feature of a database, and before it those that require it.
 #[derive(Debug, Clone)]
 pub struct RemoveFeature {
     /// The add-on's identifier.
@@ -78,18 +78,16 @@ impl AppAction for RemoveFeature {
     ) -> Result<Decision, Rejection> {
         let (provider, resource_id, addon) = database(app, &self.addon_id, context)?;
         if !addon.features.contains(&self.feature) {
-            return Err(Rejection::NotFound("feature"));
-        }
-        let needs_it = |name: &String| {
-            let feature = provider.features.iter().find(|feature| feature.name == *name);
-            feature.is_some_and(|feature| feature.requires.as_deref() == Some(&self.feature))
-        };
-        if let Some(needing) = addon.features.iter().find(|name| needs_it(name)) {
-            return Err(Rejection::invalid("feature", format!("is required by {needing}")));
+            // It may have been disabled along with one that it requires.
+            let is_known = provider.features.iter().any(|feature| feature.name == self.feature);
+            return if is_known { Ok(Decision::none()) } else { Err(Rejection::NotFound("feature")) };
         }
         let addon_uuid = uuid_in_events(app.id, resource_id, addon);
-        let event = feature_event(&self.feature, addon_uuid, provider, context);
-        Ok(Decision::of(Databases::RemoveFeature(event)))
+        let disabled = with_dependents(&self.feature, provider, addon);
+        let events = disabled.into_iter().rev().map(|feature| {
+            Databases::RemoveFeature(feature_event(feature, addon_uuid.clone(), provider, context)).into()
+        });
+        Ok(events.collect::<Vec<_>>().into())
     }
 }
 
@@ -308,6 +306,24 @@ fn database<'a>(
     let provider =
         context.lookups.directory().provider(&addon.provider).filter(|provider| provider.is_database);
     Ok((provider.ok_or(Rejection::NotFound("database"))?, resource_id, addon))
+}
+
+/// Returns an active feature and, after it, the active ones that require it, directly or not.
+fn with_dependents<'a>(feature: &'a str, provider: &'a Provider, addon: &Addon) -> Vec<&'a str> {
+    let mut found = vec![feature];
+    let mut index = 0;
+    while let Some(required) = found.get(index).copied() {
+        let dependents = provider.features.iter().filter(|feature| {
+            feature.requires.as_deref() == Some(required) && addon.features.contains(&feature.name)
+        });
+        for dependent in dependents.map(|feature| feature.name.as_str()) {
+            if !found.contains(&dependent) {
+                found.push(dependent);
+            }
+        }
+        index += 1;
+    }
+    found
 }
 
 fn feature_event(

@@ -127,7 +127,7 @@ impl AppAction for SetVariables {
         _context: &Context<'_>,
     ) -> Result<Decision, Rejection> {
         if self.0.is_empty() {
-            return Err(Rejection::invalid("variables", "is missing"));
+            return Ok(Decision::none());
         }
         check_count(self.0.len(), "variables")?;
         check_values(&self.0)?;
@@ -165,7 +165,7 @@ impl AppAction for DeleteVariables {
         _context: &Context<'_>,
     ) -> Result<Decision, Rejection> {
         if self.0.is_empty() {
-            return Err(Rejection::invalid("variable_ids", "is missing"));
+            return Ok(Decision::none());
         }
         check_count(self.0.len(), "variable_ids")?;
         let known: BTreeMap<_, _> =

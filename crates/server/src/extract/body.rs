@@ -31,6 +31,7 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
         let unproven = request.extensions().get::<Unproven>().copied();
         let bytes_max = if unproven.is_some() { UNPROVEN_BODY_BYTES_MAX } else { BODY_BYTES_MAX };
         let Arrived { bytes, room } = state.arriving.read(request.into_body(), bytes_max, unproven).await?;
+        let bytes = without_mark(bytes);
         if let Some(known) = known {
             known.check(&bytes)?;
         }
@@ -40,6 +41,12 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
         };
         Ok(Self { value: parse(text)?, bytes, _room: room })
     }
+}
+
+/// Removes the byte order mark that some editors and Windows programs put in front of UTF-8.
+pub(crate) fn without_mark(bytes: Bytes) -> Bytes {
+    const MARK: &[u8] = "\u{feff}".as_bytes();
+    if bytes.starts_with(MARK) { bytes.slice(MARK.len()..) } else { bytes }
 }
 
 fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {

@@ -10,7 +10,7 @@ mod query;
 mod remote_ip;
 
 pub(crate) use app::{Acting, AnyCollaborator, AnyMember, Authorized, Readable, TheOperator};
-pub(crate) use body::{JsonBody, given, given_time, required};
+pub(crate) use body::{JsonBody, given, given_time, required, without_mark};
 pub(crate) use caller::{Caller, Exchanging, NameAndPassword, Operator, User, name_and_password};
 pub(crate) use page::{Paged, Pagination, Selection};
 pub(crate) use path::{LastSegment, Segments};

@@ -39,8 +39,8 @@ impl Selection {
         if let Some(hours) = number(query, "from", FROM_HOURS_MAX)? {
             return Ok(Self::LastHours(hours));
         }
-        let page = number(query, "page", u64::MAX)?.unwrap_or(1);
-        let per_page = number(query, "per_page", u64::MAX)?.unwrap_or(PAGE_DEFAULT).min(PAGE_MAX);
+        let page = number_or_zero(query, "page")?.unwrap_or(1);
+        let per_page = number_or_zero(query, "per_page")?.unwrap_or(PAGE_DEFAULT).min(PAGE_MAX);
         Ok(Self::Page { page, per_page })
     }
 
@@ -128,6 +128,11 @@ fn number(query: &HashMap<String, String>, field: &str, max: u64) -> Result<Opti
     }
 }
 
+/// Reads a number for which Go clients send zero if they have none.
+fn number_or_zero(query: &HashMap<String, String>, field: &str) -> Result<Option<u64>, FieldErrors> {
+    if query.get(field).is_some_and(|text| text == "0") { Ok(None) } else { number(query, field, u64::MAX) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,13 +153,14 @@ mod tests {
             ("page=18446744073709551615", page(u64::MAX, 20)),
             ("from=72", Ok(Selection::LastHours(72))),
             ("from=1&page=x", Ok(Selection::LastHours(1))),
-            ("page=0", Err("page".to_owned())),
+            ("page=0&per_page=0", page(1, 20)),
+            ("page=00", Err("page".to_owned())),
             ("page=", Err("page".to_owned())),
             ("page=-1", Err("page".to_owned())),
             ("page=+1", Err("page".to_owned())),
             ("page=1.0", Err("page".to_owned())),
             ("page=18446744073709551616", Err("page".to_owned())),
-            ("per_page=0", Err("per_page".to_owned())),
+            ("per_page=-0", Err("per_page".to_owned())),
             ("per_page=x", Err("per_page".to_owned())),
             ("from=0", Err("from".to_owned())),
             ("from=73", Err("from".to_owned())),

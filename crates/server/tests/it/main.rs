@@ -25,6 +25,9 @@ mod visibility;
 // A response names what its own request created. What gets an identifier gets a line.
 mod created;
 
+// What existing clients send. A request that a client needs gets a test.
+mod clients;
+
 // Many actions on one app at once, and what runs later by itself.
 mod concurrency;
 mod timers;

@@ -155,12 +155,12 @@ struct VariablesBody {
     variables: Option<Vec<VariableFields>>,
 }
 
-/// Sets several variables. Others stay as they are.
+/// Sets several variables. Others stay as they are. Clients send no list, or `null`, if there is nothing to set.
 async fn set_variables(
     access: Authorized<SetVariables>,
     body: JsonBody<VariablesBody>,
 ) -> Result<Response, ApiError> {
-    let variables = required(body.value.variables, "variables")?;
+    let variables = body.value.variables.unwrap_or_default();
     let variables = variables
         .into_iter()
         .enumerate()
@@ -177,7 +177,7 @@ struct DeleteVariablesBody {
     variable_ids: Option<Vec<String>>,
 }
 
-/// Deletes several variables. Clients name them in the body, or as `variable_ids[]` in the query.
+/// Deletes several variables. Clients name them in the body, or as `variable_ids[]` in the query, or name none.
 async fn delete_variables(
     access: Authorized<DeleteVariables>,
     RawQuery(query): RawQuery,
@@ -185,15 +185,14 @@ async fn delete_variables(
 ) -> Result<Response, ApiError> {
     let in_query = || {
         let pairs = query.as_deref().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-        let ids: Vec<_> = pairs
+        pairs
             .filter(|(name, _)| {
                 matches!(*name, "variable_ids[]" | "variable_ids%5B%5D" | "variable_ids%5b%5d")
             })
             .map(|(_, id)| id.to_owned())
-            .collect();
-        (!ids.is_empty()).then_some(ids)
+            .collect()
     };
-    let ids = required(body.value.variable_ids.or_else(in_query), "variable_ids")?;
+    let ids: Vec<_> = body.value.variable_ids.unwrap_or_else(in_query);
     let ids = ids.iter().map(|id| parse_id(id)).collect::<Result<_, _>>()?;
     access.act(DeleteVariables(ids), &body.bytes).await?;
     Ok(StatusCode::NO_CONTENT.into_response())

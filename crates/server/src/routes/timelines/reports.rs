@@ -14,7 +14,7 @@ use crate::api::{Api, action};
 use crate::arriving::Arrived;
 use crate::dry_run::DryRun;
 use crate::error::ApiError;
-use crate::extract::Operator;
+use crate::extract::{Operator, without_mark};
 use crate::idempotency::Repeatable;
 use crate::limits::REPORT_BYTES_MAX;
 use crate::state::AppState;
@@ -97,6 +97,7 @@ async fn report_events(
         return Err(ApiError::TooLarge(REPORT_BYTES_MAX));
     }
     let Arrived { bytes: body, room: _room } = state.arriving.read(body, REPORT_BYTES_MAX, None).await?;
+    let body = without_mark(body);
     let permits = u32::try_from(body.len()).expect("a report is shorter than 4 GiB");
     let _in_work = state.report_bytes.acquire_many(permits).await.map_err(|_| ApiError::Unavailable)?;
     let text = std::str::from_utf8(&body)
