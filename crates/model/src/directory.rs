@@ -94,9 +94,10 @@ pub struct Plan {
 }
 
 impl Directory {
-    /// Returns the provider with this short name.
+    /// Returns the provider with this short name, or with this one after `scalingo-`, as Scalingo's documentation has it.
     pub fn provider(&self, id: &str) -> Option<&Provider> {
-        self.addon_providers.iter().find(|provider| provider.id == id)
+        let with_id = |id: &str| self.addon_providers.iter().find(|provider| provider.id == id);
+        with_id(id).or_else(|| with_id(id.strip_prefix("scalingo-")?))
     }
 
     /// Checks a directory from the operator.

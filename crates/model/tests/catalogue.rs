@@ -85,7 +85,7 @@ fn invalid_type_data_is_refused_by_field() {
         ("scale", r#"{"previous_containers":{},"containers":{"web":1}}"#, "accepted"),
         (
             "scale",
-            r#"{"previous_containers":{},"containers":{"web":"1"}}"#,
+            r#"{"previous_containers":{},"containers":{"web":"one"}}"#,
             "events[0].type_data.containers.web: must be a whole number from 0 to 4294967295",
         ),
         (

@@ -69,7 +69,8 @@ async fn terraform_links_a_repository_and_has_nothing_more_to_change() {
 #[tokio::test]
 async fn a_feature_takes_those_that_require_it_along() {
     let (mut service, jane) = with_app().await;
-    let addon = r#"{"addon":{"addon_provider_id":"redis","plan_id":"redis-sandbox"}}"#;
+    // The identifier in Scalingo's documentation.
+    let addon = r#"{"addon":{"addon_provider_id":"scalingo-redis","plan_id":"redis-sandbox"}}"#;
     let addon = service.post("/v1/apps/my-app/addons", &jane, addon).await.json()["addon"]["id"].clone();
     let path = format!("/api/databases/{}/features", addon.as_str().unwrap());
     for feature in ["force-ssl", "publicly-available"] {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::sent_scale::SentScale;
 use crate::FieldErrors;
 use crate::catalogue::Shape;
 use crate::field_class::classes;
@@ -27,7 +28,8 @@ classes!(Restart { scope: [Public], addon_name: Public, addon_provider: Public }
 
 /// The formation before and after: the number of containers of each type, including zeros.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "SentScale")]
+#[schemars(!from, deny_unknown_fields)]
 pub struct Scale {
     /// The number of containers of each type before.
     pub previous_containers: BTreeMap<String, u32>,
@@ -46,6 +48,13 @@ classes!(Scale {
     previous_sizes: [Public],
     sizes: [Public],
 });
+
+impl From<SentScale> for Scale {
+    fn from(sent: SentScale) -> Self {
+        let [(previous_containers, previous_sizes), (containers, sizes)] = sent.formations();
+        Self { previous_containers, containers, previous_sizes, sizes }
+    }
+}
 
 /// A one-off command.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -102,4 +111,53 @@ pub(super) fn scale_in_words(data: &Scale) -> String {
         })
         .collect();
     if changes.is_empty() { "nothing".to_owned() } else { changes.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sent_scale::Formation;
+    use super::*;
+
+    fn read(containers: &str, sizes: &str) -> Result<Formation, String> {
+        let json = format!(r#"{{"previous_containers":{{}},"containers":{containers}{sizes}}}"#);
+        let scale: Scale = serde_json::from_str(&json).map_err(|error| crate::plain_message(&error))?;
+        Ok((scale.containers, scale.sizes))
+    }
+
+    #[test]
+    fn sizes_may_come_with_the_amounts() {
+        let amounts = |web, worker| BTreeMap::from([("web".to_owned(), web), ("worker".to_owned(), worker)]);
+        let sizes = |web: &str, worker: &str| {
+            BTreeMap::from([("web".to_owned(), web.to_owned()), ("worker".to_owned(), worker.to_owned())])
+        };
+        for (containers, given, expected) in [
+            (r#"{"web":1,"worker":0}"#, "", (amounts(1, 0), None)),
+            (r#"{"web":"1:M","worker":"0:2XL"}"#, "", (amounts(1, 0), Some(sizes("M", "2XL")))),
+            (r#"{"web":"1","worker":2}"#, "", (amounts(1, 2), None)),
+            (
+                r#"{"web":1,"worker":"2:S"}"#,
+                r#","sizes":{"web":"L"}"#,
+                (amounts(1, 2), Some(sizes("L", "S"))),
+            ),
+            (
+                r#"{"web":"1:M","worker":2}"#,
+                r#","sizes":{"web":"L","worker":"S"}"#,
+                (amounts(1, 2), Some(sizes("L", "S"))),
+            ),
+        ] {
+            assert_eq!(read(containers, given), Ok(expected), "{containers}");
+        }
+        for (containers, message) in [
+            (r#"{"web":-1}"#, "must be a whole number from 0 to 4294967295"),
+            (r#"{"web":4294967296}"#, "must be a whole number from 0 to 4294967295"),
+            (r#"{"web":"many"}"#, "must be a whole number from 0 to 4294967295"),
+            (r#"{"web":"1:"}"#, "must be a whole number from 0 to 4294967295"),
+            (r#"{"web":"+1:M"}"#, "must be a whole number from 0 to 4294967295"),
+            (r#"{"web":1,"web":2}"#, "duplicate field `web`"),
+            ("[]", "must be an object"),
+        ] {
+            assert_eq!(read(containers, ""), Err(message.to_owned()), "{containers}");
+        }
+        assert!(read(r#"{"web":1}"#, r#","sizes":{"web":"M","web":"M"}"#).is_err());
+    }
 }

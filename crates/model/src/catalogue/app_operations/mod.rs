@@ -6,6 +6,7 @@
 mod apps;
 mod containers;
 mod deployments;
+mod sent_scale;
 
 use super::{event_types, join_names};
 
