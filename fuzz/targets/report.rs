@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use annals_model::{Account, App, AppRef, Event, EventId, Person, Report, Time, report};
+use annals_model::{Account, App, Event, EventId, Report, Time, report};
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
@@ -28,11 +28,9 @@ fn check(report: Report) {
     assert_eq!(read, event);
     assert_eq!(read.to_json(), json);
     if let Some(app) = &event.app {
-        let app: &AppRef = app;
         App::apply(&mut Arc::new(App::first_seen(app, created_at)), &event);
     }
     if let Some(user) = &event.user {
-        let user: &Person = user;
         Account::apply(&mut Arc::new(Account::first_seen(user, created_at)), &event);
     }
 }

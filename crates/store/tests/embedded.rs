@@ -128,6 +128,22 @@ async fn a_journal_cut_off_anywhere_keeps_every_whole_commit() {
 }
 
 #[tokio::test]
+async fn an_empty_journal_that_a_full_disk_left_is_no_damage() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).unwrap();
+    append(&store, 0..3).await;
+    drop(store);
+    let (newest, _) = journal(directory.path());
+    let number: u64 = newest.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+    fs::File::create(newest.with_file_name(format!("{}.jnl", number + 1))).unwrap();
+    let store = open(directory.path()).unwrap();
+    check(&store, 3).await;
+    append(&store, 3..5).await;
+    drop(store);
+    check(&open(directory.path()).unwrap(), 5).await;
+}
+
+#[tokio::test]
 async fn a_torn_last_commit_is_cut_off_and_kept_beside_the_journal() {
     let seed = rand::random();
     eprintln!("seed {seed}");

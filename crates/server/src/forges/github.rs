@@ -13,7 +13,7 @@ use crate::error::ApiError;
 /// # Errors
 ///
 /// [`ApiError::BadRequest`] if the body is not what GitHub's documentation describes.
-pub(crate) fn read(event: &str, body: &[u8]) -> Result<WebhookEvent, ApiError> {
+pub(crate) fn read(event: &str, body: &str) -> Result<WebhookEvent, ApiError> {
     match event {
         "push" => Ok(push(parse(body)?)),
         "pull_request" => Ok(pull_request(parse(body)?)),

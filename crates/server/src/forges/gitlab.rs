@@ -13,7 +13,7 @@ use crate::error::ApiError;
 /// # Errors
 ///
 /// [`ApiError::BadRequest`] if the body is not what GitLab's documentation describes.
-pub(crate) fn read(body: &[u8]) -> Result<WebhookEvent, ApiError> {
+pub(crate) fn read(body: &str) -> Result<WebhookEvent, ApiError> {
     #[derive(Deserialize)]
     struct Kind {
         object_kind: Option<String>,

@@ -116,14 +116,14 @@ fn is_head_skipped(commits: &[Commit], head: &str) -> bool {
     latest.is_some_and(|commit| is_skipped(&commit.message))
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_str(&readable(body))
+fn parse<T: DeserializeOwned>(body: &str) -> Result<T, ApiError> {
+    serde_json::from_str(body)
         .map_err(|error| ApiError::BadRequest(format!("cannot read the webhook: {error}")))
 }
 
 /// Returns a body without what JSON in UTF-8 cannot have. Messages of commits have any bytes, and forges pass on some of them:
 /// bytes that are no UTF-8, and escapes of half a surrogate pair.
-fn readable(body: &[u8]) -> Cow<'_, str> {
+pub(crate) fn readable(body: &[u8]) -> Cow<'_, str> {
     const ESCAPE: usize = r"\uD800".len();
     let text = String::from_utf8_lossy(body);
     let unit = |at: usize| {

@@ -1,7 +1,9 @@
 //! Rows that follow from states, in both directions: each has its state, and each state has all of its rows.
 
+use std::sync::Arc;
+
 use annals_model::app::addon_id;
-use annals_model::{AppId, UserId};
+use annals_model::{App, AppId, Secret, UserId};
 
 use crate::error::Error;
 use crate::rows::{Key, Name, Neighbours, Row, RowKey, TokenHash, key};
@@ -161,7 +163,7 @@ async fn is_right(store: &dyn Portable, key: RowKey, row: Row) -> Result<bool, E
         }
         (RowKey::Invitation(key::Invitation(hash)), Row::Invitation(app)) => {
             let private = store.get(key::PrivateState(app)).await?;
-            let invites = |token: &annals_model::Secret| TokenHash::of(&token.0) == hash;
+            let invites = |token: &Secret| TokenHash::of(&token.0) == hash;
             Ok(private.is_some_and(|private| private.invitations.values().any(invites)))
         }
         (RowKey::Timer(key::Timer(at, app, number)), _) => {
@@ -203,14 +205,17 @@ async fn is_in_list<K: Name>(
     Ok(follows && leads)
 }
 
+/// Returns an app, unless it is deleted or does not exist.
+async fn live_app(store: &dyn Portable, app: AppId) -> Result<Option<Arc<App>>, Error> {
+    Ok(store.get(key::App(app)).await?.filter(|app| app.deleted_at.is_none()))
+}
+
 async fn app_has_name(store: &dyn Portable, name: &str, app: AppId) -> Result<bool, Error> {
-    let app = store.get(key::App(app)).await?;
-    Ok(app.is_some_and(|app| app.deleted_at.is_none() && app.name == name))
+    Ok(live_app(store, app).await?.is_some_and(|app| app.name == name))
 }
 
 async fn app_has_domain(store: &dyn Portable, domain: &str, app: AppId) -> Result<bool, Error> {
-    let app = store.get(key::App(app)).await?;
-    Ok(app.is_some_and(|app| app.deleted_at.is_none() && app.domains.contains_key(domain)))
+    Ok(live_app(store, app).await?.is_some_and(|app| app.domains.contains_key(domain)))
 }
 
 async fn app_has_addon(
@@ -219,8 +224,7 @@ async fn app_has_addon(
     id: &str,
     provider: Option<&str>,
 ) -> Result<bool, Error> {
-    let app = store.get(key::App(app)).await?.filter(|app| app.deleted_at.is_none());
-    Ok(app.is_some_and(|app| {
+    Ok(live_app(store, app).await?.is_some_and(|app| {
         app.addons.iter().any(|(resource, addon)| {
             addon_id(app.id, resource) == id && provider.is_none_or(|provider| addon.provider == provider)
         })

@@ -20,6 +20,7 @@ use super::format::FORMAT;
 pub(super) const MAGIC: &[u8; 13] = b"annals backup";
 /// About the length of a chunk of the stream.
 pub(super) const CHUNK_BYTES: usize = 256 << 10;
+
 impl Inner {
     /// Returns the keyspaces in the order of their numbers in backups.
     pub(super) fn keyspaces(&self) -> [&Keyspace; 5] {

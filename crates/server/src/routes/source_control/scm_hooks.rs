@@ -24,7 +24,7 @@ use crate::api::{Api, op};
 use crate::arriving::{Arrived, Unproven};
 use crate::error::ApiError;
 use crate::extract::Segments;
-use crate::forges::{WebhookEvent, github, gitlab};
+use crate::forges::{WebhookEvent, github, gitlab, readable};
 use crate::idempotency::Repeatable;
 use crate::limits::HOOK_BYTES_MAX;
 use crate::state::AppState;
@@ -84,14 +84,12 @@ async fn receive_webhook(
     let bytes = u32::try_from(body.len()).expect("a webhook is shorter than 4 GiB");
     let _in_work = state.hook_bytes.acquire_many(bytes).await.map_err(|_| ApiError::Unavailable)?;
     let (event, delivery) = if headers.contains_key("x-github-event") {
-        (
-            github::read(forge_event, &json_in(&headers, &body)?)?,
-            repeatable.key().or(header("x-github-delivery")),
-        )
+        let event = github::read(forge_event, &readable(&json_in(&headers, &body)?))?;
+        (event, repeatable.key().or(header("x-github-delivery")))
     } else {
         // An event's UUID is not one of a delivery: what an event causes has it too.
         let delivery = repeatable.key().or(header("webhook-id"));
-        (gitlab::read(&body)?, delivery)
+        (gitlab::read(&readable(&body))?, delivery)
     };
     let fingerprint = hex::encode(Sha256::digest(&body));
     let idempotency =
