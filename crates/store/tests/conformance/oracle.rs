@@ -56,10 +56,16 @@ impl History {
                     let user =
                         (app.is_none() || self.random.random()).then(|| user(self.random.random_range(0..3)));
                     let mut event = event(&self.ids, app, user, time);
-                    let home = event.home();
-                    let head = heads.entry(home).or_insert_with(|| oracle.head(home));
-                    event.is_indexed = head.is_late(time);
-                    *head = head.append(time);
+                    let mut extend = |timeline| {
+                        let head = heads.entry(timeline).or_insert_with(|| oracle.head(timeline));
+                        let is_late = head.is_late(time);
+                        *head = head.append(time);
+                        is_late
+                    };
+                    event.is_indexed = extend(event.home());
+                    if let Some(reference) = event.reference() {
+                        extend(reference);
+                    }
                     event.event_type =
                         ["restart", "scale", "database/add_feature"][self.random.random_range(0..3)];
                     event
