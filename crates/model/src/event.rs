@@ -1,5 +1,7 @@
 //! One event, and its canonical JSON.
 
+use serde::{Deserialize, Serialize};
+
 use crate::json::write_json;
 use crate::{AppId, EventId, Person, Time, TypeData};
 
@@ -9,6 +11,15 @@ pub struct AppRef {
     /// The app's permanent identifier.
     pub id: AppId,
     /// Its name at that moment; the new name if the event is a rename.
+    pub name: String,
+}
+
+/// A project as an event names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProjectRef {
+    /// The project's identifier on the platform.
+    pub id: String,
+    /// Its name at that moment.
     pub name: String,
 }
 
@@ -23,6 +34,8 @@ pub struct Event {
     pub user: Option<Person>,
     /// The app it belongs to; `None` if it concerns only an account.
     pub app: Option<AppRef>,
+    /// The project that it names; `None` if none.
+    pub project: Option<ProjectRef>,
     /// What happened.
     pub data: TypeData,
 }
@@ -50,6 +63,12 @@ impl Event {
             out.extend_from_slice(&app.id.to_hex());
             out.extend_from_slice(b"\",\"app_name\":");
             write_json(&app.name, out);
+        }
+        if let Some(project) = &self.project {
+            out.extend_from_slice(b",\"project_id\":");
+            write_json(&project.id, out);
+            out.extend_from_slice(b",\"project_name\":");
+            write_json(&project.name, out);
         }
         out.extend_from_slice(b",\"type\":\"");
         out.extend_from_slice(self.data.event_type().name.as_bytes());

@@ -216,6 +216,14 @@ impl ResourceId {
     }
 }
 
+/// Derives a UUID from an owner's identifier, a kind and a name.
+pub(crate) fn derived_uuid(owner: impl AsRef<[u8]>, kind: &str, name: &str) -> Uuid {
+    let hash = Sha256::new().chain_update(owner).chain_update(kind).chain_update([0]).chain_update(name);
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash.finalize()[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
 /// A source of new identifiers. It is an input, like the time, so a decision can be repeated exactly.
 pub trait IdSource: Send + Sync {
     /// Returns an identifier for an event at this time, greater than all that this source returned for this time or an

@@ -44,7 +44,7 @@ pub use app::{App, PrivateState};
 pub use catalogue::{EventType, TypeData};
 pub use cow_arc::CowArc;
 pub use directory::Directory;
-pub use event::{AppRef, Event};
+pub use event::{AppRef, Event, ProjectRef};
 pub use field_class::{Class, Classed, Classes, Field, FieldShape, hide};
 pub use field_errors::FieldErrors;
 pub use id::{AppId, EventId, IdSource, InvalidId, RandomIds, ResourceId, SECRET_BYTES, UserId};

@@ -1,7 +1,7 @@
 //! Users as events name them.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::limits::NAME_BYTES_MAX;
 use crate::{FieldErrors, UserId};
@@ -12,13 +12,26 @@ use crate::{FieldErrors, UserId};
 pub struct Person {
     /// Their username.
     pub username: String,
-    /// Their email address.
+    /// Their email address; empty if unknown. A report may leave it out.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    #[schemars(with = "Option<String>")]
     pub email: String,
     /// Their permanent identifier.
     pub id: UserId,
 }
 
+fn null_is_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
 impl Person {
+    /// Returns what is known of a user after an event that names them: an event without an email address does not say that
+    /// they have none.
+    pub(crate) fn after(&self, named: &Self) -> Self {
+        let email = if named.email.is_empty() { &self.email } else { &named.email };
+        Self { email: email.clone(), ..named.clone() }
+    }
+
     /// Refuses a username or an email address that is too long.
     pub(crate) fn check(&self) -> Result<(), FieldErrors> {
         let fields = [("username", &self.username), ("email", &self.email)];

@@ -8,10 +8,10 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use crate::catalogue::{self, Scope};
+use crate::catalogue::{self, EventType, Scope};
 use crate::json::plain_message;
 use crate::limits::NAME_BYTES_MAX;
-use crate::{AppId, AppRef, Event, EventId, FieldErrors, Person, Time, TypeData, nearest};
+use crate::{AppId, AppRef, Event, EventId, FieldErrors, Person, ProjectRef, Time, TypeData, nearest};
 
 /// The most events in one request.
 pub const EVENTS_MAX: usize = 10_000;
@@ -36,6 +36,8 @@ pub struct Report {
     pub user: Option<Person>,
     /// The app it belongs to; `None` if it concerns only an account.
     pub app: Option<AppRef>,
+    /// The project that it names; `None` if none.
+    pub project: Option<ProjectRef>,
     /// What happened.
     pub data: TypeData,
 }
@@ -58,6 +60,8 @@ struct Envelope<'a> {
     user: Option<Person>,
     app_id: Option<AppId>,
     app_name: Option<String>,
+    project_id: Option<String>,
+    project_name: Option<String>,
     #[serde(borrow, rename = "type")]
     event_type: Cow<'a, str>,
     #[serde(borrow)]
@@ -72,16 +76,26 @@ impl Report {
     /// Returns the fields that do not match the catalogue; an empty name stands for the event itself.
     pub fn parse(json: &str) -> Result<Self, FieldErrors> {
         require_object(json)?;
-        let Envelope { id, created_at, user, app_id, app_name, event_type, type_data } =
-            serde_json::from_str(json).or_else(|_| {
-                serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json)).map_err(
-                    |error: serde_path_to_error::Error<serde_json::Error>| {
-                        let path = error.path().to_string();
-                        let field = if path == "." { String::new() } else { path };
-                        FieldErrors::one(field, plain_message(error.inner()))
-                    },
-                )
-            })?;
+        let envelope: Envelope<'_> = serde_json::from_str(json).or_else(|_| {
+            serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json)).map_err(
+                |error: serde_path_to_error::Error<serde_json::Error>| {
+                    let path = error.path().to_string();
+                    let field = if path == "." { String::new() } else { path };
+                    FieldErrors::one(field, plain_message(error.inner()))
+                },
+            )
+        })?;
+        let Envelope {
+            id,
+            created_at,
+            user,
+            app_id,
+            app_name,
+            project_id,
+            project_name,
+            event_type,
+            type_data,
+        } = envelope;
         let event_type = catalogue::find(&event_type)
             .ok_or_else(|| FieldErrors::one("type", unknown_type(&event_type)))?;
         let empty = RawValue::from_string("{}".to_owned()).expect("an empty object is JSON");
@@ -89,45 +103,59 @@ impl Report {
         let data = require_object(type_data.get())
             .and_then(|()| event_type.parse(type_data))
             .map_err(|errors| errors.within("type_data"))?;
-        let app = match (event_type.scope, app_id, app_name) {
-            (Scope::App, Some(id), Some(name)) if !name.is_empty() => Some(AppRef { id, name }),
-            (Scope::App, None, _) => {
-                return Err(FieldErrors::one(
-                    "app_id",
-                    format!("is missing: {} belongs to an app", event_type.name),
-                ));
-            }
-            (Scope::App, Some(_), _) => {
-                return Err(FieldErrors::one(
-                    "app_name",
-                    format!("is missing: {} belongs to an app", event_type.name),
-                ));
-            }
-            (Scope::Account, None, None) => None,
-            (Scope::Account, app_id, _) => {
-                let field = if app_id.is_some() { "app_id" } else { "app_name" };
-                return Err(FieldErrors::one(
-                    field,
-                    format!("must be absent: {} belongs to no app", event_type.name),
-                ));
-            }
-        };
-        if event_type.scope == Scope::Account && user.is_none() {
-            return Err(FieldErrors::one(
-                "user",
-                format!("is missing: {} belongs to an account", event_type.name),
-            ));
+        let app = app_of(event_type, app_id, app_name)?;
+        let project = project_of(event_type, project_id, project_name)?;
+        if event_type.scope != Scope::App && user.is_none() {
+            let message = format!("is missing: {} belongs to an account", event_type.name);
+            return Err(FieldErrors::one("user", message));
         }
-        Ok(Self { id, created_at, user, app, data })
+        Ok(Self { id, created_at, user, app, project, data })
     }
+}
+
+/// Returns the app that an event names: every event of an app names one, and no other does.
+fn app_of(
+    event_type: &EventType,
+    id: Option<AppId>,
+    name: Option<String>,
+) -> Result<Option<AppRef>, FieldErrors> {
+    let is_missing = || format!("is missing: {} belongs to an app", event_type.name);
+    let must_be_absent = || format!("must be absent: {} belongs to no app", event_type.name);
+    match (event_type.scope == Scope::App, id, name) {
+        (true, Some(id), Some(name)) if !name.is_empty() => Ok(Some(AppRef { id, name })),
+        (true, None, _) => Err(FieldErrors::one("app_id", is_missing())),
+        (true, Some(_), _) => Err(FieldErrors::one("app_name", is_missing())),
+        (false, None, None) => Ok(None),
+        (false, Some(_), _) => Err(FieldErrors::one("app_id", must_be_absent())),
+        (false, None, Some(_)) => Err(FieldErrors::one("app_name", must_be_absent())),
+    }
+}
+
+/// Returns the project that an event names. Every event of a project names one, and any other event may.
+fn project_of(
+    event_type: &EventType,
+    id: Option<String>,
+    name: Option<String>,
+) -> Result<Option<ProjectRef>, FieldErrors> {
+    let (id, name) = (id.unwrap_or_default(), name.unwrap_or_default());
+    if id.is_empty() && name.is_empty() && event_type.scope != Scope::Project {
+        return Ok(None);
+    }
+    for (field, text) in [("project_id", &id), ("project_name", &name)] {
+        if text.is_empty() {
+            return Err(FieldErrors::one(field, "is missing: an event names a project with both"));
+        }
+        catalogue::check_length(field, text)?;
+    }
+    Ok(Some(ProjectRef { id, name }))
 }
 
 impl Event {
     /// Parses an event from its canonical JSON; `None` if the bytes are not canonical JSON of an event.
     pub fn from_json(json: &[u8]) -> Option<Self> {
-        let Report { id, created_at, user, app, data } =
+        let Report { id, created_at, user, app, project, data } =
             Report::parse(std::str::from_utf8(json).ok()?).ok()?;
-        Some(Self { id: id?, created_at: created_at?, user, app, data })
+        Some(Self { id: id?, created_at: created_at?, user, app, project, data })
     }
 }
 

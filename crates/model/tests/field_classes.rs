@@ -10,7 +10,7 @@ use annals_model::app::{
 };
 use annals_model::catalogue::{self, DeploymentStatus, EventType, Inviter, MaintenanceWindow};
 use annals_model::field_class::REST;
-use annals_model::{App, Class, Classed, Classes, Field, FieldShape, Person, Time, hide};
+use annals_model::{App, Class, Classed, Classes, Field, FieldShape, Person, ProjectRef, Time, hide};
 use serde_json::{Value, json};
 
 /// A text that is in non-public fields only.
@@ -102,9 +102,10 @@ fn filled(root: &Value, schema: &Value, shape: &FieldShape) -> Value {
                 .iter()
                 .map(|(name, schema)| (name.clone(), filled(root, schema, &within(name))))
                 .collect(),
-            None => match item_of(schema) {
-                Some(item) => json!({"KEY": filled(root, item, &within(""))}),
-                None => json!({}),
+            None => match (item_of(schema), shape) {
+                (Some(item), _) => json!({"KEY": filled(root, item, &within(""))}),
+                (None, FieldShape::Leaf(Class::Secret | Class::Personal)) => json!({"KEY": CANARY}),
+                (None, _) => json!({}),
             },
         },
         ("array", ..) => {
@@ -224,6 +225,7 @@ fn full_app() -> App {
         plan: text("starter"),
         created_at: at,
         addon_uuid: Some(text("ad-1")),
+        suspended: true,
         variables: BTreeSet::from([text("DATABASE_URL")]),
         features: BTreeSet::from([text("force-ssl")]),
         log_drains: BTreeSet::from([text("syslog://canary@logs.example:514")]),
@@ -285,6 +287,8 @@ fn full_app() -> App {
         sticky_session: true,
         router_logs: true,
         stack: Some(text("scalingo-22")),
+        stopped: true,
+        project: Some(ProjectRef { id: text("prj-1"), name: text("shop") }),
         formation: BTreeMap::from([(text("web"), ContainerType { amount: 2, size: text("M") })]).into(),
         variables: BTreeMap::from([(text("DATABASE_URL"), text(CANARY))]).into(),
         collaborators: BTreeMap::from([(person.id, collaborator)]).into(),

@@ -13,7 +13,7 @@ use serde_json::Value;
 /// The time of the first event.
 pub const START: Time = Time::from_millis(1_762_000_000_000);
 
-/// The Events API's example events: one of each type, one a line.
+/// Example events: one of each type of the catalogue, one a line. The types of the contract come first.
 pub const EXAMPLES: &str = include_str!("../../../docs/examples.ndjson");
 
 /// Returns the identifier of an app, by number.

@@ -39,11 +39,11 @@ test("the timeline of an app is as it was reported", async () => {
   const expected = examples.filter((event) => event.app_id === johnsApp).reverse();
   const { events, meta } = await client.Events.for(johnsApp, { per_page: 100 });
   assert.deepEqual(events, expected);
-  assert.deepEqual(meta.pagination, { current_page: 1, next_page: null, prev_page: null, total_pages: 1, total_count: 34 });
+  assert.deepEqual(meta.pagination, { current_page: 1, next_page: null, prev_page: null, total_pages: 1, total_count: expected.length });
 });
 
 test("the user's timeline pages through to its end", async () => {
-  const expected = examples.filter((event) => event.user.id === john.id).reverse();
+  const expected = examples.filter((event) => event.user?.id === john.id).reverse();
   const read = [];
   let page = 1;
   while (page !== null) {

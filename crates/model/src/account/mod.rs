@@ -157,13 +157,16 @@ impl Account {
         if let Some(user) = &event.user
             && *user != state.person
         {
-            Arc::make_mut(state).person = user.clone();
+            let person = state.person.after(user);
+            if person != state.person {
+                Arc::make_mut(state).person = person;
+            }
         }
         match &event.data {
             TypeData::Sessions(data) => apply_session(state, data),
             TypeData::Billing(data) => apply_billing(Arc::make_mut(state), data, event),
             TypeData::AccountChanges(data) => match data {
-                AccountChanges::NewKey(data) => {
+                AccountChanges::NewKey(data) | AccountChanges::EditKey(data) => {
                     let key = Key { fingerprint: data.fingerprint.clone(), created_at: event.created_at };
                     Arc::make_mut(state).keys.insert(data.name.clone(), key);
                 }
@@ -178,7 +181,11 @@ impl Account {
                 AccountChanges::NewUser(_)
                 | AccountChanges::NewToken(_)
                 | AccountChanges::RegenerateToken(_)
-                | AccountChanges::DeleteToken(_) => {}
+                | AccountChanges::DeleteToken(_)
+                | AccountChanges::AuthorizeGithub(_)
+                | AccountChanges::RevokeGithub(_)
+                | AccountChanges::TfaEnabled(_)
+                | AccountChanges::TfaDisabled(_) => {}
             },
             _ => {}
         }
@@ -223,6 +230,7 @@ fn apply_billing(account: &mut Account, data: &Billing, event: &Event) {
         Billing::AddVoucher(data) => {
             account.vouchers.insert(data.code.clone());
         }
+        Billing::PaymentAttempt(_) => {}
     }
 }
 

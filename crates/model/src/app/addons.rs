@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::maintenances;
@@ -13,8 +12,11 @@ use super::restart::restarted;
 use super::variables::{check_total, check_values, set_one};
 use super::{App, AppAction, NewValue, PrivateState};
 use crate::action::{Context, Decision};
-use crate::catalogue::{self, Addons, MaintenanceWindow, TypeData, VariableEvent, Variables};
+use crate::catalogue::{
+    self, Addons, MaintenanceWindow, SuspendAddon, TypeData, VariableEvent, Variables, is_false,
+};
 use crate::directory::{Directory, Plan, Provider};
+use crate::id::derived_uuid;
 use crate::{AppId, Event, FieldErrors, IdSource, Rejection, Role, Time};
 
 /// The most add-ons of one app.
@@ -32,6 +34,9 @@ pub struct Addon {
     /// The identifier by which events of its features, log drains and maintenances name it; `None` if it is only derived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addon_uuid: Option<String>,
+    /// Whether the platform suspended it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub suspended: bool,
     /// The names of the variables it added that still exist.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub variables: BTreeSet<String>,
@@ -55,14 +60,7 @@ impl Addon {
 
 /// Returns the identifier of an app's add-on: `ad-` and a UUID, derived like a [`ResourceId`](crate::ResourceId).
 pub fn addon_id(app: AppId, resource_id: &str) -> String {
-    let digest = Sha256::new()
-        .chain_update(app.as_bytes())
-        .chain_update("addon\0")
-        .chain_update(resource_id)
-        .finalize();
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&digest[..16]);
-    format!("ad-{}", uuid::Builder::from_custom_bytes(bytes).into_uuid().hyphenated())
+    format!("ad-{}", derived_uuid(app.as_bytes(), "addon", resource_id))
 }
 
 /// Returns the identifier by which events name an add-on: the one in the event that added it, or else the derived one.
@@ -269,7 +267,7 @@ impl AppAction for ConfigureAddon {
             .collect();
         // What was never deployed does not run.
         if app.last_deployment.is_some() {
-            events.push(restarted(None, &provider.name));
+            events.push(restarted(None, &provider.name, None));
         }
         Ok(events.into())
     }
@@ -283,6 +281,7 @@ pub(super) fn apply(app: &mut App, data: &Addons, event: &Event) {
                 plan: data.plan_name.clone(),
                 created_at: event.created_at,
                 addon_uuid: data.addon_uuid.clone(),
+                suspended: false,
                 variables: BTreeSet::new(),
                 features: BTreeSet::new(),
                 log_drains: BTreeSet::new(),
@@ -301,6 +300,8 @@ pub(super) fn apply(app: &mut App, data: &Addons, event: &Event) {
                 maintenances::apply_addon_removed(app, &addon_uuid);
             }
         }
+        Addons::SuspendAddon(SuspendAddon { resource_id, .. }) => set_suspended(app, resource_id, true),
+        Addons::ResumeAddon(catalogue::Addon { resource_id, .. }) => set_suspended(app, resource_id, false),
         Addons::AddonUpdated(data) => {
             if let Some(ended) = &data.ended_maintenance {
                 app.maintenances.remove(&ended.maintenance_id);
@@ -311,6 +312,12 @@ pub(super) fn apply(app: &mut App, data: &Addons, event: &Event) {
                 addon.maintenance_window = Some(window);
             }
         }
+    }
+}
+
+fn set_suspended(app: &mut App, resource_id: &str, suspended: bool) {
+    if let Some(addon) = app.addons.get_mut(resource_id) {
+        addon.suspended = suspended;
     }
 }
 

@@ -389,6 +389,7 @@ pub(super) fn apply(app: &mut App, data: &Databases, at: Time) {
         }
         Databases::PlanMaintenance(data) => maintenances::apply_planned(app, data),
         Databases::StartMaintenance(data) => maintenances::apply_started(app, data, at),
+        Databases::UpgradeDatabase(_) => {}
         Databases::CompleteMaintenance(data) => _ = app.maintenances.remove(&data.maintenance_id),
     }
 }

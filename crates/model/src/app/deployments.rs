@@ -9,8 +9,9 @@ use super::settings::stack_name;
 use super::{App, AppAction, PrivateState};
 use crate::action::{Context, Decision};
 use crate::catalogue::{self, AppOperations, CommitList, DeploymentStatus, DeploymentType, TypeData};
+use crate::id::derived_uuid;
 use crate::report::AHEAD_MILLIS_MAX;
-use crate::{Event, EventId, Person, Rejection, Role, Time};
+use crate::{AppId, Event, EventId, Person, Rejection, Role, Time};
 
 /// The most deployments kept in the private state. The events of older ones remain in the timeline.
 const REMEMBERED: usize = 100;
@@ -411,6 +412,7 @@ fn advance(
     vec![
         AppOperations::Deployment(catalogue::Deployment {
             deployment_id: deployment.id.to_string(),
+            deployment_uuid: Some(deployment_uuid(app.id, deployment.id)),
             deployment_type: deployment.deployment_type,
             pusher: deployment.pusher.username.clone(),
             git_ref: deployment.git_ref.clone(),
@@ -423,6 +425,11 @@ fn advance(
         })
         .into(),
     ]
+}
+
+/// Returns the identifier of an app's deployment as a UUID, for clients that expect one.
+pub fn deployment_uuid(app: AppId, deployment: EventId) -> String {
+    derived_uuid(app.as_bytes(), "deployment", &deployment.to_string()).to_string()
 }
 
 /// Returns the URL of a commit at the linked forge; `None` if the app is not linked.
@@ -451,6 +458,9 @@ pub(super) fn apply(app: &mut App, data: &catalogue::Deployment, event: &Event) 
         status: data.status,
         finished_at: data.finished_at.unwrap_or(event.created_at),
     });
+    if data.status == DeploymentStatus::Success {
+        app.stopped = false;
+    }
     // A known stack changes only with `stack_changed`: this deployment may have started before such a change.
     if app.stack.is_none() {
         app.stack.clone_from(&data.stack);

@@ -6,9 +6,9 @@ use super::{
     Addon, App, Collaborator, Consent, ContainerType, Domain, Invitation, LastDeployment, Maintenance,
     ScmLink,
 };
-use crate::Person;
 use crate::catalogue::{Inviter, MaintenanceWindow};
 use crate::field_class::{FieldShape, classes};
+use crate::{Person, ProjectRef};
 
 classes!(App {
     id: Public,
@@ -25,6 +25,8 @@ classes!(App {
     sticky_session: Public,
     router_logs: Public,
     stack: Public,
+    stopped: Public,
+    project: { ProjectRef },
     formation: [{ ContainerType }],
     variables: [Secret],
     collaborators: [{ Collaborator }],
@@ -39,6 +41,7 @@ classes!(App {
     hds_contact: Personal,
     last_deployment: { LastDeployment },
 });
+classes!(ProjectRef { id: Public, name: Public });
 classes!(ContainerType { amount: Public, size: Public });
 classes!(Collaborator { username: Public, email: Public, is_limited: Public, invited_email: Public });
 classes!(Invitation { inviter: { Inviter }, created_at: Public, is_limited: Public });
@@ -48,6 +51,7 @@ classes!(Addon {
     plan: Public,
     created_at: Public,
     addon_uuid: Public,
+    suspended: Public,
     variables: [Public],
     features: [Public],
     log_drains: Secret,

@@ -32,9 +32,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Context, Decision};
-use crate::catalogue::{Access, AppOperations, SourceControl, TypeData, is_false};
+use crate::catalogue::{Access, AppOperations, Databases, SourceControl, TypeData, is_false};
 use crate::cow_arc::CowArc;
-use crate::{AppId, AppRef, Event, Person, Rejection, Role, Time, UserId};
+use crate::{AppId, AppRef, Event, Person, ProjectRef, Rejection, Role, Time, UserId};
 
 pub use addons::{
     AddAddon, Addon, ConfigureAddon, DeleteAddon, UpgradeAddon, addon_id, find as find_addon, is_addon_id,
@@ -51,7 +51,7 @@ pub use databases::{
 };
 pub use deployments::{
     BuildDetails, DeployArchive, DeployBranch, DeployCommit, DeploymentRecord, ImportDeployment,
-    LastDeployment, MoveDeployment, Progress, Stage,
+    LastDeployment, MoveDeployment, Progress, Stage, deployment_uuid,
 };
 pub use domains::{AddDomain, Certificate, CertificateChange, DeleteDomain, Domain, EditDomain, domain_id};
 pub use hds_contact::{HdsContact, SetHdsContact};
@@ -109,6 +109,12 @@ pub struct App {
     /// The name of its stack; `None` if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack: Option<String>,
+    /// Whether the platform stopped it, and nothing has started it since.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub stopped: bool,
+    /// The project that it belongs to; `None` for the default one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<ProjectRef>,
     /// Its containers by type.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub formation: CowArc<BTreeMap<String, ContainerType>>,
@@ -195,6 +201,8 @@ impl App {
             sticky_session: false,
             router_logs: false,
             stack: None,
+            stopped: false,
+            project: None,
             formation: CowArc::default(),
             variables: CowArc::default(),
             collaborators: CowArc::default(),
@@ -227,7 +235,9 @@ impl App {
     pub fn apply(state: &mut Arc<Self>, event: &Event) {
         // Every event names the app, so a rename takes effect even if it was never reported.
         let new_name = event.app.as_ref().map(|app| &app.name).filter(|name| **name != state.name);
-        if (leaves_state(&event.data) || is_impossible_review_app(state, &event.data)) && new_name.is_none() {
+        if (state.is_left_by(&event.data) || is_impossible_review_app(state, &event.data))
+            && new_name.is_none()
+        {
             return;
         }
         let app = Arc::make_mut(state);
@@ -240,7 +250,14 @@ impl App {
                 AppOperations::StackChanged(data) => settings::apply_stack(app, data),
                 AppOperations::EditApp(data) => settings::apply(app, data),
                 AppOperations::DeleteApp(_) => app.deleted_at = Some(event.created_at),
-                AppOperations::RenameApp(_) | AppOperations::Restart(_) | AppOperations::Run(_) => {}
+                AppOperations::UpdateAppProject(data) => app.project = Some(data.new_project()),
+                AppOperations::StopApp(_) => app.stopped = true,
+                AppOperations::Restart(_) => app.stopped = false,
+                AppOperations::RenameApp(_)
+                | AppOperations::Run(_)
+                | AppOperations::Crash(_)
+                | AppOperations::RepeatedCrash(_)
+                | AppOperations::StartRegionMigration(_) => {}
             },
             TypeData::Addons(data) => addons::apply(app, data, event),
             TypeData::Collaborators(data) => collaborators::apply(app, data, event),
@@ -253,7 +270,13 @@ impl App {
                 Access::CreateConsent(data) => consents::apply(app, data, event),
                 Access::EditHdsContact(data) => hds_contact::apply(app, data),
             },
-            TypeData::Billing(_) | TypeData::Sessions(_) | TypeData::AccountChanges(_) => {}
+            TypeData::Notifiers(_)
+            | TypeData::Backups(_)
+            | TypeData::Monitoring(_)
+            | TypeData::Billing(_)
+            | TypeData::Sessions(_)
+            | TypeData::AccountChanges(_)
+            | TypeData::Projects(_) => {}
         }
         // A report may give an app to a collaborator, or say that its owner accepted an invitation.
         if let Some(owner) = &app.owner
@@ -264,6 +287,34 @@ impl App {
         app.updated_at = event.created_at;
         if let Some(new_name) = new_name {
             app.name.clone_from(new_name);
+        }
+    }
+
+    /// Returns whether an event changes nothing in this state, except perhaps the app's name.
+    fn is_left_by(&self, data: &TypeData) -> bool {
+        match data {
+            TypeData::AppOperations(data) => match data {
+                // A rename changes only the name.
+                AppOperations::RenameApp(_)
+                | AppOperations::Run(_)
+                | AppOperations::Crash(_)
+                | AppOperations::RepeatedCrash(_)
+                | AppOperations::StartRegionMigration(_) => true,
+                AppOperations::Restart(_) => !self.stopped,
+                _ => false,
+            },
+            TypeData::SourceControl(data) => {
+                matches!(data, SourceControl::LinkGithub(_) | SourceControl::UnlinkGithub(_))
+            }
+            TypeData::Databases(data) => matches!(data, Databases::UpgradeDatabase(_)),
+            TypeData::Notifiers(_)
+            | TypeData::Backups(_)
+            | TypeData::Monitoring(_)
+            | TypeData::Billing(_)
+            | TypeData::Sessions(_)
+            | TypeData::AccountChanges(_)
+            | TypeData::Projects(_) => true,
+            _ => false,
         }
     }
 
@@ -318,16 +369,4 @@ fn push_bounded<T>(list: &mut Vec<T>, new: T, max: usize) {
 fn is_impossible_review_app(app: &App, data: &TypeData) -> bool {
     matches!(data, TypeData::SourceControl(SourceControl::CreateReviewApp(_)))
         && app.contradiction(data).is_some()
-}
-
-/// Returns whether an event changes nothing in an app's state, except perhaps its name.
-fn leaves_state(data: &TypeData) -> bool {
-    match data {
-        // A rename changes only the name.
-        TypeData::AppOperations(data) => {
-            matches!(data, AppOperations::RenameApp(_) | AppOperations::Restart(_) | AppOperations::Run(_))
-        }
-        TypeData::Billing(_) | TypeData::Sessions(_) | TypeData::AccountChanges(_) => true,
-        _ => false,
-    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{App, AppAction, PrivateState};
 use crate::action::{Context, Decision};
-use crate::catalogue::{self, AppOperations, TypeData};
+use crate::catalogue::{self, AppOperations, RestartReason, TypeData};
 use crate::{FieldErrors, Rejection, Role};
 
 /// The most containers and types in a scope.
@@ -40,14 +40,18 @@ impl AppAction for Restart {
             return Err(Rejection::Invalid(errors));
         }
         let scope = (!self.scope.is_empty()).then(|| self.scope.clone());
-        Ok(Decision::of(restarted(scope, "")))
+        Ok(Decision::of(restarted(scope, "", Some(RestartReason::UserRestart))))
     }
 }
 
 /// Returns the event of a restart. `addon_name` is empty unless an add-on restarted the app.
-pub(super) fn restarted(scope: Option<Vec<String>>, addon_name: &str) -> TypeData {
+pub(super) fn restarted(
+    scope: Option<Vec<String>>,
+    addon_name: &str,
+    reason: Option<RestartReason>,
+) -> TypeData {
     let (addon_name, addon_provider) = (addon_name.to_owned(), addon_name.to_owned());
-    AppOperations::Restart(catalogue::Restart { scope, addon_name, addon_provider }).into()
+    AppOperations::Restart(catalogue::Restart { scope, addon_name, addon_provider, reason }).into()
 }
 
 /// Returns whether a scope's entry is a container type of the app, or one of its containers.

@@ -159,6 +159,7 @@ pub(super) fn apply(app: &mut App, data: &catalogue::Scale) {
         .map(|(name, &amount)| (name.clone(), ContainerType { amount, size: size_of(name) }))
         .collect();
     *app.formation = formation;
+    app.stopped = false;
 }
 
 /// Splits a formation into the event's two maps: the amounts and the sizes.

@@ -327,6 +327,7 @@ pub(super) fn apply(app: &mut App, data: &SourceControl, event: &Event) {
         SourceControl::CreateReviewApp(data) => review_apps::apply_created(app, data, event.created_at),
         SourceControl::DestroyReviewApp(data) => review_apps::apply_destroyed(app, data),
         SourceControl::RenameReviewApp(data) => review_apps::apply_renamed(app, data),
+        SourceControl::LinkGithub(_) | SourceControl::UnlinkGithub(_) => {}
     }
 }
 

@@ -72,6 +72,49 @@ pub struct IntegrationData {
 }
 classes!(IntegrationData { login: Public, avatar_url: Url, url: Url });
 
+/// A second factor for signing in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TfaEnabled {
+    /// What provides it: `totp`, …
+    #[serde(default)]
+    pub provider: String,
+}
+classes!(TfaEnabled { provider: Public });
+
+/// Nothing: the event says it all.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TfaDisabled {}
+classes!(TfaDisabled {});
+
+/// A connected GitHub account, as platforms recorded it before there were integrations.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AuthorizeGithub {
+    /// The account.
+    pub github_user: GithubUser,
+}
+classes!(AuthorizeGithub { github_user: { GithubUser } });
+
+/// A GitHub account.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GithubUser {
+    /// The username.
+    pub login: String,
+    /// The URL of its picture; empty if there is none.
+    #[serde(default)]
+    pub avatar_url: String,
+}
+classes!(GithubUser { login: Public, avatar_url: Url });
+
+/// Nothing: the event says it all.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeGithub {}
+classes!(RevokeGithub {});
+
 event_types! {
     /// An account, its tokens, its public keys and its forge accounts.
     AccountChanges, Account;
@@ -89,6 +132,8 @@ event_types! {
         |data| format!("revoked API token {}", data.token_name);
     /// When a public key is added.
     NewKey(NewKey) = "new_key", "Public key added", Account, further: |data| format!("added public key {}", data.name);
+    /// When a public key is replaced under its name.
+    EditKey(NewKey) = "edit_key", "Public key replaced", Account, further: |data| format!("replaced public key {}", data.name);
     /// When a public key is removed.
     DeleteKey(DeleteKey) = "delete_key", "Public key removed", Account, further:
         |data| format!("removed public key {}", data.name);
@@ -98,7 +143,23 @@ event_types! {
     /// When an account at a Git hosting service is disconnected.
     DeleteIntegration(IntegrationEvent) = "delete_integration", "Forge disconnected", Account, further:
         |data| format!("disconnected {}", forge(data));
+    /// When a GitHub account was connected, before there were integrations.
+    AuthorizeGithub(AuthorizeGithub) = "authorize_github", "GitHub authorized", Account, further:
+        |data| format!("connected GitHub account {}", data.github_user.login);
+    /// When a GitHub account was disconnected, before there were integrations.
+    RevokeGithub(RevokeGithub) = "revoke_github", "GitHub revoked", Account, further: |_| "disconnected a GitHub account";
+    /// When a second factor for signing in is enabled.
+    TfaEnabled(TfaEnabled) = "tfa_enabled", "Two-factor authentication enabled", Account, further:
+        |_| "enabled two-factor authentication";
+    /// When the second factor for signing in is disabled.
+    TfaDisabled(TfaDisabled) = "tfa_disabled", "Two-factor authentication disabled", Account, further:
+        |_| "disabled two-factor authentication";
 }
+
+impl Shape for TfaEnabled {}
+impl Shape for TfaDisabled {}
+impl Shape for AuthorizeGithub {}
+impl Shape for RevokeGithub {}
 
 impl Shape for NewUser {}
 impl Shape for TokenEvent {}
@@ -106,7 +167,11 @@ impl Shape for NewKey {}
 impl Shape for DeleteKey {}
 impl Shape for IntegrationEvent {}
 
-/// Names the forge by public fields only.
+/// Names the forge account by public fields only: `johndoe on https://github.com`
 fn forge(data: &IntegrationEvent) -> String {
-    public_url(&data.data.url).unwrap_or_else(|| data.integration_type.clone())
+    let forge = public_url(&data.data.url).unwrap_or_else(|| data.integration_type.clone());
+    match data.data.login.as_str() {
+        "" => forge,
+        login => format!("{login} on {forge}"),
+    }
 }

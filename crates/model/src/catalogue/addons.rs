@@ -41,6 +41,27 @@ pub struct Addon {
 }
 classes!(Addon { addon_provider_name: Public, plan_name: Public, resource_id: Public });
 
+/// An add-on that the platform suspended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SuspendAddon {
+    /// The provider's short name.
+    pub addon_provider_name: String,
+    /// The plan's name.
+    pub plan_name: String,
+    /// The identifier of the resource at the provider.
+    pub resource_id: String,
+    /// Why; empty if no reason was given.
+    #[serde(default)]
+    pub reason: String,
+}
+classes!(SuspendAddon {
+    addon_provider_name: Public,
+    plan_name: Public,
+    resource_id: Public,
+    reason: Public
+});
+
 /// An add-on whose plan changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -158,6 +179,14 @@ event_types! {
             data.addon_provider_name
         ),
     };
+    /// When the platform suspends an add-on.
+    SuspendAddon(SuspendAddon) = "suspend_addon", "Addon suspended", App, further: |data| match data.reason.as_str() {
+        "" => format!("suspended {}", data.addon_provider_name),
+        reason => format!("suspended {}: {reason}", data.addon_provider_name),
+    };
+    /// When the platform resumes a suspended add-on.
+    ResumeAddon(Addon) = "resume_addon", "Addon resumed", App, further:
+        |data| format!("resumed {}", data.addon_provider_name);
 }
 
 impl Shape for AddonUpdated {
@@ -187,3 +216,4 @@ impl Shape for Addon {
     }
 }
 impl Shape for UpgradeAddon {}
+impl Shape for SuspendAddon {}

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Number;
 
 use super::{Shape, event_types};
 use crate::FieldErrors;
@@ -96,6 +97,19 @@ pub struct AddVoucher {
 }
 classes!(AddVoucher { code: Public });
 
+/// An attempt to collect a payment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentAttempt {
+    /// The amount, in the account's currency.
+    pub amount: Number,
+    /// How it is paid: `credit`, `card`, …
+    pub payment_method: String,
+    /// The outcome: `new` while it is pending, `paid`, …
+    pub status: String,
+}
+classes!(PaymentAttempt { amount: Public, payment_method: Public, status: Public });
+
 event_types! {
     /// The credit, payment methods and vouchers of an account.
     Billing, Billing;
@@ -110,8 +124,12 @@ event_types! {
     };
     /// When a voucher is added to an account.
     AddVoucher(AddVoucher) = "add_voucher", "Voucher added", Account: |data| format!("added voucher {}", data.code);
+    /// When the platform attempts to collect a payment.
+    PaymentAttempt(PaymentAttempt) = "payment_attempt", "Payment attempted", Account, further:
+        |data| format!("attempted to pay {} with {}: {}", data.amount, data.payment_method, data.status);
 }
 
+impl Shape for PaymentAttempt {}
 impl Shape for AddVoucher {}
 
 impl Shape for AddCredit {

@@ -60,6 +60,19 @@ classes!(Maintenance {
     addon_uuid: Public,
 });
 
+/// A database with a new version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpgradeDatabase {
+    /// The add-on's display name.
+    pub addon_name: String,
+    /// The previous version.
+    pub old_version: String,
+    /// The new version.
+    pub new_version: String,
+}
+classes!(UpgradeDatabase { addon_name: Public, old_version: Public, new_version: Public });
+
 event_types! {
     /// Database features and maintenance.
     Databases, Databases;
@@ -81,8 +94,12 @@ event_types! {
     /// When maintenance of a database is completed.
     CompleteMaintenance(Maintenance) = "complete_database_maintenance", "Database maintenance completed", App:
         |data| format!("completed maintenance {} of {}", data.maintenance_type, data.addon_name);
+    /// When a database gets a new version.
+    UpgradeDatabase(UpgradeDatabase) = "upgrade_database", "Database upgraded", App, further:
+        |data| format!("upgraded {} from {} to {}", data.addon_name, data.old_version, data.new_version);
 }
 
+impl Shape for UpgradeDatabase {}
 impl Shape for Feature {}
 impl Shape for Maintenance {
     fn complete(&mut self) -> Result<(), FieldErrors> {

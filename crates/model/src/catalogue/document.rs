@@ -36,6 +36,7 @@ fn describe(event_type: &EventType, example: Option<String>, text: &mut String) 
     let scope = match event_type.scope {
         Scope::App => "the app's timeline and the timeline of the user who acted",
         Scope::Account => "the user's timeline",
+        Scope::Project => "the user's timeline, with `project_id` and `project_name`",
     };
     let further = match event_type.origin {
         Origin::Contract => "",

@@ -17,12 +17,17 @@ mod access;
 mod account;
 mod addons;
 mod app_operations;
+mod backups;
 mod billing;
 mod collaborators;
 mod databases;
 mod document;
 mod domains;
+mod lenient;
 mod log_drains;
+mod monitoring;
+mod notifiers;
+mod projects;
 mod sessions;
 mod source_control;
 mod variables;
@@ -37,26 +42,35 @@ use crate::field_class::{Classed, Classes, Field, classes};
 
 pub use access::{Access, Consent, HdsContact};
 pub use account::{
-    AccountChanges, DeleteKey, IntegrationData, IntegrationEvent, NewKey, NewUser, TokenEvent,
+    AccountChanges, AuthorizeGithub, DeleteKey, GithubUser, IntegrationData, IntegrationEvent, NewKey,
+    NewUser, RevokeGithub, TfaDisabled, TfaEnabled, TokenEvent,
 };
 pub use addons::{
-    Addon, AddonUpdated, Addons, EndedMaintenance, MaintenanceEnd, MaintenanceWindow, NewAddon, UpgradeAddon,
+    Addon, AddonUpdated, Addons, EndedMaintenance, MaintenanceEnd, MaintenanceWindow, NewAddon, SuspendAddon,
+    UpgradeAddon,
 };
 pub use app_operations::{
-    AppOperations, CommitList, DeleteApp, Deployment, DeploymentStatus, DeploymentType, EditApp, NewApp,
-    RenameApp, Restart, Run, Scale, StackChanged, TransferApp,
+    AppOperations, CommitList, Crash, DeleteApp, Deployment, DeploymentStatus, DeploymentType, EditApp,
+    NewApp, RenameApp, Restart, RestartReason, Run, Scale, StackChanged, StartRegionMigration, StopApp,
+    TransferApp, UpdateAppProject,
 };
-pub use billing::{AddCredit, AddPaymentMethod, AddVoucher, Billing, BillingProfile, Card};
+pub use backups::{Backup, BackupMethod, Backups, ContinuousBackup};
+pub use billing::{AddCredit, AddPaymentMethod, AddVoucher, Billing, BillingProfile, Card, PaymentAttempt};
 pub use collaborators::{
     AcceptCollaborator, Accepted, ChangeCollaboratorRole, Collaborators, DeleteCollaborator, Invited,
     Inviter, NewCollaborator, Removed, RoleHolder,
 };
-pub use databases::{Databases, Feature, Maintenance};
+pub use databases::{Databases, Feature, Maintenance, UpgradeDatabase};
 pub use document::events_document;
 pub use domains::{DeleteDomain, Domains, EditDomain, NewDomain};
 pub use log_drains::{AddonLogDrain, LogDrain, LogDrains};
+pub use monitoring::{Alert, Autoscaler, Monitoring, NewAlert, Watched};
+pub use notifiers::{Notifier, Notifiers};
+pub use projects::{DeleteProject, EditProject, EditedValue, NewProject, ProjectInvitation, Projects};
 pub use sessions::{RemoteAct, Sessions};
-pub use source_control::{RenameReviewApp, ReviewApp, ScmLink, SourceControl, UnlinkScm};
+pub use source_control::{
+    LinkGithub, RenameReviewApp, ReviewApp, ScmLink, SourceControl, UnlinkGithub, UnlinkScm,
+};
 pub use variables::{ChangedVariable, EditVariable, EditVariables, Variable, VariableEvent, Variables};
 
 /// One event type: its row in the catalogue, and what derives from its shape.
@@ -90,6 +104,8 @@ pub enum Scope {
     App,
     /// Only the account's.
     Account,
+    /// Only the account's. The event names a project.
+    Project,
 }
 
 /// Where an event type comes from.
@@ -109,6 +125,7 @@ pub enum Category {
     Addons,
     Collaborators,
     Domains,
+    Notifiers,
     Variables,
     SourceControl,
     LogDrains,
@@ -117,6 +134,8 @@ pub enum Category {
     Billing,
     Sessions,
     Account,
+    Monitoring,
+    Projects,
 }
 
 impl Category {
@@ -126,6 +145,7 @@ impl Category {
         Self::Addons,
         Self::Collaborators,
         Self::Domains,
+        Self::Notifiers,
         Self::Variables,
         Self::SourceControl,
         Self::LogDrains,
@@ -134,16 +154,18 @@ impl Category {
         Self::Billing,
         Self::Sessions,
         Self::Account,
+        Self::Monitoring,
+        Self::Projects,
     ];
 
-    /// Returns the name, the display name and the position in the list. Clients know positions 1 to 7; position 5 is
-    /// reserved for notifiers.
+    /// Returns the name, the display name and the position in the list. Clients know positions 1 to 7.
     pub const fn describe(self) -> (&'static str, &'static str, u32) {
         match self {
             Self::AppOperations => ("app_operations", "App operations", 1),
             Self::Addons => ("addons", "Addons", 2),
             Self::Collaborators => ("collaborators", "Collaborators", 3),
             Self::Domains => ("domains", "Domains", 4),
+            Self::Notifiers => ("notifiers", "Notifiers", 5),
             Self::Variables => ("variables", "Environment variables", 6),
             Self::SourceControl => ("github", "Source control", 7),
             Self::LogDrains => ("log_drains", "Log drains", 8),
@@ -152,6 +174,8 @@ impl Category {
             Self::Billing => ("billing", "Billing", 11),
             Self::Sessions => ("sessions", "Sign-in and password", 12),
             Self::Account => ("account", "Account, tokens and keys", 13),
+            Self::Monitoring => ("monitoring", "Alerts and autoscalers", 14),
+            Self::Projects => ("projects", "Projects", 15),
         }
     }
 }
@@ -282,14 +306,18 @@ groups!(
     Addons,
     Collaborators,
     Domains,
+    Notifiers,
     Variables,
     SourceControl,
     LogDrains,
     Databases,
+    Backups,
     Access,
     Billing,
     Sessions,
-    AccountChanges
+    AccountChanges,
+    Monitoring,
+    Projects
 );
 
 /// Returns every event type, in the order in which `GET /v1/event_types` lists them.
@@ -331,7 +359,7 @@ impl EventType {
 }
 
 /// Refuses a name that is longer than a report may contain.
-fn check_length(field: &str, name: &str) -> Result<(), crate::FieldErrors> {
+pub(crate) fn check_length(field: &str, name: &str) -> Result<(), crate::FieldErrors> {
     use crate::limits::NAME_BYTES_MAX;
     if name.len() <= NAME_BYTES_MAX {
         return Ok(());

@@ -123,6 +123,36 @@ classes!(RenameReviewApp {
     pr_number: Public,
 });
 
+/// A repository on GitHub, linked before there were links to other forges.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LinkGithub {
+    /// The repository, as `owner/repository`.
+    pub repo_name: String,
+    /// The username of the user who created the link.
+    #[serde(default)]
+    pub linker_username: String,
+    /// The repository's URL; empty if unknown.
+    #[serde(default)]
+    pub github_source: String,
+}
+classes!(LinkGithub { repo_name: Public, linker_username: Public, github_source: Url });
+
+/// A repository on GitHub, unlinked before there were links to other forges.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UnlinkGithub {
+    /// The repository, as `owner/repository`.
+    pub repo_name: String,
+    /// The username of the user who removed the link.
+    #[serde(default)]
+    pub unlinker_username: String,
+    /// The repository's URL; empty if unknown.
+    #[serde(default)]
+    pub github_source: String,
+}
+classes!(UnlinkGithub { repo_name: Public, unlinker_username: Public, github_source: Url });
+
 event_types! {
     /// Links to repositories, and the review apps of their pull requests.
     SourceControl, SourceControl;
@@ -150,8 +180,16 @@ event_types! {
         "renamed review app {} of pull request #{} to {}",
         data.old_name, data.pr_number, data.new_name
     );
+    /// When an app was linked to a repository on GitHub, before there were links to other forges.
+    LinkGithub(LinkGithub) = "link_github", "GitHub repository linked", App, further:
+        |data| format!("linked the app to {}", data.repo_name);
+    /// When such a link was removed.
+    UnlinkGithub(UnlinkGithub) = "unlink_github", "GitHub repository unlinked", App, further:
+        |data| format!("unlinked the app from {}", data.repo_name);
 }
 
+impl Shape for LinkGithub {}
+impl Shape for UnlinkGithub {}
 impl Shape for ScmLink {}
 impl Shape for UnlinkScm {}
 impl Shape for ReviewApp {}

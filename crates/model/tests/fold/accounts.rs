@@ -86,7 +86,7 @@ proptest! {
                     "login_success" | "login_unlock_success" => 0,
                     _ => failed_in_a_row,
                 };
-                let event = Event { id: ids.event_id(now), created_at: now, user: Some(jane.clone()), app: None, data };
+                let event = Event { id: ids.event_id(now), created_at: now, user: Some(jane.clone()), app: None, project: None, data };
                 Account::apply(&mut state, &event);
                 if timeline.is_empty() {
                     let first = Account { created_at: now, ..(*state).clone() };
@@ -123,8 +123,14 @@ fn payment_methods_added_in_the_same_millisecond_get_different_identifiers() {
     let mut added = Vec::new();
     for _ in 0..2 {
         for data in add.decide(&state, &mut Arc::default(), &context).unwrap().events {
-            let event =
-                Event { id: ids.event_id(now), created_at: now, user: Some(jane.clone()), app: None, data };
+            let event = Event {
+                id: ids.event_id(now),
+                created_at: now,
+                user: Some(jane.clone()),
+                app: None,
+                project: None,
+                data,
+            };
             Account::apply(&mut state, &event);
             added.push(event.id);
         }

@@ -57,7 +57,7 @@ proptest! {
         let mut timeline = Vec::new();
         let mut record = |state: &mut Arc<App>, now: Time, user: &Person, data: TypeData| {
             let app = Some(state.named_in(&data));
-            let event = Event { id: ids.event_id(now), created_at: now, user: Some(user.clone()), app, data };
+            let event = Event { id: ids.event_id(now), created_at: now, user: Some(user.clone()), app, project: None, data };
             // Stored bytes are what gets folded, so an event must survive being written and read.
             let written = event.to_json();
             let event = Event::from_json(&written).unwrap();

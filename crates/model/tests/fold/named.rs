@@ -54,7 +54,14 @@ impl History {
     fn record(&mut self, events: Vec<TypeData>) {
         for data in events {
             let (app, user) = (Some(self.app.named_in(&data)), self.platform.people.first().cloned());
-            let event = Event { id: self.ids.event_id(self.now), created_at: self.now, user, app, data };
+            let event = Event {
+                id: self.ids.event_id(self.now),
+                created_at: self.now,
+                user,
+                app,
+                project: None,
+                data,
+            };
             App::apply(&mut self.app, &event);
             self.timeline.push(Event::from_json(&event.to_json()).unwrap());
         }

@@ -243,7 +243,7 @@ impl TestService {
         self.register_as(json!({ "username": "johndoe", "email": "john@doe.com", "id": JOHN })).await
     }
 
-    /// Reports all examples of the contract. Not in the transcript.
+    /// Reports all examples. Not in the transcript.
     pub(crate) async fn report_examples(&mut self) {
         let kept = self.transcript();
         let head = "content-type: application/x-ndjson";

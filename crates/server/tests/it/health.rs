@@ -30,7 +30,7 @@ async fn health_readiness_and_metrics() {
         r#"annals_requests_total{method="POST",route="/v1/events",status="201"} 1"#,
         r#"annals_requests_total{method="GET",route="/healthz",status="200"} 1"#,
         "annals_request_seconds_count 3",
-        "annals_timelines 4",
+        "annals_timelines 5",
         "annals_store_writable 1",
         "# EOF",
     ] {

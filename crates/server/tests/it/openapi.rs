@@ -124,7 +124,7 @@ async fn the_page_shows_headers_bodies_examples_and_event_types() {
     for part in [
         "Idempotency-Key",
         "X-Dry-Run",
-        "<td><code>events[].user.email</code></td><td>string</td>",
+        "<td><code>events[].user.email</code></td><td>string or null</td>",
         "&quot;type&quot;: &quot;restart&quot;",
         "application/x-ndjson",
         "<code>accepted</code>",

@@ -1,7 +1,7 @@
 //! Reports through `POST /v1/events`: forms, errors, repeats and limits.
 
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{JOHN, JOHNS_APP, OPERATOR, TestService};
 
@@ -182,4 +182,103 @@ async fn a_report_has_at_most_ten_thousand_events() {
     assert_eq!(answer.text(), r#"{"errors":{"events":["must have at most 10000 events, has 10001"]}}"#);
     let last = service.get(&format!("/v1/apps/{JOHNS_APP}/events?page=10000&per_page=1"), OPERATOR).await;
     assert_eq!(last.json()["events"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_platform_reports_of_an_app_and_its_addons_shows_in_their_answers() {
+    let mut service = TestService::start().await;
+    let jane = service.register("jane", None).await;
+    let app =
+        service.post("/v1/apps", &jane, r#"{"app":{"name":"my-app"}}"#).await.json()["app"]["id"].clone();
+    let addon = r#"{"addon":{"addon_provider_id":"scalingo-redis","plan_id":"redis-sandbox"}}"#;
+    let addon = service.post("/v1/apps/my-app/addons", &jane, addon).await.json()["addon"].clone();
+    let addon_event = json!({
+        "addon_provider_name": "redis", "plan_name": "redis-sandbox", "resource_id": addon["resource_id"],
+    });
+    for (event_type, type_data, status, addon_status) in [
+        ("stop_app", json!({ "reason": "unpaid" }), "stopped", "running"),
+        ("suspend_addon", addon_event.clone(), "stopped", "suspended"),
+        ("run", json!({ "command": "ls" }), "stopped", "suspended"),
+        ("restart", json!({ "reason": "security_maintenance" }), "new", "suspended"),
+        ("stop_app", json!({}), "stopped", "suspended"),
+        ("resume_addon", addon_event, "stopped", "running"),
+        ("scale", json!({ "previous_containers": {}, "containers": { "web": 1 } }), "new", "running"),
+        ("stop_app", json!({}), "stopped", "running"),
+        (
+            "deployment",
+            json!({ "deployment_id": "1", "pusher": "jane", "status": "build-error", "duration": 1 }),
+            "stopped",
+            "running",
+        ),
+        (
+            "deployment",
+            json!({ "deployment_id": "2", "pusher": "jane", "status": "success", "duration": 1 }),
+            "running",
+            "running",
+        ),
+    ] {
+        let event =
+            json!({ "type": event_type, "type_data": type_data, "app_id": app, "app_name": "my-app" });
+        let reported = service.post("/v1/events", OPERATOR, &json!({ "events": [event] }).to_string()).await;
+        assert_eq!(reported.status, StatusCode::CREATED, "{}", reported.text());
+        let shown = service.get("/v1/apps/my-app", &jane).await.json();
+        assert_eq!(shown["app"]["status"], status, "{event_type}");
+        let shown = service.get("/v1/apps/my-app/addons", &jane).await.json();
+        assert_eq!(shown["addons"][0]["status"], addon_status, "{event_type}");
+    }
+}
+
+#[tokio::test]
+async fn events_name_projects_and_an_app_shows_its_own() {
+    let mut service = TestService::start().await;
+    let jane_id = "us-0e6d8e46-5cd0-42a4-acba-372b2be605aa";
+    let jane = service.register("jane", Some(jane_id)).await;
+    let app = service.post("/v1/apps", &jane, r#"{"app":{"name":"my-app"}}"#).await.json()["app"].clone();
+    assert_eq!(app["project"], json!({ "id": "", "name": "default", "flags": {} }));
+    let user = json!({ "id": jane_id, "username": "jane", "email": null });
+    let project = |more: Value| {
+        let mut event = json!({ "user": user, "project_id": "prj-1", "project_name": "shop" });
+        event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "events": [event] }).to_string()
+    };
+    let edited = json!({ "updated_values": [{ "name": "default", "value": true, "old_value": "false" }] });
+    for body in [
+        project(json!({ "type": "new_project" })),
+        project(json!({ "type": "edit_project", "type_data": edited })),
+        project(json!({
+            "type": "update_app_project", "app_id": app["id"], "app_name": "my-app",
+            "type_data": { "new_project_id": "prj-1", "new_project_name": "shop" },
+        })),
+    ] {
+        let reported = service.post("/v1/events", OPERATOR, &body).await;
+        assert_eq!(reported.status, StatusCode::CREATED, "{}", reported.text());
+    }
+    let events = service.get("/v1/events?per_page=3", &jane).await.json()["events"].clone();
+    for event in events.as_array().unwrap() {
+        assert_eq!(
+            (&event["project_id"], &event["project_name"]),
+            (&json!("prj-1"), &json!("shop")),
+            "{event}"
+        );
+    }
+    // go-scalingo decodes only text.
+    assert_eq!(events[1]["type_data"]["updated_values"][0]["value"], "true");
+    let shown = service.get("/v1/apps/my-app", &jane).await.json();
+    assert_eq!(shown["app"]["project"], json!({ "id": "prj-1", "name": "shop", "flags": {} }));
+    // A report without an email address does not take it away.
+    let me = service.get("/v1/users/self", &jane).await.json();
+    assert_eq!(me["user"]["email"], "jane@example.com");
+
+    for (event, refused) in [
+        (json!({ "type": "new_project", "project_id": null }), "events[0].project_id"),
+        (json!({ "type": "new_project", "project_name": "" }), "events[0].project_name"),
+        (json!({ "type": "login_success", "project_name": null }), "events[0].project_name"),
+        (json!({ "type": "new_project", "project_id": "x".repeat(321) }), "events[0].project_id"),
+        (json!({ "type": "new_project", "app_id": app["id"] }), "events[0].app_id"),
+        (json!({ "type": "new_project", "user": null }), "events[0].user"),
+    ] {
+        let answer = service.post("/v1/events", OPERATOR, &project(event)).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{refused}");
+        assert!(answer.json()["errors"].get(refused).is_some(), "{}", answer.text());
+    }
 }

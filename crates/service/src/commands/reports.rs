@@ -62,8 +62,8 @@ fn record(transaction: &mut Transaction<'_>, prepared: &mut [Prepared]) -> Resul
 }
 
 fn prepare(report: Report) -> Prepared {
-    let Report { id, created_at, user, app, data } = report;
-    let event = unassigned(user.as_ref(), app, data);
+    let Report { id, created_at, user, app, project, data } = report;
+    let event = Event { project, ..unassigned(user.as_ref(), app, data) };
     let mut tail = Vec::with_capacity(512);
     event.write_tail_to(&mut tail);
     Prepared { id, created_at, event, tail }

@@ -22,7 +22,7 @@ pub struct RecordedEvent {
 /// Creates an event whose identifier and time are assigned when it is recorded.
 pub(crate) fn unassigned(actor: Option<&Person>, app: Option<AppRef>, data: TypeData) -> Event {
     let id = EventId::from_bytes([0; EventId::BYTES]);
-    Event { id, created_at: Time::EPOCH, user: actor.cloned(), app, data }
+    Event { id, created_at: Time::EPOCH, user: actor.cloned(), app, project: None, data }
 }
 
 impl Transaction<'_> {
@@ -111,7 +111,8 @@ impl Transaction<'_> {
             let before = (touched.now.person != *user).then(|| touched.now.person.clone());
             Account::apply(&mut touched.now, event);
             if before.is_some() {
-                self.rename_user(before.as_ref(), user)?;
+                let now = touched.now.person.clone();
+                self.rename_user(before.as_ref(), &now)?;
             }
         }
         if let Some(app) = &event.app {

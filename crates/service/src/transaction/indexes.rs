@@ -83,8 +83,8 @@ impl Transaction<'_> {
     pub(super) fn rename_user(&mut self, before: Option<&Person>, now: &Person) -> Result<(), Error> {
         let username = |person: &Person| key::Username::of(&person.username);
         self.rename(now.id, before.map(username), Some(username(now)))?;
-        let email = |person: &Person| key::Email::of(&person.email);
-        self.rename(now.id, before.map(email), Some(email(now)))
+        let email = |person: &Person| (!person.email.is_empty()).then(|| key::Email::of(&person.email));
+        self.rename(now.id, before.and_then(email), email(now))
     }
 
     fn rename<K: Name>(&mut self, holder: K::Value, before: Option<K>, now: Option<K>) -> Result<(), Error> {

@@ -65,7 +65,9 @@ async fn missing(store: &dyn Portable, key: &RowKey, row: &Row) -> Result<Vec<St
         (RowKey::Account(key::Account(id)), Row::Account(account)) => {
             rows.of = format!("user {id}");
             rows.name("Username", key::Username::of(&account.person.username), *id).await?;
-            rows.name("Email", key::Email::of(&account.person.email), *id).await?;
+            if !account.person.email.is_empty() {
+                rows.name("Email", key::Email::of(&account.person.email), *id).await?;
+            }
         }
         (RowKey::PrivateState(key::PrivateState(app)), Row::PrivateState(private)) => {
             rows.of = format!("app {app}");

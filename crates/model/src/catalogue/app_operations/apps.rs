@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::{Shape, is_false};
+use crate::catalogue::{Shape, check_length, is_false};
 use crate::field_class::classes;
 use crate::public_url::public_url;
-use crate::{AppId, FieldErrors, Person};
+use crate::{AppId, FieldErrors, Person, ProjectRef};
 
 /// The origin of a new app.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -100,7 +100,62 @@ classes!(EditApp { force_https: Public, sticky_session: Public, router_logs: Pub
 pub struct DeleteApp {}
 classes!(DeleteApp {});
 
+/// The projects before and after an app moved from one to another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateAppProject {
+    /// The identifier of the previous project; empty if unknown.
+    #[serde(default)]
+    pub old_project_id: String,
+    /// The name of the previous project; empty if unknown.
+    #[serde(default)]
+    pub old_project_name: String,
+    /// The identifier of the new project.
+    pub new_project_id: String,
+    /// The name of the new project.
+    pub new_project_name: String,
+}
+classes!(UpdateAppProject {
+    old_project_id: Public,
+    old_project_name: Public,
+    new_project_id: Public,
+    new_project_name: Public,
+});
+
+/// The beginning of an app's move to another region.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartRegionMigration {
+    /// The migration's identifier.
+    pub migration_id: String,
+    /// The region that it leaves.
+    pub source: String,
+    /// The region that it moves to.
+    pub destination: String,
+    /// The app's name in the new region.
+    pub dst_app_name: String,
+}
+classes!(StartRegionMigration {
+    migration_id: Public,
+    source: Public,
+    destination: Public,
+    dst_app_name: Public
+});
+
 impl Shape for NewApp {}
+impl Shape for UpdateAppProject {
+    fn complete(&mut self) -> Result<(), FieldErrors> {
+        check_length("new_project_id", &self.new_project_id)?;
+        check_length("new_project_name", &self.new_project_name)
+    }
+}
+impl Shape for StartRegionMigration {}
+
+impl UpdateAppProject {
+    pub(crate) fn new_project(&self) -> ProjectRef {
+        ProjectRef { id: self.new_project_id.clone(), name: self.new_project_name.clone() }
+    }
+}
 impl Shape for RenameApp {}
 impl Shape for StackChanged {}
 impl Shape for EditApp {}

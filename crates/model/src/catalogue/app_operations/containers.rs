@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sent_scale::SentScale;
 use crate::FieldErrors;
-use crate::catalogue::Shape;
+use crate::catalogue::{Shape, join_names};
 use crate::field_class::classes;
 
 /// What was restarted, and by which add-on.
@@ -23,8 +23,69 @@ pub struct Restart {
     /// The same as `addon_name`.
     #[serde(default)]
     pub addon_provider: String,
+    /// Why; omitted if unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<RestartReason>,
 }
-classes!(Restart { scope: [Public], addon_name: Public, addon_provider: Public });
+classes!(Restart { scope: [Public], addon_name: Public, addon_provider: Public, reason: Public });
+
+/// Why containers were restarted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "clients know the names without meanings, and the names say it")]
+pub enum RestartReason {
+    UserRestart,
+    UnexpectedFailure,
+    RebalancingOperation,
+    SecurityMaintenance,
+}
+
+impl RestartReason {
+    /// A user's own restart goes without saying.
+    const fn in_words(self) -> &'static str {
+        match self {
+            Self::UserRestart => "",
+            Self::UnexpectedFailure => " after an unexpected failure",
+            Self::RebalancingOperation => " to rebalance the infrastructure",
+            Self::SecurityMaintenance => " for security maintenance",
+        }
+    }
+}
+
+/// `restarted web, worker-1 for security maintenance`
+pub(super) fn restart_in_words(data: &Restart) -> String {
+    let what = match &data.scope {
+        Some(scope) => join_names(scope.iter().map(String::as_str)),
+        None => "all containers".to_owned(),
+    };
+    let why = data.reason.map_or("", RestartReason::in_words);
+    format!("restarted {what}{why}")
+}
+
+/// Why the platform stopped an app.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StopApp {
+    /// The reason; empty if none was given.
+    #[serde(default)]
+    pub reason: String,
+}
+classes!(StopApp { reason: Public });
+
+/// A crashed container.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Crash {
+    /// The type of the container, or the container.
+    pub container_type: String,
+    /// The last lines of its logs; empty if there are none.
+    #[serde(default)]
+    pub crash_logs: String,
+    /// Where more of its logs are; empty if unknown.
+    #[serde(default)]
+    pub logs_url: String,
+}
+classes!(Crash { container_type: Public, crash_logs: Secret, logs_url: Url });
 
 /// The formation before and after: the number of containers of each type, including zeros.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -76,6 +137,8 @@ classes!(Run { command: Secret, audit_log_id: Public, audit_log_size: Public, de
 
 impl Shape for Scale {}
 impl Shape for Run {}
+impl Shape for StopApp {}
+impl Shape for Crash {}
 
 impl Shape for Restart {
     fn complete(&mut self) -> Result<(), FieldErrors> {

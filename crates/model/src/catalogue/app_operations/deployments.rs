@@ -13,6 +13,9 @@ use crate::field_class::{Class, Field, FieldShape, REST, classes};
 pub struct Deployment {
     /// The deployment's identifier.
     pub deployment_id: String,
+    /// The same identifier as a UUID; omitted if unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment_uuid: Option<String>,
     /// Where the code came from.
     #[serde(default)]
     pub deployment_type: DeploymentType,
@@ -40,6 +43,7 @@ pub struct Deployment {
 }
 classes!(Deployment {
     deployment_id: Public,
+    deployment_uuid: Public,
     deployment_type: Public,
     pusher: Public,
     git_ref: Public,

@@ -409,7 +409,7 @@ impl AddonView {
             ),
             provisioned_at: addon.created_at,
             deprovisioned_at: None,
-            status: "running",
+            status: if addon.suspended { "suspended" } else { "running" },
             message: None,
             variables: addon.variables.iter().cloned().collect(),
         }

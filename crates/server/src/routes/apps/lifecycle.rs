@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use annals_model::app::{
     ChangeStack, CreateApp, DeleteApp, EditApp, LastDeployment, RenameApp, TransferApp, stack_id,
 };
-use annals_model::{App, AppId, Time};
+use annals_model::{App, AppId, ProjectRef, Time};
 use annals_service::{AppReference, Visibility, to_uuid};
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
@@ -324,8 +324,17 @@ struct OwnerView {
 #[derive(Serialize, JsonSchema)]
 struct ProjectView {
     id: String,
-    name: &'static str,
+    name: String,
     flags: BTreeMap<String, bool>,
+}
+
+impl ProjectView {
+    /// An app that no report moved belongs to the default project, which has no identifier.
+    fn new(project: Option<&ProjectRef>) -> Self {
+        let (id, name) =
+            project.map_or((String::new(), "default".to_owned()), |it| (it.id.clone(), it.name.clone()));
+        Self { id, name, flags: BTreeMap::new() }
+    }
 }
 
 impl AppView {
@@ -352,14 +361,18 @@ impl AppView {
             url,
             created_at: app.created_at,
             updated_at: app.updated_at,
-            status: if deployment.is_some() { "running" } else { "new" },
+            status: match deployment {
+                _ if app.stopped => "stopped",
+                Some(_) => "running",
+                None => "new",
+            },
             owner: OwnerView {
                 id: owner.map(|owner| owner.id.to_string()).unwrap_or_default(),
                 username: owner.map(|owner| owner.username.clone()).unwrap_or_default(),
                 email: owner.map(|owner| owner.email.clone()).unwrap_or_default(),
                 flags: BTreeMap::new(),
             },
-            project: ProjectView { id: String::new(), name: "default", flags: BTreeMap::new() },
+            project: ProjectView::new(app.project.as_ref()),
             last_deployed_at: deployment.map(|deployment| deployment.finished_at),
             last_deployed_by: deployment.map(|deployment| deployment.pusher.clone()),
             last_deployment_id: deployment.map(|deployment| deployment.id.clone()),

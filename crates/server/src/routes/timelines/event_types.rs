@@ -36,6 +36,7 @@ async fn list_event_types() -> Response {
         scope: match event_type.scope {
             Scope::App => "app",
             Scope::Account => "account",
+            Scope::Project => "project",
         },
         further: event_type.origin == Origin::Further,
         type_data_schema: (event_type.schema)().to_value(),
@@ -71,7 +72,8 @@ struct EventTypeView {
     display_name: &'static str,
     description: &'static str,
     template: &'static str,
-    /// `app` if its events belong to an app, `account` if they belong to an account only.
+    /// `app` if its events belong to an app, `account` if they belong to an account only, `project` if they belong to
+    /// an account and name a project.
     scope: &'static str,
     /// Whether it is a further type: one that the Events API does not document.
     further: bool,

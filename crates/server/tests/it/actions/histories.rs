@@ -118,7 +118,7 @@ impl History {
         self.report(vec![report]).await;
     }
 
-    /// Returns an example of the contract, or something that happened before, as a fact about this app at another time.
+    /// Returns an example, or something that happened before, as a fact about this app at another time.
     fn random_report(&mut self) -> Value {
         let examples: Vec<_> = EXAMPLES.lines().collect();
         let random = &mut self.random;

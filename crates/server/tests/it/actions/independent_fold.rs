@@ -6,7 +6,30 @@
 use serde_json::{Map, Value, json};
 
 /// The event types that change nothing in an app's state.
-const WITHOUT_EFFECT: &[&str] = &["rename_app", "restart", "run"];
+const WITHOUT_EFFECT: &[&str] = &[
+    "rename_app",
+    "run",
+    "crash",
+    "repeated_crash",
+    "start_region_migration",
+    "new_notifier",
+    "edit_notifier",
+    "delete_notifier",
+    "link_github",
+    "unlink_github",
+    "upgrade_database",
+    "database_backup_succeeded",
+    "database_backup_failed",
+    "database_continuousbackup_healthy",
+    "database_continuousbackup_delayed",
+    "database_continuousbackup_stale",
+    "new_alert",
+    "alert",
+    "delete_alert",
+    "new_autoscaler",
+    "edit_autoscaler",
+    "delete_autoscaler",
+];
 
 /// Returns a value without empty fields, at any depth.
 pub(super) fn plain(value: &Value) -> Value {
@@ -116,6 +139,7 @@ fn happens(app: &mut Value, event_type: &str, event: &Value) -> bool {
             let after =
                 after.map(|(name, amount)| (name.clone(), json!({ "amount": amount, "size": size(name) })));
             app["formation"] = Value::Object(after.collect());
+            app["stopped"] = false.into();
         }
         "deployment" => {
             let finished_at = Some(&data["finished_at"]).filter(|time| !time.is_null()).unwrap_or(at);
@@ -123,9 +147,21 @@ fn happens(app: &mut Value, event_type: &str, event: &Value) -> bool {
                 "id": data["deployment_id"], "pusher": data["pusher"], "status": data["status"],
                 "finished_at": finished_at,
             });
+            if data["status"] == "success" {
+                app["stopped"] = false.into();
+            }
             if app["stack"].is_null() {
                 app["stack"] = data["stack"].clone();
             }
+        }
+        "stop_app" => app["stopped"] = true.into(),
+        "restart" => {
+            let was_stopped = app["stopped"] == true;
+            app["stopped"] = false.into();
+            return was_stopped;
+        }
+        "update_app_project" => {
+            app["project"] = json!({ "id": data["new_project_id"], "name": data["new_project_name"] });
         }
         "stack_changed" => app["stack"] = data["current_stack_name"].clone(),
         "edit_app" => given(&mut *app, data, &["force_https", "sticky_session", "router_logs"]),
@@ -289,6 +325,11 @@ fn addons(app: &mut Value, event_type: &str, data: &Value, at: &Value) -> bool {
                 addon["plan"] = data["new_plan_name"].clone();
             }
         }
+        "suspend_addon" | "resume_addon" => {
+            if let Some(addon) = app["addons"].get_mut(text(&data["resource_id"])) {
+                addon["suspended"] = (event_type == "suspend_addon").into();
+            }
+        }
         "delete_addon" => {
             let removed = remove(app, "addons", text(&data["resource_id"]));
             let is_last = map(&app["addons"]).is_empty();
@@ -434,7 +475,7 @@ pub(super) fn account_after(events: &[Value]) -> Value {
                 account["payment_methods"].as_array_mut().unwrap().push(method);
             }
             "add_voucher" => account["vouchers"].as_array_mut().unwrap().push(data["code"].clone()),
-            "new_key" => {
+            "new_key" | "edit_key" => {
                 account["keys"][text(&data["name"])] =
                     json!({ "fingerprint": data["fingerprint"], "created_at": at });
             }

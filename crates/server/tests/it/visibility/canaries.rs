@@ -1,6 +1,6 @@
 //! Events whose texts are canaries, built from the catalogue.
 
-use annals_model::catalogue::EventType;
+use annals_model::catalogue::{EventType, Scope};
 use annals_model::field_class::REST;
 use annals_model::{Class, Field, FieldShape};
 use serde_json::value::to_raw_value;
@@ -55,7 +55,11 @@ pub(super) fn event_of(
         assert!(added.iter().any(|canary| canary.class == *class), "{}: {class:?}", event_type.name);
     }
     canaries.extend(added);
-    json!({ "user": person(actor), "type": event_type.name, "type_data": type_data })
+    let mut event = json!({ "user": person(actor), "type": event_type.name, "type_data": type_data });
+    if event_type.scope == Scope::Project {
+        (event["project_id"], event["project_name"]) = ("prj-1".into(), "shop".into());
+    }
+    event
 }
 
 /// Builds the `type_data` of one event.
@@ -103,7 +107,12 @@ impl Maker<'_> {
                     })
                     .collect(),
                 (_, item @ Value::Object(_)) => json!({ "KEY": self.value(item, &within(""), path) }),
-                _ => json!({}),
+                _ => match shape {
+                    FieldShape::Leaf(class @ (Class::Secret | Class::Personal)) => {
+                        json!({ "KEY": self.leaf(*class, "", path) })
+                    }
+                    _ => json!({}),
+                },
             },
             ("array", ..) => (0..schema["minItems"].as_u64().unwrap_or(1))
                 .map(|index| self.value(&schema["items"], &within(""), &format!("{path}.{index}")))

@@ -134,7 +134,7 @@ impl World {
         for event_type in catalogue::all().iter().rev().filter(|event_type| event_type.name != "delete_app") {
             // Whoever creates an app owns it.
             let actor = if event_type.name == "new_app" { Who::Owner } else { actor };
-            if event_type.scope == Scope::Account {
+            if event_type.scope != Scope::App {
                 events.push(event_of(event_type, Subject::Account(actor), actor, &mut self.canaries));
                 continue;
             }
