@@ -3,11 +3,15 @@
 use annals_model::nearest;
 
 /// Features of Scalingo's API that annals does not have: where they would be, what they are, and what to use instead. A
-/// path covers the paths below it; `*` stands for one segment.
+/// path covers the paths below it; `*` stands for one segment. A row with a method is about a path that annals has, without
+/// that method.
 const NOT_OFFERED: &[(&str, &str, &str)] = &[
     ("/v1/apps/*/alerts", "alerts", "report them with POST /v1/events"),
-    ("/v1/apps/*/autoscalers", "autoscalers", "scale with POST /v1/apps/{app}/scale"),
+    // Clients read the list, which is always empty, before they scale.
+    ("/v1/apps/*/autoscalers", "autoscalers", SCALE),
+    ("POST /v1/apps/*/autoscalers", "autoscalers", SCALE),
     ("/v1/apps/*/cron_tasks", "cron tasks", NOTHING_RUNS),
+    ("DELETE /v1/apps/*/data_access_consent", "withdrawal of a consent", "it ends by itself at its time"),
     ("/v1/apps/*/containers/*/kill", "signals to containers", NOTHING_RUNS),
     (
         "/v1/apps/*/logs",
@@ -22,6 +26,7 @@ const NOT_OFFERED: &[(&str, &str, &str)] = &[
     ("/v1/apps/*/addons/*/sso", "dashboards of add-ons", "ask the add-on's provider"),
     ("/v1/apps/*/scm_repo_link/branches", "branches of repositories", ASK_THE_FORGE),
     ("/v1/apps/*/scm_repo_link/deployments", "this listing", "use GET /v1/apps/{app}/deployments"),
+    ("/v1/scm_integrations/*/import_keys", "import of public keys", "add each with POST /v1/keys"),
     ("/v1/scm_integrations/*", "searches at Git hosting services", ASK_THE_FORGE),
     ("/v1/scm_repo_links", "this listing", "use GET /v1/apps/{app}/scm_repo_link"),
     ("/v1/collaborators", "this listing", "use GET /v1/apps/{app}/collaborators"),
@@ -33,6 +38,7 @@ const NOT_OFFERED: &[(&str, &str, &str)] = &[
     ("/v1/database_types", "database management", DATABASES),
     ("/v1/database_type_versions", "database management", DATABASES),
     ("/v1/features/metrics", "container metrics", NOTHING_RUNS),
+    ("GET /v1/tokens/*", "one token by itself", "use GET /v1/tokens"),
     ("/v1/client/tfa", "two-factor authentication", "the password, or an API token, is enough"),
     ("/v1/account/invoices", "invoices", BILLING),
     ("/v1/account/profile", "this path", BILLING),
@@ -52,6 +58,7 @@ const NOT_OFFERED: &[(&str, &str, &str)] = &[
     ("/api/firewall", "firewalls", NOTHING_RUNS),
 ];
 
+const SCALE: &str = "scale with POST /v1/apps/{app}/scale";
 const NOTHING_RUNS: &str = "it records what happens and runs nothing";
 const READ_TIMELINES: &str = "read GET /v1/apps/{app}/events";
 const ASK_THE_FORGE: &str = "ask the Git hosting service";
@@ -59,14 +66,27 @@ const DATABASES: &str =
     "it has the features and the maintenance of an add-on's database, at /api/databases/{addon}";
 const BILLING: &str = "see /v1/account/billing";
 
-/// Returns what to tell a client that requested this path; `None` unless it belongs to a feature that annals lacks.
+/// Returns what to tell a client that requested an unknown path; `None` unless it belongs to a feature that annals lacks.
 pub(crate) fn not_offered(path: &str) -> Option<String> {
-    let covers = |pattern: &str| {
-        let mut segments = path.split('/');
-        pattern.split('/').all(|part| segments.next().is_some_and(|segment| part == "*" || part == segment))
-    };
-    let (_, feature, instead) = NOT_OFFERED.iter().find(|(pattern, ..)| covers(pattern))?;
+    in_words(|pattern| covers(pattern, path))
+}
+
+/// Returns what to tell a client that requested a path with a method that the path does not have; `None` unless the two
+/// together belong to a feature that annals lacks.
+pub(crate) fn method_not_offered(method: &str, path: &str) -> Option<String> {
+    in_words(|pattern| {
+        pattern.split_once(' ').is_some_and(|(with, pattern)| with == method && covers(pattern, path))
+    })
+}
+
+fn in_words(is_meant: impl Fn(&str) -> bool) -> Option<String> {
+    let (_, feature, instead) = NOT_OFFERED.iter().find(|(pattern, ..)| is_meant(pattern))?;
     Some(format!("annals does not offer {feature}; {instead}"))
+}
+
+fn covers(pattern: &str, path: &str) -> bool {
+    let mut segments = path.split('/');
+    pattern.split('/').all(|part| segments.next().is_some_and(|segment| part == "*" || part == segment))
 }
 
 /// The path that was meant, if one of the known ones is near.
@@ -127,5 +147,7 @@ mod tests {
         assert!(not_offered("/v1/projects").is_some());
         assert!(not_offered("/v1/apps/my-app/notifier").is_none());
         assert!(not_offered("/v1/apps/notifiers").is_none());
+        assert!(method_not_offered("GET", "/v1/tokens/1").is_some());
+        assert!(method_not_offered("PATCH", "/v1/tokens/1").is_none());
     }
 }

@@ -114,14 +114,17 @@ async fn unknown_path(State(state): State<AppState>, uri: Uri) -> ApiError {
 }
 
 /// Refuses a method that a path does not have.
-async fn unknown_method(State(state): State<AppState>, path: Option<MatchedPath>, uri: Uri) -> ApiError {
-    let path = path.as_ref().map_or("/", MatchedPath::as_str);
-    // Clients read the list, which is always empty, before they scale.
-    if path == "/v1/apps/{app}/autoscalers"
-        && let Some(text) = paths::not_offered(uri.path())
-    {
+async fn unknown_method(
+    State(state): State<AppState>,
+    path: Option<MatchedPath>,
+    method: Method,
+    uri: Uri,
+) -> ApiError {
+    // Clients print the text of a 404, but not that of a 405.
+    if let Some(text) = paths::method_not_offered(method.as_str(), uri.path()) {
         return ApiError::NotOffered(text);
     }
+    let path = path.as_ref().map_or("/", MatchedPath::as_str);
     let methods = state.operations.get().map(|operations| operations.methods(path)).unwrap_or_default();
     ApiError::MethodNotAllowed(if methods.is_empty() { "GET".to_owned() } else { methods })
 }

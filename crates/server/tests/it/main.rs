@@ -26,6 +26,7 @@ mod visibility;
 mod created;
 
 // What existing clients send. A request that a client needs gets a test.
+mod client_calls;
 mod clients;
 
 // Many actions on one app at once, and what runs later by itself.
