@@ -88,6 +88,11 @@ pub(crate) struct Options {
     #[arg(action = ArgAction::Set, value_name = "true|false", hide_possible_values = true)]
     instant_builder: bool,
 
+    /// Create review apps for pull requests that are drafts too
+    #[arg(long, env = "ANNALS_DRAFT_REVIEW_APPS", default_value = "true")]
+    #[arg(action = ArgAction::Set, value_name = "true|false", hide_possible_values = true)]
+    draft_review_apps: bool,
+
     /// Record only the event types of Scalingo's Events API, none of annals' own
     #[arg(long, env = "ANNALS_CONTRACT_ONLY", default_value = "false", default_missing_value = "true", num_args = 0..=1)]
     #[arg(action = ArgAction::Set, value_name = "true|false", hide_possible_values = true)]
@@ -205,6 +210,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         trusted_proxies: options.trusted_proxies,
         allowed_origins: options.allowed_origins,
         instant_builder: options.instant_builder,
+        draft_review_apps: options.draft_review_apps,
         contract_only: options.contract_only,
         sign_up: options.sign_up,
         attempts_per_minute: Some(options.attempts_per_minute),

@@ -273,6 +273,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_default_directory_has_the_databases_of_the_public_documentation() {
+        let directory = Directory::default();
+        for id in ["postgresql", "mysql", "redis", "mongodb", "elasticsearch", "opensearch", "influxdb"] {
+            let provider = directory.provider(id).unwrap();
+            assert_eq!(directory.provider(&format!("scalingo-{id}")), Some(provider), "{id}");
+        }
+        // The official CLI looks for this name if it is given `redis`.
+        assert_eq!(directory.provider("redis").unwrap().name, "Redis® OSS");
+    }
+
+    #[test]
     fn the_default_directory_is_valid_and_errors_name_the_field() {
         assert_eq!(Directory::default().check(), Ok(()));
         let mut directory = Directory::default();
@@ -287,8 +298,8 @@ mod tests {
             [
                 "addon_providers[1].plans",
                 "addon_providers[2].id",
-                "addon_providers[4].id",
-                "addon_providers[4].plans"
+                "addon_providers[8].id",
+                "addon_providers[8].plans"
             ]
         );
     }

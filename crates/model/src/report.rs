@@ -3,6 +3,7 @@
 //! A report is a fact, not a request. It is checked against the catalogue, never against the state.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -25,9 +26,29 @@ const INVALID_EVENTS_MAX: usize = 100;
 /// How far ahead of the server's clock a reported event may be, in milliseconds: as far as clocks differ.
 pub const AHEAD_MILLIS_MAX: u64 = 5 * 60 * 1000;
 
+/// Where an event is in the body of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Location {
+    /// The number of the event in a list, from 0.
+    Item(usize),
+    /// The number of its line, from 1, as an editor counts it.
+    Line(usize),
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Item(index) => write!(f, "events[{index}]"),
+            Self::Line(number) => write!(f, "line {number}"),
+        }
+    }
+}
+
 /// One reported event, checked against the catalogue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
+    /// Where it is in the request, so that errors can name it.
+    pub location: Location,
     /// The event's identifier; `None` if it is still to be assigned.
     pub id: Option<EventId>,
     /// When it happened; `None` for now.
@@ -47,7 +68,7 @@ pub struct Report {
 pub enum InvalidReports {
     /// The body is not JSON of the expected form. The text says where.
     Malformed(String),
-    /// Some events do not match the catalogue. Fields are named like `events[3].type_data.name`.
+    /// Some events do not match the catalogue. Fields are named like `events[3].type_data.name` or `line 4.type_data.name`.
     Invalid(FieldErrors),
 }
 
@@ -109,7 +130,7 @@ impl Report {
             let message = format!("is missing: {} belongs to an account", event_type.name);
             return Err(FieldErrors::one("user", message));
         }
-        Ok(Self { id, created_at, user, app, project, data })
+        Ok(Self { location: Location::Item(0), id, created_at, user, app, project, data })
     }
 }
 
@@ -153,7 +174,7 @@ fn project_of(
 impl Event {
     /// Parses an event from its canonical JSON; `None` if the bytes are not canonical JSON of an event.
     pub fn from_json(json: &[u8]) -> Option<Self> {
-        let Report { id, created_at, user, app, project, data } =
+        let Report { id, created_at, user, app, project, data, .. } =
             Report::parse(std::str::from_utf8(json).ok()?).ok()?;
         Some(Self { id: id?, created_at: created_at?, user, app, project, data })
     }
@@ -191,7 +212,9 @@ pub fn parse_json(body: &str) -> Result<Vec<Report>, InvalidReports> {
     }
     let body: Body<'_> =
         serde_json::from_str(body).map_err(|error| InvalidReports::Malformed(error.to_string()))?;
-    let mut reports = parse_all(body.events.len(), body.events.into_iter().map(RawValue::get))?;
+    let events = body.events.iter().enumerate();
+    let mut reports = parse_all(events.map(|(index, json)| (Location::Item(index), json.get())))
+        .map_err(InvalidReports::Invalid)?;
     if body.meta.is_some() {
         reports.reverse();
     }
@@ -202,45 +225,42 @@ pub fn parse_json(body: &str) -> Result<Vec<Report>, InvalidReports> {
 ///
 /// # Errors
 ///
-/// Fails if a line is not JSON, if there are more than [`EVENTS_MAX`] events, or if an event is invalid.
-pub fn parse_ndjson(body: &str) -> Result<Vec<Report>, InvalidReports> {
-    let lines = || body.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    for (number, line) in lines() {
-        if let Err(error) = serde_json::from_str::<&RawValue>(line) {
-            let column = error.column();
-            return Err(InvalidReports::Malformed(format!(
-                "{} at line {} column {column}",
-                plain_message(&error),
-                number + 1
-            )));
-        }
-    }
-    parse_all(lines().count(), lines().map(|(_, line)| line))
+/// Fails if there are more than [`EVENTS_MAX`] events, or if a line is not JSON or no valid event.
+pub fn parse_ndjson(body: &str) -> Result<Vec<Report>, FieldErrors> {
+    let lines = body.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    parse_all(lines.map(|(index, line)| (Location::Line(index + 1), line)))
 }
 
-fn parse_all<'a>(count: usize, events: impl Iterator<Item = &'a str>) -> Result<Vec<Report>, InvalidReports> {
+fn parse_all<'a>(
+    events: impl Iterator<Item = (Location, &'a str)> + Clone,
+) -> Result<Vec<Report>, FieldErrors> {
+    let count = events.clone().count();
     if count > EVENTS_MAX {
         let message = format!("must have at most {EVENTS_MAX} events, has {count}");
-        return Err(InvalidReports::Invalid(FieldErrors::one("events", message)));
+        return Err(FieldErrors::one("events", message));
     }
     let mut reports = Vec::with_capacity(count);
     let mut invalid = Vec::new();
-    for (index, json) in events.enumerate() {
+    for (location, json) in events {
         match parse_bounded(json) {
-            Ok(report) => reports.push(report),
-            Err(errors) => invalid.push(errors.within(&format!("events[{index}]"))),
+            Ok(report) => reports.push(Report { location, ..report }),
+            Err(errors) => invalid.push(errors.within(&location.to_string())),
         }
         if invalid.len() == INVALID_EVENTS_MAX {
             break;
         }
     }
-    FieldErrors::all(invalid).map_or(Ok(reports), |errors| Err(InvalidReports::Invalid(errors)))
+    FieldErrors::all(invalid).map_or(Ok(reports), Err)
 }
 
 /// Does the same as [`Report::parse`], and checks the limits for events from outside.
 fn parse_bounded(json: &str) -> Result<Report, FieldErrors> {
     if json.len() > EVENT_BYTES_MAX {
         return Err(FieldErrors::one("", format!("must not be longer than {EVENT_BYTES_MAX} bytes")));
+    }
+    if let Err(error) = serde_json::from_str::<&RawValue>(json) {
+        let message = format!("is not JSON: {} at column {}", plain_message(&error), error.column());
+        return Err(FieldErrors::one("", message));
     }
     let report = Report::parse(json)?;
     if let Some(user) = &report.user {

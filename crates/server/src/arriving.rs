@@ -4,6 +4,7 @@
 //! credential, once for those who have not. A sender who is slower than a stated minimum is cut off, and sooner when
 //! memory is short, so that whoever waits for room gets it in a bounded time. Permits for work are taken afterwards.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,8 +100,7 @@ impl Room {
                 }
             };
             let Some(frame) = frame else { break };
-            let frame =
-                frame.map_err(|_| ApiError::BadRequest("the body ended before its length".to_owned()))?;
+            let frame = frame.map_err(|error| ApiError::BadRequest(broken_off(&error)))?;
             let Ok(data) = frame.into_data() else { continue };
             if data.len() > bytes_max - arrived.len() {
                 return Err(ApiError::TooLarge(bytes_max));
@@ -136,6 +136,16 @@ impl Room {
             false => (BODY_GRACE, BODY_BYTES_PER_SECOND_MIN),
         };
         began + grace + Duration::from_secs_f64(bytes as f64 / bytes_per_second as f64)
+    }
+}
+
+/// Says why no more of a body comes: its sender is gone, or what it sent is not compressed as it says.
+fn broken_off(error: &(dyn Error + 'static)) -> String {
+    let mut causes = std::iter::successors(Some(error), |error| (*error).source());
+    // Decompression fails with an error of reading, the connection with one of its own.
+    match causes.any(<dyn Error>::is::<std::io::Error>) {
+        true => "the body is not what Content-Encoding: gzip says".to_owned(),
+        false => "the body ended before its length".to_owned(),
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Config {
     pub allowed_origins: Vec<HeaderValue>,
     /// Whether deployments finish as soon as they start, for a platform without a builder.
     pub instant_builder: bool,
+    /// Whether pull requests that are drafts get review apps.
+    pub draft_review_apps: bool,
     /// Whether only the contract's event types are recorded, and no further ones.
     pub contract_only: bool,
     /// Whether users may register themselves.
@@ -51,6 +53,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             allowed_origins: Vec::new(),
             instant_builder: false,
+            draft_review_apps: true,
             contract_only: false,
             sign_up: false,
             mail: None,

@@ -34,6 +34,9 @@ pub(crate) const BODY_ROOM_WAIT: Duration = Duration::from_secs(5);
 /// length in memory.
 pub(crate) const REPORT_BYTES_IN_WORK_MAX: usize = REPORT_BYTES_MAX;
 
+/// The shortest response that is compressed.
+pub(crate) const COMPRESSED_BYTES_MIN: u16 = 8 << 10;
+
 /// The longest request line and headers. A longer head gets a 431 response.
 pub(crate) const HEAD_BYTES_MAX: usize = 32 << 10;
 

@@ -18,10 +18,13 @@ use axum::extract::{MatchedPath, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use http::{HeaderMap, HeaderName, Method, Uri, header};
+use http::{Extensions, HeaderMap, HeaderName, Method, StatusCode, Uri, Version, header};
 use serde_json::json;
 use tower::Layer;
 use tower::util::option_layer;
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{Predicate, SizeAbove};
 use tower_http::cors::{AllowHeaders, CorsLayer};
 use tower_http::decompression::RequestDecompressionLayer;
 use tower_http::normalize_path::NormalizePathLayer;
@@ -30,6 +33,7 @@ use crate::answer::ok;
 use crate::api::Api;
 use crate::documents::Documents;
 use crate::error::ApiError;
+use crate::limits::COMPRESSED_BYTES_MIN;
 use crate::middleware::surround;
 use crate::operations::Operations;
 use crate::paths;
@@ -45,6 +49,7 @@ pub fn router(state: AppState) -> Router {
         .route("/", get(welcome))
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
+        .layer(compressed())
         // Limits are those of the body after decompression.
         .layer(RequestDecompressionLayer::new())
         .layer(option_layer(for_browsers(&state)))
@@ -52,6 +57,16 @@ pub fn router(state: AppState) -> Router {
         .with_state(state);
     // A slash at the end of a path makes no difference.
     Router::new().fallback_service(NormalizePathLayer::trim_trailing_slash().layer(router))
+}
+
+/// Compresses text that is long, for clients that take it: to compress it takes less time than to send it. Backups are not text.
+fn compressed() -> CompressionLayer<impl Predicate> {
+    let is_text = |_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions| {
+        let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        ["application/json", "text/"].iter().any(|text| kind.starts_with(text))
+    };
+    let is_worth_it = SizeAbove::new(COMPRESSED_BYTES_MIN).and(is_text);
+    CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(is_worth_it)
 }
 
 /// Lets scripts of pages from the allowed origins call the server. They send a token, as every client does: annals sets no

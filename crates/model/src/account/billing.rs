@@ -50,8 +50,13 @@ impl AccountAction for AddCredit {
             name_error("payment_method", &self.payment_method),
         ];
         refuse(errors.into_iter().flatten())?;
-        let (payment_method, amount) = (self.payment_method.clone(), Some(self.amount));
-        Ok(Decision::of(Billing::AddCredit(catalogue::AddCredit { payment_method, amount, value: amount })))
+        let (payment_method, amount) =
+            (self.payment_method.clone(), serde_json::Number::from_f64(self.amount));
+        Ok(Decision::of(Billing::AddCredit(catalogue::AddCredit {
+            payment_method,
+            amount: amount.clone(),
+            value: amount,
+        })))
     }
 }
 

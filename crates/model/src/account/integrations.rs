@@ -13,6 +13,7 @@ const FORGES: &[(&str, Option<&str>)] = &[
     ("github-enterprise", None),
     ("gitlab", Some("https://gitlab.com")),
     ("gitlab-self-hosted", None),
+    ("bitbucket", Some("https://bitbucket.org")),
 ];
 /// The most integrations of an account, and the longest text in one.
 const INTEGRATIONS_MAX: usize = 20;
@@ -36,7 +37,7 @@ pub struct Connect {
     pub url: Option<String>,
     /// The forge's access token.
     pub access_token: String,
-    /// The username at the forge; `None` if unknown.
+    /// The username at the forge; `None` for that of the account, because clients do not say it.
     pub login: Option<String>,
 }
 
@@ -56,7 +57,7 @@ impl AccountAction for Connect {
             account.integrations.values().any(|known| known.scm_type == self.scm_type && known.url == url);
         let kinds: Vec<_> = FORGES.iter().map(|(kind, _)| *kind).collect();
         let token_is_good = (1..=TEXT_BYTES_MAX).contains(&self.access_token.len());
-        let login = self.login.clone().unwrap_or_default();
+        let login = self.login.clone().unwrap_or_else(|| account.person.username.clone());
         let errors = [
             forge.is_none().then(|| ("scm_type".to_owned(), format!("must be one of {}", kinds.join(", ")))),
             is_known.then(|| ("scm_type".to_owned(), "is already connected".to_owned())),

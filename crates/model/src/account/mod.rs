@@ -216,7 +216,7 @@ fn apply_session(state: &mut Arc<Account>, data: &Sessions) {
 fn apply_billing(account: &mut Account, data: &Billing, event: &Event) {
     match data {
         Billing::AddCredit(data) => {
-            let cents = (data.amount.unwrap_or_default() * 100.0).round();
+            let cents = (data.amount() * 100.0).round();
             // A report may contain any number, but credit is never negative.
             account.credit_cents = account.credit_cents.saturating_add(cents.max(0.0) as u64);
         }

@@ -435,7 +435,11 @@ pub fn deployment_uuid(app: AppId, deployment: EventId) -> String {
 /// Returns the URL of a commit at the linked forge; `None` if the app is not linked.
 fn git_ref_url(app: &App, git_ref: &str) -> Option<String> {
     let link = app.scm_link.as_ref()?;
-    let path = if link.scm_type().starts_with("gitlab") { "/-/commit/" } else { "/commit/" };
+    let path = match link.scm_type() {
+        "gitlab" | "gitlab-self-hosted" => "/-/commit/",
+        "bitbucket" => "/commits/",
+        _ => "/commit/",
+    };
     Some(format!("{}{path}{git_ref}", link.source))
 }
 

@@ -80,7 +80,9 @@ impl AppAction for Run {
         context: &Context<'_>,
     ) -> Result<Decision<EventId>, Rejection> {
         if self.command.trim().is_empty() {
-            return Err(Rejection::invalid("command", "is missing"));
+            // The official CLI sends the command of a container type in place of one that its user did not name.
+            let message = "is missing; annals does not know the commands of container types";
+            return Err(Rejection::invalid("command", message));
         }
         if self.command.len() > COMMAND_BYTES_MAX {
             let message = format!("must not be longer than {COMMAND_BYTES_MAX} bytes");

@@ -55,6 +55,7 @@ impl ScmLink {
         match self.source.split('/').nth(2).unwrap_or_default() {
             "github.com" => "github",
             "gitlab.com" => "gitlab",
+            "bitbucket.org" => "bitbucket",
             host if host.contains("gitlab") => "gitlab-self-hosted",
             _ => "github-enterprise",
         }

@@ -16,10 +16,10 @@ pub struct AddCredit {
     pub payment_method: String,
     /// The amount, in the account's currency.
     #[serde(default)]
-    pub amount: Option<f64>,
+    pub amount: Option<Number>,
     /// The same as `amount`.
     #[serde(default)]
-    pub value: Option<f64>,
+    pub value: Option<Number>,
 }
 classes!(AddCredit { payment_method: Public, amount: Public, value: Public });
 
@@ -116,7 +116,7 @@ event_types! {
 
     /// When credit is added to an account.
     AddCredit(AddCredit) = "add_credit", "Credit added", Account:
-        |data| format!("added a credit of {:.2} with {}", data.amount.unwrap_or_default(), data.payment_method);
+        |data| format!("added a credit of {:.2} with {}", data.amount(), data.payment_method);
     /// When a payment method is registered for an account.
     AddPaymentMethod(AddPaymentMethod) = "add_payment_method", "Payment method added", Account: |data| match &data.stripe {
         Some(card) => format!("added a {} card ending in {}", card.brand, card.last4),
@@ -132,13 +132,22 @@ event_types! {
 impl Shape for PaymentAttempt {}
 impl Shape for AddVoucher {}
 
+impl AddCredit {
+    /// Returns the amount for calculating.
+    pub(crate) fn amount(&self) -> f64 {
+        self.amount.as_ref().and_then(Number::as_f64).unwrap_or_default()
+    }
+}
+
 impl Shape for AddCredit {
     fn complete(&mut self) -> Result<(), FieldErrors> {
-        match (self.amount, self.value) {
+        match (&self.amount, &self.value) {
             (None, None) => return Err(FieldErrors::one("amount", "is missing")),
-            (None, value) => self.amount = value,
-            (amount, None) => self.value = amount,
-            (amount, value) if amount != value => return Err(FieldErrors::one("value", "must equal amount")),
+            (None, value) => self.amount.clone_from(value),
+            (amount, None) => self.value.clone_from(amount),
+            (Some(amount), Some(value)) if amount.as_f64() != value.as_f64() => {
+                return Err(FieldErrors::one("value", "must equal amount"));
+            }
             _ => {}
         }
         Ok(())

@@ -13,7 +13,7 @@ pub(crate) use app::{Acting, AnyCollaborator, AnyMember, Authorized, Readable, T
 pub(crate) use body::{JsonBody, given, given_time, required, without_mark};
 pub(crate) use caller::{Caller, Exchanging, NameAndPassword, Operator, User, name_and_password};
 pub(crate) use page::{Paged, Pagination, Selection};
-pub(crate) use path::{LastSegment, Segments};
+pub(crate) use path::{LastSegment, NamedUser, Segments};
 pub(crate) use provider::Asking;
 pub(crate) use query::refuse_unknown;
 pub use remote_ip::Peer;

@@ -1,5 +1,6 @@
 //! Path parameters.
 
+use annals_model::UserId;
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::request::Parts;
 
@@ -28,6 +29,19 @@ impl FromRequestParts<AppState> for LastSegment {
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, ApiError> {
         let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| ApiError::NoSuchPath)?;
         params.iter().last().map(|(_, value)| Self(value.to_owned())).ok_or(ApiError::NoSuchPath)
+    }
+}
+
+/// The user that the path names, by identifier or username. Whether the caller may know of them is checked elsewhere.
+pub(crate) struct NamedUser(pub(crate) UserId);
+
+impl FromRequestParts<AppState> for NamedUser {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let name = segment(parts, "user").await?.ok_or(ApiError::NoSuchPath)?;
+        let user = state.service.user_named(&name).await?;
+        user.map(Self).ok_or(ApiError::NotFound("user"))
     }
 }
 

@@ -56,6 +56,8 @@ struct PullRequest {
     id: u64,
     number: u64,
     title: String,
+    #[serde(default, deserialize_with = "null_as_default")]
+    draft: bool,
     html_url: String,
     head: Side,
     base: Side,
@@ -87,19 +89,21 @@ fn pull_request(event: PullRequestEvent) -> WebhookEvent {
     let repository = app::Repository::from(event.repository.clone());
     let change = match event.action.as_str() {
         _ if is_skipped(&event.pull_request.title) && event.action != "closed" => PullChange::Other,
-        "opened" | "reopened" => PullChange::Opened,
+        "opened" | "reopened" | "ready_for_review" => PullChange::Opened,
         // Gitea's name is the second one.
         "synchronize" | "synchronized" => PullChange::Synchronised,
         "closed" => PullChange::Closed,
         _ => PullChange::Other,
     };
-    let PullRequest { id, number, title, html_url, head, base } = event.pull_request;
+    let PullRequest { id, number, title, draft, html_url, head, base } = event.pull_request;
     let comes_from_a_fork = head.repo.as_ref().is_none_or(|repo| repo.id != event.repository.id);
     let source = head.repo.unwrap_or(event.repository);
     let pull = Pull {
         id,
         number,
         title,
+        is_draft: draft,
+        tells_when_ready: true,
         html_url,
         source_repo_name: source.full_name,
         source_repo_url: source.html_url,

@@ -56,6 +56,19 @@ fn push(push: Push) -> WebhookEvent {
 struct MergeRequest {
     project: Project,
     object_attributes: Attributes,
+    #[serde(default, deserialize_with = "null_as_default")]
+    changes: Changes,
+}
+
+/// What an update changed.
+#[derive(Default, Deserialize)]
+struct Changes {
+    draft: Option<DraftChange>,
+}
+
+#[derive(Deserialize)]
+struct DraftChange {
+    current: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -82,6 +95,8 @@ struct Attributes {
     id: u64,
     iid: u64,
     title: String,
+    #[serde(default, deserialize_with = "null_as_default")]
+    draft: bool,
     url: String,
     /// Missing in test webhooks of older versions.
     action: Option<String>,
@@ -108,9 +123,11 @@ fn merge_request(event: MergeRequest) -> WebhookEvent {
     let repository = event.project.repository();
     let is_skipped = is_skipped(&attributes.title)
         || attributes.last_commit.as_ref().is_some_and(|commit| is_skipped(&commit.message));
+    let is_ready = event.changes.draft.is_some_and(|draft| draft.current == Some(false));
     let change = match attributes.action.as_deref() {
         Some("open" | "reopen" | "update") if is_skipped => PullChange::Other,
         Some("open" | "reopen") => PullChange::Opened,
+        Some("update") if is_ready => PullChange::Opened,
         Some("update") if attributes.oldrev.is_some() => PullChange::Synchronised,
         Some("close" | "merge") => PullChange::Closed,
         _ => PullChange::Other,
@@ -121,6 +138,8 @@ fn merge_request(event: MergeRequest) -> WebhookEvent {
         id: attributes.id,
         number: attributes.iid,
         title: attributes.title,
+        is_draft: attributes.draft,
+        tells_when_ready: true,
         html_url: attributes.url,
         source_repo_name: source.path_with_namespace,
         source_repo_url: source.web_url,

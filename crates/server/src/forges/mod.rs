@@ -1,6 +1,8 @@
 //! Webhooks of forges (Git hosting services), converted to one type for all of them. Gitea and Forgejo send what GitHub does,
 //! with few differences.
 
+pub(crate) mod bitbucket;
+pub(crate) mod delivery;
 pub(crate) mod github;
 pub(crate) mod gitlab;
 
@@ -37,6 +39,9 @@ pub(crate) struct Pull {
     id: u64,
     number: u64,
     title: String,
+    is_draft: bool,
+    /// Whether the forge says when a draft becomes ready. Otherwise any update may mean that.
+    tells_when_ready: bool,
     html_url: String,
     source_repo_name: String,
     source_repo_url: String,
@@ -47,6 +52,16 @@ pub(crate) struct Pull {
 }
 
 impl Pull {
+    /// Returns what a change of this pull request means if drafts get no review apps: a draft is as good as not opened.
+    pub(crate) fn change_without_drafts(&self, change: PullChange) -> PullChange {
+        match change {
+            PullChange::Closed => PullChange::Closed,
+            _ if self.is_draft => PullChange::Other,
+            PullChange::Synchronised if !self.tells_when_ready => PullChange::Opened,
+            change => change,
+        }
+    }
+
     /// Converts it to the pull request to store, as of this time.
     pub(crate) fn at(self, now: Time) -> PullRequest {
         let text = |text: String| text.chars().take(TEXT_MAX).collect::<String>();

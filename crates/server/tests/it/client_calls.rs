@@ -32,7 +32,10 @@ async fn every_request_of_official_clients_is_offered_or_gets_words() {
                 assert_eq!(answer.0, StatusCode::NOT_FOUND, "{call}: {}", answer.1);
                 let text = answer.1["error"].as_str().unwrap().to_owned();
                 assert!(text.starts_with("annals does not offer "), "{call}: {text}");
-                (path.replace("{}", "…"), format!("*Not offered:* {}", text["annals does not offer ".len()..].trim()))
+                (
+                    path.replace("{}", "…"),
+                    format!("*Not offered:* {}", text["annals does not offer ".len()..].trim()),
+                )
             }
         };
         _ = writeln!(table, "| `{method} {path}` | {clients} | {answer} |");

@@ -1,7 +1,7 @@
 //! What existing clients send, and what they need in the response. The requests are those of the official clients, written down
 //! by hand from their sources: the Go library and the Terraform provider over it.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use annals_server::Config;
 use axum::body::Body;
@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use http::{HeaderValue, Method, Request, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, OPERATOR, TestService};
+use crate::harness::{Answer, JOHN, OPERATOR, TestService};
 
 /// A service with an app of jane's, and her token.
 async fn with_app() -> (TestService, String) {
@@ -117,7 +117,8 @@ async fn bodies_may_be_compressed_and_are_bounded_after_decompression() {
     let bomb = report(&service, "gzip", gzip(&vec![b' '; 64 << 20])).await;
     assert_eq!(bomb.status, StatusCode::PAYLOAD_TOO_LARGE, "{}", bomb.text());
     let torn = report(&service, "gzip", b"no gzip".to_vec()).await;
-    assert_eq!(torn.status, StatusCode::BAD_REQUEST, "{}", torn.text());
+    assert_eq!(torn.json()["error"], "the body is not what Content-Encoding: gzip says");
+    assert_eq!(torn.status, StatusCode::BAD_REQUEST);
     let unknown = report(&service, "compress", b"{}".to_vec()).await;
     assert_eq!(unknown.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
 }
@@ -186,4 +187,106 @@ async fn a_page_of_a_timeline_can_be_reported_elsewhere() {
     let same = elsewhere.get(EVENTS, OPERATOR).await;
     assert!(page.json()["events"].as_array().unwrap().len() > 20);
     assert_eq!(same.text(), page.text());
+}
+
+#[tokio::test]
+async fn long_responses_are_compressed_for_those_who_take_it() {
+    let mut service = TestService::start().await;
+    service.report_examples().await;
+    for (path, is_compressed) in [
+        ("/v1/apps/5343eccd646173000a140000/events?per_page=100", true),
+        ("/v1/apps/5343eccd646173000a140000/events?per_page=1", false),
+        ("/v1/apps/5343eccd646173000a140000/events?from=72", true),
+        ("/openapi.json", true),
+        ("/docs", true),
+    ] {
+        let plain = service.get(path, OPERATOR).await;
+        let request = Request::get(path)
+            .header("authorization", format!("Bearer {OPERATOR}"))
+            .header("accept-encoding", "gzip");
+        let answer = service.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.headers.contains_key("content-encoding"), is_compressed, "{path}");
+        if is_compressed {
+            let mut text = String::new();
+            flate2::read::GzDecoder::new(&*answer.body).read_to_string(&mut text).unwrap();
+            assert_eq!(text, plain.text(), "{path}");
+            assert!(answer.body.len() * 2 < text.len(), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn numbers_come_back_as_they_were_sent() {
+    let mut service = TestService::start().await;
+    let john = service.register_john().await;
+    let user = json!({ "id": JOHN, "username": "johndoe", "email": "john@doe.com" });
+    for amount in ["9007199254740993", "50", "50.0", "0.1", "18446744073709551615"] {
+        let event = format!(
+            r#"{{"user":{user},"type":"add_credit","type_data":{{"payment_method":"paypal","amount":{amount}}}}}"#
+        );
+        let reported = service.post("/v1/events", OPERATOR, &format!(r#"{{"events":[{event}]}}"#)).await;
+        assert_eq!(reported.status, StatusCode::CREATED, "{}", reported.text());
+        let shown = service.get("/v1/events?per_page=1", &john).await;
+        let expected = format!(r#""amount":{amount},"value":{amount}}}"#);
+        assert!(shown.text().contains(&expected), "{amount}: {}", shown.text());
+    }
+}
+
+#[tokio::test]
+async fn the_operator_names_users_by_their_names() {
+    let mut service = TestService::start().await;
+    let jane = service.register("jane", None).await;
+    let joe = service.register("joe", None).await;
+    let credit = r#"{"credit":{"payment_method":"paypal","amount":5}}"#;
+    let added = service.post("/v1/operator/users/jane/credits", OPERATOR, credit).await;
+    assert_eq!(added.status, StatusCode::CREATED, "{}", added.text());
+    let timeline = service.get("/v1/users/jane/events", OPERATOR).await;
+    assert_eq!(timeline.json()["events"][0]["type"], "add_credit");
+    assert_eq!(service.get("/v1/users/jane/events", &jane).await.text(), timeline.text());
+    for path in ["/v1/users/jane/events", "/v1/users/nobody/events"] {
+        let hidden = service.get(path, &joe).await;
+        assert_eq!(
+            (hidden.status, hidden.json()["resource"].clone()),
+            (StatusCode::NOT_FOUND, json!("user"))
+        );
+    }
+    let mails = service.get("/v1/operator/users/jane/outbox", OPERATOR).await;
+    assert_eq!(mails.json(), json!({ "mails": [] }));
+}
+
+#[tokio::test]
+async fn the_official_cli_gets_words_where_it_asks_for_what_nothing_here_can_do() {
+    let (mut service, jane) = with_app().await;
+    let addon = r#"{"addon":{"addon_provider_id":"scalingo-redis","plan_id":"redis-sandbox"}}"#;
+    let addon = service.post("/v1/apps/my-app/addons", &jane, addon).await.json()["addon"].clone();
+    // `--addon redis` looks for this name.
+    assert_eq!(addon["addon_provider"]["name"], "Redis® OSS");
+    let path = format!("/api/databases/{}", addon["id"].as_str().unwrap());
+    let backups = r#"{"database":{"periodic_backups_enabled":true,"periodic_backups_scheduled_at":3}}"#;
+    let backups = service.play("PATCH", &path, &jane, "", backups).await;
+    assert_eq!(backups.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        backups.json()["error"],
+        "annals does not offer backups of databases; configure them on your platform"
+    );
+
+    // `one-off-stop web-1` names what `ps` lists.
+    service.post("/v1/apps/my-app/scale", &jane, r#"{"containers":[{"name":"web","amount":1}]}"#).await;
+    let deployment = json!({ "deployment": { "status": "success", "git_ref": "main" } }).to_string();
+    service.post("/v1/apps/my-app/deployments", OPERATOR, &deployment).await;
+    let containers = service.get("/v1/apps/my-app/ps", &jane).await.json()["containers"].clone();
+    assert_eq!(containers[0]["label"], "web-1");
+    let path = format!("/v1/apps/my-app/containers/{}/stop", containers[0]["id"].as_str().unwrap());
+    let stopped = service.post(&path, &jane, "").await;
+    assert_eq!(stopped.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let message = "web-1 is no one-off container: scale web down to stop it";
+    assert_eq!(stopped.json()["errors"], json!({ "container": [message] }));
+
+    // `integrations-add github` prints this address.
+    let page = service.get("/users/github/link", "").await;
+    assert!(page.text().contains("/v1/scm_integrations"), "{}", page.text());
+    let forge = r#"{"scm_integration":{"scm_type":"github","access_token":"ghp_secret"}}"#;
+    service.post("/v1/scm_integrations", &jane, forge).await;
+    let event = service.get("/v1/events?per_page=1", &jane).await.json()["events"][0].clone();
+    assert_eq!(event["type_data"]["data"]["login"], "jane");
 }

@@ -28,6 +28,7 @@ mod created;
 // What existing clients send. A request that a client needs gets a test.
 mod client_calls;
 mod clients;
+mod hooks;
 
 // Many actions on one app at once, and what runs later by itself.
 mod concurrency;

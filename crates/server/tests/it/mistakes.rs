@@ -312,7 +312,7 @@ async fn a_report_is_told_all_of_its_wrong_events_at_once() {
     let answer = service.play("POST", "/v1/events", OPERATOR, head, &lines).await;
     let errors = answer.json()["errors"].as_object().unwrap().clone();
     assert_eq!(errors.len(), 100);
-    assert!(errors.contains_key("events[0].type") && errors.contains_key("events[99].type"));
+    assert!(errors.contains_key("line 1.type") && errors.contains_key("line 100.type"));
 }
 
 #[tokio::test]

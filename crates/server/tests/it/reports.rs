@@ -282,3 +282,36 @@ async fn events_name_projects_and_an_app_shows_its_own() {
         assert!(answer.json()["errors"].get(refused).is_some(), "{}", answer.text());
     }
 }
+
+#[tokio::test]
+async fn every_wrong_line_is_named_as_an_editor_counts_it() {
+    let mut service = TestService::start().await;
+    let good = r#"{"app_id":"5343eccd646173000a140000","app_name":"a","type":"restart"}"#;
+    let body = [
+        "",
+        good,
+        "{oops}",
+        "",
+        r#"{"app_id":"5343eccd646173000a140000","app_name":"a","type":"scale","type_data":{"containers":{}}}"#,
+        r#"{"type":"rest"#,
+        good,
+    ]
+    .join("\r\n");
+    let refused = service.play("POST", "/v1/events", OPERATOR, NDJSON, &body).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        refused.json()["errors"],
+        json!({
+            "line 3": ["is not JSON: key must be a string at column 2"],
+            "line 5.type_data": ["missing field `previous_containers`"],
+            "line 6": ["is not JSON: EOF while parsing a string at column 13"],
+        })
+    );
+    // What only the store can refuse is named in the same way, and in a page, whose events come newest first, by its own order.
+    let ahead = r#"{"created_at":"2036-01-01T00:00:00Z","app_id":"5343eccd646173000a140000","app_name":"a","type":"restart"}"#;
+    let refused = service.play("POST", "/v1/events", OPERATOR, NDJSON, &format!("\n\n{good}\n{ahead}")).await;
+    assert!(refused.json()["errors"].get("line 4.created_at").is_some(), "{}", refused.text());
+    let page = format!(r#"{{"events":[{ahead},{good},{good}],"meta":{{}}}}"#);
+    let refused = service.post("/v1/events", OPERATOR, &page).await;
+    assert!(refused.json()["errors"].get("events[0].created_at").is_some(), "{}", refused.text());
+}

@@ -1,5 +1,6 @@
 //! Reports: events that happened elsewhere.
 
+use annals_model::report::Location;
 use annals_model::{Event, EventId, Rejection, Report, Time};
 use annals_store::{Caller, CommandError};
 
@@ -9,6 +10,7 @@ use crate::{Error, Service};
 
 /// A report whose event is encoded in advance, except identifier and time, which may be assigned only when it is recorded.
 struct Prepared {
+    location: Location,
     id: Option<EventId>,
     created_at: Option<Time>,
     event: Event,
@@ -20,7 +22,7 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// Fails if an event is rejected; the error names its index. Fails if the idempotency key was used for another request, or
+    /// Fails if an event is rejected; the error names it as the request has it. Fails if the idempotency key was used for another request, or
     /// if the store fails.
     pub async fn report(
         &self,
@@ -49,11 +51,11 @@ impl Service {
 }
 
 fn record(transaction: &mut Transaction<'_>, prepared: &mut [Prepared]) -> Result<usize, CommandError> {
-    for (index, Prepared { id, created_at, event, tail }) in prepared.iter_mut().enumerate() {
+    for Prepared { location, id, created_at, event, tail } in prepared.iter_mut() {
         let recorded = transaction.record_written(event, tail, *id, *created_at);
         recorded.map_err(|error| match error {
             CommandError::Rejected(Rejection::Invalid(errors)) => {
-                Rejection::Invalid(errors.within(&format!("events[{index}]"))).into()
+                Rejection::Invalid(errors.within(&location.to_string())).into()
             }
             error => error,
         })?;
@@ -62,9 +64,9 @@ fn record(transaction: &mut Transaction<'_>, prepared: &mut [Prepared]) -> Resul
 }
 
 fn prepare(report: Report) -> Prepared {
-    let Report { id, created_at, user, app, project, data } = report;
+    let Report { location, id, created_at, user, app, project, data } = report;
     let event = Event { project, ..unassigned(user.as_ref(), app, data) };
     let mut tail = Vec::with_capacity(512);
     event.write_tail_to(&mut tail);
-    Prepared { id, created_at, event, tail }
+    Prepared { location, id, created_at, event, tail }
 }

@@ -18,6 +18,18 @@ impl Service {
         Ok(self.store().get(key::Account(user)).await?)
     }
 
+    /// Returns the user with this identifier, or else the one who got this username last; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
+    pub async fn user_named(&self, id_or_username: &str) -> Result<Option<UserId>, Error> {
+        match id_or_username.parse() {
+            Ok(id) => Ok(Some(id)),
+            Err(_) => Ok(self.store().get(key::Username::of(id_or_username)).await?),
+        }
+    }
+
     /// Returns the private state of an account: what its events do not contain.
     ///
     /// # Errors

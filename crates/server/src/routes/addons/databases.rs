@@ -111,6 +111,10 @@ struct MaintenanceWindowBody {
 #[derive(Deserialize, JsonSchema)]
 struct MaintenanceWindowFields {
     maintenance_window: Option<WindowChoice>,
+    /// Refused: annals takes no backups.
+    periodic_backups_enabled: Option<bool>,
+    /// Refused: annals takes no backups.
+    periodic_backups_scheduled_at: Option<i64>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -129,6 +133,10 @@ async fn update_database(
     body: JsonBody<MaintenanceWindowBody>,
 ) -> Result<Response, ApiError> {
     let fields = required(body.value.database, "database")?;
+    if fields.periodic_backups_enabled.is_some() || fields.periodic_backups_scheduled_at.is_some() {
+        let message = "annals does not offer backups of databases; configure them on your platform";
+        return Err(ApiError::NotOffered(message.to_owned()));
+    }
     let WindowChoice { weekday_utc, starting_hour_utc } =
         required(fields.maintenance_window, "maintenance_window")?;
     let action = ChooseMaintenanceWindow { addon_id: addon_id.clone(), weekday_utc, starting_hour_utc };

@@ -4,7 +4,7 @@ use annals_model::app::{
     BuildDetails, DeployArchive, DeployBranch, DeploymentRecord, ImportDeployment, MoveDeployment, Progress,
 };
 use annals_model::catalogue::{CommitList, DeploymentType};
-use annals_model::{App, AppId, EventId, Person, PrivateState, Time, UserId};
+use annals_model::{App, AppId, EventId, Person, PrivateState, Time};
 use annals_service::{Access, Credential, Outcome, Service};
 use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
@@ -208,9 +208,9 @@ impl FromRequestParts<AppState> for Starting {
 
 /// Returns who pushed the code: the user with this identifier, or the app's owner if `None`.
 async fn pusher(service: &Service, app: &App, id: Option<String>) -> Result<Person, ApiError> {
-    let unknown = || ApiError::invalid("pusher_id", "must be the identifier of a user");
+    let unknown = || ApiError::invalid("pusher_id", "must be the identifier or the username of a user");
     let Some(id) = id else { return app.owner.clone().ok_or_else(unknown) };
-    let id: UserId = id.parse().map_err(|_| unknown())?;
+    let id = service.user_named(&id).await?.ok_or_else(unknown)?;
     Ok(service.account(id).await?.ok_or_else(unknown)?.person.clone())
 }
 

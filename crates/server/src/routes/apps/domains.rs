@@ -183,6 +183,13 @@ fn certificate(cert: Option<String>, key: Option<String>) -> Result<CertificateC
     Ok(CertificateChange::Set(Certificate { certificate: cert, private_key: Secret(key), valid_until }))
 }
 
+/// Returns the subject of a certificate in PEM, as in `CN=example.com`.
+fn subject(certificate: &str) -> Option<String> {
+    let der = CertificateDer::from_pem_slice(certificate.as_bytes()).ok()?;
+    let (_, parsed) = x509_parser::parse_x509_certificate(&der).ok()?;
+    Some(parsed.subject().to_string())
+}
+
 #[derive(Serialize, JsonSchema)]
 struct DomainsAnswer {
     domains: Vec<DomainView>,
@@ -209,6 +216,7 @@ struct DomainView {
     created_at: Time,
     ssl: bool,
     ssl_status: Option<&'static str>,
+    /// The subject of the certificate. Clients show it in a table.
     tlscert: Option<String>,
     /// Always null: no response contains a key.
     tlskey: Option<String>,
@@ -233,7 +241,7 @@ impl DomainView {
             created_at: domain.created_at,
             ssl: domain.ssl,
             ssl_status: domain.ssl.then_some("success"),
-            tlscert: certificate.map(|certificate| certificate.certificate.clone()),
+            tlscert: certificate.and_then(|certificate| subject(&certificate.certificate)),
             tlskey: None,
             validity: certificate.map(|certificate| certificate.valid_until),
             letsencrypt: false,

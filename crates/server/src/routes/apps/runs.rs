@@ -97,16 +97,20 @@ async fn list_containers(State(service): State<Service>, readable: Readable) -> 
     let access = readable.live()?;
     let (app, visibility) = (&access.app, access.visibility());
     let private = service.private_state(app.id).await?;
-    let is_deployed = app.last_deployment.is_some();
-    let formation = app.formation.iter().filter(|_| is_deployed).flat_map(|(name, container)| {
-        (1..=container.amount)
-            .map(move |index| ContainerView::of_formation(app, name, index, &container.size))
-    });
     let one_offs = private.one_offs.iter().filter(|one_off| one_off.ended_at.is_none());
-    let containers = formation
+    let containers = formation(app)
         .chain(one_offs.map(|one_off| ContainerView::of_one_off(app, one_off, visibility)))
         .collect();
     Ok(ok(&ContainersAnswer { containers }))
+}
+
+/// Returns the containers of the formation: none before the first deployment, or while the app is stopped.
+fn formation(app: &App) -> impl Iterator<Item = ContainerView> {
+    let is_running = app.last_deployment.is_some() && !app.stopped;
+    app.formation.iter().filter(move |_| is_running).flat_map(move |(name, container)| {
+        (1..=container.amount)
+            .map(move |index| ContainerView::of_formation(app, name, index, &container.size))
+    })
 }
 
 /// Ends a one-off command.
@@ -114,6 +118,11 @@ async fn stop_container(
     access: Authorized<StopOneOff>,
     Segments([_, id]): Segments<2>,
 ) -> Result<Response, ApiError> {
+    if let Some(container) = formation(&access.app).find(|container| container.id == id) {
+        let (label, kind) = (container.label, container.kind);
+        let message = format!("{label} is no one-off container: scale {kind} down to stop it");
+        return Err(ApiError::invalid("container", &message));
+    }
     let id = id.parse().map_err(|_| ApiError::NotFound("container"))?;
     access.act(StopOneOff { id }, b"").await?;
     Ok(StatusCode::ACCEPTED.into_response())

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::answer::{created, ok};
 use crate::api::{Api, action, op};
 use crate::error::ApiError;
-use crate::extract::{Acting, JsonBody, Operator, Segments, User, given, required};
+use crate::extract::{Acting, JsonBody, NamedUser, Operator, User, given, required};
 
 pub(crate) fn api() -> Api {
     const VOUCHERS: &str = "/v1/operator/vouchers";
@@ -112,10 +112,9 @@ async fn add_credit_to_user(
     State(service): State<Service>,
     _: Operator,
     acting: Acting,
-    Segments([user]): Segments<1>,
+    NamedUser(user): NamedUser,
     body: JsonBody<CreditBody>,
 ) -> Result<Response, ApiError> {
-    let user = user.parse().map_err(|_| ApiError::NotFound("user"))?;
     credit(&service, &acting, user, body).await
 }
 

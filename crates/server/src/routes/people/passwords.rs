@@ -2,7 +2,6 @@
 //!
 //! Responses do not reveal whether an account exists. Only a mail to its address does.
 
-use annals_model::UserId;
 use annals_model::account::Unlock;
 use annals_service::{Mail, Request, RevokedTokens, Service};
 use axum::extract::{Query, State};
@@ -16,7 +15,7 @@ use std::collections::HashMap;
 use crate::answer::{json_response, ok};
 use crate::api::{Api, action, op};
 use crate::error::ApiError;
-use crate::extract::{Acting, JsonBody, Operator, RemoteIp, Segments, required};
+use crate::extract::{Acting, JsonBody, NamedUser, Operator, RemoteIp, required};
 use crate::state::AppState;
 
 pub(crate) fn api() -> Api {
@@ -193,9 +192,8 @@ async fn unlock_user(
     State(service): State<Service>,
     _: Operator,
     acting: Acting,
-    Segments([user]): Segments<1>,
+    NamedUser(user): NamedUser,
 ) -> Result<Response, ApiError> {
-    let user: UserId = user.parse().map_err(|_| ApiError::NotFound("user"))?;
     service.act_on_account(acting.request(b""), user, Unlock { token: None }).await?;
     Ok(ok(&MessageAnswer { message: "The account is unlocked." }))
 }
@@ -204,9 +202,8 @@ async fn unlock_user(
 async fn list_outbox(
     State(service): State<Service>,
     _: Operator,
-    Segments([user]): Segments<1>,
+    NamedUser(user): NamedUser,
 ) -> Result<Response, ApiError> {
-    let user: UserId = user.parse().map_err(|_| ApiError::NotFound("user"))?;
     let mails = service.waiting_mail(user).await?.iter().map(|mail| MailView::new(mail)).collect();
     Ok(ok(&OutboxAnswer { mails }))
 }

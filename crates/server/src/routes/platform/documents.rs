@@ -20,6 +20,13 @@ pub(crate) fn api() -> Api {
         .get("/docs", show_docs_page, op("Read this document as a page").open().text("text/html"))
         .get("/docs.css", show_docs_style, op("Get the style of the pages").open().text("text/css"))
         .get(
+            "/users/{forge}/link",
+            show_forge_page,
+            op("Open the page on connecting a Git hosting service, to which the official CLI leads")
+                .open()
+                .text("text/html"),
+        )
+        .get(
             "/password",
             show_password_page,
             op("Open the page to set a new password, to which mailed links lead").open().text("text/html"),
@@ -47,6 +54,11 @@ async fn show_docs_page(State(state): State<AppState>) -> Result<Response, ApiEr
 async fn show_docs_style() -> Response {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("../../pages/docs.css"))
         .into_response()
+}
+
+/// Serves the page on connecting a forge.
+async fn show_forge_page() -> Response {
+    page(include_str!("../../pages/forge.html").to_owned())
 }
 
 /// Serves the form for a new password.

@@ -75,7 +75,7 @@ struct CreateScmIntegrationFields {
     url: Option<String>,
     /// The access token for the Git hosting service. No response contains it.
     access_token: Option<String>,
-    /// The username at the Git hosting service.
+    /// The username at the Git hosting service; by default the same as here.
     username: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Webhooks of GitHub, GitLab, Gitea and Forgejo.
+//! Webhooks of GitHub, GitLab, Gitea, Forgejo and Bitbucket.
 //!
 //! Each link has its own secret, so a webhook cannot concern another app's repository. Each delivery has an identifier, which
 //! annals remembers for a day: a repeated delivery changes nothing.
@@ -12,19 +12,18 @@ use annals_service::{AppReference, Idempotency, RecordedEvent, Request};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
 use crate::answer::ok;
 use crate::api::{Api, op};
 use crate::arriving::{Arrived, Unproven};
 use crate::error::ApiError;
 use crate::extract::Segments;
-use crate::forges::{WebhookEvent, github, gitlab, readable};
+use crate::forges::delivery::{Delivery, Form};
+use crate::forges::{WebhookEvent, bitbucket, github, gitlab, readable};
 use crate::idempotency::Repeatable;
 use crate::limits::HOOK_BYTES_MAX;
 use crate::state::AppState;
@@ -33,7 +32,7 @@ pub(crate) fn api() -> Api {
     Api::of("Source control").post(
         "/v1/apps/{app}/scm_repo_link/hook",
         receive_webhook,
-        op("Receive a webhook of GitHub, GitLab, Gitea or Forgejo about pushes and pull requests")
+        op("Receive a webhook of GitHub, GitLab, Gitea, Forgejo or Bitbucket about pushes and pull requests")
             .records(&["deployment", "create_review_app", "new_app", "destroy_review_app"])
             .open()
             .repeatable()
@@ -42,6 +41,9 @@ pub(crate) fn api() -> Api {
             .header("X-GitHub-Delivery", "Identifies a delivery, so that a repeat changes nothing.")
             .header("X-Gitlab-Event", "GitLab's name for what happened.")
             .header("X-Gitlab-Token", "The link's secret, as GitLab sends it.")
+            .header("X-Event-Key", "Bitbucket's name for what happened.")
+            .header("X-Hub-Signature", "The signature of the body, as Bitbucket sends it.")
+            .header("X-Request-UUID", "Identifies a delivery of Bitbucket.")
             .raw_body("application/json")
             .raw_body("application/x-www-form-urlencoded")
             .ok::<ReceivedAnswer>(),
@@ -57,11 +59,7 @@ async fn receive_webhook(
     body: Body,
 ) -> Result<Response, ApiError> {
     let service = &state.service;
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let forge_event = header("x-github-event").or(header("x-gitlab-event")).ok_or_else(|| {
-        let message = "not a webhook of GitHub or GitLab: X-GitHub-Event or X-Gitlab-Event is missing";
-        ApiError::BadRequest(message.to_owned())
-    })?;
+    let delivery = Delivery::of(&headers)?;
     const UNPROVEN: ApiError =
         ApiError::Unauthorized("the signature or token does not match the link's secret");
     // Only the forge, which knows the secret, may learn whether the app and the link exist. So the body of every webhook is
@@ -76,21 +74,19 @@ async fn receive_webhook(
     let secret = private.hook_secret.clone();
     let is_linked = secret.is_some();
     let secret = secret.unwrap_or_else(|| Secret(hex::encode(rand::random::<[u8; 32]>())));
-    let is_proven = match header("x-hub-signature-256") {
-        Some(signature) => is_signed(secret.0.as_bytes(), &body, signature),
-        None => header("x-gitlab-token").unwrap_or_default().as_bytes().ct_eq(secret.0.as_bytes()).into(),
-    };
+    let is_proven = delivery.is_proven(&secret, &body);
     let app = app.filter(|_| is_linked && is_proven).ok_or(UNPROVEN)?;
     let bytes = u32::try_from(body.len()).expect("a webhook is shorter than 4 GiB");
     let _in_work = state.hook_bytes.acquire_many(bytes).await.map_err(|_| ApiError::Unavailable)?;
-    let (event, delivery) = if headers.contains_key("x-github-event") {
-        let event = github::read(forge_event, &readable(&json_in(&headers, &body)?))?;
-        (event, repeatable.key().or(header("x-github-delivery")))
-    } else {
-        // An event's UUID is not one of a delivery: what an event causes has it too.
-        let delivery = repeatable.key().or(header("webhook-id"));
-        (gitlab::read(&readable(&body))?, delivery)
+    let event = match delivery.form {
+        Form::GitHub => github::read(delivery.event, &readable(&json_in(&headers, &body)?))?,
+        Form::GitLab => gitlab::read(&readable(&body))?,
+        Form::Bitbucket => {
+            let branch = app.scm_link.as_ref().and_then(|link| link.branch.as_deref());
+            bitbucket::read(delivery.event, &readable(&body), branch)?
+        }
     };
+    let delivery = repeatable.key().or(delivery.id);
     let fingerprint = hex::encode(Sha256::digest(&body));
     let idempotency =
         delivery.map(|delivery| Idempotency { key: format!("hook {} {delivery:.255}", app.id), fingerprint });
@@ -110,6 +106,10 @@ async fn receive_webhook(
             ReceivedAnswer::new(outcome.recorded, outcome.is_repeat, reason)
         }
         WebhookEvent::Pull { repository, pull, change } => {
+            let change = match state.config.draft_review_apps {
+                true => change,
+                false => pull.change_without_drafts(change),
+            };
             let pull = pull.at(service.now());
             let outcome =
                 service.pull_request_received(request, app.id, pull, change, Some(repository)).await?;
@@ -118,14 +118,6 @@ async fn receive_webhook(
         WebhookEvent::Nothing => ReceivedAnswer::nothing("only pushes and pull requests matter".to_owned()),
     };
     Ok(ok(&answer))
-}
-
-/// Returns whether GitHub's signature matches the body and the secret.
-fn is_signed(secret: &[u8], body: &[u8], header: &str) -> bool {
-    let Some(Ok(tag)) = header.strip_prefix("sha256=").map(hex::decode) else { return false };
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("an HMAC key may have any length");
-    mac.update(body);
-    mac.verify_slice(&tag).is_ok()
 }
 
 /// Returns the JSON of a GitHub webhook, which may come in a form: GitHub's user chooses the content type.
@@ -162,19 +154,5 @@ impl ReceivedAnswer {
 
     fn nothing(reason: String) -> Self {
         Self { recorded: Vec::new(), reason: Some(reason) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn signatures_are_github_s() {
-        let header = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
-        assert!(is_signed(b"It's a Secret to Everybody", b"Hello, World!", header));
-        assert!(!is_signed(b"It's a Secret to Everybody", b"Hello, World?", header));
-        assert!(!is_signed(b"another", b"Hello, World!", header));
-        assert!(!is_signed(b"", b"", "sha256="));
     }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::api::{Api, event_schema, op};
 use crate::error::ApiError;
-use crate::extract::{Caller, LastSegment, Pagination, Readable, Segments, Selection};
+use crate::extract::{Caller, NamedUser, Pagination, Readable, Segments, Selection};
 use crate::state::AppState;
 use crate::timeline::Reading;
 
@@ -106,11 +106,10 @@ async fn list_own_events(
 async fn list_user_events(
     State(state): State<AppState>,
     Caller(credential): Caller,
-    LastSegment(user): LastSegment,
+    NamedUser(user): NamedUser,
     selection: Selection,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let user: UserId = user.parse().map_err(|_| ApiError::NotFound("user"))?;
     list_events_of(&state, &credential, user, selection, &headers).await
 }
 

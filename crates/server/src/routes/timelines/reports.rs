@@ -103,15 +103,12 @@ async fn report_events(
     let text = std::str::from_utf8(&body)
         .map_err(|error| ApiError::BadRequest(format!("the body is not UTF-8: {error}")))?;
     let reports = match text.trim_ascii_start().starts_with('[') {
-        _ if is_ndjson => parse_ndjson(text),
+        _ if is_ndjson => parse_ndjson(text).map_err(InvalidReports::Invalid),
         true => Err(InvalidReports::Malformed("it is an array".to_owned())),
         false => parse_json(text),
     };
     let reports = reports.map_err(|error| match error {
         InvalidReports::Invalid(errors) => ApiError::Invalid(errors),
-        InvalidReports::Malformed(message) if is_ndjson => {
-            ApiError::BadRequest(format!("the body is not one JSON object per line: {message}"))
-        }
         InvalidReports::Malformed(message) => ApiError::BadRequest(format!(
             "the body is not {{\"events\":[…]}}: {message} (to send one event per line, set Content-Type: application/x-ndjson)"
         )),
