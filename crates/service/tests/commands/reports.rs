@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use annals_model::Report;
 use annals_model::app::{CreateApp, Scale, ScaledType};
+use annals_model::report::Location;
 use annals_service::Clock as _;
 use annals_store::{TimelineId, TypedRows as _, key};
 use annals_testing::{app, person, report};
@@ -67,18 +69,19 @@ async fn a_report_with_one_invalid_event_is_refused_whole_and_the_error_names_it
     let id = "6905bc8073636100011a0003";
     world.service().await.report(vec![with(json!({"id": id, "created_at": now}))], None).await.unwrap();
     let before = world.timeline(TimelineId::App(app)).await;
-    for (second, field) in [
+    let second = |more| Report { location: Location::Item(1), ..with(more) };
+    for (more, field) in [
         (json!({"created_at": now.plus_millis(5 * 60 * 1000 + 1)}), "events[1].created_at"),
         (json!({ "id": id }), "events[1].id"),
         (json!({"id": before[0].id}), "events[1].id"),
     ] {
         let refused =
-            world.service().await.report(vec![with(json!({})), with(second)], None).await.unwrap_err();
+            world.service().await.report(vec![with(json!({})), second(more)], None).await.unwrap_err();
         assert_eq!(field_of(refused), field);
     }
     let twice = json!({"id": "6905bc8073636100011a0009"});
     let refused =
-        world.service().await.report(vec![with(twice.clone()), with(twice)], None).await.unwrap_err();
+        world.service().await.report(vec![with(twice.clone()), second(twice)], None).await.unwrap_err();
     assert_eq!(field_of(refused), "events[1].id");
     assert_eq!(world.timeline(TimelineId::App(app)).await, before);
 }

@@ -430,10 +430,12 @@ fn is_review_app(app: &Value, id: &Value) -> bool {
     !id.is_null() && map(&app["review_apps"]).values().any(|review_app| review_app["app_id"] == *id)
 }
 
-/// Returns the name of the review app that an event means: by its identifier first.
+/// Returns the name of the review app that an event means: by its identifier first. Reports may give one identifier to several;
+/// then the first by name is meant.
 fn review_app_name(app: &Value, name: &str, id: &Value) -> Option<String> {
     let review_apps = map(&app["review_apps"]);
-    let by_id = review_apps.iter().find(|(_, review_app)| !id.is_null() && review_app["app_id"] == *id);
+    let has_id = |(_, review_app): &(&String, &Value)| !id.is_null() && review_app["app_id"] == *id;
+    let by_id = review_apps.iter().filter(has_id).min_by_key(|(name, _)| *name);
     let by_name = review_apps.get_key_value(name);
     let by_name = by_name.filter(|(_, review_app)| id.is_null() || review_app["app_id"].is_null());
     by_id.or(by_name).map(|(name, _)| name.clone())
