@@ -15,7 +15,7 @@ RUN useradd --system --uid 999 --home-dir /var/lib/annals --shell /usr/sbin/nolo
 COPY --from=build /src/target/release/annals /usr/local/bin/annals
 
 USER 999
-ENV ANNALS_LISTEN=0.0.0.0:8080 ANNALS_STORE=/var/lib/annals/store
+ENV ANNALS_LISTEN=0.0.0.0:8080 ANNALS_STORE=/var/lib/annals/store ANNALS_ARCHIVES=/var/lib/annals/archives
 VOLUME /var/lib/annals
 EXPOSE 8080
 # annals finishes requests for up to 30 seconds after this signal.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use annals_model::RandomIds;
 use annals_server::{AppState, Config, Metrics, router};
-use annals_service::{Clock, SystemClock};
+use annals_service::{ArchiveSettings, Clock, SystemClock};
 use anyhow::Context;
 use clap::Args;
 use tokio::net::TcpListener;
@@ -50,7 +50,13 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         Err(_) => TcpListener::bind((options.listen.ip(), 0)).await?,
     };
     let url = format!("http://{}", listener.local_addr()?);
-    let config = Config { public_url: url.clone(), instant_builder: true, ..Config::default() };
+    let archives = ArchiveSettings { directory: directory.path().join("archives"), bytes_max: 64 << 20 };
+    let config = Config {
+        public_url: url.clone(),
+        instant_builder: true,
+        archives: Some(archives),
+        ..Config::default()
+    };
     let connections_max = config.connections_max;
     let clock = StoryClock::default();
     let ids = Arc::new(RandomIds::default());

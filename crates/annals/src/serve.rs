@@ -1,13 +1,13 @@
 //! `annals serve`: serves a store over HTTP.
 
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use annals_model::RandomIds;
 use annals_server::{AppState, Config, Metrics, router};
-use annals_service::MailConfig;
-use annals_service::SystemClock;
+use annals_service::{ArchiveSettings, MailConfig, SystemClock};
 use anyhow::bail;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args};
@@ -87,6 +87,15 @@ pub(crate) struct Options {
     #[arg(long, env = "ANNALS_INSTANT_BUILDER", default_value = "false", default_missing_value = "true", num_args = 0..=1)]
     #[arg(action = ArgAction::Set, value_name = "true|false", hide_possible_values = true)]
     instant_builder: bool,
+
+    /// Directory for source archives that users upload to deploy them [default: the store's directory with -archives; or
+    /// ./annals-archives beside a database]
+    #[arg(long, env = "ANNALS_ARCHIVES", value_name = "DIRECTORY")]
+    archives: Option<PathBuf>,
+
+    /// Longest source archive, in bytes
+    #[arg(long, env = "ANNALS_ARCHIVE_BYTES_MAX", default_value = "536870912", value_name = "NUMBER")]
+    archive_bytes_max: NonZeroU64,
 
     /// Create review apps for pull requests that are drafts too
     #[arg(long, env = "ANNALS_DRAFT_REVIEW_APPS", default_value = "true")]
@@ -213,6 +222,10 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         draft_review_apps: options.draft_review_apps,
         contract_only: options.contract_only,
         sign_up: options.sign_up,
+        archives: Some(ArchiveSettings {
+            directory: options.archives.unwrap_or_else(|| location.archives()),
+            bytes_max: options.archive_bytes_max.get(),
+        }),
         attempts_per_minute: Some(options.attempts_per_minute),
         mail: options.smtp_url.map(|smtp_url| MailConfig { smtp_url, from: options.mail_from }),
     };

@@ -41,6 +41,20 @@ pub(crate) enum Location {
     Database(Box<postgres::Address>),
 }
 
+impl Location {
+    /// Returns the directory for uploaded archives that is beside the store.
+    pub(crate) fn archives(&self) -> PathBuf {
+        match self {
+            Self::Directory(directory) => {
+                let mut name = directory.components().as_path().to_owned().into_os_string();
+                name.push("-archives");
+                name.into()
+            }
+            Self::Database(_) => "./annals-archives".into(),
+        }
+    }
+}
+
 impl FromStr for Location {
     type Err = String;
 

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use annals_service::MailConfig;
+use annals_service::{ArchiveSettings, MailConfig};
 use http::HeaderValue;
 use ipnet::IpNet;
 
@@ -36,6 +36,8 @@ pub struct Config {
     pub contract_only: bool,
     /// Whether users may register themselves.
     pub sign_up: bool,
+    /// Where uploaded archives are kept. If `None`, nobody can upload any.
+    pub archives: Option<ArchiveSettings>,
     /// How mail is sent. If `None`, mail waits in the outbox, where the operator can read it.
     pub mail: Option<MailConfig>,
 }
@@ -56,6 +58,7 @@ impl Default for Config {
             draft_review_apps: true,
             contract_only: false,
             sign_up: false,
+            archives: None,
             mail: None,
         }
     }

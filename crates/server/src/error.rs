@@ -54,6 +54,8 @@ pub(crate) enum ApiError {
     TooSlow,
     /// There was no room for the body in time.
     NoRoom,
+    /// Too many streams are open.
+    NoStream,
     /// Fields are invalid.
     Invalid(FieldErrors),
     /// The caller exceeded a rate limit.
@@ -107,7 +109,7 @@ impl ApiError {
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable | Self::Unreadable | Self::TimedOut { .. } | Self::NoRoom => {
+            Self::Unavailable | Self::Unreadable | Self::TimedOut { .. } | Self::NoRoom | Self::NoStream => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -133,6 +135,7 @@ impl ApiError {
             }
             Self::TooSlow => json!({ "error": "the body arrived too slowly; nothing was done" }),
             Self::NoRoom => json!({ "error": "too many bodies are arriving; nothing was done; retry" }),
+            Self::NoStream => json!({ "error": "too many streams are open; retry" }),
             Self::Invalid(errors) => json!({ "errors": errors.as_map() }),
             Self::TooMany { .. } => json!({ "error": "Retry later" }),
             Self::Unavailable => {
@@ -191,6 +194,15 @@ impl From<Error> for ApiError {
                 Self::Unavailable => Self::Unreadable,
                 error => error,
             },
+            Error::NoArchives => Self::NotOffered(error.to_string()),
+            Error::Busy => Self::NoRoom,
+            Error::Archive(_) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "an archive could not be written or read"
+                );
+                Self::Unavailable
+            }
             Error::Hashing(_) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "the service failed");
                 Self::Internal

@@ -37,6 +37,7 @@ mod router;
 mod routes;
 mod scale_strings;
 mod state;
+mod streams;
 mod timeline;
 
 pub use config::Config;

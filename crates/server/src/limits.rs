@@ -37,6 +37,22 @@ pub(crate) const REPORT_BYTES_IN_WORK_MAX: usize = REPORT_BYTES_MAX;
 /// The shortest response that is compressed.
 pub(crate) const COMPRESSED_BYTES_MIN: u16 = 8 << 10;
 
+/// Where archives are uploaded.
+pub(crate) const UPLOAD_PATH: &str = "/v1/sources/{source}/archive";
+
+/// How long the upload of an archive may take, and how long the sender may send nothing.
+pub(crate) const UPLOAD_TIME_MAX: Duration = Duration::from_secs(60 * 60);
+pub(crate) const UPLOAD_PAUSE_MAX: Duration = Duration::from_secs(20);
+
+/// The longest part of a deployment's output.
+pub(crate) const OUTPUT_PART_BYTES_MAX: usize = 64 << 10;
+
+/// The most streams of one user.
+pub(crate) const STREAMS_OF_USER_MAX: usize = 20;
+
+/// How long the other end of a new stream may take to prove who it is.
+pub(crate) const STREAM_PROOF_TIME_MAX: Duration = Duration::from_secs(10);
+
 /// The longest request line and headers. A longer head gets a 431 response.
 pub(crate) const HEAD_BYTES_MAX: usize = 32 << 10;
 

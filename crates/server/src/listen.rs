@@ -8,15 +8,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio_io_timeout::TimeoutWriter;
 use tower::{Layer, ServiceExt};
 
 use crate::extract::Peer;
 use crate::limits::{HEAD_BYTES_MAX, HEAD_TIME_MAX, STOP_TIME_MAX, WRITE_TIME_MAX};
+
+/// What keeps a connection counted. A request that takes the connection over keeps this as long as it needs the connection.
+#[derive(Clone)]
+pub(crate) struct Counted {
+    _permit: Arc<OwnedSemaphorePermit>,
+}
 
 /// Serves until `stop` completes, then accepts no more connections and lets running requests finish.
 ///
@@ -33,7 +38,8 @@ pub async fn run(
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME_MAX).max_buf_size(2 * HEAD_BYTES_MAX);
     let connections = Arc::new(Semaphore::new(connections_max));
     let silent = Silent::default();
-    let graceful = GracefulShutdown::new();
+    // Tells connections that the server stops. Each has a receiver until it ends.
+    let stopping = watch::Sender::new(());
     tokio::pin!(stop);
     for number in 0_u64.. {
         let (stream, peer) = tokio::select! {
@@ -75,25 +81,38 @@ pub async fn run(
                 request
             }
         };
-        let service = axum::Extension(Peer(peer)).layer(router.clone()).map_request(speaks);
+        let counted = Counted { _permit: Arc::new(permit) };
+        let service = axum::Extension(counted.clone()).layer(router.clone());
+        let service = axum::Extension(Peer(peer)).layer(service).map_request(speaks);
         let service = TowerToHyperService::new(service);
-        let connection = http.serve_connection(TokioIo::new(Box::pin(stream)), service);
-        let connection = graceful.watch(connection);
+        let connection = http.serve_connection(TokioIo::new(Box::pin(stream)), service).with_upgrades();
+        let mut stops = stopping.subscribe();
         let silent = silent.clone();
         tokio::spawn(async move {
-            tokio::pin!(connection);
-            // How the connection ended does not matter: clients may end it in any way.
+            let served = async {
+                tokio::pin!(connection);
+                // How the connection ended does not matter: clients may end it in any way.
+                tokio::select! {
+                    _ = &mut connection => {}
+                    _ = stops.changed() => {
+                        connection.as_mut().graceful_shutdown();
+                        _ = connection.await;
+                    }
+                }
+            };
+            tokio::pin!(served);
             tokio::select! {
-                _ = &mut connection => {}
-                ended = &mut ended => if ended.is_err() { _ = connection.await },
+                () = &mut served => {}
+                ended = &mut ended => if ended.is_err() { served.await },
             }
             silent.remove(number);
-            drop(permit);
+            drop(counted);
         });
     }
     drop(listener);
+    _ = stopping.send(());
     tokio::select! {
-        () = graceful.shutdown() => {}
+        () = stopping.closed() => {}
         () = tokio::time::sleep(STOP_TIME_MAX) => tracing::warn!("some requests did not finish before the shutdown"),
     }
     Ok(())

@@ -13,7 +13,7 @@ use tracing::Instrument;
 
 use crate::error::ApiError;
 use crate::explain::explain;
-use crate::limits::{HEAD_BYTES_MAX, REQUEST_ID_BYTES_MAX, REQUEST_TIME_MAX};
+use crate::limits::{HEAD_BYTES_MAX, REQUEST_ID_BYTES_MAX, REQUEST_TIME_MAX, UPLOAD_PATH, UPLOAD_TIME_MAX};
 use crate::state::AppState;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -41,8 +41,9 @@ pub(crate) async fn surround(State(state): State<AppState>, request: Request, ne
             false => explain(&state, request, next).await,
         }
     };
+    let time_max = if &*route == UPLOAD_PATH { UPLOAD_TIME_MAX } else { REQUEST_TIME_MAX };
     let work = AssertUnwindSafe(work).catch_unwind();
-    let mut response = match tokio::time::timeout(REQUEST_TIME_MAX, work).instrument(span.clone()).await {
+    let mut response = match tokio::time::timeout(time_max, work).instrument(span.clone()).await {
         Ok(Ok(response)) => response,
         // The panic hook has already logged the panic.
         Ok(Err(_)) => ApiError::Internal.into_response(),

@@ -33,7 +33,6 @@ const NOT_OFFERED: &[(&str, &str, &str)] = &[
     ("/v1/notification_platforms", "notifiers", READ_TIMELINES),
     ("/v1/private_networks", "private networks", NOTHING_RUNS),
     ("/v1/projects", "projects", "GET /v1/apps lists all apps"),
-    ("/v1/sources", "uploads of source archives", "name an archive's URL in POST /v1/apps/{app}/deployments"),
     ("/v1/databases", "database management", DATABASES),
     ("/v1/database_types", "database management", DATABASES),
     ("/v1/database_type_versions", "database management", DATABASES),

@@ -15,6 +15,7 @@ use crate::metrics::Metrics;
 use crate::operations::Operations;
 use crate::proofs::ProviderProofs;
 use crate::rate_limit::{Attempts, RateLimit};
+use crate::streams::Streams;
 
 /// The service, and what HTTP needs besides it. Cheap to clone.
 #[derive(Clone)]
@@ -33,6 +34,7 @@ pub struct Inner {
     /// What each operation takes, once there is a router.
     pub(crate) operations: OnceLock<Operations>,
     pub(crate) arriving: Arriving,
+    pub(crate) streams: Streams,
     /// One permit per byte of the webhooks being processed.
     pub(crate) hook_bytes: Semaphore,
     /// One permit per byte of the reports being processed.
@@ -71,6 +73,7 @@ impl AppState {
             rules,
             contract_only: config.contract_only,
             operator_token: config.operator_token.clone(),
+            archives: config.archives.clone(),
             mail: config.mail.clone(),
             ..Settings::default()
         };
@@ -80,6 +83,7 @@ impl AppState {
             rate_limit: config.requests_per_minute.map(RateLimit::per_minute),
             attempts: Attempts::per_minute(config.attempts_per_minute),
             provider_proofs: ProviderProofs::default(),
+            streams: Streams::of_connections(config.connections_max),
             config,
             metrics,
             documents: OnceLock::new(),

@@ -24,6 +24,17 @@ pub enum Error {
     /// The store failed to read.
     #[error(transparent)]
     Store(#[from] annals_store::Error),
+    /// There is no directory for archives.
+    #[error(
+        "annals does not offer uploads of source archives here; name an archive's URL in POST /v1/apps/{{app}}/deployments"
+    )]
+    NoArchives,
+    /// Too many archives are arriving.
+    #[error("too many archives are arriving; retry")]
+    Busy,
+    /// An archive could not be written or read.
+    #[error("an archive could not be written or read: {0}")]
+    Archive(std::io::Error),
     /// A password could not be hashed.
     #[error("a password could not be hashed: {0}")]
     Hashing(String),

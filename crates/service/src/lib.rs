@@ -12,6 +12,7 @@
 //!
 //! Time, identifiers and settings are inputs of [`Service::start`], so tests control them.
 
+mod archives;
 mod authorization;
 mod clock;
 mod commands;
@@ -26,6 +27,7 @@ mod settings;
 mod transaction;
 mod visibility;
 
+pub use archives::{ArchiveId, ArchiveSettings, NewArchive, Permission, Upload};
 pub use authorization::{Access, AppReference, to_uuid};
 pub use clock::{Clock, SystemClock};
 pub use commands::{
@@ -36,7 +38,7 @@ pub use error::{Error, StartError};
 pub use followers::FollowerLag;
 pub use jobs::OutboxLoad;
 pub use measurements::Measurements;
-pub use queries::{Difference, Point, Span, StateAt, StateChange};
+pub use queries::{Difference, OUTPUT_PARTS_READ, Point, Span, StateAt, StateChange};
 pub use service::Service;
 pub use settings::{MailConfig, Settings};
 pub use transaction::RecordedEvent;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use quick_cache::sync::Cache;
 use tokio::sync::{Notify, Semaphore};
 
+use crate::archives::Archives;
 use crate::clock::Clock;
 use crate::credentials::Credentials;
 use crate::error::{Error, StartError};
@@ -29,6 +30,7 @@ pub(crate) struct Inner {
     pub(crate) settings: Arc<Settings>,
     pub(crate) credentials: Credentials,
     pub(crate) mailer: Option<Mailer>,
+    pub(crate) archives: Option<Archives>,
     /// Wakes the mail job.
     pub(crate) mail_waits: Notify,
     pub(crate) failures: Failures,
@@ -61,6 +63,7 @@ impl Service {
         let (credentials, new_operator_token) =
             Credentials::of_store(&store, settings.operator_token.as_deref()).await?;
         let mailer = settings.mail.as_ref().map(Mailer::new).transpose().map_err(StartError::Mail)?;
+        let archives = settings.archives.clone().map(Archives::new);
         let inner = Inner {
             store,
             clock,
@@ -68,6 +71,7 @@ impl Service {
             settings: Arc::new(settings),
             credentials,
             mailer,
+            archives,
             mail_waits: Notify::new(),
             failures: Failures::default(),
             folds: Semaphore::new(FOLDS_MAX),

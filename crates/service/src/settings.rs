@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use annals_model::{Directory, Rules};
 
+use crate::archives::ArchiveSettings;
+
 /// The settings of a service.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -15,6 +17,8 @@ pub struct Settings {
     pub default_directory: Arc<Directory>,
     /// The operator token; if `None`, the first start generates one.
     pub operator_token: Option<String>,
+    /// Where uploaded archives are kept; if `None`, nobody can upload any.
+    pub archives: Option<ArchiveSettings>,
     /// How mail is sent; if `None`, mail waits in the outbox for the operator to read it.
     pub mail: Option<MailConfig>,
 }
@@ -43,6 +47,7 @@ impl Default for Settings {
             contract_only: false,
             default_directory: Arc::default(),
             operator_token: None,
+            archives: None,
             mail: None,
         }
     }

@@ -38,8 +38,8 @@ pub use error::Error;
 pub use follow::{Follow, follow};
 pub use postgres::PostgresStore;
 pub use rows::{
-    Answer, Caller, EventCounts, Key, LateBlock, Listing, Mail, Name, Neighbours, Row, RowKey, RowRange,
-    RowWrites, Setting, Token, TokenHash, TokenId, key,
+    Answer, Caller, EventCounts, Key, LateBlock, Listing, Mail, Name, Neighbours, Output, Row, RowKey,
+    RowRange, RowWrites, Setting, Token, TokenHash, TokenId, key,
 };
 pub use timeline::TimelineId;
 pub use transfer::{Copied, CopyError, Events, ExternalId, Part, Portable, Progress, Step, copy};

@@ -44,3 +44,8 @@ fn the_life_of_an_app() {
 fn the_payloads_of_github_and_gitlab() {
     play("webhooks.test.mjs", &["--instant-builder", "true"]);
 }
+
+#[test]
+fn deployments_are_followed_to_their_end() {
+    play("deployments.test.mjs", &[]);
+}

@@ -62,6 +62,19 @@ pub struct DeploymentRecord {
     pub last_commits: CommitList,
 }
 
+impl DeploymentRecord {
+    /// Returns the identifier of the uploaded archive that was deployed; `None` if it is not one.
+    pub fn archive(&self) -> Option<&str> {
+        let (_, path) = self.source_url.as_deref()?.split_once("/v1/sources/")?;
+        path.split('/').next().filter(|id| is_archive_id(id))
+    }
+}
+
+/// Returns whether a text is the identifier of an uploaded archive: 64 lower-case hexadecimal digits.
+pub fn is_archive_id(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// The stage of a deployment, or its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(

@@ -2,7 +2,7 @@
 //!
 //! Everything here is bounded, because it is stored and read as a whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -115,6 +115,11 @@ impl PrivateState {
         maintenances.append(&mut with.maintenances);
         with.pull_requests.append(&mut pull_requests);
         Self { deployments, one_offs, maintenances, ..with }
+    }
+
+    /// Returns the uploaded archives that were deployed.
+    pub fn archives(&self) -> BTreeSet<&str> {
+        self.deployments.iter().filter_map(DeploymentRecord::archive).collect()
     }
 
     /// Returns the deployment with this identifier.

@@ -33,6 +33,7 @@ const PATH_PARAMETERS: &[(&str, &str)] = &[
     ("deployment", "The deployment's identifier."),
     ("domain", "The domain's identifier."),
     ("event", "The event's identifier."),
+    ("source", "The archive's identifier."),
     ("forge", "The kind of Git hosting service, as in `github`."),
     ("integration", "The integration's identifier, or the kind of Git hosting service, as in `github`."),
     ("key", "The key's identifier."),

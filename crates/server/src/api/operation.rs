@@ -134,6 +134,11 @@ impl Operation {
         self
     }
 
+    /// Adds a 101 response.
+    pub(crate) fn switching_protocols(self) -> Self {
+        self.empty(StatusCode::SWITCHING_PROTOCOLS)
+    }
+
     /// Adds a 204 response.
     pub(crate) fn no_content(self) -> Self {
         self.empty(StatusCode::NO_CONTENT)

@@ -67,6 +67,7 @@ const FURTHER: &[Addition] = &[
     ("accept_invitation_by_link", "?token={invitation}", "", &[]),
     ("delete_variables", "", r#"{"variable_ids":["{variable}"]}"#, &[]),
     ("create_scm_link", "", "", &[("app", "bare-app")]),
+    ("append_deployment_output", "", "Build complete\n", &[("app", "bare-app")]),
     ("update_deployment", "", "", &[("app", "bare-app")]),
     ("update_deployment_with_put", "", "", &[("app", "bare-app")]),
     ("complete_maintenance", "", "", &[("maintenance", "{started}")]),

@@ -29,6 +29,7 @@ mod created;
 mod client_calls;
 mod clients;
 mod hooks;
+mod sources;
 
 // Many actions on one app at once, and what runs later by itself.
 mod concurrency;

@@ -8,6 +8,7 @@ mod apps;
 mod directory;
 pub(crate) mod idempotency;
 mod mails;
+mod outputs;
 mod recovery;
 mod reports;
 mod review_apps;

@@ -91,6 +91,11 @@ impl Credentials {
         let signing_key = SigningKey::from_hex(&signing_key).ok_or(StartError::Damaged("signing key"))?;
         Ok((Self { operator_token, signing_key }, new_operator_token))
     }
+
+    /// Returns a proof that annals wrote a text.
+    pub(crate) fn proof(&self, text: &str) -> String {
+        self.signing_key.proof(text)
+    }
 }
 
 impl Service {

@@ -13,10 +13,12 @@ pub(crate) enum Job {
     Mail,
     /// Gives events to followers.
     Followers,
+    /// Removes old archives.
+    Archives,
 }
 
 impl Job {
-    const ALL: [Self; 4] = [Self::Timers, Self::Expiry, Self::Mail, Self::Followers];
+    const ALL: [Self; 5] = [Self::Timers, Self::Expiry, Self::Mail, Self::Followers, Self::Archives];
 
     const fn name(self) -> &'static str {
         match self {
@@ -24,6 +26,7 @@ impl Job {
             Self::Expiry => "expiry",
             Self::Mail => "mail",
             Self::Followers => "followers",
+            Self::Archives => "archives",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Background jobs: due timers, mail, and expired idempotency keys.
+//! Background jobs: due timers, mail, expired idempotency keys, and old archives.
 //!
 //! Timers, mails and keys are rows of the store until a job has handled them. So nothing is lost when the process ends.
 
@@ -22,6 +22,9 @@ pub(crate) use smtp::Mailer;
 /// How often a job looks for work when nothing wakes it earlier.
 const TICK: Duration = Duration::from_secs(5);
 
+/// How often old archives are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(10 * 60);
+
 impl Service {
     /// Runs the background jobs and the followers until the future is dropped. One that panics is counted and starts again.
     pub async fn work(self) {
@@ -37,6 +40,7 @@ impl Service {
             restarted(|| self.fire_and_expire(), failed(Job::Timers)),
             restarted(|| self.send_mails(), failed(Job::Mail)),
             restarted(|| self.follow(), failed(Job::Followers)),
+            restarted(|| self.sweep_archives(), failed(Job::Archives)),
         );
     }
 
@@ -50,6 +54,14 @@ impl Service {
             if fired + deleted == 0 {
                 tokio::time::sleep(TICK).await;
             }
+        }
+    }
+
+    async fn sweep_archives(&self) {
+        loop {
+            let removed = self.remove_old_archives().await;
+            self.count_or_log(Job::Archives, "old archives could not be removed", removed);
+            tokio::time::sleep(SWEEP_EVERY).await;
         }
     }
 

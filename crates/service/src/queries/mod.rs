@@ -8,5 +8,6 @@ mod spans;
 pub(crate) mod timelines;
 mod tokens;
 
+pub use apps::OUTPUT_PARTS_READ;
 pub use history::{Difference, Point, StateAt, StateChange};
 pub use timelines::Span;

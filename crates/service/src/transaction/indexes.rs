@@ -121,6 +121,7 @@ impl Transaction<'_> {
         let private = std::mem::take(&mut self.private);
         for (app, Touched { found, now }) in &private {
             self.index_private(*app, found.as_deref(), now);
+            self.forget_deployments(*app, found.as_deref(), now)?;
         }
         self.private = private;
         let apps = std::mem::take(&mut self.apps);
@@ -149,7 +150,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Writes the rows that follow from private state: invitations by token, timers by time.
+    /// Writes the rows that follow from private state: invitations by token, timers by time, archives by identifier.
     fn index_private(&mut self, app: AppId, found: Option<&PrivateState>, now: &PrivateState) {
         let timers = |private: &PrivateState| private.timers().collect::<BTreeSet<(Time, u64)>>();
         let (before, after) = (found.map(timers).unwrap_or_default(), timers(now));
@@ -169,6 +170,35 @@ impl Transaction<'_> {
         for token in after.difference(&before) {
             self.put(key::Invitation(TokenHash::of(token)), app);
         }
+        let (before, after) = (found.map(PrivateState::archives).unwrap_or_default(), now.archives());
+        for archive in after.difference(&before) {
+            self.put(key::Archive((*archive).to_owned()), app);
+        }
+    }
+
+    /// Removes the output of deployments that are no longer known, and what says that the app has deployed an archive.
+    fn forget_deployments(
+        &mut self,
+        app: AppId,
+        found: Option<&PrivateState>,
+        now: &PrivateState,
+    ) -> Result<(), Error> {
+        let known = found.map(|found| found.deployments.as_slice()).unwrap_or_default();
+        for forgotten in known.iter().filter(|known| now.deployment(known.id).is_none()) {
+            let Some(output) = self.get(key::Output(app, forgotten.id))? else { continue };
+            for part in 0..output.parts {
+                self.remove(key::OutputPart(app, forgotten.id, part));
+            }
+            self.remove(key::Output(app, forgotten.id));
+        }
+        let (before, after) = (found.map(PrivateState::archives).unwrap_or_default(), now.archives());
+        for archive in before.difference(&after) {
+            let archive = key::Archive((*archive).to_owned());
+            if self.get(archive.clone())? == Some(app) {
+                self.remove(archive);
+            }
+        }
+        Ok(())
     }
 
     fn index_members(&mut self, touched: &Touched<App>) {

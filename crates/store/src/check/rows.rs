@@ -74,6 +74,11 @@ async fn missing(store: &dyn Portable, key: &RowKey, row: &Row) -> Result<Vec<St
             for token in private.invitations.values() {
                 rows.row("Invitation", key::Invitation(TokenHash::of(&token.0)), *app).await?;
             }
+            for id in private.archives() {
+                // Another app may have deployed it since.
+                let is_there = store.get(key::Archive(id.to_owned())).await?.is_some();
+                rows.expect("Archive", is_there);
+            }
             for (at, number) in private.timers() {
                 rows.row("Timer", key::Timer(at, *app, number), ()).await?;
             }
@@ -171,6 +176,23 @@ async fn is_right(store: &dyn Portable, key: RowKey, row: Row) -> Result<bool, E
         (RowKey::Timer(key::Timer(at, app, number)), _) => {
             let private = store.get(key::PrivateState(app)).await?;
             Ok(private.is_some_and(|private| private.timers().any(|timer| timer == (at, number))))
+        }
+        (RowKey::Output(key::Output(app, deployment)), Row::Output(output)) => {
+            let private = store.get(key::PrivateState(app)).await?;
+            let last = output.parts.checked_sub(1).map(|last| key::OutputPart(app, deployment, last));
+            Ok(private.is_some_and(|private| private.deployment(deployment).is_some())
+                && match last {
+                    Some(last) => store.get(last).await?.is_some(),
+                    None => false,
+                })
+        }
+        (RowKey::Archive(key::Archive(id)), Row::Archive(app)) => {
+            let private = store.get(key::PrivateState(app)).await?;
+            Ok(private.is_some_and(|private| private.archives().contains(&*id)))
+        }
+        (RowKey::OutputPart(key::OutputPart(app, deployment, part)), _) => {
+            let output = store.get(key::Output(app, deployment)).await?;
+            Ok(output.is_some_and(|output| part < output.parts))
         }
         (RowKey::TokenHash(key::TokenHash(hash)), Row::TokenHash((user, id))) => {
             let token = store.get(key::Token(user, id)).await?;

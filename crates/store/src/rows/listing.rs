@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use annals_model::{Time, UserId};
+use annals_model::{AppId, EventId, Time, UserId};
 
 use super::distribution::Distribution;
 use super::encoding::KeyPart;
@@ -133,6 +133,17 @@ impl key::LateBlock {
         let mut listing: Listing<Self> = Listing::with_prefix(Self::KIND, &timeline, distribution);
         listing.range.keys.start = RowKey::LateBlock(Self(timeline, block)).to_bytes();
         listing
+    }
+}
+
+impl key::OutputPart {
+    /// Lists the output of a deployment from that part on.
+    pub fn from(app: AppId, deployment: EventId, part: u64) -> Listing<Self> {
+        let start = RowKey::OutputPart(Self(app, deployment, part)).to_bytes();
+        let mut end = RowKey::OutputPart(Self(app, deployment, u64::MAX)).to_bytes();
+        end.push(0);
+        let distribution = Distribution::Timeline(TimelineId::App(app));
+        Listing { range: RowRange { keys: start..end, distribution }, kind: PhantomData }
     }
 }
 

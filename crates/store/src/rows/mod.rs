@@ -18,7 +18,7 @@ pub use listing::{Listing, RowRange};
 pub use names::Name;
 pub use registry::{Row, RowKey, key};
 pub use values::{
-    Answer, Caller, EventCounts, LateBlock, Mail, Neighbours, Setting, Token, TokenHash, TokenId,
+    Answer, Caller, EventCounts, LateBlock, Mail, Neighbours, Output, Setting, Token, TokenHash, TokenId,
 };
 
 pub(crate) use distribution::Distribution;

@@ -211,6 +211,12 @@ rows! {
     b'V' SharedUsername(name: String, user: UserId) -> values::Neighbours<UserId>, Distribution::KeyHash;
     /// Exists while a user shares their email address.
     b'W' SharedEmail(address: String, user: UserId) -> values::Neighbours<UserId>, Distribution::KeyHash;
+    /// How much output a deployment of the app has. Missing if it has none.
+    b'f' Output(app: AppId, deployment: EventId) -> values::Output, Distribution::Timeline(TimelineId::App(*app));
+    /// A part of the output of a deployment, from 0 on.
+    b'F' OutputPart(app: AppId, deployment: EventId, part: u64) -> Arc<str>, Distribution::Timeline(TimelineId::App(*app));
+    /// The app that deployed this uploaded archive last.
+    b'z' Archive(id: String) -> AppId, Distribution::KeyHash;
     /// How many events of each type were recorded.
     b'E' EventCounts() -> Arc<values::EventCounts>, Distribution::KeyHash, permanent;
 }
@@ -285,6 +291,9 @@ mod tests {
             (key::Directory().into_row_key(), text("44")),
             (key::Cursor(text("counts")).into_row_key(), text("63636f756e7473")),
             (key::EventCounts().into_row_key(), text("45")),
+            (key::Archive(text("0a")).into_row_key(), text("7a3061")),
+            (key::Output(app, token).into_row_key(), format!("66{a}{t}")),
+            (key::OutputPart(app, token, 258).into_row_key(), format!("46{a}{t}0000000000000102")),
             (key::LateBlock(TimelineId::App(app), 258).into_row_key(), format!("4c61{a}0000000000000102")),
             (key::SharedAppName(text("n"), app).into_row_key(), format!("4e000000016e{a}")),
             (key::SharedDomain(text("a.io"), app).into_row_key(), format!("4f00000004612e696f{a}")),

@@ -51,6 +51,15 @@ impl LateBlock {
     }
 }
 
+/// How much output a deployment has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// The number of its parts.
+    pub parts: u64,
+    /// The length of all parts.
+    pub bytes: u64,
+}
+
 /// The other holders of a shared name that are next to one holder. Reports may give one name to several apps or users.
 ///
 /// So the holders of a name are a list in the order in which they got it, and the name's own row has the last one. A change

@@ -4,12 +4,12 @@ use annals_model::app::{
     BuildDetails, DeployArchive, DeployBranch, DeploymentRecord, ImportDeployment, MoveDeployment, Progress,
 };
 use annals_model::catalogue::{CommitList, DeploymentType};
-use annals_model::{App, AppId, EventId, Person, PrivateState, Time};
+use annals_model::{App, AppId, EventId, Person, PrivateState, Role, Time};
 use annals_service::{Access, Credential, Outcome, Service};
 use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use http::request::Parts;
-use http::{StatusCode, header};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -18,8 +18,8 @@ use crate::answer::{created, ok};
 use crate::api::{Api, action, op};
 use crate::error::ApiError;
 use crate::extract::{
-    AnyMember, Authorized, Caller, JsonBody, LastSegment, Paged, Readable, Segments, Selection, given,
-    given_time, required,
+    AnyMember, Authorized, Caller, JsonBody, LastSegment, Paged, Readable, Selection, given, given_time,
+    required,
 };
 use crate::routes::timelines::events::Meta;
 use crate::state::AppState;
@@ -57,13 +57,6 @@ pub(crate) fn api() -> Api {
                 .example(json!({ "deployment": { "status": "success", "duration": 42 } }))
                 .ok::<DeploymentAnswer>(),
         )
-        .get(
-            "/v1/apps/{app}/deployments/{deployment}/output",
-            show_deployment_output,
-            op("Get a line about a deployment; build logs stay with the builder")
-                .anybody_known()
-                .text("text/plain"),
-        )
         .delete(
             "/v1/apps/{app}/caches/deployment",
             reset_deployment_cache,
@@ -86,10 +79,12 @@ async fn list_deployments(
     readable: Readable,
     selection: Selection,
 ) -> Result<Response, ApiError> {
-    let Access { app, .. } = readable.live()?;
+    let Access { app, role, .. } = readable.live()?;
     let private = service.private_state(app.id).await?;
     let Paged { items, pagination } = selection.page_of(private.deployments.iter().collect());
-    let deployments = items.into_iter().map(|record| DeploymentView::new(&service, &app, record)).collect();
+    let views =
+        items.into_iter().map(|record| DeploymentView::new(&service, &app, record).seen_by(role, record));
+    let deployments = views.collect();
     Ok(ok(&DeploymentsAnswer { deployments, meta: Meta { pagination } }))
 }
 
@@ -99,24 +94,12 @@ async fn show_deployment(
     readable: Readable,
     LastSegment(id): LastSegment,
 ) -> Result<Response, ApiError> {
-    let Access { app, .. } = readable.live()?;
-    let private = service.private_state(app.id).await?;
-    Ok(ok(&DeploymentAnswer::new(&service, &app, &private, parse_id(&id)?)?))
-}
-
-/// Shows a line about the deployment in place of its output, which the builder keeps.
-async fn show_deployment_output(
-    State(service): State<Service>,
-    readable: Readable,
-    Segments([_, id]): Segments<2>,
-) -> Result<Response, ApiError> {
-    let Access { app, .. } = readable.live()?;
+    let Access { app, role, .. } = readable.live()?;
     let private = service.private_state(app.id).await?;
     let record = private.deployment(parse_id(&id)?).ok_or(ApiError::NotFound("deployment"))?;
-    let status = serde_json::to_value(record.status).unwrap_or_default();
-    let text =
-        format!("{} deployment {}: {}\n", record.created_at, record.id, status.as_str().unwrap_or_default());
-    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
+    Ok(ok(&DeploymentAnswer {
+        deployment: DeploymentView::new(&service, &app, record).seen_by(role, record),
+    }))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -261,7 +244,7 @@ async fn reset_deployment_cache(_: Authorized<AnyMember>) -> Result<Response, Ap
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-fn parse_id(text: &str) -> Result<EventId, ApiError> {
+pub(super) fn parse_id(text: &str) -> Result<EventId, ApiError> {
     text.parse().map_err(|_| ApiError::NotFound("deployment"))
 }
 
@@ -276,12 +259,17 @@ struct DeploymentsAnswer {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct DeploymentAnswer {
+pub(super) struct DeploymentAnswer {
     deployment: DeploymentView,
 }
 
 impl DeploymentAnswer {
-    fn new(service: &Service, app: &App, private: &PrivateState, id: EventId) -> Result<Self, ApiError> {
+    pub(super) fn new(
+        service: &Service,
+        app: &App,
+        private: &PrivateState,
+        id: EventId,
+    ) -> Result<Self, ApiError> {
         let record = private.deployment(id).ok_or(ApiError::NotFound("deployment"))?;
         Ok(Self { deployment: DeploymentView::new(service, app, record) })
     }
@@ -306,6 +294,9 @@ struct DeploymentView {
     stack_base_image: String,
     pusher: Person,
     links: DeploymentLinks,
+    /// Where the operator's builder downloads the archive. Missing for everybody else, because it is a secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_url: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -333,6 +324,13 @@ impl DeploymentView {
             stack_base_image: record.stack.clone(),
             pusher: record.pusher.clone(),
             links: DeploymentLinks { output },
+            source_url: None,
         }
+    }
+
+    /// Adds what only a builder needs, who has the operator token.
+    fn seen_by(self, role: Role, record: &DeploymentRecord) -> Self {
+        let source_url = record.source_url.clone().filter(|_| role == Role::Operator);
+        Self { source_url, ..self }
     }
 }

@@ -378,7 +378,8 @@ impl AppView {
             last_deployment_id: deployment.map(|deployment| deployment.id.clone()),
             links: BTreeMap::from([(
                 "deployments_stream".to_owned(),
-                format!("{public_url}/v1/apps/{}/deployments", app.id),
+                // `http` becomes `ws`, and `https` becomes `wss`.
+                format!("{}/v1/apps/{}/deployments/stream", public_url.replacen("http", "ws", 1), app.id),
             )]),
             git_source: app.git_source.as_deref().and_then(|url| visibility.url(url)),
             flags: BTreeMap::new(),

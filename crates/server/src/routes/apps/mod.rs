@@ -5,12 +5,15 @@ use crate::api::Api;
 pub(crate) mod collaborators;
 pub(crate) mod consents;
 pub(crate) mod containers;
+pub(crate) mod deployment_output;
+pub(crate) mod deployment_stream;
 pub(crate) mod deployments;
 pub(crate) mod domains;
 pub(crate) mod hds_contact;
 pub(crate) mod lifecycle;
 pub(crate) mod restarts;
 pub(crate) mod runs;
+pub(crate) mod sources;
 pub(crate) mod state;
 pub(crate) mod variables;
 
@@ -21,6 +24,9 @@ pub(crate) fn api() -> Api {
         .and(restarts::api())
         .and(runs::api())
         .and(deployments::api())
+        .and(deployment_output::api())
+        .and(deployment_stream::api())
+        .and(sources::api())
         .and(variables::api())
         .and(domains::api())
         .and(collaborators::api())
