@@ -148,6 +148,39 @@ fn invalid_type_data_is_refused_by_field() {
             r#"{"remote_ip":"1.2.3"}"#,
             "events[0].type_data.remote_ip: invalid IP address syntax",
         ),
+        (
+            "deployment",
+            r#"{"deployment_id":"1","pusher":"j","status":"success","duration":1,"last_commits":{"remaining":0,"commits":[
+                {"id":"1"},{"id":"2","author":{"name":"j","name":"k"}}]}}"#,
+            "events[0].type_data.last_commits.commits[1].author: duplicate field `name`",
+        ),
+        (
+            "new_notifier",
+            r#"{"notifier_name":"n","notifier_type_data":{"url":1,"url":2}}"#,
+            "events[0].type_data.notifier_type_data: duplicate field `url`",
+        ),
+        (
+            "new_notifier",
+            r#"{"notifier_name":"n","notifier_type_data":[]}"#,
+            "events[0].type_data.notifier_type_data: must be an object",
+        ),
+        (
+            "restart",
+            r#"{"reason":"boredom"}"#,
+            "events[0].type_data.reason: unknown variant `boredom`, expected one of `user_restart`, `unexpected_failure`, `rebalancing_operation`, `security_maintenance`",
+        ),
+        ("delete_project", "{}", "accepted"),
+        ("new_project_transfer_invitation", "{}", "events[0].type_data.invitation_id: is missing"),
+        (
+            "accept_project_transfer_invitation",
+            r#"{"invitation_id":"1","transfer_invitation_id":"2"}"#,
+            "events[0].type_data.transfer_invitation_id: must equal invitation_id",
+        ),
+        (
+            "new_autoscaler",
+            r#"{"container_type":"web","min_containers":1,"max_containers":"2","metric":"cpu","target":1}"#,
+            "accepted",
+        ),
         ("restart", "null", "accepted"),
     ] {
         let got = refusal(event_type, type_data);

@@ -59,12 +59,14 @@ async function recorded(answer) {
   return answer.json.recorded;
 }
 
-test("every payload that GitHub publishes is accepted", async () => {
+test("every payload that GitHub publishes is accepted, and a repeated delivery records nothing", async () => {
   const { github } = await linked("all-payloads", "github");
   let count = 0;
   for (const { name, examples: payloads } of examples) {
     for (const payload of payloads) {
-      assert.equal((await github(name, payload)).status, 200, name);
+      const delivery = randomUUID();
+      assert.equal((await github(name, payload, delivery)).status, 200, name);
+      assert.deepEqual(await recorded(await github(name, payload, delivery)), [], name);
       count += 1;
     }
   }

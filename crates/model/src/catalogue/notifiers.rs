@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::lenient::object;
 use super::{Shape, event_types};
 use crate::field_class::classes;
 
@@ -26,7 +27,7 @@ pub struct Notifier {
     #[serde(default)]
     pub notifier_type: String,
     /// Where it sends: a webhook's URL, addresses, … It may contain a token.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub notifier_type_data: Map<String, Value>,
     /// The platform that it sends to: `email`, `slack`, `webhook`, …
     #[serde(default)]

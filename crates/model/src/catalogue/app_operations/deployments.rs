@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Time;
 use crate::catalogue::Shape;
+use crate::catalogue::lenient::objects;
 use crate::field_class::{Class, Field, FieldShape, REST, classes};
 
 /// A finished deployment.
@@ -97,6 +98,7 @@ impl DeploymentStatus {
 #[serde(deny_unknown_fields)]
 pub struct CommitList {
     /// The commits, as the Git hosting service describes them.
+    #[serde(deserialize_with = "objects")]
     pub commits: Vec<serde_json::Map<String, serde_json::Value>>,
     /// The number of further commits that are not listed.
     pub remaining: u64,

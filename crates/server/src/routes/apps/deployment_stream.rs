@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use annals_model::app::{DeploymentRecord, Progress};
-use annals_model::{App, EventId};
-use annals_service::{Access, AppReference, Credential};
+use annals_model::{App, EventId, PrivateState};
+use annals_service::{Access, AppReference, Credential, OUTPUT_PARTS_READ};
 use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -181,30 +181,49 @@ impl Following {
             record.finished_at.is_none_or(|at| at.plus_millis(RECENT.as_millis() as u64) > now)
         };
         for record in &private.deployments {
-            let id = record.id;
-            let is_known = self.deployments.contains_key(&id);
-            if !is_known && !self.has_looked && !is_of_interest(record) {
-                let output = state.service.output_length(app.id, id).await?;
-                self.deployments.insert(id, (Some(record.status), output.parts));
-                continue;
-            }
-            let (status, parts) = self.deployments.entry(id).or_default();
-            if !is_known && let Ok(answer) = DeploymentAnswer::new(&state.service, app, &private, id) {
-                send(socket, &json!({ "id": id, "type": "new", "data": answer })).await?;
-            }
-            // What is known to have ended may get more output, but not more than its end needs.
-            for text in state.service.output(app.id, id, *parts).await? {
-                *parts += 1;
-                send(socket, &json!({ "id": id, "type": "log", "data": { "content": &*text } })).await?;
-            }
-            if *status != Some(record.status) {
-                *status = Some(record.status);
-                let data = json!({ "status": record.status });
-                send(socket, &json!({ "id": id, "type": "status", "data": data })).await?;
+            let known = self.deployments.get(&record.id).copied();
+            if known.is_none() && !self.has_looked && !is_of_interest(record) {
+                let output = state.service.output_length(app.id, record.id).await?;
+                self.deployments.insert(record.id, (Some(record.status), output.parts));
+            } else if known.is_none() || is_of_interest(record) {
+                self.tell_of(state, app, &private, record, socket).await?;
             }
         }
         self.deployments.retain(|id, _| private.deployment(*id).is_some());
         self.has_looked = true;
+        Ok(())
+    }
+
+    /// Tells of one deployment: that it is there, its output, and then its status. After the last status nobody listens.
+    async fn tell_of(
+        &mut self,
+        state: &AppState,
+        app: &App,
+        private: &PrivateState,
+        record: &DeploymentRecord,
+        socket: &mut WebSocket,
+    ) -> Result<(), Ended> {
+        let id = record.id;
+        if !self.deployments.contains_key(&id)
+            && let Ok(answer) = DeploymentAnswer::new(&state.service, app, private, id)
+        {
+            send(socket, &json!({ "id": id, "type": "new", "data": answer })).await?;
+        }
+        let (status, parts) = self.deployments.entry(id).or_default();
+        loop {
+            let read = state.service.output(app.id, id, *parts).await?;
+            for text in &read {
+                send(socket, &json!({ "id": id, "type": "log", "data": { "content": &**text } })).await?;
+            }
+            *parts += read.len() as u64;
+            if read.len() < OUTPUT_PARTS_READ {
+                break;
+            }
+        }
+        if *status != Some(record.status) {
+            *status = Some(record.status);
+            send(socket, &json!({ "id": id, "type": "status", "data": { "status": record.status } })).await?;
+        }
         Ok(())
     }
 }

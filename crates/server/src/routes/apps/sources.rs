@@ -35,7 +35,7 @@ pub(crate) fn api() -> Api {
                 .open()
                 .query("expires", "Until when the address is valid.")
                 .query("proof", "The proof that annals made the address.")
-                .raw_body("application/x-gzip")
+                .raw_body("application/octet-stream")
                 .ok::<UploadedAnswer>(),
         )
         .get(
