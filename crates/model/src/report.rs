@@ -253,16 +253,20 @@ fn parse_all<'a>(
     FieldErrors::all(invalid).map_or(Ok(reports), Err)
 }
 
+/// Returns what makes a text no JSON; `None` if it is JSON.
+fn not_json(text: &str) -> Option<FieldErrors> {
+    let error = serde_json::from_str::<&RawValue>(text).err()?;
+    let message = format!("is not JSON: {} at column {}", plain_message(&error), error.column());
+    Some(FieldErrors::one("", message))
+}
+
 /// Does the same as [`Report::parse`], and checks the limits for events from outside.
 fn parse_bounded(json: &str) -> Result<Report, FieldErrors> {
     if json.len() > EVENT_BYTES_MAX {
         return Err(FieldErrors::one("", format!("must not be longer than {EVENT_BYTES_MAX} bytes")));
     }
-    if let Err(error) = serde_json::from_str::<&RawValue>(json) {
-        let message = format!("is not JSON: {} at column {}", plain_message(&error), error.column());
-        return Err(FieldErrors::one("", message));
-    }
-    let report = Report::parse(json)?;
+    // What is wrong with a field of what is no JSON does not matter.
+    let report = Report::parse(json).map_err(|errors| not_json(json).unwrap_or(errors))?;
     if let Some(user) = &report.user {
         user.check().map_err(|errors| errors.within("user"))?;
     }

@@ -14,19 +14,20 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{MatchedPath, State};
-use axum::middleware::from_fn_with_state;
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use http::{Extensions, HeaderMap, HeaderName, Method, StatusCode, Uri, Version, header};
 use serde_json::json;
-use tower::Layer;
 use tower::util::option_layer;
+use tower::{Layer, ServiceExt as _};
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{Predicate, SizeAbove};
 use tower_http::cors::{AllowHeaders, CorsLayer};
-use tower_http::decompression::RequestDecompressionLayer;
+use tower_http::decompression::RequestDecompression;
 use tower_http::normalize_path::NormalizePathLayer;
 
 use crate::answer::ok;
@@ -50,8 +51,7 @@ pub fn router(state: AppState) -> Router {
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(compressed())
-        // Limits are those of the body after decompression.
-        .layer(RequestDecompressionLayer::new())
+        .layer(from_fn(unpack))
         .layer(option_layer(for_browsers(&state)))
         .layer(from_fn_with_state(state.clone(), surround))
         .with_state(state);
@@ -67,6 +67,16 @@ fn compressed() -> CompressionLayer<impl Predicate> {
     };
     let is_worth_it = SizeAbove::new(COMPRESSED_BYTES_MIN).and(is_text);
     CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(is_worth_it)
+}
+
+/// Unpacks a compressed body; limits are those of the body after that. Other bodies stay as they are: one in the layer does not
+/// say that its only frame is its last, so it would be copied.
+async fn unpack(request: Request, next: Next) -> Response {
+    if !request.headers().contains_key(header::CONTENT_ENCODING) {
+        return next.run(request).await;
+    }
+    let next = next.map_request(|request: http::Request<_>| request.map(Body::new));
+    RequestDecompression::new(next).oneshot(request).await.into_response()
 }
 
 /// Lets scripts of pages from the allowed origins call the server. They send a token, as every client does: annals sets no
