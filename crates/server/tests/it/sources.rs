@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use annals_server::Config;
-use annals_service::{ArchiveSettings, Clock as _};
+use annals_service::{ArchiveId, ArchiveSettings, Clock as _, Permission};
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
 use serde_json::json;
@@ -212,4 +212,35 @@ async fn an_archive_is_removed_a_day_after_its_deployment_ended() {
     let store = world.service.end().await.open_portable().await;
     let checked = annals_store::check(&*store, true, |_| {}).await.unwrap();
     assert_eq!(checked.findings, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn uploads_are_few_at_a_time_and_a_failing_disk_is_told_of() {
+    let mut world = World::new().await;
+    let mut under_way = Vec::new();
+    for _ in 0..16 {
+        let [upload, _] = world.source().await;
+        let (path, query) = upload.split_once('?').unwrap();
+        let id = ArchiveId::read(path.split('/').nth(3).unwrap()).unwrap();
+        let (expires, proof) = query.split_once('&').unwrap();
+        let value = |part: &str| part.split_once('=').unwrap().1.to_owned();
+        let permission = Permission { expires: value(expires).parse().unwrap(), proof: value(proof) };
+        under_way.push(world.service.state.service().begin_upload(&id, &permission).await.unwrap());
+        let twice = world.service.state.service().begin_upload(&id, &permission).await;
+        assert!(twice.is_err());
+    }
+    let [upload, _] = world.source().await;
+    assert_eq!(world.put(&upload, "archive").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    under_way.clear();
+    assert!(world.files().is_empty());
+    assert_eq!(world.put(&upload, "archive").await.status, StatusCode::OK);
+
+    let [upload, _] = world.source().await;
+    std::fs::remove_dir_all(world.directory.path().join("archives")).unwrap();
+    std::fs::write(world.directory.path().join("archives"), "no directory").unwrap();
+    let failed = world.put(&upload, "archive").await;
+    assert_eq!(failed.status, StatusCode::SERVICE_UNAVAILABLE);
+    let path = world.directory.path().to_str().unwrap();
+    assert!(!failed.text().contains(path), "{}", failed.text());
+    assert!(world.service.state.service().remove_old_archives().await.is_err());
 }
