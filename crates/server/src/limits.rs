@@ -37,9 +37,6 @@ pub(crate) const REPORT_BYTES_IN_WORK_MAX: usize = REPORT_BYTES_MAX;
 /// The shortest response that is compressed.
 pub(crate) const COMPRESSED_BYTES_MIN: u16 = 8 << 10;
 
-/// Where archives are uploaded.
-pub(crate) const UPLOAD_PATH: &str = "/v1/sources/{source}/archive";
-
 /// How long the upload of an archive may take, and how long the sender may send nothing.
 pub(crate) const UPLOAD_TIME_MAX: Duration = Duration::from_secs(60 * 60);
 pub(crate) const UPLOAD_PAUSE_MAX: Duration = Duration::from_secs(20);

@@ -13,7 +13,8 @@ use tracing::Instrument;
 
 use crate::error::ApiError;
 use crate::explain::explain;
-use crate::limits::{HEAD_BYTES_MAX, REQUEST_ID_BYTES_MAX, REQUEST_TIME_MAX, UPLOAD_PATH, UPLOAD_TIME_MAX};
+use crate::limits::{HEAD_BYTES_MAX, REQUEST_ID_BYTES_MAX, REQUEST_TIME_MAX, UPLOAD_TIME_MAX};
+use crate::routes::apps::sources::UPLOAD_PATH;
 use crate::state::AppState;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -267,7 +267,7 @@ impl AppAction for ConfigureAddon {
             .collect();
         // What was never deployed does not run.
         if app.last_deployment.is_some() {
-            events.push(restarted(None, &provider.name, None));
+            events.push(restarted(None, &provider.name));
         }
         Ok(events.into())
     }

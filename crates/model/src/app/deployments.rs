@@ -441,7 +441,7 @@ fn advance(
 }
 
 /// Returns the identifier of an app's deployment as a UUID, for clients that expect one.
-pub fn deployment_uuid(app: AppId, deployment: EventId) -> String {
+fn deployment_uuid(app: AppId, deployment: EventId) -> String {
     derived_uuid(app.as_bytes(), "deployment", &deployment.to_string()).to_string()
 }
 

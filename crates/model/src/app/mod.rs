@@ -51,7 +51,7 @@ pub use databases::{
 };
 pub use deployments::{
     BuildDetails, DeployArchive, DeployBranch, DeployCommit, DeploymentRecord, ImportDeployment,
-    LastDeployment, MoveDeployment, Progress, Stage, deployment_uuid, is_archive_id,
+    LastDeployment, MoveDeployment, Progress, Stage, is_archive_id,
 };
 pub use domains::{AddDomain, Certificate, CertificateChange, DeleteDomain, Domain, EditDomain, domain_id};
 pub use hds_contact::{HdsContact, SetHdsContact};

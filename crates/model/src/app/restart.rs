@@ -40,16 +40,13 @@ impl AppAction for Restart {
             return Err(Rejection::Invalid(errors));
         }
         let scope = (!self.scope.is_empty()).then(|| self.scope.clone());
-        Ok(Decision::of(restarted(scope, "", Some(RestartReason::UserRestart))))
+        Ok(Decision::of(restarted(scope, "")))
     }
 }
 
 /// Returns the event of a restart. `addon_name` is empty unless an add-on restarted the app.
-pub(super) fn restarted(
-    scope: Option<Vec<String>>,
-    addon_name: &str,
-    reason: Option<RestartReason>,
-) -> TypeData {
+pub(super) fn restarted(scope: Option<Vec<String>>, addon_name: &str) -> TypeData {
+    let reason = addon_name.is_empty().then_some(RestartReason::UserRestart);
     let (addon_name, addon_provider) = (addon_name.to_owned(), addon_name.to_owned());
     AppOperations::Restart(catalogue::Restart { scope, addon_name, addon_provider, reason }).into()
 }

@@ -143,7 +143,7 @@ async fn authorize(
 async fn tell(state: &AppState, token: &str, access: Access, socket: &mut WebSocket) -> Result<(), Ended> {
     let id = access.app.id.to_string();
     let mut app = access.app;
-    let mut told = Following::default();
+    let mut following = Following::default();
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut asked = Instant::now();
@@ -160,7 +160,7 @@ async fn tell(state: &AppState, token: &str, access: Access, socket: &mut WebSoc
             app = authorize(state, token, &id).await?.0.app;
             send(socket, &json!({ "type": "ping" })).await?;
         }
-        told.tell_more(state, &app, socket).await?;
+        following.tell_more(state, &app, socket).await?;
     }
 }
 
@@ -181,11 +181,11 @@ impl Following {
             record.finished_at.is_none_or(|at| at.plus_millis(RECENT.as_millis() as u64) > now)
         };
         for record in &private.deployments {
-            let known = self.deployments.get(&record.id).copied();
-            if known.is_none() && !self.has_looked && !is_of_interest(record) {
+            let is_known = self.deployments.contains_key(&record.id);
+            if !is_known && !self.has_looked && !is_of_interest(record) {
                 let output = state.service.output_length(app.id, record.id).await?;
                 self.deployments.insert(record.id, (Some(record.status), output.parts));
-            } else if known.is_none() || is_of_interest(record) {
+            } else if !is_known || is_of_interest(record) {
                 self.tell_of(state, app, &private, record, socket).await?;
             }
         }

@@ -19,7 +19,10 @@ use crate::answer::{created, ok};
 use crate::api::{Api, op};
 use crate::error::ApiError;
 use crate::extract::{LastSegment, User};
-use crate::limits::{BODY_BYTES_PER_SECOND_MIN, BODY_GRACE, READ_BYTES, UPLOAD_PATH, UPLOAD_PAUSE_MAX};
+use crate::limits::{BODY_BYTES_PER_SECOND_MIN, BODY_GRACE, READ_BYTES, UPLOAD_PAUSE_MAX};
+
+/// Where archives are uploaded and downloaded. An upload may take longer than other requests.
+pub(crate) const UPLOAD_PATH: &str = "/v1/sources/{source}/archive";
 
 pub(crate) fn api() -> Api {
     Api::of("Deployments")
