@@ -10,6 +10,7 @@
 //! - [`app`] and [`account`] have one file per resource, with its actions and what its events change. [`app::Scale`] is
 //!   the example to copy.
 //! - [`report`] parses reports.
+//! - [`filter`] reads filters, and says which events match.
 //! - [`field_class`] says what each field may hold, and hides fields by class. The service decides who sees which class.
 //!
 //! Everything here is pure: no clock, no I/O, no async. The time, the acting user and the source of new identifiers
@@ -24,6 +25,7 @@ pub mod directory;
 pub mod event;
 pub mod field_class;
 mod field_errors;
+pub mod filter;
 mod id;
 mod integration;
 mod json;
@@ -47,6 +49,7 @@ pub use directory::Directory;
 pub use event::{AppRef, Event, ProjectRef};
 pub use field_class::{Class, Classed, Classes, Field, FieldShape, hide};
 pub use field_errors::FieldErrors;
+pub use filter::Filter;
 pub use id::{AppId, EventId, IdSource, InvalidId, RandomIds, ResourceId, SECRET_BYTES, UserId};
 pub use integration::Integration;
 pub use json::plain_message;

@@ -89,6 +89,7 @@ fn for_browsers(state: &AppState) -> Option<CorsLayer> {
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([
+            header::LINK,
             header::LOCATION,
             header::RETRY_AFTER,
             HeaderName::from_static("x-dry-run"),

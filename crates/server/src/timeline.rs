@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::answer::json_bytes;
 use crate::error::ApiError;
-use crate::extract::{Pagination, Selection};
+use crate::extract::{EventQuery, Pagination, Selection};
 use crate::limits::READ_BYTES;
 use crate::scale_strings;
 use crate::state::AppState;
@@ -35,22 +35,55 @@ impl Reading {
 
     /// Responds with `{"events":[…],"meta":{"pagination":…}}` of a timeline with this head, newest first. A response that does not
     /// fit into one read is streamed, so memory is bounded whatever is asked for.
-    pub(crate) async fn respond(self, head: Head, selection: Selection) -> Result<Response, ApiError> {
+    pub(crate) async fn respond(self, head: Head, query: &EventQuery) -> Result<Response, ApiError> {
         let service = &self.state.service;
-        let positions = selection.positions(head.length);
-        let since = selection.since(service.now());
-        if since.is_none()
-            && !self.has_scale_strings
-            && let Some(events) = service.page(self.reader, self.timeline, &positions).await?
-        {
-            let body = [OPENING, &events, &closing(selection, head.length)].concat();
-            return Ok(self.answer(body.into()));
+        let selection = query.selection;
+        if let Some(since) = selection.since(service.now()) {
+            let span = service.since(self.timeline, head, since).await?.matching(query.filter.clone());
+            return self.stream(span, selection, None).await;
         }
-        let span = match since {
-            Some(since) => service.since(self.timeline, head, since).await?,
-            None => Span::of(positions),
+        if !query.filter.is_everything() {
+            return self.respond_with_found(head, query).await;
+        }
+        let total_count = query.pinned(head.length)?;
+        let positions = selection.positions(total_count);
+        let links = query.links(&selection.pagination(total_count));
+        let response = match service.page(self.reader, self.timeline, &positions).await? {
+            Some(events) if !self.has_scale_strings => {
+                let body = [OPENING, &events, &closing(selection, total_count)].concat();
+                self.answer(body.into())
+            }
+            _ => self.stream(Span::of(positions), selection, Some(total_count)).await?,
         };
-        let total_count = since.is_none().then_some(head.length);
+        Ok(with_links(response, links))
+    }
+
+    /// Responds with a page of the events that match the filter.
+    async fn respond_with_found(self, head: Head, query: &EventQuery) -> Result<Response, ApiError> {
+        let Self { state, timeline, reader, .. } = &self;
+        let found = state.service.search(*reader, *timeline, head, &query.filter).await?;
+        let total_count = query.pinned(found.total_count)?;
+        let positions = query.selection.positions(total_count);
+        let numbers = found.total_count - positions.end()..found.total_count + 1 - positions.start();
+        let events = state.service.found_events(*reader, *timeline, &query.filter, &found, numbers).await?;
+        let mut body = OPENING.to_vec();
+        for (index, event) in events.iter().enumerate() {
+            if index > 0 {
+                body.push(b',');
+            }
+            self.write(event, &mut body);
+        }
+        body.extend_from_slice(&closing(query.selection, total_count));
+        let links = query.links(&query.selection.pagination(total_count));
+        Ok(with_links(self.answer(body.into()), links))
+    }
+
+    async fn stream(
+        self,
+        span: Span,
+        selection: Selection,
+        total_count: Option<u64>,
+    ) -> Result<Response, ApiError> {
         let mut outgoing =
             EventStream { reading: self, span, progress: Progress::Opening, selection, total_count, sent: 0 };
         let first = outgoing.read().await?;
@@ -147,6 +180,11 @@ async fn read_on(
         }
     };
     Ok(Some((piece, (None, outgoing))))
+}
+
+fn with_links(mut response: Response, links: Option<HeaderValue>) -> Response {
+    response.headers_mut().extend(links.map(|links| (header::LINK, links)));
+    response
 }
 
 /// Returns what follows the events.

@@ -38,7 +38,7 @@ pub use error::{Error, StartError};
 pub use followers::FollowerLag;
 pub use jobs::OutboxLoad;
 pub use measurements::Measurements;
-pub use queries::{Difference, OUTPUT_PARTS_READ, Point, Span, StateAt, StateChange};
+pub use queries::{Difference, Found, OUTPUT_PARTS_READ, Point, Span, StateAt, StateChange};
 pub use service::Service;
 pub use settings::{MailConfig, Settings};
 pub use transaction::RecordedEvent;

@@ -16,6 +16,7 @@ use crate::error::{Error, StartError};
 use crate::jobs::{Failures, Mailer};
 use crate::queries::history::{FOLDS_MAX, STATES_MAX};
 use crate::queries::page::{Page, PageBytes};
+use crate::queries::search::SEARCHES_MAX;
 use crate::queries::timelines::{PAGES_BYTES_MAX, PAGES_ESTIMATE};
 use crate::settings::Settings;
 
@@ -36,6 +37,8 @@ pub(crate) struct Inner {
     pub(crate) failures: Failures,
     /// One permit per timeline that is being folded.
     pub(crate) folds: Semaphore,
+    /// One permit per timeline that is being searched.
+    pub(crate) searches: Semaphore,
     /// States at points within timelines, by app and the positions of the events that they result from.
     pub(crate) states: Cache<(AppId, Vec<RangeInclusive<u64>>), Arc<App>>,
     /// Pages of timelines, by their first and last position.
@@ -75,6 +78,7 @@ impl Service {
             mail_waits: Notify::new(),
             failures: Failures::default(),
             folds: Semaphore::new(FOLDS_MAX),
+            searches: Semaphore::new(SEARCHES_MAX),
             states: Cache::new(STATES_MAX),
             pages: Cache::with_weighter(PAGES_ESTIMATE, PAGES_BYTES_MAX, PageBytes),
         };

@@ -97,6 +97,18 @@ pub struct EventType {
     parse_naming_the_field: fn(&str) -> Result<TypeData, serde_path_to_error::Error<serde_json::Error>>,
 }
 
+impl PartialEq for EventType {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl std::fmt::Debug for EventType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
 /// The timelines an event belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {

@@ -1,5 +1,6 @@
 //! What operations share in the OpenAPI document: parameters, headers, errors, credentials.
 
+use annals_model::filter::FILTER_BYTES_MAX;
 use serde_json::{Map, Value, json};
 
 use crate::limits::{
@@ -105,6 +106,36 @@ fn describe_parameters() -> Value {
             "name": "from", "in": "query",
             "description": "Returns all events of the last hours instead of a page: the number of hours.",
             "schema": { "type": "integer", "minimum": 1, "maximum": FROM_HOURS_MAX },
+        },
+        "as_of": {
+            "name": "as_of", "in": "query",
+            "description": "Returns pages of the events that there were when `total_count` was this, so that new events do not shift them. The header `Link` has it.",
+            "schema": { "type": "integer", "minimum": 1 },
+        },
+        "q": {
+            "name": "q", "in": "query",
+            "description": "Returns only the events that match this filter, as in `type:scale -actor:jane created:-7d`.",
+            "schema": { "type": "string", "maxLength": FILTER_BYTES_MAX },
+        },
+        "type": {
+            "name": "type", "in": "query",
+            "description": "Returns only events of these types, separated by commas.",
+            "schema": { "type": "string" },
+        },
+        "actor": {
+            "name": "actor", "in": "query",
+            "description": "Returns only what these users did: usernames, email addresses or identifiers, separated by commas; `none` for what nobody did.",
+            "schema": { "type": "string" },
+        },
+        "since": {
+            "name": "since", "in": "query",
+            "description": "Returns only what happened from then on: a day (2026-01-31), an instant, or a time ago (-7d).",
+            "schema": { "type": "string" },
+        },
+        "until": {
+            "name": "until", "in": "query",
+            "description": "Returns only what happened up to then, including that day or instant.",
+            "schema": { "type": "string" },
         },
         "Idempotency-Key": {
             "name": "Idempotency-Key", "in": "header",

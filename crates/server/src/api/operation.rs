@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::components;
 use super::schemas::{SchemaOf, Schemas};
+use crate::extract::FILTER_PARAMETERS;
 
 /// What the document says about one method of one path.
 pub(crate) struct Operation {
@@ -169,7 +170,8 @@ impl Operation {
 
     /// Adds the query parameters of timelines.
     pub(crate) fn timeline(self) -> Self {
-        self.paged().parameter(components::parameter("from"))
+        let named = ["from", "as_of"].into_iter().chain(FILTER_PARAMETERS);
+        named.fold(self.paged(), |op, name| op.parameter(components::parameter(name)))
     }
 
     fn parameter(mut self, parameter: Value) -> Self {

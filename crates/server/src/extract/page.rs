@@ -34,7 +34,7 @@ impl FromRequestParts<AppState> for Selection {
 }
 
 impl Selection {
-    fn from_query(query: &HashMap<String, String>) -> Result<Self, FieldErrors> {
+    pub(super) fn from_query(query: &HashMap<String, String>) -> Result<Self, FieldErrors> {
         refuse_unknown(query, &["page", "per_page", "from"])?;
         if let Some(hours) = number(query, "from", FROM_HOURS_MAX)? {
             return Ok(Self::LastHours(hours));
@@ -112,13 +112,17 @@ impl Selection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Pagination {
     current_page: u64,
-    next_page: Option<u64>,
-    prev_page: Option<u64>,
-    total_pages: u64,
-    total_count: u64,
+    pub(super) next_page: Option<u64>,
+    pub(super) prev_page: Option<u64>,
+    pub(super) total_pages: u64,
+    pub(super) total_count: u64,
 }
 
-fn number(query: &HashMap<String, String>, field: &str, max: u64) -> Result<Option<u64>, FieldErrors> {
+pub(super) fn number(
+    query: &HashMap<String, String>,
+    field: &str,
+    max: u64,
+) -> Result<Option<u64>, FieldErrors> {
     let Some(text) = query.get(field) else { return Ok(None) };
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse::<u64>() {

@@ -38,6 +38,7 @@ mod timers;
 // What clients do wrong: the error for each mistake, any bytes at all, and the limits on requests and connections.
 mod bounds;
 mod dry_run;
+mod filters;
 mod hostile;
 mod idempotency;
 mod mistakes;

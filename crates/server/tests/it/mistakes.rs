@@ -21,15 +21,15 @@ async fn an_unknown_parameter_of_a_timeline_is_refused() {
         ["/v1/events".to_owned(), "/v1/apps/my-app/events".to_owned(), format!("/v1/users/{user}/events")];
     for list in lists {
         for (query, name) in [
-            ("type=scale", "type"),
-            ("since=2026-01-01", "since"),
+            ("typ=scale", "typ"),
+            ("before=2026-01-01", "before"),
             ("page=1&perpage=5", "perpage"),
             ("from=2&x=", "x"),
         ] {
             let answer = service.get(&format!("{list}?{query}"), &jane).await;
             assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{list} {query}");
-            let text =
-                format!(r#"{{"errors":{{"{name}":["unknown parameter; known: page, per_page, from"]}}}}"#);
+            let known = "page, per_page, from, as_of, q, type, actor, since, until";
+            let text = format!(r#"{{"errors":{{"{name}":["unknown parameter; known: {known}"]}}}}"#);
             assert_eq!(answer.text(), text);
         }
         // These are what official clients send.

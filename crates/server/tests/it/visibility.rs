@@ -158,6 +158,34 @@ fn the_fields_hidden_from_limited_collaborators() {
     insta::assert_snapshot!(hidden.join("\n"));
 }
 
+/// A total would tell too: nobody finds an event by what they may not see of it.
+#[tokio::test]
+async fn a_filter_finds_nothing_by_a_hidden_field() {
+    let world = World::new().await;
+    let total = async |who, timeline: &str, text: &str| {
+        let text: String = url::form_urlencoded::byte_serialize(format!("\"{text}\"").as_bytes()).collect();
+        let answer = world.read(who, &format!("{timeline}?q={text}"), "").await;
+        answer.json()["meta"]["pagination"]["total_count"].as_u64().unwrap()
+    };
+    let mut tried = 0;
+    let of_app = format!("{}/events", APPS[0].1);
+    for canary in world.canaries.iter().filter(|canary| canary.subject == Subject::Live) {
+        // Another field, which is public, may have the same text.
+        let is_public = |other: &&Canary| other.class == Class::Public && other.text.contains(&canary.text);
+        let is_hidden =
+            canary.class != Class::Public && !world.canaries.iter().any(|other| is_public(&other));
+        let limited = total(Who::Limited, &format!("/v1/apps/{of_app}"), &canary.text).await;
+        let own = total(canary.actor, "/v1/events", &canary.text).await;
+        match is_hidden {
+            true => assert_eq!(limited, 0, "{:?} {} {}", canary.class, canary.field, canary.text),
+            false => assert!(limited > 0, "{:?} {} {}", canary.class, canary.field, canary.text),
+        }
+        assert_eq!(own > 0, sees(canary.actor, Subject::Live, canary.class) || !is_hidden, "{}", canary.text);
+        tried += usize::from(is_hidden);
+    }
+    assert!(tried > 20, "only {tried} hidden texts were looked for");
+}
+
 /// Reads a path as every user, and returns whether any of them could.
 async fn read_by_all(world: &World, path: &str, subject: Subject) -> bool {
     let is_timeline = path.ends_with("/events");

@@ -4,10 +4,12 @@ mod accounts;
 mod apps;
 pub(crate) mod history;
 pub(crate) mod page;
+pub(crate) mod search;
 mod spans;
 pub(crate) mod timelines;
 mod tokens;
 
 pub use apps::OUTPUT_PARTS_READ;
 pub use history::{Difference, Point, StateAt, StateChange};
+pub use search::Found;
 pub use timelines::Span;

@@ -6,6 +6,7 @@
 use std::ops::RangeInclusive;
 
 use annals_model::Time;
+use annals_model::filter::Created;
 use annals_store::{Head, LateBlock, TimelineId, TypedRows as _, key};
 
 use crate::{Error, Service};
@@ -62,6 +63,26 @@ impl Service {
             }
         }
         Ok(segments)
+    }
+
+    /// Returns where the events of a span of time are, oldest first.
+    pub(crate) async fn segments_within(
+        &self,
+        timeline: TimelineId,
+        head: Head,
+        span: Created,
+    ) -> Result<Vec<Segment>, Error> {
+        let since = self.segments_since(timeline, head, span.first()).await?;
+        let Some(last) = span.last() else { return Ok(since) };
+        let until = self.segments_until(timeline, head, last).await?;
+        let mut both = Vec::new();
+        for a in &since {
+            for b in &until {
+                let positions = clip(a.positions.clone(), b.positions.clone());
+                push(&mut both, positions, a.is_whole && b.is_whole);
+            }
+        }
+        Ok(both)
     }
 
     /// Returns the blocks with late events that have positions from `first` up to the head.

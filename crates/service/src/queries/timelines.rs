@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use annals_model::{AppId, Event, EventId, Rejection, Time, UserId, event};
+use annals_model::{AppId, Event, EventId, Filter, Rejection, Time, UserId, event};
 use annals_store::{Head, TimelineId};
 use bytes::Bytes;
 
@@ -23,6 +23,7 @@ const PAGE_BYTES_MAX: usize = 256 << 10;
 #[derive(Debug, Clone)]
 pub struct Span {
     since: Time,
+    filter: Filter,
     /// Oldest first.
     left: Vec<Segment>,
 }
@@ -32,7 +33,13 @@ impl Span {
     pub fn of(positions: RangeInclusive<u64>) -> Self {
         let is_empty = positions.is_empty() || *positions.end() == 0;
         let left = if is_empty { Vec::new() } else { vec![Segment { positions, is_whole: true }] };
-        Self { since: Time::EPOCH, left }
+        Self { since: Time::EPOCH, filter: Filter::EVERYTHING, left }
+    }
+
+    /// Leaves out the events that do not match a filter.
+    #[must_use]
+    pub fn matching(self, filter: Filter) -> Self {
+        Self { filter, ..self }
     }
 
     /// Returns the number of positions that are left to be read.
@@ -83,7 +90,11 @@ impl Service {
     ///
     /// Fails if the store cannot be read.
     pub async fn since(&self, timeline: TimelineId, head: Head, since: Time) -> Result<Span, Error> {
-        Ok(Span { since, left: self.segments_since(timeline, head, since).await? })
+        Ok(Span {
+            since,
+            filter: Filter::EVERYTHING,
+            left: self.segments_since(timeline, head, since).await?,
+        })
     }
 
     /// Returns an event of an app as recorded, with all fields. It must not be shown to callers without hiding fields.
@@ -129,8 +140,12 @@ impl Service {
             if !is_whole {
                 events.retain(|json| event::created_at_in(json).is_some_and(|time| time >= span.since));
             }
-            if !events.is_empty() {
-                return self.as_seen(reader, events).await;
+            let seen = match span.filter.is_everything() {
+                true => self.as_seen(reader, events).await?,
+                false => self.matching(reader, events, &span.filter).await?,
+            };
+            if !seen.is_empty() {
+                return Ok(seen);
             }
         }
         Ok(Vec::new())

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::api::{Api, event_schema, op};
 use crate::error::ApiError;
-use crate::extract::{Caller, NamedUser, Pagination, Readable, Segments, Selection};
+use crate::extract::{Caller, EventQuery, NamedUser, Pagination, Readable, Segments};
 use crate::state::AppState;
 use crate::timeline::Reading;
 
@@ -68,11 +68,11 @@ impl JsonSchema for EventReference {
 async fn list_app_events(
     State(state): State<AppState>,
     Readable(access): Readable,
-    selection: Selection,
+    query: EventQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let reading = Reading::new(&state, TimelineId::App(access.app.id), access.reader(), &headers);
-    reading.respond(access.head, selection).await
+    reading.respond(access.head, &query).await
 }
 
 /// Shows one event of an app.
@@ -92,14 +92,14 @@ async fn show_event(
 async fn list_own_events(
     State(state): State<AppState>,
     Caller(credential): Caller,
-    selection: Selection,
+    query: EventQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let Credential::User(user) = &credential else {
         let message = "the operator has no timeline: name a user, as in /v1/users/us-…/events";
         return Err(ApiError::Forbidden(message.to_owned()));
     };
-    list_events_of(&state, &credential, user.id(), selection, &headers).await
+    list_events_of(&state, &credential, user.id(), query, &headers).await
 }
 
 /// Lists a user's events, for the user and the operator.
@@ -107,20 +107,20 @@ async fn list_user_events(
     State(state): State<AppState>,
     Caller(credential): Caller,
     NamedUser(user): NamedUser,
-    selection: Selection,
+    query: EventQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    list_events_of(&state, &credential, user, selection, &headers).await
+    list_events_of(&state, &credential, user, query, &headers).await
 }
 
 async fn list_events_of(
     state: &AppState,
     credential: &Credential,
     user: UserId,
-    selection: Selection,
+    query: EventQuery,
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
     let (timeline, reader) = state.service.user_timeline(credential, user).await?;
     let head = state.service.head(timeline).await?;
-    Reading::new(state, timeline, reader, headers).respond(head, selection).await
+    Reading::new(state, timeline, reader, headers).respond(head, &query).await
 }
