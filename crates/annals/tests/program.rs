@@ -9,6 +9,7 @@ mod program {
     pub(crate) mod disk;
     pub(crate) mod faults;
     pub(crate) mod journeys;
+    mod live;
     pub(crate) mod mail;
     pub(crate) mod mistakes;
     pub(crate) mod moving;

@@ -9,7 +9,7 @@ const EXAMPLES: &str = include_str!("../../../docs/examples.ndjson");
 const DOCUMENT: &str = include_str!("../../../docs/filters.md");
 
 fn now() -> Time {
-    "2026-11-28T12:00:00Z".parse().unwrap()
+    "2026-11-28T12:00:00Z".parse().expect("a time")
 }
 
 fn canonical(text: &str) -> String {

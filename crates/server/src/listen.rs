@@ -23,6 +23,10 @@ pub(crate) struct Counted {
     _permit: Arc<OwnedSemaphorePermit>,
 }
 
+/// Changes when the server stops. A response that would not end by itself ends then.
+#[derive(Clone)]
+pub(crate) struct Stopping(pub(crate) watch::Receiver<()>);
+
 /// Serves until `stop` completes, then accepts no more connections and lets running requests finish.
 ///
 /// # Errors
@@ -83,6 +87,7 @@ pub async fn run(
         };
         let counted = Counted { _permit: Arc::new(permit) };
         let service = axum::Extension(counted.clone()).layer(router.clone());
+        let service = axum::Extension(Stopping(stopping.subscribe())).layer(service);
         let service = axum::Extension(Peer(peer)).layer(service).map_request(speaks);
         let service = TowerToHyperService::new(service);
         let connection = http.serve_connection(TokioIo::new(Box::pin(stream)), service).with_upgrades();

@@ -63,7 +63,9 @@ pub fn router(state: AppState) -> Router {
 fn compressed() -> CompressionLayer<impl Predicate> {
     let is_text = |_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions| {
         let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        ["application/json", "text/"].iter().any(|text| kind.starts_with(text))
+        // Compression would hold back what a stream has to send at once.
+        !kind.starts_with("text/event-stream")
+            && ["application/json", "text/"].iter().any(|text| kind.starts_with(text))
     };
     let is_worth_it = SizeAbove::new(COMPRESSED_BYTES_MIN).and(is_text);
     CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(is_worth_it)

@@ -13,6 +13,7 @@
 //! Time, identifiers and settings are inputs of [`Service::start`], so tests control them.
 
 mod archives;
+mod arrivals;
 mod authorization;
 mod clock;
 mod commands;
@@ -38,7 +39,7 @@ pub use error::{Error, StartError};
 pub use followers::FollowerLag;
 pub use jobs::OutboxLoad;
 pub use measurements::Measurements;
-pub use queries::{Difference, Found, OUTPUT_PARTS_READ, Point, Span, StateAt, StateChange};
+pub use queries::{Difference, Forward, Found, OUTPUT_PARTS_READ, Point, Span, StateAt, StateChange};
 pub use service::Service;
 pub use settings::{MailConfig, Settings};
 pub use transaction::RecordedEvent;

@@ -10,6 +10,7 @@ use quick_cache::sync::Cache;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::archives::Archives;
+use crate::arrivals::Arrivals;
 use crate::clock::Clock;
 use crate::credentials::Credentials;
 use crate::error::{Error, StartError};
@@ -32,6 +33,8 @@ pub(crate) struct Inner {
     pub(crate) credentials: Credentials,
     pub(crate) mailer: Option<Mailer>,
     pub(crate) archives: Option<Archives>,
+    /// Wakes those who follow timelines.
+    pub(crate) arrivals: Arrivals,
     /// Wakes the mail job.
     pub(crate) mail_waits: Notify,
     pub(crate) failures: Failures,
@@ -75,6 +78,7 @@ impl Service {
             credentials,
             mailer,
             archives,
+            arrivals: Arrivals::default(),
             mail_waits: Notify::new(),
             failures: Failures::default(),
             folds: Semaphore::new(FOLDS_MAX),

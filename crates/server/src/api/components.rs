@@ -112,6 +112,16 @@ fn describe_parameters() -> Value {
             "description": "Returns pages of the events that there were when `total_count` was this, so that new events do not shift them. The header `Link` has it.",
             "schema": { "type": "integer", "minimum": 1 },
         },
+        "after": {
+            "name": "after", "in": "query",
+            "description": "Returns only events after this position, that of the last event received. Position 0 is before the first event.",
+            "schema": { "type": "integer", "minimum": 0 },
+        },
+        "format": {
+            "name": "format", "in": "query",
+            "description": "The form of the export: lines of JSON, or a table.",
+            "schema": { "type": "string", "enum": ["jsonl", "csv"], "default": "jsonl" },
+        },
         "q": {
             "name": "q", "in": "query",
             "description": "Returns only the events that match this filter, as in `type:scale -actor:jane created:-7d`.",

@@ -174,6 +174,17 @@ impl Operation {
         named.fold(self.paged(), |op, name| op.parameter(components::parameter(name)))
     }
 
+    /// Adds the query parameters of what reads timelines forward.
+    pub(crate) fn forward(self) -> Self {
+        let named = ["after"].into_iter().chain(FILTER_PARAMETERS);
+        named.fold(self, |op, name| op.parameter(components::parameter(name)))
+    }
+
+    /// Adds the query parameter that chooses the form of an export.
+    pub(crate) fn with_format(self) -> Self {
+        self.parameter(components::parameter("format"))
+    }
+
     fn parameter(mut self, parameter: Value) -> Self {
         self.parameters.push(parameter);
         self

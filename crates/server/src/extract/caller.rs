@@ -26,6 +26,9 @@ pub(crate) struct User(pub(crate) SignedIn);
 /// The operator, whose credential is the platform's own.
 pub(crate) struct Operator;
 
+/// The secret of the caller, as sent. A stream that stays open asks again whose it is.
+pub(crate) struct Presented(pub(crate) String);
+
 /// A secret that may be an API token, to be exchanged for a bearer token.
 pub(crate) struct Exchanging(pub(crate) String);
 
@@ -67,6 +70,14 @@ impl FromRequestParts<AppState> for Operator {
             Caller(Credential::Operator) => Ok(Self),
             Caller(Credential::User(_)) => Err(annals_service::Error::NeedsOperator.into()),
         }
+    }
+}
+
+impl FromRequestParts<AppState> for Presented {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, ApiError> {
+        presented(parts).map(Self)
     }
 }
 

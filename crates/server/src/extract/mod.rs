@@ -12,8 +12,8 @@ mod remote_ip;
 
 pub(crate) use app::{Acting, AnyCollaborator, AnyMember, Authorized, Readable, TheOperator};
 pub(crate) use body::{JsonBody, given, given_time, required, without_mark};
-pub(crate) use caller::{Caller, Exchanging, NameAndPassword, Operator, User, name_and_password};
-pub(crate) use event_query::{EventQuery, FILTER_PARAMETERS};
+pub(crate) use caller::{Caller, Exchanging, NameAndPassword, Operator, Presented, User, name_and_password};
+pub(crate) use event_query::{EventQuery, FILTER_PARAMETERS, take_filter};
 pub(crate) use page::{Paged, Pagination, Selection};
 pub(crate) use path::{LastSegment, NamedUser, Segments};
 pub(crate) use provider::Asking;

@@ -145,6 +145,11 @@ impl TestService {
         Answer { status: parts.status, headers: parts.headers, body }
     }
 
+    /// Sends a request and returns its response before the body has ended.
+    pub(crate) async fn open(&self, request: Request<Body>) -> http::Response<Body> {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
     /// Sends a request and writes it and its response into the transcript. `token` may be empty; `head` has further
     /// headers, one a line.
     pub(crate) async fn play(

@@ -38,6 +38,7 @@ mod timers;
 // What clients do wrong: the error for each mistake, any bytes at all, and the limits on requests and connections.
 mod bounds;
 mod dry_run;
+mod exports;
 mod filters;
 mod hostile;
 mod idempotency;
@@ -47,6 +48,7 @@ mod secrets;
 // What operators configure and watch: `--contract-only`, health, readiness, metrics, stores that fail.
 mod contract_only;
 mod health;
+mod live;
 mod metrics;
 
 // The documents that are generated from the code: OpenAPI and the pages that show it.

@@ -59,19 +59,22 @@ const APPS: [(Subject, &str); 2] =
 
 const PREFIXES: [&str; 4] = ["/v1/apps", "/api/databases/", "/v1/events", "/v1/users/{user}/events"];
 /// Routes that are not read here, with the reason.
-const NOT_READ: [(&str, &str); 2] = [
+const NOT_READ: [(&str, &str); 4] = [
+    ("/v1/apps/{app}/events/stream", "it does not end; live.rs follows it"),
+    ("/v1/events/stream", "it does not end; live.rs follows it"),
     ("/v1/apps/collaboration", "reading it accepts an invitation"),
     ("/v1/apps/{app}/deployments/stream", "it is a WebSocket; deployments.test.mjs follows it"),
 ];
 
 /// Routes that show fields which some role may not see.
-const SENSITIVE: [&str; 19] = [
+const SENSITIVE: [&str; 21] = [
     "/v1/apps",
     "/v1/apps/{app}",
     "/v1/apps/{app}/addons/{addon}/log_drains",
     "/v1/apps/{app}/audit_logs/{audit_log}",
     "/v1/apps/{app}/collaborators",
     "/v1/apps/{app}/events",
+    "/v1/apps/{app}/events/export",
     "/v1/apps/{app}/events/{event}",
     "/v1/apps/{app}/hds_contact",
     "/v1/apps/{app}/log_drains",
@@ -84,6 +87,7 @@ const SENSITIVE: [&str; 19] = [
     "/v1/apps/{app}/state",
     "/v1/apps/{app}/variables",
     "/v1/events",
+    "/v1/events/export",
     "/v1/users/{user}/events",
 ];
 

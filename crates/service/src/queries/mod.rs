@@ -2,6 +2,7 @@
 
 mod accounts;
 mod apps;
+mod forward;
 pub(crate) mod history;
 pub(crate) mod page;
 pub(crate) mod search;
@@ -10,6 +11,7 @@ pub(crate) mod timelines;
 mod tokens;
 
 pub use apps::OUTPUT_PARTS_READ;
+pub use forward::Forward;
 pub use history::{Difference, Point, StateAt, StateChange};
 pub use search::Found;
 pub use timelines::Span;

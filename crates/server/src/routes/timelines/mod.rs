@@ -4,8 +4,12 @@ use crate::api::Api;
 
 pub(crate) mod event_types;
 pub(crate) mod events;
+mod exports;
+mod forward;
+mod live;
 pub(crate) mod reports;
+mod table;
 
 pub(crate) fn api() -> Api {
-    events::api().and(reports::api()).and(event_types::api())
+    events::api().and(live::api()).and(exports::api()).and(reports::api()).and(event_types::api())
 }

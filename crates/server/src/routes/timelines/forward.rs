@@ -1,0 +1,51 @@
+//! What streams and exports have in common: their parameters, and an event as a line.
+
+use std::collections::HashMap;
+
+use annals_model::{FieldErrors, Filter};
+use axum::extract::{FromRequestParts, Query};
+use http::request::Parts;
+
+use crate::error::ApiError;
+use crate::extract::take_filter;
+use crate::state::AppState;
+
+/// Which events are read forward: those after a position that match a filter.
+pub(super) struct ForwardQuery {
+    pub(super) after: Option<u64>,
+    pub(super) filter: Filter,
+    pub(super) format: Option<String>,
+}
+
+impl FromRequestParts<AppState> for ForwardQuery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let query = Query::<HashMap<String, String>>::from_request_parts(parts, state).await;
+        let Query(mut query) =
+            query.map_err(|_| ApiError::BadRequest("the query cannot be read".to_owned()))?;
+        let filter = take_filter(&mut query, state.service.now()).map_err(ApiError::Invalid)?;
+        let after = query.remove("after").map(|text| position(&text)).transpose()?;
+        Ok(Self { after, filter, format: query.remove("format") })
+    }
+}
+
+fn position(text: &str) -> Result<u64, ApiError> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let position = text.parse().ok().filter(|_| is_number);
+    let message = "must be a position: 0, or that of the last event received";
+    position.ok_or_else(|| ApiError::Invalid(FieldErrors::one("after", message)))
+}
+
+/// Writes an event as one line of JSON, `{"position":1,"id":…}`.
+pub(super) fn write_line(position: u64, event: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("{{\"position\":{position}").as_bytes());
+    // An event that its reader may not see at all is null.
+    if let Some(fields) = event.strip_prefix(b"{") {
+        out.push(b',');
+        out.extend_from_slice(fields);
+    } else {
+        out.push(b'}');
+    }
+    out.push(b'\n');
+}
