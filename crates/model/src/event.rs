@@ -1,5 +1,6 @@
 //! One event, and its canonical JSON.
 
+use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
 use crate::json::write_json;
@@ -112,7 +113,7 @@ pub fn created_at_in(json: &[u8]) -> Option<Time> {
 /// Reads the app's identifier from canonical JSON; `None` if the event has no app or the bytes are not canonical.
 pub fn app_id_in(json: &[u8]) -> Option<AppId> {
     // `app_id` comes before the type. `type_data` comes after the type, and may have a key of the same name.
-    let end = json.windows(TYPE_OPENING.len()).position(|window| window == TYPE_OPENING)?;
+    let end = memmem::find(json, TYPE_OPENING)?;
     text_of(json.get(..end)?, b",\"app_id\":\"")?.parse().ok()
 }
 
@@ -125,7 +126,7 @@ pub fn type_in(json: &[u8]) -> Option<&str> {
 
 /// Returns the text after the first occurrence of the key, up to the next quotation mark.
 fn text_of<'a>(json: &'a [u8], key: &[u8]) -> Option<&'a str> {
-    let start = json.windows(key.len()).position(|window| window == key)? + key.len();
+    let start = memmem::find(json, key)? + key.len();
     let rest = json.get(start..)?;
     let end = rest.iter().position(|&byte| byte == b'"')?;
     std::str::from_utf8(&rest[..end]).ok()

@@ -130,6 +130,33 @@ fn hidden_fields_never_match() {
 }
 
 #[test]
+fn a_text_is_found_in_any_case_and_behind_any_escape() {
+    let event = |name: &str| {
+        let name = serde_json::Value::from(name);
+        format!(
+            r#"{{"id":"6905bc8073636100011a0000","created_at":"2026-11-01T08:00:00.000Z","app_name":{name},"type":"restart","type_data":{{}}}}"#
+        )
+    };
+    for (name, filter, is_found) in [
+        ("My-App", "my-app", true),
+        ("my-app", "MY-APP", true),
+        ("say \"hi\"", r#""say \"HI\"""#, true),
+        (r"a\b", r#""A\\B""#, true),
+        ("a\tb", "\"a\tb\"", true),
+        ("\u{212a}elvin", "kelvin", true),
+        ("ÉCOLE", "école", true),
+        ("my-app", "your-app", false),
+        // Neither keys nor the form of JSON are text.
+        ("my-app", "app_name", false),
+        ("my-app", "\":\"", false),
+    ] {
+        let filter = Filter::parse(filter, now()).unwrap();
+        let event = event(name);
+        assert_eq!(filter.matches(event.as_bytes(), event.as_bytes()), is_found, "{filter} in {name}");
+    }
+}
+
+#[test]
 fn every_type_and_category_is_found_by_its_name() {
     for event_type in catalogue::all() {
         let matches = |line: &&str| event::type_in(line.as_bytes()) == Some(event_type.name);

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -90,6 +91,13 @@ impl<'a> Candidate<'a> {
 
     fn contains(&mut self, text: &Text) -> bool {
         let (stored, seen) = (self.stored, self.seen);
+        self.is_in_fields(text) || sentence(stored, seen).is_some_and(|sentence| text.is_in(&sentence))
+    }
+
+    fn is_in_fields(&mut self, text: &Text) -> bool {
+        if text.is_certainly_not_in(self.seen) {
+            return false;
+        }
         let parts = self.parts();
         let people = parts.user.iter().flat_map(|user| [&user.username, &user.email]);
         let mut names = people.chain([&parts.app_name, &parts.project_name]).flatten();
@@ -98,7 +106,6 @@ impl<'a> Candidate<'a> {
         }
         let data = parts.type_data.and_then(|data| serde_json::from_str::<Value>(data.get()).ok());
         data.is_some_and(|data| text.is_in_values(&data))
-            || sentence(stored, seen).is_some_and(|sentence| text.is_in(&sentence))
     }
 }
 
@@ -121,6 +128,15 @@ fn sentence(stored: &[u8], seen: &[u8]) -> Option<String> {
 impl Text {
     fn is_in(&self, value: &str) -> bool {
         value.to_lowercase().contains(&self.lower)
+    }
+
+    /// Returns whether a search of the bytes shows that no field of an event has the text. That is quicker than parsing. It shows
+    /// nothing if the text may be escaped in JSON, or if the event has letters that are ASCII only in lower case.
+    fn is_certainly_not_in(&self, json: &[u8]) -> bool {
+        let is_plain = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\';
+        self.lower.bytes().all(is_plain)
+            && json.is_ascii()
+            && memmem::find(&json.to_ascii_lowercase(), self.lower.as_bytes()).is_none()
     }
 
     fn is_in_values(&self, value: &Value) -> bool {

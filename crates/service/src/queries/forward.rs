@@ -12,7 +12,7 @@ use crate::visibility::Reader;
 use crate::{Error, Service};
 
 /// The most events and, unless one event is longer, about the most bytes of one step.
-const EVENTS_AT_ONCE: u64 = 512;
+const EVENTS_AT_ONCE: u64 = 256;
 const STEP_BYTES: usize = 256 << 10;
 
 /// A reader of a timeline that goes from older to newer events.
