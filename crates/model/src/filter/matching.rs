@@ -1,7 +1,5 @@
 //! What a filter means: which events match.
 
-use std::borrow::Cow;
-
 use memchr::memmem;
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,26 +11,19 @@ use crate::event;
 /// The parts of an event that filters ask for.
 #[derive(Deserialize, Default)]
 struct Parts<'a> {
-    #[serde(borrow)]
-    user: Option<User<'a>>,
-    #[serde(borrow)]
-    app_id: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    app_name: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    project_name: Option<Cow<'a, str>>,
+    user: Option<User>,
+    app_id: Option<String>,
+    app_name: Option<String>,
+    project_name: Option<String>,
     #[serde(borrow)]
     type_data: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-struct User<'a> {
-    #[serde(borrow)]
-    username: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    email: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    id: Option<Cow<'a, str>>,
+struct User {
+    username: Option<String>,
+    email: Option<String>,
+    id: Option<String>,
 }
 
 impl Filter {

@@ -91,23 +91,13 @@ impl Filter {
     /// Returns the filter that both this and another one ask for.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (all, other) if all.is_everything() => other,
-            (all, other) if other.is_everything() => all,
-            (Self::All(mut all), Self::All(more)) => {
-                all.extend(more);
-                Self::All(all)
-            }
-            (Self::All(mut all), other) => {
-                all.push(other);
-                Self::All(all)
-            }
-            (first, Self::All(mut all)) => {
-                all.insert(0, first);
-                Self::All(all)
-            }
-            (first, other) => Self::All(vec![first, other]),
-        }
+        let parts = |filter| match filter {
+            Self::All(parts) => parts,
+            one => vec![one],
+        };
+        let mut all = parts(self);
+        all.extend(parts(other));
+        if all.len() == 1 { all.remove(0) } else { Self::All(all) }
     }
 
     /// Returns a span of time that has every event that can match. It may have others.

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use annals_model::filter::Created;
 use annals_model::{FieldErrors, Filter, Time};
-use axum::extract::{FromRequestParts, Query};
+use axum::extract::FromRequestParts;
 use http::HeaderValue;
 use http::request::Parts;
 use url::form_urlencoded;
 
 use super::page::{Pagination, Selection, number};
+use super::query;
 use crate::error::ApiError;
 use crate::state::AppState;
 
@@ -30,21 +31,14 @@ impl FromRequestParts<AppState> for EventQuery {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        let query = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
-        let Query(parameters) =
-            query.map_err(|_| ApiError::BadRequest("the query cannot be read".to_owned()))?;
+        let parameters = query::parameters(parts, state).await?;
         Self::new(parts.uri.path().to_owned(), parameters, state.service.now()).map_err(ApiError::Invalid)
     }
 }
 
 impl EventQuery {
     fn new(path: String, parameters: Vec<(String, String)>, now: Time) -> Result<Self, FieldErrors> {
-        let mut by_name = HashMap::new();
-        for (name, value) in &parameters {
-            if by_name.insert(name.clone(), value.clone()).is_some() {
-                return Err(FieldErrors::one(name, "is there twice; separate several values by commas"));
-            }
-        }
+        let mut by_name = query::by_name(&parameters)?;
         let filter = take_filter(&mut by_name, now)?;
         let as_of = number(&by_name, "as_of", u64::MAX)?;
         by_name.remove("as_of");
@@ -112,7 +106,7 @@ pub(crate) fn take_filter(query: &mut HashMap<String, String>, now: Time) -> Res
 mod tests {
     use super::*;
 
-    fn query(text: &str) -> Result<EventQuery, String> {
+    fn read(text: &str) -> Result<EventQuery, String> {
         let parameters = form_urlencoded::parse(text.as_bytes()).into_owned().collect();
         EventQuery::new("/v1/events".to_owned(), parameters, Time::EPOCH.plus_millis(1_000_000_000_000))
             .map_err(|errors| format!("{:?}", errors.as_map()))
@@ -130,7 +124,7 @@ mod tests {
             ),
             ("since=-1h", "created:>=2001-09-09T00:46:40.000Z"),
         ] {
-            assert_eq!(query(text).map(|query| query.filter.to_string()), Ok(expected.to_owned()), "{text}");
+            assert_eq!(read(text).map(|query| query.filter.to_string()), Ok(expected.to_owned()), "{text}");
         }
     }
 
@@ -145,14 +139,14 @@ mod tests {
             ("type=scale&type=run", "is there twice"),
             ("color=red", "unknown parameter"),
         ] {
-            let error = query(text).map(|_| ()).unwrap_err();
+            let error = read(text).map(|_| ()).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");
         }
     }
 
     #[test]
     fn links_keep_what_was_asked_and_pin_the_pages() {
-        let asked = query("type=scale&page=2&per_page=20").unwrap();
+        let asked = read("type=scale&page=2&per_page=20").unwrap();
         let links = asked.links(&asked.selection.pagination(61)).unwrap();
         let page = |page| format!("</v1/events?type=scale&per_page=20&page={page}&as_of=61>");
         assert_eq!(
@@ -165,7 +159,7 @@ mod tests {
                 page(4)
             )
         );
-        let empty = query("").unwrap();
+        let empty = read("").unwrap();
         assert_eq!(empty.links(&empty.selection.pagination(0)), None);
     }
 }

@@ -17,6 +17,6 @@ pub(crate) use event_query::{EventQuery, FILTER_PARAMETERS, take_filter};
 pub(crate) use page::{Paged, Pagination, Selection};
 pub(crate) use path::{LastSegment, NamedUser, Segments};
 pub(crate) use provider::Asking;
-pub(crate) use query::refuse_unknown;
+pub(crate) use query::{by_name, parameters, refuse_unknown};
 pub use remote_ip::Peer;
 pub(crate) use remote_ip::RemoteIp;

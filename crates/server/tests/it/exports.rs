@@ -57,7 +57,7 @@ async fn an_export_in_parts_equals_one_in_one() {
 #[tokio::test]
 async fn wrong_parameters_of_an_export_are_refused() {
     let (mut service, john) = service().await;
-    for query in ["format=xml", "after=-1", "after=99999", "q=typ:scale", "page=2"] {
+    for query in ["format=xml", "after=-1", "after=99999", "q=typ:scale", "page=2", "type=scale&type=run"] {
         let answer = service.get(&format!("/v1/events/export?{query}"), &john).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{query}: {}", answer.text());
     }

@@ -59,8 +59,7 @@ impl Service {
         forward.after += stored.len() as u64;
         let seen = self.as_seen(reader, stored.clone()).await?;
         let all = (first..).zip(stored.into_iter().zip(seen));
-        let matching =
-            all.filter(|(_, (stored, seen))| filter.is_everything() || filter.matches(stored, seen));
+        let matching = all.filter(|(_, (stored, seen))| filter.matches(stored, seen));
         Ok(matching.map(|(position, (_, seen))| (position, seen)).collect())
     }
 

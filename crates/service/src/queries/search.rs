@@ -119,6 +119,9 @@ impl Service {
         stored: Vec<Bytes>,
         filter: &Filter,
     ) -> Result<Vec<Bytes>, Error> {
+        if filter.is_everything() {
+            return self.as_seen(reader, stored).await;
+        }
         let seen = self.as_seen(reader, stored.clone()).await?;
         let pairs = stored.into_iter().zip(seen);
         Ok(pairs.filter(|(stored, seen)| filter.matches(stored, seen)).map(|(_, seen)| seen).collect())

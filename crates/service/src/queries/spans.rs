@@ -72,17 +72,17 @@ impl Service {
         head: Head,
         span: Created,
     ) -> Result<Vec<Segment>, Error> {
-        let since = self.segments_since(timeline, head, span.first()).await?;
-        let Some(last) = span.last() else { return Ok(since) };
-        let until = self.segments_until(timeline, head, last).await?;
-        let mut both = Vec::new();
-        for a in &since {
-            for b in &until {
-                let positions = clip(a.positions.clone(), b.positions.clone());
-                push(&mut both, positions, a.is_whole && b.is_whole);
-            }
+        let mut all = Vec::new();
+        push(&mut all, 1..=head.length, true);
+        // Without a bound, the blocks with late events need not be read.
+        let since = match span.first() {
+            Time::EPOCH => all,
+            first => self.segments_since(timeline, head, first).await?,
+        };
+        match span.last() {
+            None => Ok(since),
+            Some(last) => Ok(intersection(&since, &self.segments_until(timeline, head, last).await?)),
         }
-        Ok(both)
     }
 
     /// Returns the blocks with late events that have positions from `first` up to the head.
@@ -112,6 +112,21 @@ impl Service {
     }
 }
 
+/// Returns the positions that are in both, each of which is in order.
+fn intersection(since: &[Segment], until: &[Segment]) -> Vec<Segment> {
+    let (mut since, mut until) = (since.iter().peekable(), until.iter().peekable());
+    let mut both = Vec::new();
+    while let (Some(a), Some(b)) = (since.peek(), until.peek()) {
+        push(&mut both, clip(a.positions.clone(), b.positions.clone()), a.is_whole && b.is_whole);
+        if a.positions.end() < b.positions.end() {
+            since.next()
+        } else {
+            until.next()
+        };
+    }
+    both
+}
+
 fn clip(positions: RangeInclusive<u64>, within: RangeInclusive<u64>) -> RangeInclusive<u64> {
     *positions.start().max(within.start())..=*positions.end().min(within.end())
 }
@@ -126,5 +141,40 @@ fn push(segments: &mut Vec<Segment>, positions: RangeInclusive<u64>, is_whole: b
             last.positions = *last.positions.start()..=*positions.end();
         }
         _ => segments.push(Segment { positions, is_whole }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_intersection_has_the_positions_that_both_have() {
+        // Each bit says whether a segment has this position.
+        let segments = |bits: u32, is_whole: bool| {
+            let mut segments = Vec::new();
+            for position in (1..=12).filter(|position| bits & (1 << position) != 0) {
+                push(&mut segments, position..=position, is_whole && position % 3 > 0);
+            }
+            segments
+        };
+        let positions = |segments: &[Segment]| {
+            let each = segments.iter();
+            each.flat_map(|of| of.positions.clone().map(|position| (position, of.is_whole)))
+                .collect::<Vec<_>>()
+        };
+        for (a, b) in
+            [(0x1ffe, 0x1ffe), (0x0f0, 0x1ffe), (0xaaa, 0x666), (0x01e, 0xf00), (0, 0x1ffe), (0x1b6, 0xdb6)]
+        {
+            let (since, until) = (segments(a, true), segments(b, a % 4 > 0));
+            let expected: Vec<_> = positions(&since)
+                .into_iter()
+                .filter_map(|(position, is_whole)| {
+                    let other = positions(&until).into_iter().find(|(other, _)| *other == position)?;
+                    Some((position, is_whole && other.1))
+                })
+                .collect();
+            assert_eq!(positions(&intersection(&since, &until)), expected, "{a:x} {b:x}");
+        }
     }
 }

@@ -140,10 +140,7 @@ impl Service {
             if !is_whole {
                 events.retain(|json| event::created_at_in(json).is_some_and(|time| time >= span.since));
             }
-            let seen = match span.filter.is_everything() {
-                true => self.as_seen(reader, events).await?,
-                false => self.matching(reader, events, &span.filter).await?,
-            };
+            let seen = self.matching(reader, events, &span.filter).await?;
             if !seen.is_empty() {
                 return Ok(seen);
             }

@@ -94,8 +94,11 @@ fn respond(
     };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    // The name of a reported app can have any characters, and some would end the quotation.
+    let name = name.replace(|char: char| !char.is_ascii_alphanumeric() && !"-_.".contains(char), "_");
     let disposition = HeaderValue::try_from(format!("attachment; filename=\"{name}.{ending}\""));
-    headers.extend(disposition.ok().map(|disposition| (header::CONTENT_DISPOSITION, disposition)));
+    headers
+        .insert(header::CONTENT_DISPOSITION, disposition.expect("letters, digits and underscores are valid"));
     Ok(response)
 }
 

@@ -1,13 +1,11 @@
 //! What streams and exports have in common: their parameters, and an event as a line.
 
-use std::collections::HashMap;
-
 use annals_model::{FieldErrors, Filter};
-use axum::extract::{FromRequestParts, Query};
+use axum::extract::FromRequestParts;
 use http::request::Parts;
 
 use crate::error::ApiError;
-use crate::extract::take_filter;
+use crate::extract::{by_name, parameters, take_filter};
 use crate::state::AppState;
 
 /// Which events are read forward: those after a position that match a filter.
@@ -21,9 +19,8 @@ impl FromRequestParts<AppState> for ForwardQuery {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        let query = Query::<HashMap<String, String>>::from_request_parts(parts, state).await;
-        let Query(mut query) =
-            query.map_err(|_| ApiError::BadRequest("the query cannot be read".to_owned()))?;
+        let parameters = parameters(parts, state).await?;
+        let mut query = by_name(&parameters).map_err(ApiError::Invalid)?;
         let filter = take_filter(&mut query, state.service.now()).map_err(ApiError::Invalid)?;
         let after = query.remove("after").map(|text| position(&text)).transpose()?;
         Ok(Self { after, filter, format: query.remove("format") })

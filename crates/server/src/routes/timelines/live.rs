@@ -7,7 +7,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use annals_model::{AppId, FieldErrors, Filter, UserId};
+use annals_model::{FieldErrors, Filter};
 use annals_service::{AppReference, Credential, Forward, Reader, TimelineId};
 use axum::Extension;
 use axum::body::Body;
@@ -93,10 +93,6 @@ async fn respond(
         return Err(ApiError::Invalid(beyond(length)));
     }
     let mut open = state.streams.open()?;
-    let followed = match timeline {
-        TimelineId::App(app) => Followed::App(app),
-        TimelineId::User(user) => Followed::Own(user),
-    };
     if let Credential::User(user) = state.service.authenticate(&secret, None).await?
         && !open.is_of(user.id())
     {
@@ -108,7 +104,7 @@ async fn respond(
         forward: state.service.forward(timeline, after),
         state,
         secret,
-        followed,
+        timeline,
         filter: query.filter,
         form,
         stopping: stopping.map(|Extension(Stopping(stopping))| stopping),
@@ -138,13 +134,6 @@ pub(super) fn beyond(length: u64) -> FieldErrors {
     FieldErrors::one("after", format!("is beyond the last position, {length}"))
 }
 
-/// Whose timeline is followed.
-#[derive(Clone, Copy)]
-enum Followed {
-    App(AppId),
-    Own(UserId),
-}
-
 #[derive(Clone, Copy)]
 enum Form {
     ServerSent,
@@ -154,7 +143,7 @@ enum Form {
 struct Live {
     state: AppState,
     secret: String,
-    followed: Followed,
+    timeline: TimelineId,
     forward: Forward,
     filter: Filter,
     form: Form,
@@ -195,9 +184,9 @@ impl Live {
     async fn reader(&self) -> Option<Reader> {
         let service = &self.state.service;
         let credential = service.authenticate(&self.secret, None).await.ok()?;
-        match self.followed {
-            Followed::Own(user) => Some(Reader::Own(user)),
-            Followed::App(app) => {
+        match self.timeline {
+            TimelineId::User(user) => Some(Reader::Own(user)),
+            TimelineId::App(app) => {
                 let access =
                     service.authorize(&credential, AppReference::App(&app.to_string())).await.ok()?;
                 Some(access.reader())
@@ -206,13 +195,22 @@ impl Live {
     }
 
     fn opening(&self) -> Bytes {
-        let position = self.forward.position();
+        let far = self.position_alone();
         match self.form {
-            Form::Lines => format!("{{\"position\":{position}}}\n").into(),
+            Form::Lines => far.into(),
             Form::ServerSent => {
                 let retry_ms = rand::random_range(RETRY_AFTER_MS..2 * RETRY_AFTER_MS);
-                format!("retry: {retry_ms}\nid: {position}\n\n").into()
+                format!("retry: {retry_ms}\n{far}").into()
             }
+        }
+    }
+
+    /// Says how far the stream is. A server-sent event without data only moves the identifier that the client will send.
+    fn position_alone(&self) -> String {
+        let position = self.forward.position();
+        match self.form {
+            Form::Lines => format!("{{\"position\":{position}}}\n"),
+            Form::ServerSent => format!("id: {position}\n\n"),
         }
     }
 
@@ -230,14 +228,8 @@ impl Live {
                 }
             }
         }
-        let position = self.forward.position();
-        if events.last().is_none_or(|(last, _)| *last < position) {
-            let far = match self.form {
-                Form::Lines => format!("{{\"position\":{position}}}\n"),
-                // Without data, this only moves the identifier that the client will send.
-                Form::ServerSent => format!(": heartbeat\nid: {position}\n\n"),
-            };
-            out.extend_from_slice(far.as_bytes());
+        if events.last().is_none_or(|(last, _)| *last < self.forward.position()) {
+            out.extend_from_slice(self.position_alone().as_bytes());
         }
         out.into()
     }
