@@ -160,6 +160,8 @@ pub struct UserId(Uuid);
 impl UserId {
     /// The length in bytes.
     pub const BYTES: usize = 16;
+    /// The identifier of the platform itself, see [`Person::platform`](crate::Person::platform).
+    pub const PLATFORM: Self = Self(Uuid::nil());
 
     /// Returns the identifier with these bytes.
     pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {

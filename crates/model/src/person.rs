@@ -20,11 +20,20 @@ pub struct Person {
     pub id: UserId,
 }
 
+/// The username of the platform, which no user can have.
+pub(crate) const PLATFORM_USERNAME: &str = "platform";
+
 fn null_is_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 impl Person {
+    /// Returns the platform as a user: it has the events that belong to no app and no other account, such as those of auditors'
+    /// tokens. Nobody signs in as the platform.
+    pub fn platform() -> Self {
+        Self { username: PLATFORM_USERNAME.to_owned(), email: String::new(), id: UserId::PLATFORM }
+    }
+
     /// Returns what is known of a user after an event that names them: an event without an email address does not say that
     /// they have none.
     pub(crate) fn after(&self, named: &Self) -> Self {

@@ -5,6 +5,8 @@ use std::fmt;
 /// What a caller may do with an app, from least to most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
+    /// May read every app without secrets, and change nothing. No user has this role.
+    Auditor,
     /// May read the app without secrets and personal data, restart it, deploy the linked branch, delete review apps, and let
     /// the platform's staff access its data.
     LimitedCollaborator,
@@ -19,6 +21,7 @@ pub enum Role {
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Auditor => "auditor",
             Self::LimitedCollaborator => "limited collaborator",
             Self::Collaborator => "collaborator",
             Self::Owner => "owner",

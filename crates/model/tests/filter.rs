@@ -116,6 +116,53 @@ fn the_examples_of_the_document_find_what_it_says() {
     assert!(wrong.is_empty(), "said, counted: {wrong:#?}");
 }
 
+/// What is known by type and time alone is what every event of this type and time says.
+#[test]
+fn a_verdict_agrees_with_what_matches() {
+    let mut known = 0;
+    for (filter, _) in EXAMPLE_FILTERS {
+        let filter = Filter::parse(filter, now()).expect("a filter");
+        for line in EXAMPLES.lines() {
+            let event_type = event::type_in(line.as_bytes()).and_then(catalogue::find);
+            let time = event::created_at_in(line.as_bytes()).expect("a time");
+            let matches = filter.matches(line.as_bytes(), line.as_bytes());
+            for times in [time..=time, time.minus_millis(3_600_000)..=time.plus_millis(3_600_000)] {
+                if let Some(verdict) = filter.verdict(event_type, &times) {
+                    assert_eq!(verdict, matches, "{filter} {line}");
+                    known += 1;
+                }
+            }
+        }
+    }
+    assert!(known > 500, "{known}");
+}
+
+/// Filters of every kind, and whether type and time decide them.
+const EXAMPLE_FILTERS: [(&str, bool); 12] = [
+    ("", true),
+    ("type:scale,restart", true),
+    ("-type:scale", true),
+    ("category:addons OR type:run", true),
+    ("created:2026-11-01", true),
+    ("created:>=2026-11-01T08:30:00Z", true),
+    ("created:..2026-11-01T08:30:00Z", true),
+    ("-created:2026-11-01T08:00:00Z..2026-11-01T09:00:00Z type:scale", true),
+    ("actor:jane", false),
+    ("type:scale actor:jane", false),
+    ("type:scale OR web", false),
+    ("-(type:scale app:my-app)", false),
+];
+
+#[test]
+fn time_and_type_decide_what_asks_for_nothing_else() {
+    let instant = now()..=now();
+    for (text, decided) in EXAMPLE_FILTERS {
+        let filter = Filter::parse(text, now()).expect("a filter");
+        let verdict = filter.verdict(catalogue::find("scale"), &instant);
+        assert_eq!(verdict.is_some(), decided || text.contains("OR"), "{text}");
+    }
+}
+
 #[test]
 fn hidden_fields_never_match() {
     let stored = r#"{"id":"6905bc8073636100011a0000","created_at":"2026-11-01T08:00:00.000Z","type":"run","type_data":{"command":"rake secret","audit_log_id":"1"}}"#;

@@ -188,7 +188,9 @@ impl From<Error> for ApiError {
         match error {
             Error::Rejected(rejection) => rejection.into(),
             Error::InvalidCredentials => BAD_CREDENTIALS,
-            Error::NeedsUser | Error::NeedsOperator => Self::Forbidden(error.to_string()),
+            Error::NeedsUser | Error::NeedsOperator | Error::NeedsAuditor | Error::AuditorsOnlyRead => {
+                Self::Forbidden(error.to_string())
+            }
             Error::Commit(error) => error.into(),
             Error::Store(error) => match error.into() {
                 Self::Unavailable => Self::Unreadable,

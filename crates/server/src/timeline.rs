@@ -63,17 +63,9 @@ impl Reading {
         let Self { state, timeline, reader, .. } = &self;
         let found = state.service.search(*reader, *timeline, head, &query.filter).await?;
         let total_count = query.pinned(found.total_count)?;
-        let positions = query.selection.positions(total_count);
-        let numbers = found.total_count - positions.end()..found.total_count + 1 - positions.start();
+        let numbers = query.numbers(found.total_count, total_count);
         let events = state.service.found_events(*reader, *timeline, &query.filter, &found, numbers).await?;
-        let mut body = OPENING.to_vec();
-        for (index, event) in events.iter().enumerate() {
-            if index > 0 {
-                body.push(b',');
-            }
-            self.write(event, &mut body);
-        }
-        body.extend_from_slice(&closing(query.selection, total_count));
+        let body = respond_with(&events, query.selection, total_count, |event, out| self.write(event, out));
         let links = query.links(&query.selection.pagination(total_count));
         Ok(with_links(self.answer(body.into()), links))
     }
@@ -182,7 +174,25 @@ async fn read_on(
     Ok(Some((piece, (None, outgoing))))
 }
 
-fn with_links(mut response: Response, links: Option<HeaderValue>) -> Response {
+/// Writes a page of events.
+pub(crate) fn respond_with<T>(
+    events: &[T],
+    selection: Selection,
+    total_count: u64,
+    write: impl Fn(&T, &mut Vec<u8>),
+) -> Vec<u8> {
+    let mut body = OPENING.to_vec();
+    for (index, event) in events.iter().enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        write(event, &mut body);
+    }
+    body.extend_from_slice(&closing(selection, total_count));
+    body
+}
+
+pub(crate) fn with_links(mut response: Response, links: Option<HeaderValue>) -> Response {
     response.headers_mut().extend(links.map(|links| (header::LINK, links)));
     response
 }

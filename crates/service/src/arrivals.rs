@@ -8,7 +8,9 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 
-type Waiting = Mutex<HashMap<TimelineId, watch::Sender<()>>>;
+use crate::queries::Timeline;
+
+type Waiting = Mutex<HashMap<Timeline, watch::Sender<()>>>;
 
 /// The timelines for whose events somebody waits. One task reads the store's notifications for all of them, so a thousand who
 /// wait cost nothing while other timelines get events.
@@ -18,7 +20,7 @@ pub(crate) struct Arrivals(OnceLock<Arc<Waiting>>);
 impl Arrivals {
     /// Returns what changes when a timeline has new events. A notification can be lost, so its reader also has to look by
     /// itself now and then.
-    pub(crate) fn of(&self, store: &Arc<dyn Store>, timeline: TimelineId) -> watch::Receiver<()> {
+    pub(crate) fn of(&self, store: &Arc<dyn Store>, timeline: Timeline) -> watch::Receiver<()> {
         let waiting = self.0.get_or_init(|| {
             let waiting = Arc::default();
             tokio::spawn(distribute(store.subscribe(), Arc::downgrade(&waiting)));
@@ -41,7 +43,10 @@ async fn distribute(mut notifications: Receiver<TimelineId>, waiting: Weak<Waiti
         let Some(waiting) = waiting.upgrade() else { return };
         let waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
         match changed {
-            Some(timeline) => waiting.get(&timeline).into_iter().for_each(|sender| sender.send_replace(())),
+            Some(timeline) => [Timeline::Of(timeline), Timeline::Platform]
+                .iter()
+                .filter_map(|timeline| waiting.get(timeline))
+                .for_each(|sender| sender.send_replace(())),
             // Which ones is not known any more.
             None => waiting.values().for_each(|sender| sender.send_replace(())),
         }

@@ -85,6 +85,7 @@ impl Service {
         let (app, head) = self.store().app(id).await?.ok_or_else(not_found)?;
         let role = match credential {
             Credential::Operator => Role::Operator,
+            Credential::Auditor => Role::Auditor,
             Credential::User(user) => self.role_in(&app, user.id()).await?.ok_or_else(not_found)?,
         };
         Ok(Access { app, role, head })

@@ -12,12 +12,18 @@ pub enum Error {
     /// The credential is not valid.
     #[error("invalid credentials")]
     InvalidCredentials,
-    /// The caller is the operator, but only users can do this.
+    /// The caller is the operator or an auditor, but only users can do this.
     #[error("this needs a user's token, not the operator's")]
     NeedsUser,
     /// The caller is a user, but only the operator can do this.
     #[error("this needs the operator token")]
     NeedsOperator,
+    /// The caller is a user, but only the operator and auditors read the whole platform.
+    #[error("this needs the operator token or the token of an auditor")]
+    NeedsAuditor,
+    /// The caller is an auditor, and auditors only read.
+    #[error("an auditor changes nothing; this needs another token")]
+    AuditorsOnlyRead,
     /// The store failed to commit. The command may or may not have been recorded.
     #[error(transparent)]
     Commit(annals_store::Error),

@@ -39,7 +39,9 @@ pub use error::{Error, StartError};
 pub use followers::FollowerLag;
 pub use jobs::OutboxLoad;
 pub use measurements::Measurements;
-pub use queries::{Difference, Forward, Found, OUTPUT_PARTS_READ, Point, Span, StateAt, StateChange};
+pub use queries::{
+    Difference, Forward, Found, OUTPUT_PARTS_READ, Point, Positioned, Span, StateAt, StateChange, Timeline,
+};
 pub use service::Service;
 pub use settings::{MailConfig, Settings};
 pub use transaction::RecordedEvent;

@@ -5,6 +5,7 @@
 //! | reader | public | credentials inside URLs | secret | personal |
 //! |---|---|---|---|---|
 //! | operator, owner, collaborator | yes | yes | yes | yes |
+//! | auditor | yes | no | no | yes |
 //! | limited collaborator | yes | no | no | no |
 //! | a user without a role in the app, who reads their own timeline | yes | no | no | no |
 //!
@@ -39,12 +40,15 @@ pub struct Visibility {
 impl Visibility {
     /// All fields.
     pub const ALL: Self = Self { hidden: Classes::NONE };
-    const LIMITED: Self = Self { hidden: SENSITIVE };
+    /// All fields but secrets, and the credentials inside URLs.
+    pub(crate) const AUDITOR: Self = Self { hidden: Classes::of(&[Class::Secret, Class::Url]) };
+    pub(crate) const LIMITED: Self = Self { hidden: SENSITIVE };
 
     /// Returns what a role may see. A user without a role sees the public fields of their own events.
     pub fn of(role: Option<Role>) -> Self {
         match role {
             Some(Role::Operator | Role::Owner | Role::Collaborator) => Self::ALL,
+            Some(Role::Auditor) => Self::AUDITOR,
             Some(Role::LimitedCollaborator) | None => Self::LIMITED,
         }
     }
@@ -87,16 +91,24 @@ impl Visibility {
     }
 }
 
-/// Returns the app whose roles decide who may see the sensitive fields of an event. Returns `None` if the event has no such
-/// field with a value, and `Some(None)` if it cannot be read which app the event has. For an event of an account, returns
-/// `None`: only its user and the operator read it, and both see all its fields.
-pub(crate) fn app_with_sensitive_fields(stored: &[u8]) -> Option<Option<AppId>> {
+/// Whose sensitive fields an event has, which decides who may see them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// An app's: the reader's role in it decides. `None` if it cannot be read which app.
+    App(Option<AppId>),
+    /// Those of an account, whose user sees them all.
+    Account,
+}
+
+/// Returns whose sensitive fields an event has; `None` if it has no such field with a value.
+pub(crate) fn owner_of_sensitive_fields(stored: &[u8]) -> Option<Owner> {
     let event_type = event::type_in(stored).and_then(catalogue::find);
-    let is_sensitive = event_type.is_none_or(|event_type| {
-        event_type.scope == Scope::App
-            && SENSITIVE_KEYS[event_type.name].iter().any(|key| has_a_value(stored, key))
-    });
-    is_sensitive.then(|| event::app_id_in(stored))
+    let Some(event_type) = event_type else { return Some(Owner::App(event::app_id_in(stored))) };
+    let is_sensitive = SENSITIVE_KEYS[event_type.name].iter().any(|key| has_a_value(stored, key));
+    is_sensitive.then(|| match event_type.scope {
+        Scope::App => Owner::App(event::app_id_in(stored)),
+        Scope::Account | Scope::Project => Owner::Account,
+    })
 }
 
 /// The JSON keys of sensitive fields, by event type. They are searched for in an event to find out whether it has a sensitive
@@ -147,27 +159,32 @@ impl Service {
         if reader == Reader::Seeing(Visibility::ALL) {
             return Ok(events);
         }
-        let apps: Vec<_> = events.iter().map(|event| app_with_sensitive_fields(event)).collect();
-        let visible = self.visibility_by_app(reader, apps.iter().flatten().copied()).await?;
-        for (event, app) in events.iter_mut().zip(apps) {
-            if let Some(app) = app {
-                *event = visible.of(app).event(event);
+        let owners: Vec<_> = events.iter().map(|event| owner_of_sensitive_fields(event)).collect();
+        let visible = self.visible(reader, owners.iter().flatten().copied()).await?;
+        for (event, owner) in events.iter_mut().zip(owners) {
+            if let Some(owner) = owner {
+                *event = visible.of(owner).event(event);
             }
         }
         Ok(events)
     }
 
-    /// Returns what a reader may see of each of these apps.
-    pub(crate) async fn visibility_by_app(
+    /// Returns what a reader may see of events with sensitive fields of these owners.
+    pub(crate) async fn visible(
         &self,
         reader: Reader,
-        apps: impl Iterator<Item = Option<AppId>>,
+        owners: impl Iterator<Item = Owner>,
     ) -> Result<Visible, Error> {
         let user = match reader {
             Reader::Seeing(visibility) => return Ok(Visible::Alike(visibility)),
             Reader::Own(user) => user,
         };
-        let apps: BTreeSet<_> = apps.flatten().collect();
+        let apps: BTreeSet<_> = owners
+            .filter_map(|owner| match owner {
+                Owner::App(app) => app,
+                Owner::Account => None,
+            })
+            .collect();
         // A database can serve several queries at once. Sending all of them at once would take the connections that other
         // requests need.
         let visible = stream::iter(apps).map(async |id| {
@@ -181,17 +198,21 @@ impl Service {
     }
 }
 
-/// What a reader may see of several apps.
+/// What a reader may see of events.
 pub(crate) enum Visible {
     Alike(Visibility),
     ByApp(HashMap<AppId, Visibility>),
 }
 
 impl Visible {
-    pub(crate) fn of(&self, app: Option<AppId>) -> Visibility {
-        match self {
-            Self::Alike(visibility) => *visibility,
-            Self::ByApp(apps) => app.and_then(|app| apps.get(&app).copied()).unwrap_or(Visibility::LIMITED),
+    pub(crate) fn of(&self, owner: Owner) -> Visibility {
+        match (self, owner) {
+            (Self::Alike(visibility), _) => *visibility,
+            // Nobody reads the events of other accounts by app.
+            (Self::ByApp(_), Owner::Account) => Visibility::ALL,
+            (Self::ByApp(apps), Owner::App(app)) => {
+                app.and_then(|app| apps.get(&app).copied()).unwrap_or(Visibility::LIMITED)
+            }
         }
     }
 }
@@ -207,15 +228,14 @@ mod tests {
                 r#"{{"id":"6905bc8073636100011a0000","app_id":"5343eccd646173000a140000","type":"deployment","type_data":{{"git_ref_url":{url},"last_commits":{{"commits":{commits},"remaining":0}}}}}}"#
             )
         };
-        let is_sensitive = |event: &str| app_with_sensitive_fields(event.as_bytes()).is_some();
+        let is_sensitive = |event: &str| owner_of_sensitive_fields(event.as_bytes()).is_some();
         assert!(!is_sensitive(&deployment("null", "[]")));
         assert!(is_sensitive(&deployment(r#""https://example.com""#, "[]")));
         assert!(is_sensitive(&deployment("null", r#"[{"url":"https://u:p@example.com"}]"#)));
         for event_type in catalogue::all() {
-            let is_app_s = event_type.scope == Scope::App && event_type.classes.intersects(SENSITIVE);
             assert_eq!(!SENSITIVE_KEYS[event_type.name].is_empty(), event_type.classes.intersects(SENSITIVE));
             // Any sensitive key with a value makes its event sensitive.
-            for key in SENSITIVE_KEYS[event_type.name].iter().filter(|_| is_app_s) {
+            for key in &SENSITIVE_KEYS[event_type.name] {
                 let event = format!(r#"{{"type":"{}","type_data":{{{key}"s"}}}}"#, event_type.name);
                 assert!(is_sensitive(&event.replace("{\"type\"", "{\"id\":\"\",\"type\"")), "{event}");
             }
@@ -231,7 +251,7 @@ mod tests {
             "",
         ] {
             let stored = Bytes::from_static(stored.as_bytes());
-            assert!(app_with_sensitive_fields(&stored).is_some(), "{stored:?}");
+            assert!(owner_of_sensitive_fields(&stored).is_some(), "{stored:?}");
             assert_eq!(Visibility::LIMITED.event(&stored), "null", "{stored:?}");
             assert_eq!(Visibility::ALL.event(&stored), stored);
         }

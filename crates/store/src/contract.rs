@@ -312,6 +312,18 @@ pub trait Store: Send + Sync + 'static {
     /// Fails if the store cannot be read.
     async fn head(&self, timeline: TimelineId) -> Result<Head, Error>;
 
+    /// Returns the timelines after this one that have events, or the first ones if it is `None`, and their heads: at most `limit`,
+    /// and none at the end. All apps come before all users, and each kind is ordered by identifier.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read, or if what it holds is damaged.
+    async fn timelines(
+        &self,
+        after: Option<TimelineId>,
+        limit: usize,
+    ) -> Result<Vec<(TimelineId, Head)>, Error>;
+
     /// Returns the state of an app and the end of its timeline, or `None` if the app does not exist. The state is read
     /// first, so a commit in between may be in the end but not in the state. An engine that can read both at one instant
     /// overrides this method.

@@ -2,6 +2,7 @@
 
 use crate::limits::{TOKEN_NAME_MAX, USERNAME_BYTES_MAX};
 use crate::names::{is_email, is_username};
+use crate::person::PLATFORM_USERNAME;
 use crate::{FieldErrors, Rejection};
 
 /// Checks the username and the email address of a new user.
@@ -16,6 +17,9 @@ pub fn check_registration(username: &str, email: &str) -> Result<(), Rejection> 
                 format!("must be 1 to {USERNAME_BYTES_MAX} letters, digits, hyphens, underscores and dots");
             ("username".to_owned(), message)
         }),
+        username
+            .eq_ignore_ascii_case(PLATFORM_USERNAME)
+            .then(|| ("username".to_owned(), "is the name of the platform itself".to_owned())),
         (!is_email(email)).then(|| ("email".to_owned(), "must be an email address".to_owned())),
     ];
     FieldErrors::any(errors.into_iter().flatten()).map_or(Ok(()), |errors| Err(Rejection::Invalid(errors)))
@@ -46,6 +50,10 @@ mod tests {
         for bad in ["", "jane doe", "jané", &"j".repeat(65)] {
             assert_eq!(refused(bad, "jane@example.com"), Err(username.to_owned()), "{bad}");
         }
+        assert_eq!(
+            refused("Platform", "jane@example.com"),
+            Err("username is the name of the platform itself".to_owned())
+        );
         for bad in ["", "jane", "@example.com", "jane@", "a@b@c", "jane @example.com"] {
             assert_eq!(refused("jane", bad), Err("email must be an email address".to_owned()), "{bad}");
         }

@@ -21,6 +21,7 @@ mod created;
 mod error;
 mod matching;
 mod parse;
+mod verdict;
 
 use std::fmt::{self, Write as _};
 

@@ -82,6 +82,10 @@ pub(super) fn describe(error: &Value) -> Value {
                 "type": "http", "scheme": "bearer",
                 "description": "The operator token (`tk-op-…`), the platform's own credential.",
             },
+            "auditor": {
+                "type": "http", "scheme": "bearer",
+                "description": "The token of an auditor (`tk-au-…`), who reads everything but secrets and changes nothing.",
+            },
             "basic": {
                 "type": "http", "scheme": "basic",
                 "description": "A name and a password. To send an API token, leave the name empty and send the token as the password.",

@@ -174,6 +174,18 @@ impl Operation {
         named.fold(self.paged(), |op, name| op.parameter(components::parameter(name)))
     }
 
+    /// Adds those of them that ask for pages.
+    pub(crate) fn filtered(self) -> Self {
+        let named = ["as_of"].into_iter().chain(FILTER_PARAMETERS);
+        named.fold(self.paged(), |op, name| op.parameter(components::parameter(name)))
+    }
+
+    /// Adds the query parameters of lists that are read on after an identifier.
+    pub(crate) fn read_on(self) -> Self {
+        self.parameter(components::parameter("per_page"))
+            .query("after", "Returns only what follows this identifier: the `next_after` of the list before.")
+    }
+
     /// Adds the query parameters of what reads timelines forward.
     pub(crate) fn forward(self) -> Self {
         let named = ["after"].into_iter().chain(FILTER_PARAMETERS);
@@ -202,9 +214,15 @@ impl Operation {
         self
     }
 
-    /// Accepts the operator token or a user's credential.
+    /// Accepts the operator token or the token of an auditor.
+    pub(crate) fn auditor(mut self) -> Self {
+        self.schemes = &["operator", "auditor"];
+        self
+    }
+
+    /// Accepts the operator token, the token of an auditor or a user's credential.
     pub(crate) fn anybody_known(mut self) -> Self {
-        self.schemes = &["bearer", "operator"];
+        self.schemes = &["bearer", "operator", "auditor"];
         self
     }
 

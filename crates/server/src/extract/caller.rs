@@ -3,7 +3,7 @@
 //! Clients send credentials as `Authorization: Bearer`. Old clients send an API token, or a bearer token that was issued
 //! for it, as Basic with an empty name.
 
-use annals_service::{Credential, SignedIn};
+use annals_service::{Credential, Reader, SignedIn};
 use axum::extract::FromRequestParts;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -26,6 +26,9 @@ pub(crate) struct User(pub(crate) SignedIn);
 /// The operator, whose credential is the platform's own.
 pub(crate) struct Operator;
 
+/// A caller who reads the whole platform: the operator or an auditor.
+pub(crate) struct PlatformReader(pub(crate) Reader);
+
 /// The secret of the caller, as sent. A stream that stays open asks again whose it is.
 pub(crate) struct Presented(pub(crate) String);
 
@@ -44,6 +47,10 @@ impl FromRequestParts<AppState> for Caller {
         let database = parts.uri.path().strip_prefix("/api/databases/");
         let database = database.and_then(|path| path.split('/').next());
         let credential = state.service.authenticate(&secret, database).await?;
+        // Refused here and not by each operation, so that none is forgotten.
+        if matches!(credential, Credential::Auditor) && !parts.method.is_safe() {
+            return Err(annals_service::Error::AuditorsOnlyRead.into());
+        }
         if let (Credential::User(user), Some(limit)) = (&credential, &state.rate_limit) {
             limit.check(user.id())?;
         }
@@ -68,8 +75,19 @@ impl FromRequestParts<AppState> for Operator {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         match Caller::from_request_parts(parts, state).await? {
             Caller(Credential::Operator) => Ok(Self),
-            Caller(Credential::User(_)) => Err(annals_service::Error::NeedsOperator.into()),
+            Caller(Credential::User(_) | Credential::Auditor) => {
+                Err(annals_service::Error::NeedsOperator.into())
+            }
         }
+    }
+}
+
+impl FromRequestParts<AppState> for PlatformReader {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let Caller(credential) = Caller::from_request_parts(parts, state).await?;
+        Ok(Self(state.service.platform_reader(&credential)?))
     }
 }
 

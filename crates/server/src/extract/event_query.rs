@@ -1,6 +1,7 @@
 //! What a client asks of a timeline: which part of it, and which events.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use annals_model::filter::Created;
 use annals_model::{FieldErrors, Filter, Time};
@@ -62,6 +63,13 @@ impl EventQuery {
             }
             as_of => Ok(as_of.unwrap_or(total_count)),
         }
+    }
+
+    /// Returns the numbers of the requested events among all that were found, newest first, from 0 on. Those after the first
+    /// `pinned` ones that were recorded are left out.
+    pub(crate) fn numbers(&self, found: u64, pinned: u64) -> Range<u64> {
+        let positions = self.selection.positions(pinned);
+        found - positions.end()..found + 1 - positions.start()
     }
 
     /// Returns the header `Link` with the addresses of other pages (RFC 8288). They have `as_of`, so that they fit together.

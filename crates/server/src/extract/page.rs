@@ -40,8 +40,7 @@ impl Selection {
             return Ok(Self::LastHours(hours));
         }
         let page = number_or_zero(query, "page")?.unwrap_or(1);
-        let per_page = number_or_zero(query, "per_page")?.unwrap_or(PAGE_DEFAULT).min(PAGE_MAX);
-        Ok(Self::Page { page, per_page })
+        Ok(Self::Page { page, per_page: per_page(query)? })
     }
 
     /// Returns the start of the requested hours. `None` for a page.
@@ -130,6 +129,11 @@ pub(super) fn number(
         _ if max == u64::MAX => Err(FieldErrors::one(field, "must be a whole number from 1 on")),
         _ => Err(FieldErrors::one(field, format!("must be a whole number from 1 to {max}"))),
     }
+}
+
+/// Reads the number of items per page.
+pub(crate) fn per_page(query: &HashMap<String, String>) -> Result<u64, FieldErrors> {
+    Ok(number_or_zero(query, "per_page")?.unwrap_or(PAGE_DEFAULT).min(PAGE_MAX))
 }
 
 /// Reads a number for which Go clients send zero if they have none.

@@ -49,6 +49,7 @@ const STEPS: &[Step] = &[
     (Who::Operator, "POST", "/v1/apps/bare-app/deployments", r#"{"deployment":{"git_ref":"v1","status":"building"}}"#, &[("deployment", "/deployment/id")]),
     (Who::Jane, "POST", "/v1/keys", r#"{"key":{"name":"laptop","content":"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFphaG92fYSLkpmgp661vMPK0djf5u30+wIJEBceJSwz jane"}}"#, &[("key", "/key/id")]),
     (Who::Jane, "POST", "/v1/tokens", r#"{"token":{"name":"spare"}}"#, &[("token", "/token/id")]),
+    (Who::Operator, "POST", "/v1/operator/auditor_tokens", r#"{"token":{"name":"spare"}}"#, &[("auditor", "/token/id")]),
     (Who::Operator, "POST", "/v1/operator/vouchers", r#"{"voucher":{"code":"WELCOME-5","amount":5}}"#, &[]),
     (Who::Jane, "PATCH", "/api/databases/{database}", r#"{"database":{"maintenance_window":{"weekday_utc":0,"starting_hour_utc":13}}}"#, &[]),
     (Who::Operator, "POST", "/api/databases/{database}/maintenance", r#"{"maintenance":{"type":"db-upgrade"}}"#, &[("maintenance", "/id"), ("planned", "/id")]),
@@ -64,6 +65,7 @@ type Addition = (&'static str, &'static str, &'static str, &'static [(&'static s
 #[rustfmt::skip]
 const FURTHER: &[Addition] = &[
     ("accept_invitation", "", r#"{"token":"{invitation}"}"#, &[]),
+    ("revoke_auditor_token", "", "", &[("token", "{auditor}")]),
     ("accept_invitation_by_link", "?token={invitation}", "", &[]),
     ("delete_variables", "", r#"{"variable_ids":["{variable}"]}"#, &[]),
     ("create_scm_link", "", "", &[("app", "bare-app")]),

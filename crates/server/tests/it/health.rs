@@ -100,6 +100,14 @@ impl Store for Failing {
         }
     }
 
+    async fn timelines(
+        &self,
+        after: Option<TimelineId>,
+        limit: usize,
+    ) -> Result<Vec<(TimelineId, Head)>, Error> {
+        self.store.timelines(after, limit).await
+    }
+
     async fn read(
         &self,
         timeline: TimelineId,

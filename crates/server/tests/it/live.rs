@@ -11,7 +11,7 @@ use crate::harness::{JOHNS_APP, OPERATOR, TestService, request};
 const LINES: (&str, &str) = ("accept", "application/x-ndjson");
 
 /// Follows a timeline with further headers.
-async fn follow(
+pub(crate) async fn follow(
     service: &TestService,
     path: &str,
     token: &str,
@@ -27,12 +27,12 @@ async fn follow(
     response.into_body().into_data_stream()
 }
 
-async fn next(stream: &mut BodyDataStream) -> String {
+pub(crate) async fn next(stream: &mut BodyDataStream) -> String {
     String::from_utf8(stream.next().await.expect("the stream goes on").unwrap().to_vec()).unwrap()
 }
 
 /// Returns the events of a stream from its start up to a position.
-async fn read_until(stream: &mut BodyDataStream, position: usize) -> Vec<Value> {
+pub(crate) async fn read_until(stream: &mut BodyDataStream, position: usize) -> Vec<Value> {
     let mut lines = Vec::new();
     loop {
         for line in next(stream).await.lines() {

@@ -50,6 +50,7 @@ mod contract_only;
 mod health;
 mod live;
 mod metrics;
+mod platform;
 
 // The documents that are generated from the code: OpenAPI and the pages that show it.
 mod openapi;

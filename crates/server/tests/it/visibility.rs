@@ -26,6 +26,7 @@ enum Who {
     OfParent,
     Former,
     Stranger,
+    Auditor,
 }
 
 const ALL: &[Class] = &[Class::Public, Class::Url, Class::Personal, Class::Secret];
@@ -34,7 +35,7 @@ const PUBLIC: &[Class] = &[Class::Public];
 /// Whether each user may open the app, and which classes of its fields they see; without access, only in their own events.
 /// Users who see less read between users who see all, so that a response cached for one is not served to the other
 /// unnoticed.
-const ROLES: [(Who, bool, &[Class]); 8] = [
+const ROLES: [(Who, bool, &[Class]); 9] = [
     (Who::Operator, true, ALL),
     (Who::Owner, true, ALL),
     (Who::Limited, true, PUBLIC),
@@ -43,7 +44,13 @@ const ROLES: [(Who, bool, &[Class]); 8] = [
     (Who::OfParent, true, ALL),
     (Who::Former, false, PUBLIC),
     (Who::Stranger, false, PUBLIC),
+    (Who::Auditor, true, &[Class::Public, Class::Personal]),
 ];
+
+/// Those who have an account, and act.
+fn users() -> impl Iterator<Item = Who> {
+    ROLES.into_iter().map(|(who, ..)| who).filter(|who| !matches!(who, Who::Operator | Who::Auditor))
+}
 
 /// The app or account that an event belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,11 +64,21 @@ enum Subject {
 const APPS: [(Subject, &str); 2] =
     [(Subject::Live, "5343eccd646173000a140000"), (Subject::Deleted, "5343eccd646173000a140001")];
 
-const PREFIXES: [&str; 4] = ["/v1/apps", "/api/databases/", "/v1/events", "/v1/users/{user}/events"];
+const PREFIXES: [&str; 8] = [
+    "/v1/apps",
+    "/api/databases/",
+    "/v1/events",
+    "/v1/users/{user}/events",
+    "/v1/operator/events",
+    "/v1/operator/apps",
+    "/v1/operator/users",
+    "/v1/operator/auditor_tokens",
+];
 /// Routes that are not read here, with the reason.
-const NOT_READ: [(&str, &str); 4] = [
+const NOT_READ: [(&str, &str); 5] = [
     ("/v1/apps/{app}/events/stream", "it does not end; live.rs follows it"),
     ("/v1/events/stream", "it does not end; live.rs follows it"),
+    ("/v1/operator/events/stream", "it does not end; platform.rs follows it"),
     ("/v1/apps/collaboration", "reading it accepts an invitation"),
     ("/v1/apps/{app}/deployments/stream", "it is a WebSocket; deployments.test.mjs follows it"),
 ];
@@ -91,15 +108,16 @@ const SENSITIVE: [&str; 21] = [
     "/v1/users/{user}/events",
 ];
 
-/// Returns the row of [`ROLES`] for an app. Only its owner and the operator may open a deleted app.
+/// Returns the row of [`ROLES`] for an app. Only its owner, the operator and auditors may open a deleted app.
 fn expected(who: Who, subject: Subject) -> (bool, &'static [Class]) {
-    let is_lost = subject == Subject::Deleted && !matches!(who, Who::Operator | Who::Owner);
+    let is_lost = subject == Subject::Deleted && !matches!(who, Who::Operator | Who::Owner | Who::Auditor);
     let (_, may_open, classes) = ROLES[if is_lost { Who::Former } else { who } as usize];
     (may_open, classes)
 }
 
 fn sees(who: Who, subject: Subject, class: Class) -> bool {
     match subject {
+        Subject::Account(_) if who == Who::Auditor => ROLES[who as usize].2.contains(&class),
         Subject::Account(owner) => who == Who::Operator || who == owner,
         app => expected(who, app).1.contains(&class),
     }
@@ -107,17 +125,24 @@ fn sees(who: Who, subject: Subject, class: Class) -> bool {
 
 /// Returns the statuses that a user may get, given the status that the owner gets.
 fn statuses(who: Who, path: &str, subject: Subject, of_owner: StatusCode) -> Vec<StatusCode> {
+    let reads_all = matches!(who, Who::Operator | Who::Auditor);
+    if path.starts_with("/v1/operator/") {
+        let may_read = who == Who::Operator || who == Who::Auditor && !path.ends_with("/outbox");
+        return vec![if may_read { StatusCode::OK } else { StatusCode::FORBIDDEN }];
+    }
     let of_user = path.strip_prefix("/v1/users/");
     let is_of_caller = path.starts_with("/v1/events") || path == "/v1/apps";
     let is_found = match of_user {
-        Some(user) => who == Who::Operator || user.starts_with(&user_id(who).to_string()),
+        Some(user) => reads_all || user.starts_with(&user_id(who).to_string()),
         None => is_of_caller || expected(who, subject).0,
     };
     match who {
         _ if !is_found => vec![StatusCode::NOT_FOUND],
         _ if of_user.is_some() => vec![StatusCode::OK],
-        Who::Operator if is_of_caller => vec![StatusCode::FORBIDDEN],
-        Who::Operator | Who::Limited | Who::LimitedOfParent => vec![of_owner, StatusCode::FORBIDDEN],
+        _ if reads_all && is_of_caller => vec![StatusCode::FORBIDDEN],
+        Who::Operator | Who::Auditor | Who::Limited | Who::LimitedOfParent => {
+            vec![of_owner, StatusCode::FORBIDDEN]
+        }
         _ => vec![of_owner],
     }
 }
@@ -180,6 +205,9 @@ async fn a_filter_finds_nothing_by_a_hidden_field() {
             canary.class != Class::Public && !world.canaries.iter().any(|other| is_public(&other));
         let limited = total(Who::Limited, &format!("/v1/apps/{of_app}"), &canary.text).await;
         let own = total(canary.actor, "/v1/events", &canary.text).await;
+        let audited = total(Who::Auditor, "/v1/operator/events", &canary.text).await;
+        let is_seen = sees(Who::Auditor, Subject::Live, canary.class);
+        assert_eq!(audited > 0, is_seen || !is_hidden, "{:?} {}", canary.class, canary.text);
         match is_hidden {
             true => assert_eq!(limited, 0, "{:?} {} {}", canary.class, canary.field, canary.text),
             false => assert!(limited > 0, "{:?} {} {}", canary.class, canary.field, canary.text),
@@ -226,7 +254,7 @@ fn check_hidden(world: &World, who: Who, path: &str, body: &str) {
     // Writing the JSON anew removes needless escapes, which would hide a canary.
     let json = serde_json::from_str(body).map(|json: Value| json.to_string());
     let text = json.unwrap_or_else(|_| body.to_owned());
-    let accounts = ROLES[1..].iter().map(|(who, ..)| Subject::Account(*who));
+    let accounts = users().map(Subject::Account);
     for subject in APPS.iter().map(|(subject, _)| *subject).chain(accounts) {
         for class in ALL.iter().filter(|class| !sees(who, subject, **class)) {
             for mark in marks(*class, subject) {
@@ -254,6 +282,7 @@ fn check_shown(world: &World, who: Who, path: &str, subject: Subject, shown: &st
     let words: HashSet<_> = words.chain(shown.split('"')).collect();
     let is_here = |canary: &&Canary| match path.starts_with("/v1/apps/") {
         true => canary.subject == subject,
+        false if path.starts_with("/v1/operator/") => true,
         false => canary.actor == who || path.contains(&user_id(canary.actor).to_string()),
     };
     let visible =

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use annals_model::account::check_token_name;
 use annals_model::catalogue::{AccountChanges, TokenEvent};
 use annals_model::limits::TOKENS_MAX;
-use annals_model::{Rejection, UserId};
+use annals_model::{Person, Rejection, UserId};
 use annals_store::{Caller, CommandError, Token, TokenHash, TokenId, key};
 
 use super::Idempotency;
@@ -44,7 +44,7 @@ impl IssuedToken {
 }
 
 impl Service {
-    /// Creates an API token for a user.
+    /// Creates an API token for a user, or for an auditor if the user is [`UserId::PLATFORM`].
     ///
     /// # Errors
     ///
@@ -57,7 +57,7 @@ impl Service {
         idempotency: Option<Idempotency>,
     ) -> Result<IssuedToken, Error> {
         check_token_name(&name)?;
-        let secret = new_secret("tk-us-");
+        let secret = new_secret(if user == UserId::PLATFORM { "tk-au-" } else { "tk-us-" });
         let issued = secret.clone();
         let token = self
             .commit_once(Caller::User(user), idempotency, move |transaction| {
@@ -133,9 +133,12 @@ fn record_of_token(
     token: &Token,
     event: fn(TokenEvent) -> AccountChanges,
 ) -> Result<(), CommandError> {
-    let account = present(transaction, user)?;
+    let person = match user {
+        UserId::PLATFORM => Person::platform(),
+        user => present(transaction, user)?.person.clone(),
+    };
     let data = TokenEvent { token_name: token.name.clone(), token_id: token.id.to_string() };
-    record_all(transaction, &account.person, vec![event(data).into()]).map(drop)
+    record_all(transaction, &person, vec![event(data).into()]).map(drop)
 }
 
 /// Issues an API token. Rejects it if the user has the maximum number.

@@ -87,7 +87,7 @@ fn registrable(transaction: &Transaction<'_>, user: &NewUser) -> Result<UserId, 
     let taken = |holder: Option<UserId>| holder.is_some_and(|holder| holder != id);
     let is_registered = transaction.get(key::Registered(id))?.is_some();
     let errors = [
-        (user.id.is_some() && is_registered).then_some("id"),
+        (id == UserId::PLATFORM || (user.id.is_some() && is_registered)).then_some("id"),
         (taken(with_email) || (user.id.is_none() && is_registered)).then_some("email"),
         (taken(with_username) || (user.id.is_none() && is_registered)).then_some("username"),
     ];

@@ -1,7 +1,9 @@
 //! Authentication: who the caller is.
 //!
-//! There are three kinds of credentials: the operator token, the API tokens of users (`tk-us-…`), and bearer tokens (JWTs that
-//! expire after an hour). A client exchanges an API token for a bearer token, which becomes invalid with that API token.
+//! There are four kinds of credentials: the operator token, the API tokens of users (`tk-us-…`), those of auditors (`tk-au-…`),
+//! and bearer tokens (JWTs that expire after an hour). A client exchanges an API token for a bearer token, which becomes invalid
+//! with that API token. The tokens of auditors are kept as API tokens of the platform itself (`Person::platform`), whose account
+//! nobody signs in to.
 
 mod bearer;
 pub(crate) mod passwords;
@@ -24,6 +26,8 @@ use bearer::SigningKey;
 pub enum Credential {
     /// The operator token.
     Operator,
+    /// The token of an auditor.
+    Auditor,
     /// A user's API token or bearer token.
     User(SignedIn),
 }
@@ -54,11 +58,11 @@ impl Credential {
     ///
     /// # Errors
     ///
-    /// Fails if the caller is the operator.
+    /// Fails if the caller is the operator or an auditor.
     pub fn user(&self) -> Result<&SignedIn, Error> {
         match self {
             Self::User(user) => Ok(user),
-            Self::Operator => Err(Error::NeedsUser),
+            Self::Operator | Self::Auditor => Err(Error::NeedsUser),
         }
     }
 }
@@ -126,6 +130,9 @@ impl Service {
                 (user, (token.id, token.issued_at))
             }
         };
+        if user == UserId::PLATFORM {
+            return Ok(Credential::Auditor);
+        }
         let account = self.store().get(key::Account(user)).await?.ok_or(Error::InvalidCredentials)?;
         Ok(Credential::User(SignedIn { account, token }))
     }

@@ -3,12 +3,11 @@
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use annals_model::AppId;
 use annals_store::TimelineId;
 use bytes::Bytes;
 use quick_cache::Weighter;
 
-use crate::visibility::{Visibility, app_with_sensitive_fields};
+use crate::visibility::{Owner, Visibility, owner_of_sensitive_fields};
 
 /// A page of events, newest first and joined by commas. Events never change, so a cached page is never stale. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -26,9 +25,9 @@ struct Inner {
 #[derive(Debug)]
 struct Sensitive {
     at: Range<usize>,
-    /// The app whose roles decide who may see these fields.
-    app: Option<AppId>,
-    /// The event without these fields, once a reader needs it.
+    /// Decides who may see these fields.
+    owner: Owner,
+    /// The event for limited readers, once one needs it.
     limited: OnceLock<Bytes>,
 }
 
@@ -49,34 +48,37 @@ impl Page {
         self.0.events.clone()
     }
 
-    /// Returns the apps whose roles decide what a reader may see of the page.
-    pub(crate) fn apps(&self) -> impl Iterator<Item = Option<AppId>> {
-        self.sensitive().iter().map(|sensitive| sensitive.app)
+    /// Returns whose sensitive fields the page has.
+    pub(crate) fn owners(&self) -> impl Iterator<Item = Owner> {
+        self.sensitive().iter().map(|sensitive| sensitive.owner)
     }
 
     fn sensitive(&self) -> &[Sensitive] {
         let Inner { events, at, sensitive } = &*self.0;
         sensitive.get_or_init(|| {
             let found = at.iter().filter_map(|at| {
-                let app = app_with_sensitive_fields(&events[at.clone()])?;
-                Some(Sensitive { at: at.clone(), app, limited: OnceLock::new() })
+                let owner = owner_of_sensitive_fields(&events[at.clone()])?;
+                Some(Sensitive { at: at.clone(), owner, limited: OnceLock::new() })
             });
             found.collect()
         })
     }
 
-    /// Returns the page for a reader. `visibility` returns what the reader may see of an app.
-    pub(crate) fn seen(&self, visibility: impl Fn(Option<AppId>) -> Visibility) -> Bytes {
+    /// Returns the page for a reader. `visibility` returns what the reader may see of an owner's fields.
+    pub(crate) fn seen(&self, visibility: impl Fn(Owner) -> Visibility) -> Bytes {
         let mut seen = Vec::new();
         let mut copied = 0;
-        for Sensitive { at, app, limited } in self.sensitive() {
-            let visibility = visibility(*app);
+        for Sensitive { at, owner, limited } in self.sensitive() {
+            let visibility = visibility(*owner);
             if visibility == Visibility::ALL {
                 continue;
             }
             let event = || visibility.event(&self.0.events.slice(at.clone()));
             seen.extend_from_slice(&self.0.events[copied..at.start]);
-            seen.extend_from_slice(limited.get_or_init(event));
+            match visibility == Visibility::LIMITED {
+                true => seen.extend_from_slice(limited.get_or_init(event)),
+                false => seen.extend_from_slice(&event()),
+            }
             copied = at.end;
         }
         if copied == 0 {
@@ -101,6 +103,8 @@ impl Weighter<(TimelineId, u64, u64), Page> for PageBytes {
 
 #[cfg(test)]
 mod tests {
+    use annals_model::AppId;
+
     use super::*;
 
     #[test]
@@ -113,18 +117,24 @@ mod tests {
             ))
         };
         let (mine, others) = ("5343eccd646173000a140000", "5343eccd646173000a140001");
-        let id = |text: &str| text.parse::<AppId>().unwrap();
+        let owner = |text: &str| Owner::App(Some(text.parse::<AppId>().unwrap()));
         let events = [event(mine, true), event(others, false), event(others, true), event(mine, false)];
         let page = Page::of(&events);
-        assert_eq!(page.apps().collect::<Vec<_>>(), [Some(id(mine)), Some(id(others))]);
+        assert_eq!(page.owners().collect::<Vec<_>>(), [owner(mine), owner(others)]);
         assert_eq!(page.seen(|_| Visibility::ALL), events.join(b",".as_slice()));
         let limited = Visibility::of(None);
         for _ in 0..2 {
-            let seen = page.seen(|app| if app == Some(id(mine)) { Visibility::ALL } else { limited });
+            let seen = page.seen(|of| if of == owner(mine) { Visibility::ALL } else { limited });
             let expected =
                 [events[0].clone(), events[1].clone(), limited.event(&events[2]), events[3].clone()];
             assert_eq!(seen, expected.join(b",".as_slice()));
         }
+        // Who else may not see the fields gets another event than a limited reader, in either order.
+        let auditor = Visibility::AUDITOR;
+        assert_eq!(
+            page.seen(|_| auditor),
+            events.each_ref().map(|event| auditor.event(event)).join(b",".as_slice())
+        );
         assert!(!String::from_utf8_lossy(&page.seen(|_| limited)).contains("secret"));
         assert_eq!(Page::of(&[]).seen(|_| limited), "");
     }

@@ -16,12 +16,36 @@ pub(crate) const SEARCHES_MAX: usize = 2;
 const READ_BYTES: usize = 256 << 10;
 
 /// The events that match a filter, counted by the reads that found them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Found {
     /// The positions of each read that found something, and how many it found; newest first.
     reads: Vec<(RangeInclusive<u64>, u64)>,
     /// How many events match.
     pub total_count: u64,
+}
+
+impl Found {
+    pub(super) fn add(&mut self, positions: RangeInclusive<u64>, count: u64) {
+        if count > 0 {
+            self.total_count += count;
+            self.reads.push((positions, count));
+        }
+    }
+
+    /// Returns the reads that found some of the events with these numbers: the positions of each, and the numbers of all events
+    /// that it found.
+    pub(super) fn reads_with(
+        &self,
+        numbers: &Range<u64>,
+    ) -> impl Iterator<Item = (RangeInclusive<u64>, Range<u64>)> {
+        let mut counted = 0;
+        let numbered = self.reads.iter().map(move |(positions, count)| {
+            let these = counted..counted + count;
+            counted = these.end;
+            (positions.clone(), these)
+        });
+        numbered.filter(move |(_, these)| these.end > numbers.start && these.start < numbers.end)
+    }
 }
 
 impl Service {
@@ -38,16 +62,12 @@ impl Service {
         filter: &Filter,
     ) -> Result<Found, Error> {
         let _permit = self.inner().searches.acquire().await.expect("the semaphore is never closed");
-        let mut found = Found { reads: Vec::new(), total_count: 0 };
+        let mut found = Found::default();
         let mut left = self.segments_within(timeline, head, filter.span()).await?;
         while let Some(Segment { positions, is_whole }) = left.pop() {
             let (read, matching) = self.read_matching(reader, timeline, positions.clone(), filter).await?;
             let Some(first) = read else { continue };
-            if !matching.is_empty() {
-                let count = matching.len() as u64;
-                found.total_count += count;
-                found.reads.push((first..=*positions.end(), count));
-            }
+            found.add(first..=*positions.end(), matching.len() as u64);
             if first > *positions.start() {
                 left.push(Segment { positions: *positions.start()..=first - 1, is_whole });
             }
@@ -71,14 +91,7 @@ impl Service {
         numbers: Range<u64>,
     ) -> Result<Vec<Bytes>, Error> {
         let mut events = Vec::new();
-        let mut counted = 0;
-        for (positions, count) in &found.reads {
-            let these = counted..counted + count;
-            counted = these.end;
-            if these.end <= numbers.start || these.start >= numbers.end {
-                continue;
-            }
-            let mut positions = positions.clone();
+        for (mut positions, these) in found.reads_with(&numbers) {
             let mut next = these.start;
             while !positions.is_empty() && next < these.end {
                 let (read, matching) =

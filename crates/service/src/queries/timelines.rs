@@ -54,7 +54,7 @@ impl Span {
 }
 
 impl Service {
-    /// Returns a user's timeline, and the caller as its reader: the user or the operator.
+    /// Returns a user's timeline, and the caller as its reader: the user, the operator or an auditor.
     ///
     /// # Errors
     ///
@@ -65,9 +65,9 @@ impl Service {
         user: UserId,
     ) -> Result<(TimelineId, Reader), Error> {
         let reader = match credential {
-            Credential::Operator => Reader::Seeing(Visibility::ALL),
             Credential::User(caller) if caller.id() == user => Reader::Own(user),
             Credential::User(_) => return Err(Rejection::NotFound("user").into()),
+            Credential::Operator | Credential::Auditor => self.platform_reader(credential)?,
         };
         match self.account(user).await? {
             Some(_) => Ok((TimelineId::User(user), reader)),
@@ -179,7 +179,7 @@ impl Service {
         if reader == Reader::Seeing(Visibility::ALL) {
             return Ok(Some(page.whole()));
         }
-        let visible = self.visibility_by_app(reader, page.apps()).await?;
-        Ok(Some(page.seen(|app| visible.of(app))))
+        let visible = self.visible(reader, page.owners()).await?;
+        Ok(Some(page.seen(|owner| visible.of(owner))))
     }
 }

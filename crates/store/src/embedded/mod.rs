@@ -125,6 +125,14 @@ impl Store for EmbeddedStore {
         self.directory.inner().await?.head(timeline)
     }
 
+    async fn timelines(
+        &self,
+        after: Option<TimelineId>,
+        limit: usize,
+    ) -> Result<Vec<(TimelineId, Head)>, Error> {
+        self.directory.inner().await?.timelines(after, limit)
+    }
+
     // Reads run on the caller's thread. A page is a few blocks, nearly always in memory, so handing the read to another
     // thread would cost more than the read itself. `bytes_max` bounds long reads.
     async fn read(

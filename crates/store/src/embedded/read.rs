@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::rows::{Row, RowKey, RowRange, key};
 use crate::timeline::TimelineId;
 
-use super::run::{self, Content, Run, run_key, timeline_key};
+use super::run::{self, Content, Run, read_timeline, run_key, timeline_key};
 use super::{CachedRow, Inner, checkpoint, ids};
 
 /// An event, and its place.
@@ -45,6 +45,23 @@ impl Inner {
             let (key, value) = guard.into_inner()?;
             Ok(Run::read(&key, value.into())?.head())
         })
+    }
+
+    pub(super) fn timelines(
+        &self,
+        after: Option<TimelineId>,
+        limit: usize,
+    ) -> Result<Vec<(TimelineId, Head)>, Error> {
+        let mut found = Vec::new();
+        let mut start = after.map_or_else(Vec::new, after_timeline);
+        while found.len() < limit {
+            let Some(guard) = self.runs.range(start..).next() else { break };
+            let (timeline, _) = read_timeline(&guard.key()?)
+                .ok_or_else(|| Error::Damaged("the key of a run cannot be read".to_owned()))?;
+            found.push((timeline, self.head(timeline)?));
+            start = after_timeline(timeline);
+        }
+        Ok(found)
     }
 
     pub(super) fn row(&self, key: &RowKey) -> Result<Option<Row>, Error> {
@@ -225,4 +242,11 @@ impl Inner {
         }
         Ok(None)
     }
+}
+
+/// Returns a key that is greater than those of all runs of a timeline.
+fn after_timeline(timeline: TimelineId) -> Vec<u8> {
+    let mut key = timeline_key(timeline);
+    key.extend_from_slice(&[u8::MAX; 9]);
+    key
 }

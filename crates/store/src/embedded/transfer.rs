@@ -7,7 +7,7 @@ use annals_model::{AppId, Event, EventId};
 use async_trait::async_trait;
 use fjall::{Keyspace, PersistMode};
 
-use crate::contract::{Head, PlatformCommit};
+use crate::contract::PlatformCommit;
 use crate::engine::checkpoint::event_from;
 use crate::engine::{read_key, read_row};
 use crate::error::Error;
@@ -16,29 +16,11 @@ use crate::timeline::TimelineId;
 use crate::transfer::{Events, ExternalId, Part, Portable};
 
 use super::read::Found;
-use super::run::{Reference, RunBuilder, read_timeline, run_key, timeline_key};
+use super::run::{Reference, RunBuilder, run_key};
 use super::{EmbeddedStore, Inner, checkpoint, counts, ids, platform};
 
 #[async_trait]
 impl Portable for EmbeddedStore {
-    async fn timelines(
-        &self,
-        after: Option<TimelineId>,
-        limit: usize,
-    ) -> Result<Vec<(TimelineId, Head)>, Error> {
-        let inner = self.directory.inner().await?;
-        let mut found = Vec::new();
-        let mut start = after.map_or_else(Vec::new, after_timeline);
-        while found.len() < limit {
-            let Some(guard) = inner.runs.range(start..).next() else { break };
-            let (timeline, _) = read_timeline(&guard.key()?)
-                .ok_or_else(|| Error::Damaged("the key of a run cannot be read".to_owned()))?;
-            found.push((timeline, inner.head(timeline)?));
-            start = after_timeline(timeline);
-        }
-        Ok(found)
-    }
-
     async fn rows(&self, after: Option<&RowKey>, limit: usize) -> Result<Vec<(RowKey, Row)>, Error> {
         let inner = self.directory.inner().await?;
         after_key(&inner.rows, after.map(RowKey::to_bytes))
@@ -158,13 +140,6 @@ impl Inner {
             }
         }
     }
-}
-
-/// Returns a key that is greater than those of all runs of a timeline.
-fn after_timeline(timeline: TimelineId) -> Vec<u8> {
-    let mut key = timeline_key(timeline);
-    key.extend_from_slice(&[u8::MAX; 9]);
-    key
 }
 
 fn after_key(keyspace: &Keyspace, after: Option<Vec<u8>>) -> fjall::Iter {

@@ -96,6 +96,14 @@ impl Store for PostgresStore {
         events::head(&self.inner.read_pool, timeline).await
     }
 
+    async fn timelines(
+        &self,
+        after: Option<TimelineId>,
+        limit: usize,
+    ) -> Result<Vec<(TimelineId, Head)>, Error> {
+        events::timelines(&self.inner.read_pool, after, limit).await
+    }
+
     async fn app(&self, id: AppId) -> Result<Option<(Arc<App>, Head)>, Error> {
         rows::app(&self.inner.read_pool, &self.inner.cache, id).await
     }

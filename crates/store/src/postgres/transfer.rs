@@ -23,8 +23,6 @@ use super::schema::distribution_key;
 use super::schema::values::{head_from, parse_timeline_name, timeline_name, to_i64, to_u64};
 use super::{PostgresStore, platform};
 
-const TIMELINES: &str = "SELECT timeline, length, latest, last_late FROM timelines WHERE timeline > $1 AND length > 0 \
-                         ORDER BY timeline LIMIT $2";
 const HEADS: &str = "SELECT timeline, length, latest, last_late FROM timelines WHERE timeline = ANY($1)";
 const ROWS: &str = "SELECT r.key, r.value, r.position, t.length \
                     FROM rows r LEFT JOIN timelines t ON t.timeline = r.distribution_key \
@@ -34,19 +32,6 @@ const EXTERNAL_IDS: &str =
 
 #[async_trait]
 impl Portable for PostgresStore {
-    async fn timelines(
-        &self,
-        after: Option<TimelineId>,
-        limit: usize,
-    ) -> Result<Vec<(TimelineId, Head)>, Error> {
-        // Apps sort before users: an app's name is hexadecimal, and a user's begins with "u".
-        let after = after.map(timeline_name).unwrap_or_default();
-        let rows = self.inner.read_pool.rows(TIMELINES, &[&after, &to_i64(limit as u64)]).await?;
-        rows.iter()
-            .map(|row| Ok((parse_timeline_name(row.get(0))?, head_from(row.get(1), row.get(2), row.get(3)))))
-            .collect()
-    }
-
     async fn rows(&self, after: Option<&RowKey>, limit: usize) -> Result<Vec<(RowKey, Row)>, Error> {
         let (after_distribution_key, after_key) =
             after.map(|key| (distribution_key::of_row(key), key.to_bytes())).unwrap_or_default();

@@ -4,7 +4,7 @@ use annals_model::EventId;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::contract::{Head, PlatformCommit, Store};
+use crate::contract::{PlatformCommit, Store};
 use crate::error::Error;
 use crate::rows::{Row, RowKey};
 use crate::timeline::TimelineId;
@@ -43,17 +43,6 @@ pub enum Part {
 /// `limit` items, and none at the end. Where its rustdoc does not say so, each engine has its own order of items.
 #[async_trait]
 pub trait Portable: Store {
-    /// Returns the timelines that have events, and their heads. All apps come before all users.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the store cannot be read, or if what it holds is damaged.
-    async fn timelines(
-        &self,
-        after: Option<TimelineId>,
-        limit: usize,
-    ) -> Result<Vec<(TimelineId, Head)>, Error>;
-
     /// Returns the rows of all kinds. The states of apps include all their events.
     ///
     /// # Errors

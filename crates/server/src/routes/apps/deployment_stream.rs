@@ -134,7 +134,7 @@ async fn authorize(
     let access = state.service.authorize(&credential, AppReference::App(app)).await?.live()?;
     let user = match &credential {
         Credential::User(user) => Some(user.id()),
-        Credential::Operator => None,
+        Credential::Operator | Credential::Auditor => None,
     };
     Ok((access, user))
 }

@@ -184,7 +184,9 @@ impl FromRequestParts<AppState> for Starting {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         match Caller::from_request_parts(parts, state).await?.0 {
             Credential::User(_) => Authorized::from_request_parts(parts, state).await.map(Self::Archive),
-            Credential::Operator => Authorized::from_request_parts(parts, state).await.map(Self::Import),
+            Credential::Operator | Credential::Auditor => {
+                Authorized::from_request_parts(parts, state).await.map(Self::Import)
+            }
         }
     }
 }

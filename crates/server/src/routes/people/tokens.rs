@@ -1,5 +1,7 @@
 //! API tokens, and the bearer tokens that are issued for them.
 
+use std::sync::Arc;
+
 use annals_model::Time;
 use annals_model::account::check_token_name;
 use annals_service::{Idempotency, IssuedToken, Service, SignInOutcome, SignedIn, Token, TokenId};
@@ -67,8 +69,7 @@ async fn exchange_token(
 /// Lists the caller's tokens, oldest first, without their secrets.
 async fn list_tokens(State(service): State<Service>, User(user): User) -> Result<Response, ApiError> {
     let tokens = service.tokens_of(user.id()).await?;
-    let tokens = tokens.iter().map(|token| TokenView::new(token));
-    Ok(ok(&TokensAnswer { tokens: tokens.collect() }))
+    Ok(ok(&TokensAnswer::new(&tokens)))
 }
 
 /// Clients send the fields wrapped in an object or bare.
@@ -158,7 +159,7 @@ async fn revoke_token(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-fn parse_id(text: &str) -> Result<TokenId, ApiError> {
+pub(crate) fn parse_id(text: &str) -> Result<TokenId, ApiError> {
     text.parse().map_err(|_| ApiError::NotFound("token"))
 }
 
@@ -168,13 +169,19 @@ struct BearerAnswer {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct TokensAnswer {
+pub(crate) struct TokensAnswer {
     tokens: Vec<TokenView>,
 }
 
+impl TokensAnswer {
+    pub(crate) fn new(tokens: &[Arc<Token>]) -> Self {
+        Self { tokens: tokens.iter().map(|token| TokenView::new(token)).collect() }
+    }
+}
+
 #[derive(Serialize, JsonSchema)]
-struct TokenAnswer {
-    token: TokenView,
+pub(crate) struct TokenAnswer {
+    pub(crate) token: TokenView,
 }
 
 #[derive(Serialize, JsonSchema)]

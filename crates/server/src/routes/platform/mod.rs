@@ -2,12 +2,20 @@
 
 use crate::api::Api;
 
+pub(crate) mod auditors;
 pub(crate) mod backup;
 pub(crate) mod documents;
+pub(crate) mod everything;
 pub(crate) mod features;
 pub(crate) mod health;
 pub(crate) mod regions;
 
 pub(crate) fn api() -> Api {
-    features::api().and(regions::api()).and(backup::api()).and(documents::api()).and(health::api())
+    features::api()
+        .and(regions::api())
+        .and(everything::api())
+        .and(auditors::api())
+        .and(backup::api())
+        .and(documents::api())
+        .and(health::api())
 }

@@ -52,7 +52,7 @@ pub(crate) struct Meta {
 
 /// A reference to the schema of events.
 #[derive(Serialize)]
-struct EventReference;
+pub(super) struct EventReference;
 
 impl JsonSchema for EventReference {
     fn schema_name() -> Cow<'static, str> {
@@ -96,7 +96,7 @@ async fn list_own_events(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let Credential::User(user) = &credential else {
-        let message = "the operator has no timeline: name a user, as in /v1/users/us-…/events";
+        let message = "the operator has no timeline: name a user, as in /v1/users/us-…/events, or read /v1/operator/events";
         return Err(ApiError::Forbidden(message.to_owned()));
     };
     list_events_of(&state, &credential, user.id(), query, &headers).await

@@ -6,7 +6,7 @@
 use std::io;
 
 use annals_model::{FieldErrors, Filter};
-use annals_service::{Forward, Reader, Service, TimelineId};
+use annals_service::{Forward, Reader, Service, Timeline, TimelineId};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
@@ -19,7 +19,7 @@ use super::live::{NDJSON, beyond};
 use super::table;
 use crate::api::{Api, op};
 use crate::error::ApiError;
-use crate::extract::{Readable, User};
+use crate::extract::{PlatformReader, Readable, User};
 use crate::state::AppState;
 
 const CSV: &str = "text/csv; charset=utf-8";
@@ -37,6 +37,11 @@ pub(crate) fn api() -> Api {
             export_app_events,
             export("Export the events of an app").anybody_known(),
         )
+        .get(
+            "/v1/operator/events/export",
+            export_platform_events,
+            export("Export the events of the whole platform").auditor(),
+        )
 }
 
 /// Sends all events of an app.
@@ -45,8 +50,8 @@ async fn export_app_events(
     Readable(access): Readable,
     query: ForwardQuery,
 ) -> Result<Response, ApiError> {
-    let name = access.app.name.clone();
-    respond(state, TimelineId::App(access.app.id), access.reader(), access.head.length, query, &name)
+    let timeline = Timeline::Of(TimelineId::App(access.app.id));
+    respond(state, timeline, access.reader(), query, &access.app.name).await
 }
 
 /// Sends all of the caller's events.
@@ -55,16 +60,23 @@ async fn export_own_events(
     User(user): User,
     query: ForwardQuery,
 ) -> Result<Response, ApiError> {
-    let timeline = TimelineId::User(user.id());
-    let length = state.service.head(timeline).await?.length;
-    respond(state, timeline, Reader::Own(user.id()), length, query, "activity")
+    let timeline = Timeline::Of(TimelineId::User(user.id()));
+    respond(state, timeline, Reader::Own(user.id()), query, "activity").await
 }
 
-fn respond(
+/// Sends the events of all apps and users, in the order of their recording.
+async fn export_platform_events(
+    State(state): State<AppState>,
+    PlatformReader(reader): PlatformReader,
+    query: ForwardQuery,
+) -> Result<Response, ApiError> {
+    respond(state, Timeline::Platform, reader, query, "platform").await
+}
+
+async fn respond(
     state: AppState,
-    timeline: TimelineId,
+    timeline: Timeline,
     reader: Reader,
-    length: u64,
     query: ForwardQuery,
     name: &str,
 ) -> Result<Response, ApiError> {
@@ -73,6 +85,7 @@ fn respond(
         Some("csv") => Format::Table,
         Some(_) => return Err(ApiError::Invalid(FieldErrors::one("format", "must be jsonl or csv"))),
     };
+    let length = state.service.length(timeline).await?;
     let after = query.after.unwrap_or_default();
     if after > length {
         return Err(ApiError::Invalid(beyond(length)));
@@ -81,6 +94,7 @@ fn respond(
         forward: state.service.forward(timeline, after),
         service: state.service.clone(),
         reader,
+        is_platform: timeline == Timeline::Platform,
         last: length,
         filter: query.filter,
         format,
@@ -112,6 +126,7 @@ struct Export {
     service: Service,
     reader: Reader,
     forward: Forward,
+    is_platform: bool,
     /// The last position when the export began.
     last: u64,
     filter: Filter,
@@ -132,7 +147,7 @@ impl Export {
     async fn next(&mut self) -> Result<Option<Bytes>, annals_service::Error> {
         let mut out = Vec::new();
         if !self.has_begun && self.format == Format::Table {
-            table::write_header(&mut out);
+            table::write_header(self.is_platform, &mut out);
         }
         self.has_begun = true;
         while out.is_empty() {
@@ -141,9 +156,7 @@ impl Export {
             }
             let events = self.service.step(self.reader, &mut self.forward, &self.filter, self.last).await?;
             match self.format {
-                Format::Lines => {
-                    events.iter().for_each(|(position, event)| write_line(*position, event, &mut out));
-                }
+                Format::Lines => events.iter().for_each(|event| write_line(event, &mut out)),
                 Format::Table => table::write_rows(&events, &mut out),
             }
         }

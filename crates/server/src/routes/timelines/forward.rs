@@ -1,6 +1,7 @@
 //! What streams and exports have in common: their parameters, and an event as a line.
 
 use annals_model::{FieldErrors, Filter};
+use annals_service::Positioned;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
@@ -35,8 +36,18 @@ fn position(text: &str) -> Result<u64, ApiError> {
 }
 
 /// Writes an event as one line of JSON, `{"position":1,"id":…}`.
-pub(super) fn write_line(position: u64, event: &[u8], out: &mut Vec<u8>) {
+pub(super) fn write_line(event: &Positioned, out: &mut Vec<u8>) {
+    write_positioned(event, out);
+    out.push(b'\n');
+}
+
+/// Writes an event with its position and, on the platform timeline, with the time of its recording.
+pub(crate) fn write_positioned(event: &Positioned, out: &mut Vec<u8>) {
+    let Positioned { position, recorded_at, event } = event;
     out.extend_from_slice(format!("{{\"position\":{position}").as_bytes());
+    if let Some(recorded_at) = recorded_at {
+        out.extend_from_slice(format!(",\"recorded_at\":\"{recorded_at}\"").as_bytes());
+    }
     // An event that its reader may not see at all is null.
     if let Some(fields) = event.strip_prefix(b"{") {
         out.push(b',');
@@ -44,5 +55,4 @@ pub(super) fn write_line(position: u64, event: &[u8], out: &mut Vec<u8>) {
     } else {
         out.push(b'}');
     }
-    out.push(b'\n');
 }

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use annals_model::{FieldErrors, Filter};
-use annals_service::{AppReference, Credential, Forward, Reader, TimelineId};
+use annals_service::{AppReference, Credential, Forward, Positioned, Reader, Timeline, TimelineId};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
@@ -18,10 +18,10 @@ use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tokio::sync::watch;
 
-use super::forward::{ForwardQuery, write_line};
+use super::forward::{ForwardQuery, write_line, write_positioned};
 use crate::api::{Api, op};
 use crate::error::ApiError;
-use crate::extract::{Presented, Readable, User};
+use crate::extract::{PlatformReader, Presented, Readable, User};
 use crate::listen::Stopping;
 use crate::state::AppState;
 use crate::streams::OpenStream;
@@ -47,6 +47,11 @@ pub(crate) fn api() -> Api {
             follow_app_events,
             follow("Follow the events of an app").anybody_known(),
         )
+        .get(
+            "/v1/operator/events/stream",
+            follow_platform_events,
+            follow("Follow the events of the whole platform").auditor(),
+        )
 }
 
 /// Sends new events of an app until its reader leaves or may not read them any more.
@@ -58,8 +63,8 @@ async fn follow_app_events(
     stopping: Option<Extension<Stopping>>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let timeline = TimelineId::App(access.app.id);
-    respond(state, secret, timeline, access.head.length, query, stopping, &headers).await
+    let timeline = Timeline::Of(TimelineId::App(access.app.id));
+    respond(state, secret, timeline, query, stopping, &headers).await
 }
 
 /// Sends the caller's new events until they leave or their token ends.
@@ -71,20 +76,31 @@ async fn follow_own_events(
     stopping: Option<Extension<Stopping>>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let timeline = TimelineId::User(user.id());
-    let length = state.service.head(timeline).await?.length;
-    respond(state, secret, timeline, length, query, stopping, &headers).await
+    let timeline = Timeline::Of(TimelineId::User(user.id()));
+    respond(state, secret, timeline, query, stopping, &headers).await
+}
+
+/// Sends new events of all apps and users, as they are recorded.
+async fn follow_platform_events(
+    State(state): State<AppState>,
+    _: PlatformReader,
+    Presented(secret): Presented,
+    query: ForwardQuery,
+    stopping: Option<Extension<Stopping>>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    respond(state, secret, Timeline::Platform, query, stopping, &headers).await
 }
 
 async fn respond(
     state: AppState,
     secret: String,
-    timeline: TimelineId,
-    length: u64,
+    timeline: Timeline,
     query: ForwardQuery,
     stopping: Option<Extension<Stopping>>,
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
+    let length = state.service.length(timeline).await?;
     let after = match last_event_id(headers)? {
         Some(position) => position,
         None => query.after.unwrap_or(length),
@@ -143,7 +159,7 @@ enum Form {
 struct Live {
     state: AppState,
     secret: String,
-    timeline: TimelineId,
+    timeline: Timeline,
     forward: Forward,
     filter: Filter,
     form: Form,
@@ -185,8 +201,9 @@ impl Live {
         let service = &self.state.service;
         let credential = service.authenticate(&self.secret, None).await.ok()?;
         match self.timeline {
-            TimelineId::User(user) => Some(Reader::Own(user)),
-            TimelineId::App(app) => {
+            Timeline::Platform => service.platform_reader(&credential).ok(),
+            Timeline::Of(TimelineId::User(user)) => Some(Reader::Own(user)),
+            Timeline::Of(TimelineId::App(app)) => {
                 let access =
                     service.authorize(&credential, AppReference::App(&app.to_string())).await.ok()?;
                 Some(access.reader())
@@ -215,20 +232,23 @@ impl Live {
     }
 
     /// Writes events, and how far the stream is if that is beyond the last of them.
-    fn write(&self, events: &[(u64, Bytes)]) -> Bytes {
-        let mut out =
-            Vec::with_capacity(events.iter().map(|(_, event)| event.len() + 32).sum::<usize>() + 32);
-        for (position, event) in events {
-            match self.form {
-                Form::Lines => write_line(*position, event, &mut out),
-                Form::ServerSent => {
-                    out.extend_from_slice(format!("id: {position}\ndata: ").as_bytes());
-                    out.extend_from_slice(event);
+    fn write(&self, events: &[Positioned]) -> Bytes {
+        let bytes: usize = events.iter().map(|event| event.event.len() + 96).sum();
+        let mut out = Vec::with_capacity(bytes + 32);
+        for event in events {
+            match (self.form, self.timeline) {
+                (Form::Lines, _) => write_line(event, &mut out),
+                (Form::ServerSent, timeline) => {
+                    out.extend_from_slice(format!("id: {}\ndata: ", event.position).as_bytes());
+                    match timeline {
+                        Timeline::Of(_) => out.extend_from_slice(&event.event),
+                        Timeline::Platform => write_positioned(event, &mut out),
+                    }
                     out.extend_from_slice(b"\n\n");
                 }
             }
         }
-        if events.last().is_none_or(|(last, _)| *last < self.forward.position()) {
+        if events.last().is_none_or(|last| last.position < self.forward.position()) {
             out.extend_from_slice(self.position_alone().as_bytes());
         }
         out.into()

@@ -7,9 +7,15 @@ pub(crate) mod events;
 mod exports;
 mod forward;
 mod live;
+mod platform;
 pub(crate) mod reports;
 mod table;
 
 pub(crate) fn api() -> Api {
-    events::api().and(live::api()).and(exports::api()).and(reports::api()).and(event_types::api())
+    events::api()
+        .and(live::api())
+        .and(exports::api())
+        .and(platform::api())
+        .and(reports::api())
+        .and(event_types::api())
 }

@@ -3,14 +3,13 @@
 use std::borrow::Cow;
 
 use annals_model::catalogue;
-use bytes::Bytes;
+use annals_service::Positioned;
 use csv::{Writer, WriterBuilder};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// The columns. Times are in UTC. `type_data` has JSON.
-const COLUMNS: [&str; 12] = [
-    "position",
+/// The columns after `position` and, on the platform timeline, `recorded_at_utc`. Times are in UTC. `type_data` has JSON.
+const COLUMNS: [&str; 11] = [
     "id",
     "created_at_utc",
     "type",
@@ -52,19 +51,18 @@ struct Actor {
     email: Option<String>,
 }
 
-pub(super) fn write_header(out: &mut Vec<u8>) {
-    write(out, |writer| writer.write_record(COLUMNS));
+pub(super) fn write_header(is_platform: bool, out: &mut Vec<u8>) {
+    let first = ["position"].into_iter().chain(is_platform.then_some("recorded_at_utc"));
+    write(out, |writer| writer.write_record(first.chain(COLUMNS)));
 }
 
-pub(super) fn write_rows(events: &[(u64, Bytes)], out: &mut Vec<u8>) {
+pub(super) fn write_rows(events: &[Positioned], out: &mut Vec<u8>) {
     write(out, |writer| {
-        events.iter().try_for_each(|(position, event)| {
+        events.iter().try_for_each(|Positioned { position, recorded_at, event }| {
             let row: Row<'_> = serde_json::from_slice(event).unwrap_or_default();
             let category = catalogue::find(row.event_type).map_or("", |known| known.category.describe().0);
             let actor = row.user.unwrap_or_default();
-            let position = position.to_string();
             let cells: [&str; COLUMNS.len()] = [
-                &position,
                 row.id,
                 row.created_at,
                 row.event_type,
@@ -77,6 +75,10 @@ pub(super) fn write_rows(events: &[(u64, Bytes)], out: &mut Vec<u8>) {
                 &row.project_name,
                 row.type_data.map_or("", RawValue::get),
             ];
+            writer.write_field(position.to_string())?;
+            if let Some(recorded_at) = recorded_at {
+                writer.write_field(recorded_at.to_string())?;
+            }
             writer.write_record(cells.map(harmless).iter().map(|cell| cell.as_bytes()))
         })
     });
@@ -98,6 +100,8 @@ fn harmless(cell: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     #[test]
@@ -119,8 +123,15 @@ mod tests {
     fn an_event_is_a_row_with_quoted_cells() {
         let event = r#"{"id":"6905bc8073636100011a0000","created_at":"2026-11-01T08:00:00.000Z","user":{"username":"=cmd","email":null,"id":"us-1"},"app_id":"5343eccd646173000a140000","app_name":"a\"b","type":"scale","type_data":{"previous_containers":{"web":1},"containers":{"web":2}}}"#;
         let mut out = Vec::new();
-        write_header(&mut out);
-        write_rows(&[(7, Bytes::from_static(event.as_bytes())), (8, Bytes::from_static(b"null"))], &mut out);
+        let positioned = |position, recorded_at, event: &'static str| Positioned {
+            position,
+            recorded_at,
+            event: Bytes::from_static(event.as_bytes()),
+        };
+        write_header(false, &mut out);
+        write_rows(&[positioned(7, None, event), positioned(8, None, "null")], &mut out);
+        write_header(true, &mut out);
+        write_rows(&[positioned(7, Some(annals_model::Time::EPOCH), event)], &mut out);
         insta::assert_snapshot!(String::from_utf8(out).expect("CSV is text"));
     }
 }

@@ -10,7 +10,7 @@ use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::canaries::{Canary, canary_url, event_of, marks};
-use super::{APPS, ROLES, Subject, Who};
+use super::{APPS, Subject, Who, users};
 use crate::harness::{Answer, OPERATOR, TestService, request};
 
 pub(super) const PARENT_APP: &str = "5343eccd646173000a1400ff";
@@ -77,19 +77,22 @@ impl World {
     pub(super) async fn new() -> Self {
         let mut service = TestService::start().await;
         let mut tokens = vec![OPERATOR.to_owned()];
-        for (who, ..) in &ROLES[1..] {
-            tokens.push(service.register_as(person(*who)).await);
+        for who in users() {
+            tokens.push(service.register_as(person(who)).await);
         }
+        let auditor = r#"{"token":{"name":"audit"}}"#;
+        let auditor = service.post("/v1/operator/auditor_tokens", OPERATOR, auditor).await.json();
+        tokens.push(auditor["token"]["token"].as_str().unwrap().to_owned());
         let start = service.clock.now();
         let mut world = Self { service, tokens, start, canaries: Vec::new(), ids: BTreeMap::new() };
-        let users = ROLES[1..].iter().map(|(who, ..)| user_id(*who).to_string());
-        world.ids.insert((Subject::Live, "user".to_owned()), users.collect());
+        let ids = users().map(|who| user_id(who).to_string());
+        world.ids.insert((Subject::Live, "user".to_owned()), ids.collect());
         world.report(members()).await;
         for (number, action) in ACTIONS.iter().enumerate() {
             world.act(*action, number).await;
         }
-        for (actor, ..) in &ROLES[1..] {
-            let events = world.everything_by(*actor);
+        for actor in users() {
+            let events = world.everything_by(actor);
             world.report(events).await;
         }
         let deletion = event(APPS[1].1, Who::Owner, "delete_app", json!({}));
@@ -189,6 +192,9 @@ impl World {
     pub(super) fn queries(&self, path: &str) -> Vec<String> {
         let none = || std::iter::once(String::new());
         match path.rsplit_once('/').unwrap().1 {
+            "events" if path.starts_with("/v1/operator/") => {
+                (1..=20).map(|page| format!("?per_page=100&page={page}")).collect()
+            }
             "events" => {
                 (1..=10).map(|page| format!("?per_page=100&page={page}")).chain(["?from=72".into()]).collect()
             }

@@ -9,7 +9,7 @@ use crate::contract::Head;
 use crate::error::Error;
 use crate::postgres::connection::read_pool::ReadPool;
 use crate::postgres::connection::session::Param;
-use crate::postgres::schema::values::{Json, head_from, timeline_name, to_i64, to_u64};
+use crate::postgres::schema::values::{Json, head_from, parse_timeline_name, timeline_name, to_i64, to_u64};
 use crate::timeline::TimelineId;
 
 use super::search;
@@ -18,6 +18,8 @@ use super::search;
 const SHORT_EVENT_BYTES: usize = 256;
 
 const HEAD: &str = "SELECT length, latest, last_late FROM timelines WHERE timeline = $1";
+const TIMELINES: &str = "SELECT timeline, length, latest, last_late FROM timelines WHERE timeline > $1 AND length > 0 \
+                         ORDER BY timeline LIMIT $2";
 const READ: &str = "SELECT event, position FROM entries WHERE timeline = $1 AND position BETWEEN $2 AND $3 \
                     ORDER BY position DESC LIMIT $4";
 const FIND_EXTERNAL: &str = "SELECT position FROM external_ids WHERE id = $1 AND timeline = $2";
@@ -25,6 +27,19 @@ const FIND_EXTERNAL: &str = "SELECT position FROM external_ids WHERE id = $1 AND
 pub(crate) async fn head(read_pool: &ReadPool, timeline: TimelineId) -> Result<Head, Error> {
     let rows = read_pool.rows(HEAD, &[&timeline_name(timeline)]).await?;
     Ok(rows.first().map_or_else(Head::default, |row| head_from(row.get(0), row.get(1), row.get(2))))
+}
+
+pub(crate) async fn timelines(
+    read_pool: &ReadPool,
+    after: Option<TimelineId>,
+    limit: usize,
+) -> Result<Vec<(TimelineId, Head)>, Error> {
+    // Apps sort before users: an app's name is hexadecimal, and a user's begins with "u".
+    let after = after.map(timeline_name).unwrap_or_default();
+    let rows = read_pool.rows(TIMELINES, &[&after, &to_i64(limit as u64)]).await?;
+    rows.iter()
+        .map(|row| Ok((parse_timeline_name(row.get(0))?, head_from(row.get(1), row.get(2), row.get(3)))))
+        .collect()
 }
 
 pub(crate) async fn read(
