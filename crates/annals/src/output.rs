@@ -4,7 +4,8 @@ use std::io::Write;
 
 /// Prints a line to standard output. A closed pipe is not an error.
 pub(crate) fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
+    // Colours go to terminals only, and nowhere if NO_COLOR is set.
+    let mut out = anstream::stdout().lock();
     _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 

@@ -10,6 +10,12 @@ const DESCRIPTORS_OF_PROGRAM: usize = 200;
 /// The table files that a directory keeps open, if there are enough descriptors.
 const TABLE_FILES: usize = 900;
 
+/// Chooses what encrypts connections to servers. Their library is built with no choice of its own, so that the program has one such
+/// library and not two.
+pub(crate) fn choose_cryptography() {
+    rustls::crypto::ring::default_provider().install_default().expect("nothing was chosen before");
+}
+
 /// Lets files that the program creates be read by its user alone, whatever the shell's setting is: stores, backups and
 /// copies have secrets.
 pub(crate) fn keep_files_private() {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod program {
+    mod client;
     pub(crate) mod clients;
     pub(crate) mod crash;
     pub(crate) mod database;

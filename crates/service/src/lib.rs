@@ -32,7 +32,8 @@ pub use archives::{ArchiveId, ArchiveSettings, NewArchive, Permission, Upload};
 pub use authorization::{Access, AppReference, to_uuid};
 pub use clock::{Clock, SystemClock};
 pub use commands::{
-    AccountOutcome, Idempotency, IssuedToken, NewUser, Outcome, Request, RevokedTokens, SignInOutcome,
+    AccountOutcome, Idempotency, IssuedToken, NewUser, Outcome, Repeats, Reported, Request, RevokedTokens,
+    SignInOutcome,
 };
 pub use credentials::{Credential, SignedIn};
 pub use error::{Error, StartError};

@@ -15,7 +15,7 @@ use annals_testing::{TestStore, count_by_type, events_since, head_of, serve};
 use rand::RngExt;
 use serde_json::{Value, json};
 
-use super::running::{OPERATOR, Running, command, get};
+use super::running::{OPERATOR, Running, client, command, get};
 
 const ROUNDS: usize = 50;
 const WRITERS: usize = 8;
@@ -51,7 +51,7 @@ async fn kill_again_and_again(rounds: usize, options: &[&str]) {
     let mut jane = None;
     for round in 0..rounds {
         let running = Running::serve_with(&store, options);
-        let client = reqwest::Client::new();
+        let client = client();
         if jane.is_none() {
             jane = Some(prepare(&client, &running.url).await);
         }
@@ -89,7 +89,7 @@ async fn kill_again_and_again(rounds: usize, options: &[&str]) {
     };
     // The program serves every acknowledged event.
     let running = Running::serve_with(&store, options);
-    let client = reqwest::Client::new();
+    let client = client();
     let mut total = 0;
     let acknowledged = acknowledged.lock().unwrap().clone();
     for (app, commands) in acknowledged {

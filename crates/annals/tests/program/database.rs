@@ -8,7 +8,7 @@ use annals_testing::TestDatabase;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::json;
 
-use super::running::{OPERATOR, Running, get, serve};
+use super::running::{OPERATOR, Running, client, get, serve};
 
 /// A private PostgreSQL server.
 pub(crate) struct Server {
@@ -74,7 +74,7 @@ async fn connections_are_encrypted_and_the_certificate_is_verified() {
     for mode in [format!("verify-full&sslrootcert={}", file("authority.pem")), "require".to_owned()] {
         let database = TestDatabase::create_on(&server.url).await;
         let running = Running::serve(Path::new(&format!("{}&sslmode={mode}", database.url)));
-        get(&reqwest::Client::new(), &format!("{}/readyz", running.url), "").await;
+        get(&client(), &format!("{}/readyz", running.url), "").await;
         let administrator = database.connect().await;
         let text = "SELECT count(*), count(*) FILTER (WHERE ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
                     WHERE application_name = 'annals'";
@@ -127,7 +127,7 @@ async fn logs_contain_nothing_that_is_sent_to_the_database() {
 async fn register(running: &Running, token: &str, name: &str) -> u16 {
     let email = format!("{name}@example.com");
     let user = json!({"user": {"username": name, "email": email, "password": "correct horse battery"}});
-    let request = reqwest::Client::new().post(format!("{}/v1/users", running.url)).bearer_auth(token);
+    let request = client().post(format!("{}/v1/users", running.url)).bearer_auth(token);
     request.json(&user).send().await.unwrap().status().as_u16()
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::crash::tear_the_journal;
-use super::running::{OPERATOR, Running, command, get};
+use super::running::{OPERATOR, Running, client_builder, command, get};
 
 /// No file may be written beyond this, while the disk is full.
 const FULL: u64 = 0;
@@ -37,7 +37,7 @@ impl Case {
         shell.args(["serve", "--operator-token", OPERATOR, "--listen", "127.0.0.1:0", "--store"]).arg(store);
         let running = Running::start(shell);
         // No connection is opened while no descriptor is free.
-        let client = Client::builder().pool_idle_timeout(None).build().unwrap();
+        let client = client_builder().pool_idle_timeout(None).build().unwrap();
         Self { running, client, acknowledged: BTreeSet::new(), sent: 0 }
     }
 

@@ -12,7 +12,7 @@ use annals_testing::TestDatabase;
 use serde_json::{Value, json};
 
 use super::database::Server;
-use super::running::{OPERATOR, Running, get};
+use super::running::{OPERATOR, Running, client, client_builder, get};
 
 const JANE: &str = "us-00000000-0000-4000-8000-000000000001";
 const WRITERS: usize = 8;
@@ -54,7 +54,7 @@ impl Load {
         for writer in self.writers {
             accepted.extend(writer.await.unwrap());
         }
-        let client = reqwest::Client::new();
+        let client = client();
         for app in 0..APPS {
             let events = format!("{url}/v1/apps/{}/events", app_id(app));
             let commands = all_commands(&client, &events).await;
@@ -83,7 +83,7 @@ async fn write(
     is_over: Arc<AtomicBool>,
     done: Arc<AtomicUsize>,
 ) -> Vec<(usize, String)> {
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(40)).build().unwrap();
+    let client = client_builder().timeout(Duration::from_secs(40)).build().unwrap();
     let mut accepted = Vec::new();
     let mut turn = 0;
     while !is_over.load(Ordering::Relaxed) {
@@ -160,7 +160,7 @@ fn serving(database: &TestDatabase) -> Running {
 }
 
 async fn is_ready(url: &str) -> bool {
-    let answer = reqwest::get(format!("{url}/readyz")).await;
+    let answer = client().get(format!("{url}/readyz")).send().await;
     answer.is_ok_and(|answer| answer.status().is_success())
 }
 
@@ -229,7 +229,7 @@ async fn a_full_disk_refuses_writes_and_keeps_what_is_stored() {
 
     let database = TestDatabase::create_on(&server.url).await;
     let running = serving(&database);
-    let client = reqwest::Client::new();
+    let client = client();
     let mut accepted = 0;
     let refused = loop {
         let command = format!("{accepted} {}", "x".repeat(200));
@@ -289,7 +289,7 @@ async fn a_slow_database_and_an_exhausted_pool_are_reported_and_recovered_from()
     let mut database = TestDatabase::create().await;
     database.url.push_str("%20-cstatement_timeout%3D2s%20-clock_timeout%3D1s");
     let running = Running::serve_with(Path::new(&database.url), &["--store-connections", "1"]);
-    let client = reqwest::Client::new();
+    let client = client();
     assert_eq!(report(&client, &running.url, 0, "before").await.unwrap(), 201);
 
     let mut holder = database.connect().await;
@@ -316,7 +316,7 @@ async fn a_slow_database_and_an_exhausted_pool_are_reported_and_recovered_from()
     assert_eq!(writing.await.unwrap(), 503);
     assert!(started.elapsed() < Duration::from_secs(30), "a request waited too long");
     // Requests that need no database are not held up.
-    assert!(reqwest::get(format!("{}/healthz", running.url)).await.unwrap().status().is_success());
+    assert!(client.get(format!("{}/healthz", running.url)).send().await.unwrap().status().is_success());
 
     holding.rollback().await.unwrap();
     assert_eq!(

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use annals_testing::Failures;
 use serde_json::{Value, json};
 
-use super::running::{OPERATOR, Running, command, get, serve};
+use super::running::{OPERATOR, Running, client, command, get, serve};
 
 #[tokio::test]
 async fn the_commands_that_the_demo_prints_show_its_timeline() {
@@ -89,7 +89,7 @@ async fn the_first_start_creates_an_operator_token_that_lasts() {
     let mut running = serve();
     let line = running.lines_until("operator token").pop().unwrap();
     let token = line.rsplit(' ').next().unwrap().to_owned();
-    let client = reqwest::Client::new();
+    let client = client();
     let user = json!({"user": {"username": "jane", "email": "jane@example.com"}});
     let answer = client
         .post(format!("{}/v1/users", running.url))
@@ -216,7 +216,7 @@ async fn stores_backups_and_copies_are_private_whatever_the_umask_is() {
     let path = |name: &str| directory.path().join(name);
     let running = Running::start(after("umask 000", &serve_anywhere(&path("store"))));
     let events = json!({ "events": [] });
-    let client = reqwest::Client::new();
+    let client = client();
     let report = client.post(format!("{}/v1/events", running.url)).bearer_auth(OPERATOR).json(&events);
     assert_eq!(report.send().await.unwrap().status(), 201);
     assert_eq!(open_to_others(&path("store")), [] as [PathBuf; 0]);
@@ -243,7 +243,7 @@ async fn a_log_that_cannot_be_written_harms_nothing() {
     // Nothing listens there, so every mail is a failure to log.
     serve.args(["--smtp-url", "smtp://127.0.0.1:1", "--log", "debug"]);
     let running = Running::start_logging(serve, full);
-    let client = reqwest::Client::new();
+    let client = client();
     let user = json!({"user": {"username": "jane", "email": "jane@example.com", "password": "correct horse battery"}});
     let register = client.post(format!("{}/v1/users", running.url)).bearer_auth(OPERATOR).json(&user);
     assert_eq!(register.send().await.unwrap().status(), 201);
@@ -277,7 +277,7 @@ async fn idle_connections_neither_end_writes_nor_keep_others_waiting() {
     for _ in 0..1_100 {
         idle.push(std::net::TcpStream::connect(running.address()).unwrap());
     }
-    let client = reqwest::Client::new();
+    let client = client();
     for _ in 0..3 {
         let report = client.post(format!("{}/v1/events", running.url)).bearer_auth(OPERATOR);
         let report = report.json(&json!({ "events": [] })).timeout(std::time::Duration::from_secs(30));

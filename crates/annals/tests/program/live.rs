@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
-use super::running::{OPERATOR, Running};
+use super::running::{OPERATOR, Running, client};
 
 /// A stream of lines, read as they come.
 struct Lines {
@@ -15,7 +15,7 @@ struct Lines {
 
 impl Lines {
     async fn follow(url: &str, token: &str, after: u64) -> Self {
-        let request = reqwest::Client::new().get(format!("{url}/v1/events/stream?after={after}"));
+        let request = client().get(format!("{url}/v1/events/stream?after={after}"));
         let response =
             request.bearer_auth(token).header("accept", "application/x-ndjson").send().await.unwrap();
         assert_eq!(response.status(), 200);
@@ -50,7 +50,7 @@ impl Lines {
 async fn a_stream_goes_on_after_a_kill_and_ends_when_the_program_stops() {
     let directory = tempfile::tempdir().unwrap();
     let store = directory.path().join("store");
-    let client = reqwest::Client::new();
+    let client = client();
     let mut running = Running::serve(&store);
     let user = json!({ "user": { "username": "jane", "email": "jane@example.com" } });
     let registered = client.post(format!("{}/v1/users", running.url)).bearer_auth(OPERATOR).json(&user);

@@ -7,7 +7,7 @@ use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::clients::scripts;
-use super::running::{OPERATOR, Running};
+use super::running::{OPERATOR, Running, client};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -99,7 +99,7 @@ async fn ten_failed_sign_ins_lock_an_account_until_the_mailed_link_unlocks_it() 
     let mut server = MailServer::start();
     let options = ["--smtp-url", &server.url, "--mail-from", "annals <annals@example.com>"];
     let running = Running::serve_with(&directory.path().join("store"), &options);
-    let caller = Caller { client: Client::new(), url: running.url.clone() };
+    let caller = Caller { client: client(), url: running.url.clone() };
     let token = caller.register("jane").await;
 
     for attempt in 1..=9 {
@@ -169,7 +169,7 @@ async fn mail_is_queued_until_the_mail_server_accepts_it() {
     let store = directory.path().join("store");
     // Nothing listens there.
     let running = Running::serve_with(&store, &["--smtp-url", "smtp://127.0.0.1:1"]);
-    let caller = Caller { client: Client::new(), url: running.url.clone() };
+    let caller = Caller { client: client(), url: running.url.clone() };
     caller.register("jane").await;
     let address = json!({ "user": { "email": "jane@example.com" } });
     let (status, _) = caller.send(Method::POST, "/v1/users/password", None, address).await;
@@ -180,7 +180,7 @@ async fn mail_is_queued_until_the_mail_server_accepts_it() {
     let running = Running::serve_with(&store, &["--smtp-url", &server.url]);
     let mail = server.mail();
     assert_eq!(mail["to"], json!(["jane@example.com"]));
-    let caller = Caller { client: Client::new(), url: running.url.clone() };
+    let caller = Caller { client: client(), url: running.url.clone() };
     let token = token_in(&mail, "reset_password_token");
     let new = json!({ "user": { "reset_password_token": token, "password": "another long password" } });
     assert_eq!(caller.send(Method::PUT, "/v1/users/password", None, new).await.0, StatusCode::OK);

@@ -11,7 +11,7 @@ use annals_testing::TestDatabase;
 use serde_json::{Value, json};
 
 use super::database::Server;
-use super::running::{OPERATOR, Running, command, get, serve};
+use super::running::{OPERATOR, Running, client, command, get, serve};
 
 /// Runs a command that must fail, and returns what it prints to standard error.
 fn complaint(command: &mut Command) -> String {
@@ -323,7 +323,7 @@ async fn a_database_that_is_down_is_named_in_readiness_and_log() {
     let running = Running::start_logging(command, log.reopen().unwrap());
     drop(server);
     let ready = loop {
-        let answer = reqwest::get(format!("{}/readyz", running.url)).await.unwrap();
+        let answer = client().get(format!("{}/readyz", running.url)).send().await.unwrap();
         let text = answer.json::<Value>().await.unwrap()["error"].to_string();
         // A connection that breaks in use has another error first.
         if text.contains("refused") {
@@ -334,7 +334,7 @@ async fn a_database_that_is_down_is_named_in_readiness_and_log() {
         ready.contains("the database is unavailable: error connecting to server: Connection refused"),
         "{ready}"
     );
-    let answer = reqwest::Client::new().get(format!("{}/v1/apps", running.url)).bearer_auth("tk-us-x").send();
+    let answer = client().get(format!("{}/v1/apps", running.url)).bearer_auth("tk-us-x").send();
     let answer = answer.await.unwrap();
     assert_eq!(answer.status(), 503);
     assert_eq!(answer.text().await.unwrap(), r#"{"error":"could not be read; retry"}"#);
@@ -363,7 +363,7 @@ async fn a_report_that_contradicts_the_state_is_recorded_and_named_in_the_log() 
             "user": person, "app_id": app, "app_name": name, "type": "create_review_app", "type_data": data,
         })
     };
-    let client = reqwest::Client::new();
+    let client = client();
     let report = async |events: Vec<Value>, is_dry: bool| {
         let request = client.post(format!("{}/v1/events", running.url)).bearer_auth(OPERATOR);
         let request = request.header("X-Dry-Run", is_dry.to_string()).json(&json!({ "events": events }));

@@ -8,7 +8,7 @@ use annals_store::{Key as _, Part, Portable, Setting, Store as _, key};
 use annals_testing::TestDatabase;
 use serde_json::{Value, json};
 
-use super::running::{OPERATOR, Running, command, get};
+use super::running::{OPERATOR, Running, client, command, get};
 
 fn annals(arguments: &[&str]) -> Output {
     command().args(arguments).output().unwrap()
@@ -35,13 +35,13 @@ async fn report(url: &str, count: usize) {
         })
         .collect();
     let body = json!({ "events": events });
-    let request = reqwest::Client::new().post(format!("{url}/v1/events")).bearer_auth(OPERATOR).json(&body);
+    let request = client().post(format!("{url}/v1/events")).bearer_auth(OPERATOR).json(&body);
     assert_eq!(request.send().await.unwrap().status(), 201);
 }
 
 async fn timeline(url: &str) -> Value {
     let path = format!("{url}/v1/apps/my-app-1/events?per_page=100");
-    get(&reqwest::Client::new(), &path, OPERATOR).await
+    get(&client(), &path, OPERATOR).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

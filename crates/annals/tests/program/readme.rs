@@ -6,7 +6,8 @@
 //! - `export NAME=…` lasts for the commands that follow. If its value has a `…`, the value is taken from the last response:
 //!   the first JSON string there that the value stands for.
 //!
-//! The commands run in a directory of their own, which has the repository's `docs`. `:8080` becomes a free port.
+//! The commands run in a directory of their own, which has the repository's `docs`. `:8080` becomes a free port, and the release
+//! build becomes the one that is tested.
 
 use std::fmt::Write;
 use std::fs;
@@ -21,6 +22,8 @@ use super::running::Running;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 const PROGRAM: &str = "cargo run --release -- ";
+/// The program that this has built.
+const BUILT: &str = "target/release/annals ";
 
 /// A printed command, and the response printed below it. A command of a `sh` block has none.
 #[derive(Debug, PartialEq)]
@@ -114,13 +117,15 @@ impl Reader {
         let mut shell = Command::new("sh");
         shell.args(["-c", &self.localize(command)]).current_dir(self.directory.path()).env_clear();
         shell.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        shell.env("HOME", self.directory.path());
         shell.env("ANNALS_LISTEN", format!("127.0.0.1:{}", self.port));
         shell.envs(self.exports.iter().cloned());
         shell
     }
 
     fn localize(&self, text: &str) -> String {
-        text.replace(":8080", &format!(":{}", self.port))
+        let built = format!("{} ", env!("CARGO_BIN_EXE_annals"));
+        text.replace(":8080", &format!(":{}", self.port)).replace(BUILT, &built)
     }
 
     fn export(&mut self, export: &str) -> Result<(), String> {

@@ -8,6 +8,17 @@ use serde_json::Value;
 
 pub(crate) const OPERATOR: &str = "tk-op-0123456789abcdef";
 
+/// Returns a client, as the program has it: with the same library for cryptography.
+pub(crate) fn client() -> reqwest::Client {
+    client_builder().build().unwrap()
+}
+
+pub(crate) fn client_builder() -> reqwest::ClientBuilder {
+    // Another test may have chosen it already.
+    _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+}
+
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_annals"));
     command.env_clear().stdin(Stdio::null());

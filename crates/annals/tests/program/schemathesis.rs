@@ -1,23 +1,27 @@
 //! Thousands of generated requests against the OpenAPI document: no server error, and no response that the document does
 //! not describe.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use reqwest::Client;
 use serde_json::{Value, json};
 
-use super::running::{OPERATOR, Running};
+use super::running::{OPERATOR, Running, client};
 
 const CHECKS: &str =
     "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance";
+
+/// Returns a program that `scripts/test` has installed for the tests.
+pub(super) fn installed(program: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/schemathesis/bin").join(program)
+}
 
 #[tokio::test]
 async fn every_response_conforms_to_the_document() {
     let directory = tempfile::tempdir().unwrap();
     let options = ["--instant-builder", "true", "--attempts-per-minute", "1000000"];
     let running = Running::serve_with(&directory.path().join("store"), &options);
-    let client = Client::new();
+    let client = client();
     let send = async |token: &str, path: &str, body: Value| -> Value {
         let request = client.post(format!("{}{path}", running.url)).bearer_auth(token).json(&body);
         request.send().await.unwrap().json().await.unwrap()
@@ -36,7 +40,7 @@ async fn every_response_conforms_to_the_document() {
     let configuration = directory.path().join("schemathesis.toml");
     std::fs::write(&configuration, parameters).unwrap();
 
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/schemathesis/bin/st");
+    let program = installed("st");
     for token in [jane, OPERATOR] {
         let output = Command::new(&program)
             .current_dir(directory.path())

@@ -158,6 +158,33 @@ async fn a_malformed_report_says_what_was_expected() {
 }
 
 #[tokio::test]
+async fn repeated_events_are_skipped_if_the_report_asks_for_it() {
+    let mut service = TestService::start().await;
+    service.register_john().await;
+    let examples: Vec<_> = annals_testing::EXAMPLES.lines().collect();
+    let (first, rest) = examples.split_at(40);
+    let report = async |service: &mut TestService, query: &str, lines: &[&str]| {
+        let path = format!("/v1/events{query}");
+        let kind = "content-type: application/x-ndjson";
+        let answer = service.play("POST", &path, OPERATOR, kind, &lines.join("\n")).await;
+        (answer.status.as_u16(), answer.json())
+    };
+    let answer = |accepted: usize, skipped: usize| json!({ "accepted": accepted, "skipped": skipped });
+    assert_eq!(report(&mut service, "?repeats=skip", first).await, (201, answer(40, 0)));
+    assert_eq!(report(&mut service, "?repeats=skip", &examples).await, (201, answer(rest.len(), 40)));
+    // An event that the report itself has twice is recorded once.
+    let new = first[0].replace("6905bc8073636100011a0000", "6905bc8073636100011affff");
+    assert_eq!(report(&mut service, "?repeats=skip", &[&new, &new, first[1]]).await, (201, answer(1, 2)));
+    let (status, refused) = report(&mut service, "", first).await;
+    assert_eq!(status, 422);
+    let twice = "is the identifier of an event that is already recorded";
+    assert_eq!(refused["errors"]["line 1.id"][0], twice);
+    for query in ["?repeats=keep", "?repeat=skip"] {
+        assert_eq!(report(&mut service, query, first).await.0, 422, "{query}");
+    }
+}
+
+#[tokio::test]
 async fn a_repeated_idempotency_key_records_nothing_more() {
     let mut service = TestService::start().await;
     let body = format!(r#"{{"events":[{{"app_id":"{JOHNS_APP}","app_name":"my-app","type":"restart"}}]}}"#);

@@ -30,6 +30,7 @@ use crate::{Error, Service};
 
 pub use accounts::AccountOutcome;
 pub use recovery::RevokedTokens;
+pub use reports::{Repeats, Reported};
 pub use sign_in::SignInOutcome;
 pub use tokens::IssuedToken;
 pub use users::NewUser;

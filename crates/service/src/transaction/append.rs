@@ -25,6 +25,15 @@ pub(crate) fn unassigned(actor: Option<&Person>, app: Option<AppRef>, data: Type
     Event { id, created_at: Time::EPOCH, user: actor.cloned(), app, project: None, data }
 }
 
+/// Returns the timeline that an event belongs to first.
+fn home_of(event: &Event) -> TimelineId {
+    match (&event.app, &event.user) {
+        (Some(app), _) => TimelineId::App(app.id),
+        (None, Some(user)) => TimelineId::User(user.id),
+        (None, None) => unreachable!("the catalogue gives every event an app or a user"),
+    }
+}
+
 impl Transaction<'_> {
     /// Records an event now, with a new identifier.
     pub(crate) fn record(&mut self, mut event: Event) -> Result<RecordedEvent, CommandError> {
@@ -54,7 +63,7 @@ impl Transaction<'_> {
         event.id = match id {
             None => self.ids.event_id(event.created_at),
             Some(id) => {
-                self.require_new_id(id, timelines)?;
+                self.require_new_id(id, event)?;
                 id
             }
         };
@@ -81,6 +90,11 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// Returns whether an event has this identifier already, in the store or in this transaction.
+    pub(crate) fn is_recorded(&self, id: EventId, event: &Event) -> Result<bool, CommandError> {
+        Ok(self.external_ids.contains(&id) || self.snapshot.contains_event(id, home_of(event))?)
+    }
+
     /// Returns the time of a report, rejected if it is too far in the future. It may be as late as it is.
     fn require_not_ahead(&self, given: Time) -> Result<Time, CommandError> {
         if given > self.now.plus_millis(AHEAD_MILLIS_MAX) {
@@ -90,13 +104,10 @@ impl Transaction<'_> {
         Ok(given)
     }
 
-    fn require_new_id(
-        &mut self,
-        id: EventId,
-        timelines: [Option<TimelineId>; 2],
-    ) -> Result<(), CommandError> {
-        let home = timelines.into_iter().flatten().next().expect("an event belongs to an app or a user");
-        if !self.external_ids.insert(id) || self.snapshot.contains_event(id, home)? {
+    fn require_new_id(&mut self, id: EventId, event: &Event) -> Result<(), CommandError> {
+        let is_recorded = self.is_recorded(id, event)?;
+        self.external_ids.insert(id);
+        if is_recorded {
             return Err(
                 Rejection::invalid("id", "is the identifier of an event that is already recorded").into()
             );

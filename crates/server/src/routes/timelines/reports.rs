@@ -2,9 +2,11 @@
 
 use annals_model::report::{EVENTS_MAX, InvalidReports, parse_json, parse_ndjson};
 use annals_model::{AppId, EventId, Person, Time};
-use axum::extract::{Request, State};
+use annals_service::{Repeats, Reported};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::response::Response;
 use http::header;
+use http::request::Parts;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -14,7 +16,7 @@ use crate::api::{Api, action};
 use crate::arriving::Arrived;
 use crate::dry_run::DryRun;
 use crate::error::ApiError;
-use crate::extract::{Operator, without_mark};
+use crate::extract::{Operator, by_name, parameters, refuse_unknown, without_mark};
 use crate::idempotency::Repeatable;
 use crate::limits::REPORT_BYTES_MAX;
 use crate::state::AppState;
@@ -33,6 +35,10 @@ pub(crate) fn api() -> Api {
         report_events,
         action("Report events that happened elsewhere: all are recorded, or none")
             .operator()
+            .query(
+                "repeats",
+                "`skip` leaves out events whose identifiers are recorded already, instead of rejecting all.",
+            )
             .body::<ReportBody>()
             .example(json!({ "events": [event.clone()] }))
             .raw_body("application/x-ndjson")
@@ -76,12 +82,34 @@ struct ReportedEvent {
 struct AcceptedAnswer {
     /// The number of events recorded.
     accepted: usize,
+    /// The number of events left out, if the request asks to leave out those that are recorded already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skipped: Option<usize>,
+}
+
+/// What the query says of repeated events.
+struct OfRepeats(Repeats);
+
+impl FromRequestParts<AppState> for OfRepeats {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let parameters = parameters(parts, state).await?;
+        let query = by_name(&parameters).map_err(ApiError::Invalid)?;
+        refuse_unknown(&query, &["repeats"]).map_err(ApiError::Invalid)?;
+        match query.get("repeats").map(String::as_str) {
+            None => Ok(Self(Repeats::Refuse)),
+            Some("skip") => Ok(Self(Repeats::Skip)),
+            Some(_) => Err(ApiError::invalid("repeats", "must be skip")),
+        }
+    }
 }
 
 /// Records all of the reported events, or none. Responds once they are durable.
 async fn report_events(
     State(state): State<AppState>,
     _: Operator,
+    OfRepeats(repeats): OfRepeats,
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
@@ -113,9 +141,12 @@ async fn report_events(
             "the body is not {{\"events\":[…]}}: {message} (to send one event per line, set Content-Type: application/x-ndjson)"
         )),
     })?;
-    let accepted = match DryRun::of(&parts) {
-        DryRun(true) => state.service.check_reports(reports).await?,
-        DryRun(false) => state.service.report(reports, Repeatable::of(&parts).idempotency(&body)).await?,
+    let Reported { accepted, skipped } = match DryRun::of(&parts) {
+        DryRun(true) => state.service.check_reports(reports, repeats).await?,
+        DryRun(false) => {
+            state.service.report_with(reports, repeats, Repeatable::of(&parts).idempotency(&body)).await?
+        }
     };
-    Ok(created(&AcceptedAnswer { accepted }))
+    let skipped = (repeats == Repeats::Skip).then_some(skipped);
+    Ok(created(&AcceptedAnswer { accepted, skipped }))
 }
