@@ -78,7 +78,7 @@ enum Command {
     /// Show one event
     Show(client::show::Options),
     /// List the types of events
-    Types(client::types::Options),
+    Types(client::event_types::Options),
     /// Write a whole timeline to a file
     Export(client::export::Options),
     /// Report events
@@ -133,7 +133,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
             Command::Audit(options) => client::timeline::audit(options).await,
             Command::State(options) => client::state::run(options).await,
             Command::Show(options) => client::show::run(options).await,
-            Command::Types(options) => client::types::run(&options),
+            Command::Types(options) => client::event_types::run(&options),
             Command::Export(options) => client::export::run(options).await,
             Command::Report(options) => client::report::run(options).await,
             Command::Import(options) => client::import::run(options).await,

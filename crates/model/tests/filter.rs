@@ -1,7 +1,7 @@
 //! The filter language: its forms, its errors, and what it finds.
 
 use annals_model::catalogue::{self, Category};
-use annals_model::filter::{FILTER_BYTES_MAX, Filter};
+use annals_model::filter::{FILTER_BYTES_MAX, Filter, Kind, OwnKind};
 use annals_model::{Time, event};
 use proptest::prelude::*;
 
@@ -123,11 +123,11 @@ fn a_verdict_agrees_with_what_matches() {
     for (filter, _) in EXAMPLE_FILTERS {
         let filter = Filter::parse(filter, now()).expect("a filter");
         for line in EXAMPLES.lines() {
-            let event_type = event::type_in(line.as_bytes()).and_then(catalogue::find);
-            let time = event::created_at_in(line.as_bytes()).expect("a time");
+            let kind = OwnKind::of(line.as_bytes());
+            let time = kind.created_at;
             let matches = filter.matches(line.as_bytes(), line.as_bytes());
             for times in [time..=time, time.minus_millis(3_600_000)..=time.plus_millis(3_600_000)] {
-                if let Some(verdict) = filter.verdict(event_type, &times) {
+                if let Some(verdict) = filter.verdict(kind.kind(), &times) {
                     assert_eq!(verdict, matches, "{filter} {line}");
                     known += 1;
                 }
@@ -158,7 +158,8 @@ fn time_and_type_decide_what_asks_for_nothing_else() {
     let instant = now()..=now();
     for (text, decided) in EXAMPLE_FILTERS {
         let filter = Filter::parse(text, now()).expect("a filter");
-        let verdict = filter.verdict(catalogue::find("scale"), &instant);
+        let scale = Kind { event_type: catalogue::find("scale"), ..Kind::default() };
+        let verdict = filter.verdict(scale, &instant);
         assert_eq!(verdict.is_some(), decided || text.contains("OR"), "{text}");
     }
 }

@@ -64,7 +64,8 @@ impl Reading {
         let found = state.service.search(*reader, *timeline, head, &query.filter).await?;
         let total_count = query.pinned(found.total_count)?;
         let numbers = query.numbers(found.total_count, total_count);
-        let events = state.service.found_events(*reader, *timeline, &query.filter, &found, numbers).await?;
+        let service = &state.service;
+        let events = service.found_events(*reader, *timeline, head, &query.filter, &found, numbers).await?;
         let body = respond_with(&events, query.selection, total_count, |event, out| self.write(event, out));
         let links = query.links(&query.selection.pagination(total_count));
         Ok(with_links(self.answer(body.into()), links))

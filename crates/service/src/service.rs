@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use annals_model::filter::Summary;
 use annals_model::{App, AppId, IdSource, Time};
 use annals_store::{Error as StoreError, Setting, Statistics, Store, TimelineId, TypedRows as _, key};
 use bytes::Bytes;
@@ -18,6 +19,7 @@ use crate::jobs::{Failures, Mailer};
 use crate::queries::history::{FOLDS_MAX, STATES_MAX};
 use crate::queries::page::{Page, PageBytes};
 use crate::queries::search::SEARCHES_MAX;
+use crate::queries::summaries::LEAVES_CACHED;
 use crate::queries::timelines::{PAGES_BYTES_MAX, PAGES_ESTIMATE};
 use crate::settings::Settings;
 
@@ -40,8 +42,12 @@ pub(crate) struct Inner {
     pub(crate) failures: Failures,
     /// One permit per timeline that is being folded.
     pub(crate) folds: Semaphore,
-    /// One permit per timeline that is being searched.
+    /// One permit per search that reads many events.
     pub(crate) searches: Semaphore,
+    /// The permit of the one who stores summaries that a search has missed.
+    pub(crate) summarizing: Arc<Semaphore>,
+    /// Summaries of leaves that are not stored, by their number and their last position.
+    pub(crate) leaves: Cache<(TimelineId, u64, u64), Arc<Summary>>,
     /// States at points within timelines, by app and the positions of the events that they result from.
     pub(crate) states: Cache<(AppId, Vec<RangeInclusive<u64>>), Arc<App>>,
     /// Pages of timelines, by their first and last position.
@@ -83,6 +89,8 @@ impl Service {
             failures: Failures::default(),
             folds: Semaphore::new(FOLDS_MAX),
             searches: Semaphore::new(SEARCHES_MAX),
+            summarizing: Arc::new(Semaphore::new(1)),
+            leaves: Cache::new(LEAVES_CACHED),
             states: Cache::new(STATES_MAX),
             pages: Cache::with_weighter(PAGES_ESTIMATE, PAGES_BYTES_MAX, PageBytes),
         };

@@ -4,6 +4,7 @@
 
 pub(crate) mod apps;
 pub(crate) mod completions;
+pub(crate) mod event_types;
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod login;
@@ -11,7 +12,6 @@ pub(crate) mod report;
 pub(crate) mod show;
 pub(crate) mod state;
 pub(crate) mod timeline;
-pub(crate) mod types;
 pub(crate) mod whoami;
 
 mod api;

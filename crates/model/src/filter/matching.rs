@@ -100,8 +100,11 @@ impl<'a> Candidate<'a> {
     }
 }
 
-fn is_same(name: &str, asked: &str) -> bool {
-    name == asked || name.to_lowercase() == asked.to_lowercase()
+pub(super) fn is_same(name: &str, asked: &str) -> bool {
+    match name.is_ascii() && asked.is_ascii() {
+        true => name.eq_ignore_ascii_case(asked),
+        false => name.to_lowercase() == asked.to_lowercase(),
+    }
 }
 
 /// Returns the event's sentence. It has only public fields, so it is made from all of them.

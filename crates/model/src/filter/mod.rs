@@ -19,8 +19,10 @@
 
 mod created;
 mod error;
+mod kind;
 mod matching;
 mod parse;
+pub mod summary;
 mod verdict;
 
 use std::fmt::{self, Write as _};
@@ -30,6 +32,8 @@ use crate::catalogue::Category;
 
 pub use created::Created;
 pub use error::FilterError;
+pub use kind::{Kind, OwnKind};
+pub use summary::Summary;
 
 /// The longest filter, in bytes.
 pub const FILTER_BYTES_MAX: usize = 2_000;

@@ -9,6 +9,7 @@
 //! [`annals_store::follow`]; see `examples/deployments_by_app.rs`.
 
 mod event_counts;
+mod summaries;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,9 +21,10 @@ use crate::transaction::Transaction;
 use crate::{Error, Service};
 
 use event_counts::EventCounter;
+use summaries::Summarizer;
 
 /// The names of all followers.
-const NAMES: [&str; 1] = [EventCounter::NAME];
+const NAMES: [&str; 2] = [EventCounter::NAME, Summarizer::NAME];
 
 /// About how many events a follower takes in one commit.
 const EVENTS_AT_ONCE: usize = 10_000;
@@ -38,6 +40,11 @@ const RETRY: Duration = Duration::from_secs(2);
 trait Follower: Send + Sync + Copy + 'static {
     /// The name of its cursor in the store. It never changes: a follower with a new name begins with the first event.
     const NAME: &'static str;
+
+    /// Does what needs reads that no commit can make. It may be done again for the same commits, by another process too.
+    fn prepare(self, _: &Service, _: &[PlatformCommit]) -> impl Future<Output = Result<(), Error>> + Send {
+        std::future::ready(Ok(()))
+    }
 
     /// Takes the commits that follow those it took before. What it writes to the transaction is committed together with the
     /// new cursor. If that fails, it runs again for the same commits.
@@ -58,7 +65,7 @@ pub struct FollowerLag {
 impl Service {
     /// Runs all followers until the future is dropped.
     pub(crate) async fn follow(&self) {
-        self.keep_following(EventCounter).await;
+        tokio::join!(self.keep_following(EventCounter), self.keep_following(Summarizer));
     }
 
     /// Gives every follower the events recorded so far. Skips a follower that another process runs.
@@ -67,7 +74,8 @@ impl Service {
     ///
     /// Fails if the store cannot be read or written.
     pub async fn catch_up(&self) -> Result<(), Error> {
-        self.advance(EventCounter).await
+        self.advance(EventCounter).await?;
+        self.advance(Summarizer).await
     }
 
     pub(crate) async fn follower_lags(&self) -> Result<Vec<FollowerLag>, Error> {
@@ -124,6 +132,7 @@ impl Service {
             let Some((key, cursor)) = claimed.into_iter().next() else { return Ok(()) };
             let commits = self.store().platform(cursor, EVENTS_AT_ONCE).await?;
             let taken: usize = commits.iter().map(|commit| commit.events.len()).sum();
+            follower.prepare(self, &commits).await?;
             self.commit(move |transaction| {
                 // The lease may have ended, and another process may have taken these events.
                 if transaction.get(key.clone())? != Some(cursor) {

@@ -9,6 +9,7 @@ pub(crate) mod page;
 mod platform;
 pub(crate) mod search;
 mod spans;
+pub(crate) mod summaries;
 pub(crate) mod timelines;
 mod tokens;
 

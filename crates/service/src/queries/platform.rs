@@ -5,6 +5,7 @@
 
 use std::ops::{Range, RangeInclusive};
 
+use annals_model::filter::Kind;
 use annals_model::{Filter, Time, catalogue};
 use annals_store::TimelineId;
 use bytes::Bytes;
@@ -105,7 +106,7 @@ impl Service {
         numbers: Range<u64>,
     ) -> Result<Vec<Positioned>, Error> {
         let mut events = Vec::new();
-        for (positions, these) in found.reads_with(&numbers) {
+        for (positions, these) in found.parts_with(&numbers) {
             let mut next = these.start;
             let listed = self.listed(positions, filter).await?;
             for some in listed.rchunks(EVENTS_AT_ONCE) {
@@ -167,8 +168,14 @@ impl Service {
         let mut listed = Vec::new();
         for commit in &commits {
             let times = commit.earliest..=commit.latest;
-            let types = commit.types.iter().map(|name| filter.verdict(catalogue::find(name), &times));
-            let verdicts: Vec<_> = types.collect();
+            let verdicts: Vec<_> = commit
+                .types
+                .iter()
+                .map(|name| {
+                    let kind = Kind { event_type: catalogue::find(name), ..Kind::default() };
+                    filter.verdict(kind, &times)
+                })
+                .collect();
             let events = (commit.first..=*positions.end()).zip(&commit.events);
             listed.extend(events.filter_map(|(position, event)| {
                 let verdict = verdicts[usize::from(event.event_type)];

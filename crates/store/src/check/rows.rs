@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use annals_model::app::addon_id;
+use annals_model::filter::summary::{CHILDREN, LEAF_EVENTS};
+use annals_model::filter::{OwnKind, Summary};
 use annals_model::{App, AppId, Secret, UserId};
 
 use crate::error::Error;
@@ -12,6 +14,9 @@ use crate::transfer::read::ROWS_AT_ONCE;
 use crate::typed_rows::TypedRows as _;
 
 use super::{Checked, available};
+
+/// About how many bytes of events are read at once.
+const READ_BYTES: usize = 256 << 10;
 
 pub(super) async fn check(
     store: &dyn Portable,
@@ -198,11 +203,47 @@ async fn is_right(store: &dyn Portable, key: RowKey, row: Row) -> Result<bool, E
             let token = store.get(key::Token(user, id)).await?;
             Ok(token.is_some_and(|token| TokenHash::from_hex(&token.hash) == Some(hash)))
         }
+        (RowKey::Summary(key), Row::Summary(summary)) => summary_is_right(store, &key, &summary).await,
+        (RowKey::SummaryLeaves(key::SummaryLeaves(timeline)), Row::SummaryLeaves(leaves)) => {
+            let length = store.head(timeline).await?.length;
+            let last = key::Summary(timeline, 0, leaves.saturating_sub(1));
+            Ok(leaves <= length / LEAF_EVENTS && store.get(last).await?.is_some())
+        }
         (RowKey::AnswerExpiry(key::AnswerExpiry(_, caller, key)), _) => {
             Ok(store.get(key::Answer(caller, key)).await?.is_some())
         }
         _ => Ok(true),
     }
+}
+
+/// Returns whether a summary is what its events, or those that it joins, give.
+async fn summary_is_right(
+    store: &dyn Portable,
+    key: &key::Summary,
+    summary: &Summary,
+) -> Result<bool, Error> {
+    let &key::Summary(timeline, level, number) = key;
+    if level == 0 {
+        let mut events = Vec::new();
+        let (first, mut last) = (number * LEAF_EVENTS + 1, (number + 1) * LEAF_EVENTS);
+        while first <= last {
+            let read = store.read(timeline, first..=last, READ_BYTES).await?;
+            if read.is_empty() {
+                return Ok(false);
+            }
+            last -= read.len() as u64;
+            events.extend(read.iter().map(|json| OwnKind::of(json)));
+        }
+        events.reverse();
+        return Ok(Summary::of(&events) == *summary);
+    }
+    let mut children = Vec::new();
+    for child in number * CHILDREN..(number + 1) * CHILDREN {
+        children.extend(store.get(key::Summary(timeline, level - 1, child)).await?);
+    }
+    let are_all = children.len() as u64 == CHILDREN;
+    let children: Vec<_> = children.iter().map(|child| &**child).collect();
+    Ok(are_all && Summary::joining(&children, LEAF_EVENTS) == *summary)
 }
 
 /// Returns whether a holder of a shared name is in the list of its holders where its neighbours say.

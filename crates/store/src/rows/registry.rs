@@ -217,6 +217,10 @@ rows! {
     b'F' OutputPart(app: AppId, deployment: EventId, part: u64) -> Arc<str>, Distribution::Timeline(TimelineId::App(*app));
     /// The app that deployed this uploaded archive last.
     b'z' Archive(id: String) -> AppId, Distribution::KeyHash;
+    /// What some consecutive events of a timeline are: summary `number` of a level of the tree, see `Summary`.
+    b'S' Summary(timeline: TimelineId, level: u64, number: u64) -> Arc<model::filter::Summary>, Distribution::Timeline(*timeline), permanent;
+    /// How many leaves the tree of a timeline has. Missing if it has none.
+    b'I' SummaryLeaves(timeline: TimelineId) -> u64, Distribution::Timeline(*timeline), permanent;
     /// How many events of each type were recorded.
     b'E' EventCounts() -> Arc<values::EventCounts>, Distribution::KeyHash, permanent;
 }
@@ -299,6 +303,11 @@ mod tests {
             (key::SharedDomain(text("a.io"), app).into_row_key(), format!("4f00000004612e696f{a}")),
             (key::SharedUsername(text("joe"), user).into_row_key(), format!("56000000036a6f65{u}")),
             (key::SharedEmail(text("j@d.io"), user).into_row_key(), format!("57000000066a40642e696f{u}")),
+            (
+                key::Summary(TimelineId::App(app), 1, 258).into_row_key(),
+                format!("5361{a}00000000000000010000000000000102"),
+            ),
+            (key::SummaryLeaves(TimelineId::User(user)).into_row_key(), format!("4975{u}")),
             (key::LateBlock(TimelineId::User(user), 1).into_row_key(), format!("4c75{u}0000000000000001")),
         ];
         for (key, bytes) in keys {
