@@ -1,6 +1,6 @@
 //! Responses that contain a part of a timeline: stored bytes, joined.
 
-use annals_model::EventId;
+use annals_model::{EventId, event};
 use annals_service::{Head, Reader, Span, TimelineId};
 use axum::body::Body;
 use axum::response::Response;
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::answer::json_bytes;
 use crate::error::ApiError;
-use crate::extract::{EventQuery, Pagination, Selection};
+use crate::extract::{Anchor, Beside, EventQuery, Pagination, Selection};
 use crate::limits::READ_BYTES;
 use crate::scale_strings;
 use crate::state::AppState;
@@ -42,6 +42,9 @@ impl Reading {
             let span = service.since(self.timeline, head, since).await?.matching(query.filter.clone());
             return self.stream(span, selection, None).await;
         }
+        if let Some(beside) = query.beside {
+            return self.respond_beside(head, query, beside).await;
+        }
         if !query.filter.is_everything() {
             return self.respond_with_found(head, query).await;
         }
@@ -69,6 +72,64 @@ impl Reading {
         let body = respond_with(&events, query.selection, total_count, |event, out| self.write(event, out));
         let links = query.links(&query.selection.pagination(total_count));
         Ok(with_links(self.answer(body.into()), links))
+    }
+
+    /// Responds with the events just before or just after one. The page number is that of the newest of them.
+    async fn respond_beside(
+        self,
+        head: Head,
+        query: &EventQuery,
+        beside: Beside,
+    ) -> Result<Response, ApiError> {
+        let Self { state, timeline, reader, .. } = &self;
+        let (service, filter) = (&state.service, &query.filter);
+        let (name, anchor) = match beside {
+            Beside::Before(anchor) => ("before", anchor),
+            Beside::After(anchor) => ("after", anchor),
+        };
+        let position = match anchor {
+            Anchor::Position(position) => Some(position),
+            Anchor::Event(id) => service.position_of(*timeline, head, id).await?,
+        };
+        let unknown = || ApiError::invalid(name, "is no event of this timeline; write its position");
+        let position = position.ok_or_else(unknown)?;
+        // The numbers of the wanted events among all that match, newest first, follow from how many newer ones there are.
+        let newer_from = if name == "before" { position } else { position.saturating_add(1) }.max(1);
+        let found = match filter.is_everything() {
+            true => None,
+            false => Some(service.search(*reader, *timeline, head, filter).await?),
+        };
+        let (total_count, newer) = match &found {
+            None => (head.length, (head.length + 1).saturating_sub(newer_from)),
+            Some(found) => {
+                let newer = service.search_from(*reader, *timeline, head, filter, newer_from).await?;
+                (found.total_count, newer.total_count)
+            }
+        };
+        let per_page = query.selection.per_page();
+        let numbers = match beside {
+            Beside::Before(_) => newer..total_count.min(newer.saturating_add(per_page)),
+            Beside::After(_) => newer.saturating_sub(per_page)..newer,
+        };
+        let events = match &found {
+            Some(found) => {
+                service.found_events(*reader, *timeline, head, filter, found, numbers.clone()).await?
+            }
+            None => {
+                let mut span = Span::of(total_count + 1 - numbers.end..=total_count - numbers.start);
+                let mut events = Vec::new();
+                while !span.is_empty() {
+                    events.extend(service.next_events(*reader, *timeline, &mut span, READ_BYTES).await?);
+                }
+                events
+            }
+        };
+        let page = Selection::Page { page: numbers.start / per_page + 1, per_page };
+        let body = respond_with(&events, page, total_count, |event, out| self.write(event, out));
+        let id_of = |event: Option<&Bytes>| event.and_then(|event| event::id_in(event));
+        let newest = id_of(events.first()).filter(|_| numbers.start > 0);
+        let oldest = id_of(events.last()).filter(|_| numbers.end < total_count);
+        Ok(with_links(self.answer(body.into()), query.links_beside(newest, oldest)))
     }
 
     async fn stream(

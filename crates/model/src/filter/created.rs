@@ -41,6 +41,11 @@ impl Created {
         Ok(Self { until: read(value, now)?.until, ..Self::ALWAYS })
     }
 
+    /// Returns the span of one instant.
+    pub fn at(time: Time) -> Self {
+        instant(time)
+    }
+
     /// Reads what follows `created:`.
     pub(super) fn parse(value: &str, now: Time) -> Result<Self, String> {
         if let Some(value) = value.strip_prefix(">=") {

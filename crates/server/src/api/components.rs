@@ -116,6 +116,16 @@ fn describe_parameters() -> Value {
             "description": "Returns pages of the events that there were when `total_count` was this, so that new events do not shift them. The header `Link` has it.",
             "schema": { "type": "integer", "minimum": 1 },
         },
+        "before": {
+            "name": "before", "in": "query",
+            "description": "Returns the events just before this one instead of a page: an event's identifier, or its position.",
+            "schema": { "type": "string" },
+        },
+        "after_event": {
+            "name": "after", "in": "query",
+            "description": "Returns the events just after this one instead of a page, newest first: an event's identifier, or its position.",
+            "schema": { "type": "string" },
+        },
         "after": {
             "name": "after", "in": "query",
             "description": "Returns only events after this position, that of the last event received. Position 0 is before the first event.",

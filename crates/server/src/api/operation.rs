@@ -170,7 +170,7 @@ impl Operation {
 
     /// Adds the query parameters of timelines.
     pub(crate) fn timeline(self) -> Self {
-        let named = ["from", "as_of"].into_iter().chain(FILTER_PARAMETERS);
+        let named = ["from", "as_of", "before", "after_event"].into_iter().chain(FILTER_PARAMETERS);
         named.fold(self.paged(), |op, name| op.parameter(components::parameter(name)))
     }
 

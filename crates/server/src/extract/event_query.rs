@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use annals_model::filter::Created;
-use annals_model::{FieldErrors, Filter, Time};
+use annals_model::{EventId, FieldErrors, Filter, Time};
 use axum::extract::FromRequestParts;
 use http::HeaderValue;
 use http::request::Parts;
@@ -18,9 +18,52 @@ use crate::state::AppState;
 /// The parameters that name the events, besides those that name the part of the timeline.
 pub(crate) const FILTER_PARAMETERS: [&str; 5] = ["q", "type", "actor", "since", "until"];
 
+/// An event of a timeline, as a client names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Anchor {
+    Position(u64),
+    Event(EventId),
+}
+
+/// Which events are requested beside an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Beside {
+    /// Those recorded just before it.
+    Before(Anchor),
+    /// Those recorded just after it.
+    After(Anchor),
+}
+
+impl Beside {
+    /// Takes the parameters `before` and `after` out of a query.
+    fn take(query: &mut HashMap<String, String>) -> Result<Option<Self>, FieldErrors> {
+        let anchor = |field: &str, text: String| {
+            let is_position = text.len() < 20 && text.bytes().all(|byte| byte.is_ascii_digit());
+            let position = text.parse().ok().filter(|_| is_position).map(Anchor::Position);
+            let anchor = position.or_else(|| text.parse().ok().map(Anchor::Event));
+            let message = "must be the identifier of an event, or its position";
+            anchor.ok_or_else(|| FieldErrors::one(field, message))
+        };
+        let before = query.remove("before").map(|text| anchor("before", text)).transpose()?;
+        let after = query.remove("after").map(|text| anchor("after", text)).transpose()?;
+        let beside = match (before, after) {
+            (None, None) => return Ok(None),
+            (Some(_), Some(_)) => return Err(FieldErrors::one("before", "does not go with `after`")),
+            (Some(anchor), None) => Self::Before(anchor),
+            (None, Some(anchor)) => Self::After(anchor),
+        };
+        match ["page", "from", "as_of"].into_iter().find(|other| query.contains_key(*other)) {
+            Some(other) => Err(FieldErrors::one(other, "does not go with `before` and `after`")),
+            None => Ok(Some(beside)),
+        }
+    }
+}
+
 /// The requested events of a timeline.
 pub(crate) struct EventQuery {
     pub(crate) selection: Selection,
+    /// Where the page is, if it is not at a number of pages.
+    pub(crate) beside: Option<Beside>,
     pub(crate) filter: Filter,
     /// How many events there were when the first of several pages was read. Newer ones are left out, so that pages do not shift.
     pub(crate) as_of: Option<u64>,
@@ -41,13 +84,14 @@ impl EventQuery {
     fn new(path: String, parameters: Vec<(String, String)>, now: Time) -> Result<Self, FieldErrors> {
         let mut by_name = query::by_name(&parameters)?;
         let filter = take_filter(&mut by_name, now)?;
+        let beside = Beside::take(&mut by_name)?;
         let as_of = number(&by_name, "as_of", u64::MAX)?;
         by_name.remove("as_of");
         let selection = Selection::from_query(&by_name)?;
         if as_of.is_some() && matches!(selection, Selection::LastHours(_)) {
             return Err(FieldErrors::one("as_of", "goes with `page`, not with `from`"));
         }
-        Ok(Self { selection, filter, as_of, path, parameters })
+        Ok(Self { selection, beside, filter, as_of, path, parameters })
     }
 
     /// Returns how many of this many events the client asks for pages of.
@@ -70,6 +114,27 @@ impl EventQuery {
     pub(crate) fn numbers(&self, found: u64, pinned: u64) -> Range<u64> {
         let positions = self.selection.positions(pinned);
         found - positions.end()..found + 1 - positions.start()
+    }
+
+    /// Returns the header `Link` with the addresses of the events before the oldest of these, and after the newest.
+    pub(crate) fn links_beside(
+        &self,
+        newest: Option<EventId>,
+        oldest: Option<EventId>,
+    ) -> Option<HeaderValue> {
+        let link = |relation: &str, cursor: Option<(&str, EventId)>| {
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            query
+                .extend_pairs(self.parameters.iter().filter(|(name, _)| name != "before" && name != "after"));
+            if let Some((name, id)) = cursor {
+                query.append_pair(name, &id.to_string());
+            }
+            format!("<{}?{}>; rel=\"{relation}\"", self.path, query.finish())
+        };
+        let next = oldest.map(|id| link("next", Some(("before", id))));
+        let previous = newest.map(|id| link("prev", Some(("after", id))));
+        let links: Vec<_> = [next, previous, Some(link("first", None))].into_iter().flatten().collect();
+        HeaderValue::try_from(links.join(", ")).ok()
     }
 
     /// Returns the header `Link` with the addresses of other pages (RFC 8288). They have `as_of`, so that they fit together.

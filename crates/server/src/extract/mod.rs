@@ -15,7 +15,7 @@ pub(crate) use body::{JsonBody, given, given_time, required, without_mark};
 pub(crate) use caller::{
     Caller, Exchanging, NameAndPassword, Operator, PlatformReader, Presented, User, name_and_password,
 };
-pub(crate) use event_query::{EventQuery, FILTER_PARAMETERS, take_filter};
+pub(crate) use event_query::{Anchor, Beside, EventQuery, FILTER_PARAMETERS, take_filter};
 pub(crate) use page::{Paged, Pagination, Selection, per_page};
 pub(crate) use path::{LastSegment, NamedUser, Segments};
 pub(crate) use provider::Asking;

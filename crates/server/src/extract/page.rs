@@ -63,6 +63,14 @@ impl Selection {
         }
     }
 
+    /// Returns the number of items per page.
+    pub(crate) fn per_page(self) -> u64 {
+        match self {
+            Self::Page { per_page, .. } => per_page,
+            Self::LastHours(_) => PAGE_DEFAULT,
+        }
+    }
+
     /// Describes the page for the response. `total_count` is the number of events in the requested hours, or of all events if a
     /// page is requested.
     pub(crate) fn pagination(self, total_count: u64) -> Pagination {

@@ -15,6 +15,74 @@ fn lines(answer: &Value) -> Vec<String> {
     answer["events"].as_array().unwrap().iter().map(Value::to_string).collect()
 }
 
+/// Going from event to event gives what pages give, in both directions.
+#[tokio::test]
+async fn pages_beside_an_event_cover_the_timeline() {
+    let mut service = TestService::start().await;
+    let john = service.register_john().await;
+    service.report_examples().await;
+    let app = format!("/v1/apps/{JOHNS_APP}/events");
+    let events_of = |answer: &Value| {
+        let events = answer["events"].as_array().unwrap();
+        events.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    for filter in ["", "&type=scale,deployment,run,restart", "&q=category:addons%20OR%20web"] {
+        let all = service.get(&format!("{app}?per_page=100{filter}"), &john).await.json();
+        let ids = events_of(&all);
+        let (mut older, mut at) = (vec![ids[0].clone()], ids[0].clone());
+        loop {
+            let answer = service.get(&format!("{app}?per_page=3&before={at}{filter}"), &john).await;
+            let link = answer.headers.get("link").unwrap().to_str().unwrap().to_owned();
+            let answer = answer.json();
+            assert_eq!(answer["meta"]["pagination"]["total_count"], ids.len());
+            older.extend(events_of(&answer));
+            assert_eq!(link.contains("rel=\"next\""), older.len() < ids.len(), "{link}");
+            match link.contains("rel=\"next\"") {
+                true => at = older.last().unwrap().clone(),
+                false => break,
+            }
+        }
+        assert_eq!(older, ids, "{filter}");
+        let (mut newer, mut at) = (vec![ids.last().unwrap().clone()], ids.last().unwrap().clone());
+        loop {
+            let answer = service.get(&format!("{app}?per_page=3&after={at}{filter}"), &john).await;
+            let link = answer.headers.get("link").unwrap().to_str().unwrap().to_owned();
+            let mut page = events_of(&answer.json());
+            page.extend(newer);
+            newer = page;
+            at = newer[0].clone();
+            if !link.contains("rel=\"prev\"") {
+                break;
+            }
+        }
+        assert_eq!(newer, ids, "{filter}");
+    }
+    // Positions name events too, also of a user's timeline.
+    for path in [app.as_str(), "/v1/events"] {
+        let newest = service.get(&format!("{path}?per_page=2"), &john).await.json();
+        let length = newest["meta"]["pagination"]["total_count"].as_u64().unwrap();
+        let before = service.get(&format!("{path}?per_page=1&before={length}"), &john).await.json();
+        assert_eq!(events_of(&before)[0], events_of(&newest)[1]);
+        let after = service.get(&format!("{path}?after={}", length - 2), &john).await.json();
+        assert_eq!(events_of(&after), events_of(&newest));
+        assert!(events_of(&service.get(&format!("{path}?after={length}"), &john).await.json()).is_empty());
+        assert!(events_of(&service.get(&format!("{path}?before=1"), &john).await.json()).is_empty());
+        let beyond = service.get(&format!("{path}?per_page=2&before=999999999"), &john).await.json();
+        assert_eq!(events_of(&beyond), events_of(&newest));
+    }
+    for query in [
+        "before=x",
+        "before=1&after=2",
+        "before=1&page=2",
+        "after=1&from=72",
+        "after=1&as_of=3",
+        "before=6905bc8073636100011affff",
+    ] {
+        let refused = service.get(&format!("{app}?{query}"), &john).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{query}: {}", refused.text());
+    }
+}
+
 #[tokio::test]
 async fn pages_and_totals_of_a_filter_equal_a_scan() {
     let mut service = TestService::start().await;

@@ -22,13 +22,13 @@ async fn an_unknown_parameter_of_a_timeline_is_refused() {
     for list in lists {
         for (query, name) in [
             ("typ=scale", "typ"),
-            ("before=2026-01-01", "before"),
+            ("newer_than=2026-01-01", "newer_than"),
             ("page=1&perpage=5", "perpage"),
             ("from=2&x=", "x"),
         ] {
             let answer = service.get(&format!("{list}?{query}"), &jane).await;
             assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{list} {query}");
-            let known = "page, per_page, from, as_of, q, type, actor, since, until";
+            let known = "page, per_page, from, as_of, before, after, q, type, actor, since, until";
             let text = format!(r#"{{"errors":{{"{name}":["unknown parameter; known: {known}"]}}}}"#);
             assert_eq!(answer.text(), text);
         }

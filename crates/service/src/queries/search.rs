@@ -10,6 +10,7 @@ use annals_store::{Head, TimelineId};
 use bytes::Bytes;
 use tokio::sync::SemaphorePermit;
 
+use super::spans::Segment;
 use super::summaries::Node;
 use crate::visibility::Reader;
 use crate::{Error, Service};
@@ -71,10 +72,29 @@ impl Service {
         head: Head,
         filter: &Filter,
     ) -> Result<Found, Error> {
+        self.search_from(reader, timeline, head, filter, 1).await
+    }
+
+    /// Does the same for the events from a position on.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
+    pub async fn search_from(
+        &self,
+        reader: Reader,
+        timeline: TimelineId,
+        head: Head,
+        filter: &Filter,
+        first: u64,
+    ) -> Result<Found, Error> {
         let mut search = Search::new(self, reader, timeline, head.length, filter).await?;
         let mut found = Found::default();
-        for segment in self.segments_within(timeline, head, filter.span()).await?.into_iter().rev() {
-            search.count(segment.positions, u32::MAX, &mut found).await?;
+        for Segment { positions, .. } in
+            self.segments_within(timeline, head, filter.span()).await?.into_iter().rev()
+        {
+            let positions = first.max(*positions.start())..=*positions.end();
+            search.count(positions, u32::MAX, &mut found).await?;
         }
         if search.has_index && head.length / LEAF_EVENTS > search.leaves {
             self.summarize_soon(timeline);

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use annals_model::filter::Created;
 use annals_model::{AppId, Event, EventId, Filter, Rejection, Time, UserId, event};
 use annals_store::{Head, TimelineId};
 use bytes::Bytes;
@@ -105,6 +106,36 @@ impl Service {
     pub async fn recorded_event(&self, app: AppId, event: EventId) -> Result<Option<Event>, Error> {
         let stored = self.store().find(TimelineId::App(app), event).await?;
         Ok(stored.and_then(|json| Event::from_json(&json)))
+    }
+
+    /// Returns the position of an event in a timeline with this head. `None` if it is not there; also for an event of an app on a
+    /// user's timeline, if it was reported with an identifier that does not say when it happened.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
+    pub async fn position_of(
+        &self,
+        timeline: TimelineId,
+        head: Head,
+        id: EventId,
+    ) -> Result<Option<u64>, Error> {
+        let stored = self.store().find(timeline, id).await?;
+        let time = stored.and_then(|json| event::created_at_in(&json)).unwrap_or(id.time());
+        for Segment { positions, .. } in self.segments_within(timeline, head, Created::at(time)).await? {
+            let (first, mut last) = positions.into_inner();
+            while first <= last {
+                let events = self.store().read(timeline, first..=last, PAGE_BYTES_MAX).await?;
+                if let Some(index) = events.iter().position(|json| event::id_in(json) == Some(id)) {
+                    return Ok(Some(last - index as u64));
+                }
+                if events.is_empty() {
+                    break;
+                }
+                last -= events.len() as u64;
+            }
+        }
+        Ok(None)
     }
 
     /// Returns an event by its identifier. `home` must be the event's home: the timeline of its app, or of its user if it has no

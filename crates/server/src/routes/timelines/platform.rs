@@ -68,6 +68,11 @@ async fn list_platform_events(
     if matches!(query.selection, Selection::LastHours(_)) {
         return Err(ApiError::Invalid(FieldErrors::one("from", "is not offered here; write since=-72h")));
     }
+    if query.beside.is_some() {
+        let message =
+            "is not offered here; pages with as_of do not shift, and exports go on after a position";
+        return Err(ApiError::invalid("before", message));
+    }
     let service = &state.service;
     let length = service.platform_length().await?;
     let (events, total_count) = if query.filter.is_everything() {
