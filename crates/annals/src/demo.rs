@@ -76,6 +76,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
 
 fn introduce(url: &str, token: &str, operator_token: &str) {
     let from = SystemClock.now().minus_millis(DIFFERENCE_MILLIS);
+    let program = std::env::args().next().unwrap_or_else(|| "annals".to_owned());
     print(&format!(
         "annals {} demo on {url} (throw-away store; stop with Ctrl-C)
 
@@ -92,6 +93,10 @@ Try, in another terminal:
 
   # Compare the app with its state twelve hours ago.
   curl -s -H 'Authorization: Bearer {token}' '{url}/v1/apps/book-shop/state?from={from}'
+
+  # Read and follow it on the command line.
+  export ANNALS_URL={url} ANNALS_TOKEN={token}
+  {program} timeline book-shop --follow
 
   # Use Scalingo's CLI: docs/clients.md.
   export SCALINGO_AUTH_URL={url} SCALINGO_API_URL={url} SCALINGO_DB_URL={url}

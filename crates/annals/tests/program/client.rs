@@ -98,7 +98,7 @@ async fn the_commands_print_what_fits() {
         &["show", "6905bc8073636100011a0003", "--app", APP_ID, "--utc"],
         &["show", "6905bc8073636100011a0003", "--json"],
         &["types", "log_drains"],
-        &["whoami", "--json"],
+        &["whoami"],
     ] {
         for columns in ["80", "120"] {
             let printed = printed(world.annals(arguments).env("COLUMNS", columns));
@@ -250,6 +250,32 @@ impl Breaking {
             }
         });
         Self { url }
+    }
+}
+
+#[tokio::test]
+async fn a_timeline_is_followed_over_connections_that_break() {
+    const EVENTS: usize = 20;
+    let world = World::new().await;
+    // Enough for the requests before, and for a few events of each stream.
+    let broken = Breaking::before(&world.running.address(), 2_500);
+    let mut follow = world.annals(&["audit", "--follow", "-n", "1", "--json", "--url", &broken.url]);
+    follow.env("ANNALS_TOKEN", OPERATOR).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut follow = Ending(follow.spawn().unwrap());
+    let mut lines = BufReader::new(follow.0.stdout.take().unwrap()).lines();
+    let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    let newest = next()["position"].as_u64().unwrap();
+    let event = |number: usize| {
+        let data = json!({ "scope": [format!("web-{number}")] });
+        json!({ "app_id": APP_ID, "app_name": "a", "type": "restart", "type_data": data }).to_string()
+    };
+    let file = world.path("events.ndjson");
+    std::fs::write(&file, (0..EVENTS).map(|number| event(number) + "\n").collect::<String>()).unwrap();
+    world.as_operator(&["report", file.to_str().unwrap()]);
+    for number in 0..EVENTS {
+        let event = next();
+        assert_eq!(event["position"], newest + 1 + number as u64);
+        assert_eq!(event["type_data"]["scope"][0], format!("web-{number}"));
     }
 }
 

@@ -31,24 +31,27 @@ struct Row<'a> {
     created_at: &'a str,
     #[serde(default, rename = "type")]
     event_type: &'a str,
-    user: Option<Actor>,
+    #[serde(borrow)]
+    user: Option<Actor<'a>>,
     #[serde(default)]
     app_id: &'a str,
-    #[serde(default)]
-    app_name: String,
-    #[serde(default)]
-    project_name: String,
+    #[serde(borrow, default)]
+    app_name: Cow<'a, str>,
+    #[serde(borrow, default)]
+    project_name: Cow<'a, str>,
     #[serde(borrow)]
     type_data: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize, Default)]
-struct Actor {
+struct Actor<'a> {
     #[serde(default)]
-    id: String,
-    #[serde(default)]
-    username: String,
-    email: Option<String>,
+    id: &'a str,
+    // A text with an escape cannot be borrowed.
+    #[serde(borrow, default)]
+    username: Cow<'a, str>,
+    #[serde(borrow)]
+    email: Option<Cow<'a, str>>,
 }
 
 pub(super) fn write_header(is_platform: bool, out: &mut Vec<u8>) {
@@ -67,7 +70,7 @@ pub(super) fn write_rows(events: &[Positioned], out: &mut Vec<u8>) {
                 row.created_at,
                 row.event_type,
                 category,
-                &actor.id,
+                actor.id,
                 &actor.username,
                 actor.email.as_deref().unwrap_or_default(),
                 row.app_id,
