@@ -166,13 +166,18 @@ impl Summary {
     pub fn joining(summaries: &[&Self], events: u64) -> Self {
         let all = || summaries.iter().copied();
         let listed = |list: for<'a> fn(&'a Self) -> Option<&'a Vec<Option<Names>>>| {
-            let is_known = all().all(|summary| list(summary).is_some());
-            let items = all().flat_map(move |summary| list(summary).into_iter().flatten());
-            Numbers::of(items.map(|item| is_known.then_some(item)), NAMES_MAX)
+            // A summary without a list says nothing of its events: one of them could have any item, or another one.
+            let items = all().flat_map(move |summary| match list(summary) {
+                Some(items) => items.iter().map(Some).collect(),
+                None => vec![None],
+            });
+            Numbers::of(items, NAMES_MAX)
         };
-        let are_known = all().all(|summary| summary.types.is_some());
-        let names = all().flat_map(|summary| summary.types.iter().flatten());
-        let types = Numbers::of(names.map(|of| are_known.then_some(&of.name)), usize::MAX);
+        let names = all().flat_map(|summary| match &summary.types {
+            Some(types) => types.iter().map(|of| Some(&of.name)).collect(),
+            None => vec![None],
+        });
+        let types = Numbers::of(names, usize::MAX);
         let mut actors = listed(|summary| summary.actors.as_ref());
         let mut apps = listed(|summary| summary.apps.as_ref());
         let count = |actors: &Numbers<Option<Names>>, apps: &Numbers<Option<Names>>| {
@@ -364,5 +369,20 @@ mod tests {
         let too_many = Summary::joining(&[&above, &Summary::of(&events(200, 65))], 200);
         assert_eq!(too_many.count(&filter("actor:us-6")), None);
         assert_eq!(too_many.count(&filter("type:run")), Some(500));
+    }
+
+    /// What is not known of the events below stays unknown above, also if it is known of none of them.
+    #[test]
+    fn what_is_not_known_stays_unknown() {
+        let many = Summary::of(&events(200, 65));
+        let none_known = Summary::joining(&[&many, &many], 200);
+        assert_eq!(none_known.count(&filter("actor:us-0")), None);
+        let known = Summary::joining(&[&Summary::of(&events(200, 5)), &Summary::of(&events(200, 5))], 200);
+        let above = Summary::joining(&[&none_known, &known], 400);
+        assert_eq!(above.count(&filter("actor:us-0")), None);
+        assert_eq!(above.count(&filter("type:run")), Some(400));
+        let unknown = Summary::of(&[event(1, 1, "of_a_later_version")]);
+        let above = Summary::joining(&[&Summary::joining(&[&unknown, &unknown], 1), &known], 400);
+        assert_eq!(above.count(&filter("type:run")), None);
     }
 }
