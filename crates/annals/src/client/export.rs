@@ -86,7 +86,8 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let last = length(&api, &path).await?;
     let mut query = options.selection.query();
     query.push(("format", if form == Form::Table { "csv" } else { "jsonl" }.to_owned()));
-    let mut export = Export { api, path: format!("{path}/export"), query, form, position: 0, events: 0 };
+    let path = format!("{path}/export");
+    let mut export = Export { api, path, query, form, position: 0, events: 0, has_header: false };
     let bar = progress::bar("exporting", last);
     let Some(to) = &options.to else {
         if options.format == Format::Parquet {
@@ -95,7 +96,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         let mut out = BufWriter::new(std::io::stdout().lock());
         return export.write_to(&mut out, &bar).await;
     };
-    let (mut partial, position) = Partial::open(to, form, options.resume)?;
+    let (partial, position) = Partial::open(to, form, options.resume)?;
     export.position = position;
     let interrupted = || format!("{} is not whole; repeat the command with --resume", partial.part.display());
     let mut out = BufWriter::new(&partial.file);
@@ -104,9 +105,12 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     drop(out);
     bar.finish_and_clear();
     if options.format == Format::Parquet {
-        partial = parquet::convert(partial)?;
+        let lines = partial.part.clone();
+        parquet::convert(partial)?.finish()?;
+        std::fs::remove_file(&lines).with_context(|| format!("cannot remove {}", lines.display()))?;
+    } else {
+        partial.finish()?;
     }
-    partial.finish()?;
     eprint(&format!("{}: whole, {} events written now", to.display(), HumanCount(export.events)));
     Ok(())
 }
@@ -120,6 +124,8 @@ struct Export {
     position: u64,
     /// How many events were written.
     events: u64,
+    /// Whether the header of a table was written.
+    has_header: bool,
 }
 
 impl Export {
@@ -129,7 +135,7 @@ impl Export {
         loop {
             let before = self.position;
             let Err(error) = self.read(out, bar).await else { return Ok(()) };
-            if error.is::<Refused>() || error.is::<std::io::Error>() {
+            if Refused::is_final(&error) || error.is::<std::io::Error>() {
                 return Err(error);
             }
             attempt = if self.position > before { 1 } else { attempt + 1 };
@@ -148,13 +154,21 @@ impl Export {
         }
         let mut response = self.api.open(&self.path, &query, "*/*").await?;
         let mut rest = Vec::new();
+        // A table that begins with its first event begins with the header.
+        let mut repeats_header = self.has_header && self.position == 0;
         loop {
             let piece = response.chunk().await.map_err(reqwest::Error::without_url);
             let Some(piece) = piece.context("the connection was lost")? else { break };
             rest.extend_from_slice(&piece);
             // The server sends whole events in each piece, but the way here may cut them.
             let end = self.whole(&rest);
-            out.write_all(&rest[..end])?;
+            let mut start = 0;
+            if repeats_header && end > 0 {
+                start = rest.iter().position(|byte| *byte == b'\n').map_or(0, |line_end| line_end + 1);
+                repeats_header = false;
+            }
+            self.has_header |= self.form == Form::Table && end > 0;
+            out.write_all(&rest[start..end])?;
             rest.drain(..end);
             bar.set_position(self.position);
         }

@@ -47,6 +47,14 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
+impl Refused {
+    /// Returns whether an error is a refusal that asking again would not change: not that of a server, or a proxy before it, that
+    /// cannot respond now.
+    pub(super) fn is_final(error: &anyhow::Error) -> bool {
+        error.downcast_ref::<Self>().is_some_and(|refused| refused.status.is_client_error())
+    }
+}
+
 /// Returns the exit code of a command that failed.
 pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
     match error.downcast_ref::<Refused>().map(|refused| refused.status) {

@@ -34,8 +34,7 @@ impl Following {
             match self.read().await {
                 Ok(events) if events.is_empty() => {}
                 Ok(events) => return Ok(events),
-                // The server has said no: asking again would not help.
-                Err(error) if error.is::<Refused>() => return Err(error),
+                Err(error) if Refused::is_final(&error) => return Err(error),
                 Err(error) => {
                     self.open = None;
                     let wait = WAIT_SECONDS_MAX.min(1 << self.failures.min(5));

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use annals_model::{Time, catalogue};
@@ -60,11 +61,12 @@ struct Actor {
     email: Option<String>,
 }
 
-/// Replaces lines of JSON by a Parquet file with the same events.
+/// Writes lines of JSON as a Parquet file, beside them.
 pub(super) fn convert(mut lines: Partial) -> anyhow::Result<Partial> {
     lines.file.seek(SeekFrom::Start(0))?;
     let mut path = lines.part.clone().into_os_string();
     path.push(".columns");
+    let path = PathBuf::from(path);
     let out = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
     let schema = Arc::new(parse_message_type(SCHEMA)?);
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
@@ -83,8 +85,7 @@ pub(super) fn convert(mut lines: Partial) -> anyhow::Result<Partial> {
         write_group(&mut writer, &rows)?;
     }
     let file = writer.into_inner()?;
-    std::fs::rename(&path, &lines.part)?;
-    Ok(Partial { file, ..lines })
+    Ok(Partial { file, part: path, ..lines })
 }
 
 fn write_group(writer: &mut SerializedFileWriter<File>, rows: &[Row]) -> anyhow::Result<()> {

@@ -21,7 +21,7 @@ pub(super) struct Partial {
 }
 
 impl Partial {
-    /// Creates the file, or opens the interrupted one. Returns the last position that it has.
+    /// Creates the file, or opens the interrupted one. Returns the last position that it has, 0 if it has no event.
     pub(super) fn open(to: &Path, form: Form, resumes: bool) -> anyhow::Result<(Self, u64)> {
         if to.exists() {
             bail!("{} already exists; choose another file", to.display());
@@ -29,11 +29,15 @@ impl Partial {
         let mut part = to.as_os_str().to_owned();
         part.push(".part");
         let part = PathBuf::from(part);
+        if !resumes && part.exists() {
+            bail!("{} is an interrupted export; --resume goes on with it, or remove it", part.display());
+        }
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(!resumes);
+        options.read(true).write(true).create(true);
         let mut file = options.open(&part).with_context(|| format!("cannot write {}", part.display()))?;
         let (whole, position) = whole_events(&file, form)?;
-        file.set_len(whole)?;
+        // A header alone comes again with the first event.
+        file.set_len(if position == 0 { 0 } else { whole })?;
         file.seek(SeekFrom::End(0))?;
         Ok((Self { file, part, to: to.to_owned() }, position))
     }
@@ -118,7 +122,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         for (form, text, ends) in [
             (Form::Lines, lines, [(24, 3), (49, 12)].as_slice()),
-            (Form::Table, table, [(17, 0), (33, 3), (49, 12)].as_slice()),
+            (Form::Table, table, [(33, 3), (49, 12)].as_slice()),
         ] {
             assert_eq!(ends.last().expect("an end").0, text.len());
             for cut in 0..=text.len() {

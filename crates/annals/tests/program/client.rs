@@ -302,7 +302,8 @@ async fn an_export_over_a_connection_that_breaks_is_whole() {
         assert_eq!(world.as_operator(&["export", "--audit", "--format", format]), whole);
         // An export that was interrupted anywhere goes on.
         let to = world.path("resumed");
-        for kept in [0, 1, whole.len() / 3, whole.len() - 1, whole.len()] {
+        let first_line = whole.find('\n').unwrap() + 1;
+        for kept in [0, 1, first_line, first_line + 1, whole.len() / 3, whole.len() - 1, whole.len()] {
             std::fs::write(world.path("resumed.part"), &whole.as_bytes()[..kept]).unwrap();
             world.as_operator(&[
                 "export",
@@ -317,6 +318,10 @@ async fn an_export_over_a_connection_that_breaks_is_whole() {
             std::fs::remove_file(&to).unwrap();
         }
     }
+    std::fs::write(world.path("begun.part"), "").unwrap();
+    let (exit, complained) = world.fail(&["export", "--activity", "--to", "begun"]);
+    let expected = "annals: begun.part is an interrupted export; --resume goes on with it, or remove it\n";
+    assert_eq!((exit, &*complained), (1, expected));
     let (exit, complained) = world.fail(&["export", "--activity", "--to", ".config"]);
     assert_eq!((exit, &*complained), (1, "annals: .config already exists; choose another file\n"));
 }
@@ -326,6 +331,7 @@ async fn a_parquet_file_has_every_event_for_other_readers() {
     let world = World::new().await;
     let to = world.path("events.parquet");
     world.as_operator(&["export", "--audit", "--format", "parquet", "--to", to.to_str().unwrap()]);
+    assert!(!world.path("events.parquet.part").exists());
     let lines = world.as_operator(&["export", "--audit"]);
     let read = "
 import json, sys
